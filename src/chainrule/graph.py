@@ -1,0 +1,214 @@
+"""The computational graph: variables joined by nodes, walked forward and then backward.
+
+Write an expression with `Variable`s and the graph builds itself. `backward` then walks it once, from
+the output to the inputs, and leaves in every variable the derivative of the output by it. Read
+`layers` next: there the same walk is taken in bigger steps.
+"""
+
+import numpy as np
+
+from chainrule.nodes import (
+    Add,
+    Divide,
+    Exp,
+    Log,
+    MatMul,
+    Maximum,
+    Multiply,
+    Negate,
+    Power,
+    Subtract,
+    Sum,
+    as_value,
+)
+
+
+class Variable:
+    """A value in the graph, and later its gradient.
+
+    value   a Python float, or a float array (integers become floats, float32 stays)
+    grad    after `backward`: d(output)/d(value), in the value's shape; None before
+    name    what pictures and messages call it
+    node    the node that made it, None for a leaf
+    inputs  the variables the node took, in order, the same one twice in x * x
+    """
+
+    __slots__ = ("value", "grad", "name", "node", "inputs", "__weakref__")
+    __array_ufunc__ = None  # so that array * variable asks the variable
+
+    def __init__(self, value, name=None):
+        self.value = value if type(value) is float else as_value(value, "Variable")
+        self.grad = None
+        self.name = name
+        self.node = None
+        self.inputs = ()
+
+    def backward(self, dout=1.0):
+        """Leave d(self)/d(v), times `dout`, in `v.grad` of every variable v that self is made from.
+
+        An output that is an array has no single derivative: it wants a `dout` of its own shape.
+        """
+        for _ in backward_steps(self, dout):
+            pass
+
+    def __add__(self, other):
+        return apply(Add(), self, other)
+
+    def __radd__(self, other):
+        return apply(Add(), other, self)
+
+    def __sub__(self, other):
+        return apply(Subtract(), self, other)
+
+    def __rsub__(self, other):
+        return apply(Subtract(), other, self)
+
+    def __mul__(self, other):
+        return apply(Multiply(), self, other)
+
+    def __rmul__(self, other):
+        return apply(Multiply(), other, self)
+
+    def __truediv__(self, other):
+        return apply(Divide(), self, other)
+
+    def __rtruediv__(self, other):
+        return apply(Divide(), other, self)
+
+    def __pow__(self, other):
+        if isinstance(other, (int, float)):
+            return apply(Power(other), self)
+        return apply(Power(), self, other)
+
+    def __rpow__(self, other):
+        return apply(Power(), other, self)
+
+    def __matmul__(self, other):
+        return apply(MatMul(), self, other)
+
+    def __rmatmul__(self, other):
+        return apply(MatMul(), other, self)
+
+    def __neg__(self):
+        return apply(Negate(), self)
+
+    def __repr__(self):
+        name = "" if self.name is None else f", name={self.name!r}"
+        return f"Variable({self.value!r}{name})"
+
+
+def apply(node, *operands):
+    """Run `node` forward on the operands and return its output, joined to them in the graph.
+
+    A number or an array among the operands becomes a leaf. Your own node works as well: all it
+    needs is forward and backward.
+    """
+    inputs = tuple([v if isinstance(v, Variable) else Variable(v) for v in operands])
+    out = Variable(node.forward(*[v.value for v in inputs]))
+    out.node, out.inputs = node, inputs
+    return out
+
+
+def exp(x):
+    return apply(Exp(), x)
+
+
+def log(x):
+    return apply(Log(), x)
+
+
+def maximum(x, y):
+    """The larger of the two; where they tie, the gradient goes to y."""
+    return apply(Maximum(), x, y)
+
+
+def matmul(x, y):
+    return apply(MatMul(), x, y)
+
+
+def sum_(x, axis=None, keepdims=False):
+    return apply(Sum(axis, keepdims), x)
+
+
+def relu(x):
+    return maximum(x, 0.0)
+
+
+def sigmoid(x):
+    """1 / (1 + exp(-x)), written out: fine down to x = -709, where exp overflows (`layers` does not)."""
+    return 1.0 / (1.0 + exp(-as_variable(x)))
+
+
+def tanh(x):
+    """(exp(x) - exp(-x)) / (exp(x) + exp(-x)), written out: for moderate x, as its definition is."""
+    x = as_variable(x)
+    up, down = exp(x), exp(-x)
+    return (up - down) / (up + down)
+
+
+def as_variable(x):
+    return x if isinstance(x, Variable) else Variable(x)
+
+
+def topological_order(out):
+    """All variables that `out` is made from, each after its inputs, `out` last.
+
+    It keeps its own stack where a recursive walk would use Python's, which ends near depth 1,000.
+    """
+    order, done, stack = [], set(), [out]
+    while stack:
+        variable = stack[-1]
+        waiting = [v for v in variable.inputs if v not in done]
+        if waiting:
+            stack.extend(reversed(waiting))
+            continue
+        stack.pop()
+        if variable not in done:
+            done.add(variable)
+            order.append(variable)
+    return order
+
+
+def forward_steps(out):
+    """Compute every value anew from the leaves, and yield each variable when its node has run."""
+    for variable in topological_order(out):
+        if variable.node is not None:
+            value = variable.node.forward(*[v.value for v in variable.inputs])
+            variable.value = value if type(value) is float else as_value(value, "Variable")
+            yield variable
+
+
+def backward_steps(out, dout=1.0):
+    """Differentiate, and yield: first `out` with its seed, then each variable whose node has run.
+
+    The order is the forward order reversed, so a variable's gradient is complete (the *sum* over all
+    its uses) before its own node hands it on. Gradients start from zero at every call.
+    """
+    seed = seed_for(out, dout)
+    order = topological_order(out)
+    for variable in order:
+        variable.grad = 0.0
+    out.grad = seed
+    yield out
+    for variable in reversed(order):
+        if variable.node is None:
+            continue
+        for source, gradient in zip(
+            variable.inputs, variable.node.backward(variable.grad), strict=True
+        ):
+            if gradient is not None:  # a fixed exponent gets none
+                source.grad = source.grad + gradient
+        yield variable
+
+
+def seed_for(out, dout):
+    """`dout` as the gradient of `out`: checked, and copied."""
+    if type(dout) is float is type(out.value):
+        return dout
+    dout = as_value(dout, "backward")
+    if np.shape(dout) != np.shape(out.value):
+        raise ValueError(
+            f"backward from an output of shape {np.shape(out.value)} wants a dout of that shape, "
+            f"got {np.shape(dout)}"
+        )
+    return float(dout) if type(out.value) is float else np.array(dout, dtype=out.value.dtype)

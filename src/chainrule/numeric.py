@@ -1,0 +1,57 @@
+"""The numerical gradient: nudge one number at a time, and look at what the output does.
+
+Slow, and so simple that a bug can hardly hide in it: that is why every other gradient in this
+package is checked against it. Read `network` next.
+"""
+
+import numpy as np
+
+from chainrule.nodes import as_value
+
+
+def check_step(h):
+    if not (isinstance(h, (int, float)) and 0 < h < np.inf):
+        raise ValueError(f"the step h must be a positive number, got {h!r}")
+
+
+def nudged(x, h, evaluate):
+    """Yield (index, f(x + h), f(x - h)) for each entry of the array x, which is left as it was.
+
+    `evaluate()` reads x, in which one entry at a time is moved: in place, and put back exactly.
+    """
+    for index in np.ndindex(x.shape):
+        kept = x[index]
+        try:
+            x[index] = kept + h
+            above = evaluate()
+            x[index] = kept - h
+            below = evaluate()
+        finally:
+            x[index] = kept
+        yield index, above, below
+
+
+def numerical_gradient(f, x, h=1e-5):
+    """The gradient of f at x by central differences, (f(x + h) - f(x - h)) / 2h, entry by entry.
+
+    f   takes an array like x (or a float, if x is one) and returns one number
+    x   any shape; a copy is moved, x itself is not written to
+    h   the step: the error of the formula grows with h squared, that of rounding with 1/h
+
+    Returns an array of x's shape and float type; a float for a float.
+    """
+    check_step(h)
+    x = as_value(x, "numerical_gradient")
+    if isinstance(x, float):
+        return (number(f(x + h)) - number(f(x - h))) / (2 * h)
+    x = x.copy()
+    gradient = np.zeros_like(x)
+    for index, above, below in nudged(x, h, lambda: number(f(x))):
+        gradient[index] = (above - below) / (2 * h)
+    return gradient
+
+
+def number(value):
+    if np.size(value) != 1:
+        raise ValueError(f"f must return one number, got an array of shape {np.shape(value)}")
+    return float(np.reshape(value, ()))

@@ -1,0 +1,156 @@
+"""Training: learning is four steps, repeated, and `train` shows them as four lines.
+
+A network learns when its parameters are adjusted, a little at a time, so that the loss falls. Check
+the gradients first (`gradcheck`): a wrong gradient may train quite well, and that is the trouble.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one update looked like.
+
+    step            1 for the first update
+    epoch           how many passes over the data were made, as a fraction
+    loss            of the mini-batch, before the update
+    accuracy        on held-out data where `train` got any, else on the training data; measured once
+                    an epoch, after the update, and None in between
+    gradient_norms  the Euclidean norm of each parameter's gradient, by the parameter's name
+    """
+
+    step: int
+    epoch: float
+    loss: float
+    accuracy: float | None
+    gradient_norms: dict
+
+
+class SGD:
+    """Stochastic gradient descent: each parameter moves against its gradient, lr times as far."""
+
+    def __init__(self, lr):
+        if not (isinstance(lr, (int, float)) and 0 < lr < np.inf):
+            raise ValueError(f"SGD wants a positive learning rate lr, got {lr!r}")
+        self.lr = lr
+
+    def update(self, params, grads):
+        """params[key] -= lr * grads[key], in place, for every key; both dicts have the same keys."""
+        if params.keys() != grads.keys():
+            odd = sorted(params.keys() ^ grads.keys())
+            raise ValueError(f"SGD.update: not in both params and grads: {', '.join(odd)}")
+        for key, array in params.items():
+            if np.shape(grads[key]) != np.shape(array):
+                raise ValueError(
+                    f"SGD.update: {key} has shape {np.shape(array)}, its gradient {np.shape(grads[key])}"
+                )
+        for key, array in params.items():
+            array -= (self.lr * grads[key]).astype(array.dtype, copy=False)
+
+
+def minibatches(x, t, batch_size, rng):
+    """One epoch: yield (x, t) batches that hold every sample exactly once, in a random order.
+
+    x (n, ...), t (n, ...); the last batch is smaller where batch_size does not divide n.
+    """
+    check_batch(x, t, batch_size, rng)
+    order = rng.permutation(len(x))
+    for start in range(0, len(x), batch_size):
+        batch = order[start : start + batch_size]
+        yield x[batch], t[batch]
+
+
+def random_batches(x, t, batch_size, rng):
+    """Yield (x, t) batches for ever, each drawn afresh: a sample may come twice, or not at all."""
+    check_batch(x, t, batch_size, rng)
+    while True:
+        batch = rng.integers(len(x), size=batch_size)
+        yield x[batch], t[batch]
+
+
+def check_batch(x, t, batch_size, rng):
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"batches want a numpy.random.Generator as rng, got {rng!r}")
+    if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+        raise ValueError(f"batch_size is a positive whole number, got {batch_size!r}")
+    if len(x) != len(t) or len(x) == 0:
+        raise ValueError(f"x and t want the same number of samples, above 0: {len(x)}, {len(t)}")
+
+
+def train(
+    network,
+    data,
+    *,
+    optimizer=None,
+    batch_size=100,
+    epochs=None,
+    updates=None,
+    rng,
+    replacement=False,
+    progress=None,
+):
+    """Train the network in place, and yield a `Record` after every update.
+
+    data         (x, t), or ((x, t), (x_test, t_test)) as the `load_*` functions give it
+    optimizer    default SGD(0.1)
+    epochs       true passes over the data, each sample once a pass; or `updates`, a number of
+                 updates. One of the two; the default is one epoch.
+    replacement  draw each batch afresh instead of passing over the data
+    progress     True shows a progress bar; None shows one where a person waits (a terminal)
+
+    It is a generator: nothing happens until it is iterated, and stopping early leaves a network that
+    has had whole updates only.
+    """
+    (x, t), held_out = split(data)
+    optimizer = SGD(0.1) if optimizer is None else optimizer
+    per_epoch = -(-len(x) // batch_size) if batch_size else 0
+    updates = count_updates(epochs, updates, per_epoch)
+    batches = endless_batches(x, t, batch_size, rng, replacement)
+
+    for step in bar(range(1, updates + 1), progress):
+        x_batch, t_batch = next(batches)  # 1. a mini-batch
+        loss, grads = network.loss(x_batch, t_batch), network.backward()  # 2. the gradient
+        optimizer.update(network.params, grads)  # 3. an update, against the gradient
+        yield record(step, per_epoch, loss, grads, network, held_out)  # 4. repeat
+
+
+def split(data):
+    if len(data) != 2:
+        raise ValueError("data is (x, t) or ((x, t), (x_test, t_test))")
+    first, second = data
+    return (first, second) if isinstance(first, tuple) else ((first, second), (first, second))
+
+
+def count_updates(epochs, updates, per_epoch):
+    if epochs is not None and updates is not None:
+        raise ValueError("say epochs or updates, not both")
+    wanted = updates if updates is not None else epochs if epochs is not None else 1
+    if not isinstance(wanted, (int, np.integer)) or wanted < 0:
+        raise ValueError(f"epochs and updates are whole numbers from 0, got {wanted!r}")
+    return wanted if updates is not None else wanted * per_epoch
+
+
+def endless_batches(x, t, batch_size, rng, replacement):
+    if replacement:
+        yield from random_batches(x, t, batch_size, rng)
+    while True:
+        yield from minibatches(x, t, batch_size, rng)
+
+
+def bar(steps, progress):
+    """`steps` behind a progress bar, where one is wanted and tqdm is installed."""
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        return steps
+    return tqdm(
+        steps, desc="training", unit="update", disable=None if progress is None else not progress
+    )
+
+
+def record(step, per_epoch, loss, grads, network, held_out):
+    accuracy = network.accuracy(*held_out) if step % per_epoch == 0 else None
+    norms = {key: float(np.linalg.norm(gradient)) for key, gradient in grads.items()}
+    return Record(step, step / per_epoch, loss, accuracy, norms)
