@@ -1,0 +1,310 @@
+"""The picture: a trace drawn once, as SVG, by Python.
+
+Values stand above a wire, gradients below it. The script in a page only fills in texts and sets
+classes; `layout` has decided where everything stands. `figure_html` wraps the picture with the table
+of all steps, which is what a reader without script, and a printed page, gets.
+"""
+
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from chainrule.layout import RADIUS, lay_out, node_reach, node_symbol, shorten
+from chainrule.narration import WORDS, display
+
+MARGIN = 12
+VALUE, GRADIENT = "#1f6fb2", "#b9500b"  # where no style sheet says otherwise
+
+STYLE = f"""
+svg{{--value:{VALUE};--gradient:{GRADIENT};--ink:#1c1e21;--quiet:#8a939e;color:var(--ink)}}
+@media (prefers-color-scheme: dark){{svg{{--value:#6cb6ff;--gradient:#ff9a57;--ink:#e6e6e6}}}}
+.edges,.wires{{stroke:var(--value)}} .backs{{stroke:var(--gradient)}}
+.value{{fill:var(--value)}} .gradient{{fill:var(--gradient)}}
+.hidden{{visibility:hidden}} .later{{opacity:.35}} .now rect{{stroke-width:3}}
+"""
+
+
+def draw(trace, step=None, title="Computational graph", style=False):
+    """The SVG of a trace, as text.
+
+    step    None draws everything; a number draws the state after that step
+    style   True adds a style sheet, for a picture that stands alone
+    """
+    if step is not None and not 0 <= step <= len(trace):
+        raise ValueError(f"steps run from 0 to {len(trace)}, got {step}")
+    columns, places, lanes = lay_out(trace)
+    width = columns[-1].end + 2 * MARGIN
+    height = max(p.y + p.below for p in [*places, *lanes.values()]) + 2 * MARGIN
+    state = state_after(trace, len(trace) if step is None else step)
+    body = "".join(
+        [
+            group("edges", edges(trace, columns, places, lanes, state, back=False), VALUE),
+            group("backs", edges(trace, columns, places, lanes, state, back=True), GRADIENT),
+            group("nodes", nodes(trace, columns, places, state, step), "currentColor"),
+            group("variables", labels(trace, columns, places, state), None),
+        ]
+    )
+    return (
+        f'<svg class="chainrule-picture" xmlns="http://www.w3.org/2000/svg" role="img" '
+        f'viewBox="{-MARGIN} {-MARGIN} {n(width)} {n(height)}" width="{n(width)}" '
+        f'height="{n(height)}" font-family="system-ui, sans-serif" font-size="15">'
+        f"<title>{escape(title)}</title><desc>{escape(describe(trace))}</desc>"
+        f"{'<style>' + STYLE + '</style>' if style else ''}{body}</svg>"
+    )
+
+
+def describe(trace):
+    """The graph in words, for those who cannot see it."""
+    made = [
+        f"{v.name} is {v.op} of {' and '.join(label(trace.variables[i]) for i in v.inputs)}"
+        for v in trace.variables
+        if v.inputs
+    ]
+    return f"A computational graph, read from left to right: {'; '.join(made) or 'one value'}."
+
+
+def label(variable):
+    return display(variable.value) if variable.constant else variable.name
+
+
+@dataclass
+class State:
+    """What is known at some point of a run.
+
+    valued     indices of the variables that have a value
+    gradients  index -> the gradient received so far
+    returned   indices of the variables whose node has run backward
+    active     the index of the variable whose node ran last, or None
+    """
+
+    valued: set
+    gradients: dict
+    returned: set
+    active: int | None
+
+
+def state_after(trace, step):
+    state = State({i for i, v in enumerate(trace.variables) if not v.inputs}, {}, set(), None)
+    for done in trace.steps[:step]:
+        state.active = done.variable
+        if done.phase == "forward":
+            state.valued.add(done.variable)
+            continue
+        if not done.seed:
+            state.returned.add(done.variable)
+        for i, share in zip(trace.receivers(done), done.contributions, strict=True):
+            if share is not None:
+                before = state.gradients.get(i)
+                state.gradients[i] = share if before is None else before + share
+    return state
+
+
+def n(number):
+    """A coordinate: at most one decimal, so that the picture is short and the same everywhere."""
+    return f"{round(float(number), 1):g}"
+
+
+def group(name, body, stroke):
+    colour = f' fill="none" stroke="{stroke}" stroke-width="1.6"' if stroke else ""
+    return f'<g class="{name}"{colour}>{body}</g>'
+
+
+def bend(x1, y1, x2, y2):
+    middle = (x1 + x2) / 2
+    return f"C{n(middle)} {n(y1)} {n(middle)} {n(y2)} {n(x2)} {n(y2)}"
+
+
+def edges(trace, columns, places, lanes, state, back):
+    """One path for each input of each node, and one for each variable's own wire.
+
+    The way back is drawn a little below the way forward, with its own arrowheads.
+    """
+    drop, drawn = (6 if back else 0), []
+    for j, variable in enumerate(trace.variables):
+        column = columns[places[j].column]
+        tail = column.end - column.trunk
+        if not (variable.constant and back):
+            known = j in (state.gradients if back else state.valued)
+            y = places[j].y + drop
+            head = arrow(tail + 1, y, -1) if back else ""
+            path = f"M{n(tail)} {n(y)}H{n(column.end)}{head}"
+            drawn.append(mark("wire", f"{j}", known, path))
+        for port, i in enumerate(variable.inputs):
+            if trace.variables[i].constant and back:
+                continue
+            path = edge_path(i, j, port, trace, columns, places, lanes, drop)
+            known = j in (state.returned if back else state.valued)
+            drawn.append(mark("edge", f"{j}.{port}", known, path))
+    return "".join(drawn)
+
+
+def mark(kind, key, known, path):
+    later = "" if known else " later"
+    return f'<path class="{kind}{later}" data-{kind}="{key}" d="{path}"/>'
+
+
+def edge_path(i, j, port, trace, columns, places, lanes, drop):
+    x, y = columns[places[i].column].end, places[i].y + drop
+    path = f"M{n(x)} {n(y)}"
+    for column in range(places[i].column + 1, places[j].column):
+        lane = lanes[i, column]
+        path += bend(x, y, columns[column].start, lane.y + drop)
+        x, y = columns[column].end, lane.y + drop
+        path += f"H{n(x)}"
+    target = columns[places[j].column]
+    rise = port_rise(j, port, trace, places, lanes)
+    reach = target.end - target.trunk - 2 * node_reach(trace.variables[j])
+    reach += RADIUS - (RADIUS**2 - rise**2) ** 0.5  # the left end is half a circle
+    path += bend(x, y, target.start, places[j].y + rise + drop)
+    path += f"H{n(reach - 1)}"
+    return path + (arrow(reach - 1, places[j].y + rise, 1) if not drop else "")
+
+
+def port_rise(j, port, trace, places, lanes):
+    """How far from the node's middle an edge arrives: its inputs spread, the highest one on top."""
+    inputs = trace.variables[j].inputs
+
+    def height(k):
+        before = places[inputs[k]]
+        lane = lanes.get((inputs[k], places[j].column - 1))
+        return ((lane or before).y, k)
+
+    order = sorted(range(len(inputs)), key=height)
+    spread = 14.0 if len(inputs) < 3 else 22.0 / (len(inputs) - 1)
+    return (order.index(port) - (len(inputs) - 1) / 2) * spread
+
+
+def arrow(x, y, way):
+    return f"M{n(x - 6 * way)} {n(y - 3.5)}L{n(x)} {n(y)}L{n(x - 6 * way)} {n(y + 3.5)}"
+
+
+def nodes(trace, columns, places, state, step):
+    drawn = []
+    for j, variable in enumerate(trace.variables):
+        if not variable.inputs:
+            continue
+        column = columns[places[j].column]
+        reach = node_reach(variable)
+        x = column.end - column.trunk - reach
+        classes = "node" + ("" if j in state.valued else " later")
+        classes += " now" if step and j == state.active else ""
+        symbol = node_symbol(variable)
+        size = 18 if len(symbol) < 3 else 13
+        drawn.append(
+            f'<g class="{classes}" data-node="{j}" transform="translate({n(x)} {n(places[j].y)})">'
+            f'<rect x="{n(-reach)}" y="{-RADIUS}" width="{n(2 * reach)}" height="{2 * RADIUS}" '
+            f'rx="{RADIUS}"/><text text-anchor="middle" dy=".35em" font-size="{size}" '
+            f'fill="currentColor" stroke="none">{escape(symbol)}</text></g>'
+        )
+    return "".join(drawn)
+
+
+def labels(trace, columns, places, state):
+    """Names, values and gradients: values above the wire, gradients below it."""
+    drawn = []
+    for i, variable in enumerate(trace.variables):
+        column, y = columns[places[i].column], places[i].y
+        tail = column.end - column.trunk
+        middle = (tail + column.end) / 2
+        texts = []
+        if variable.constant:
+            texts.append(number("value", variable.value, tail - 6, y + 5, "end", True))
+        else:
+            if variable.inputs:
+                texts.append(name_text(variable.name, middle, y - 25, "middle", 12))
+            else:
+                texts.append(name_text(variable.name, tail - 6, y + 5, "end", 15))
+            texts.append(
+                number("value", variable.value, middle, y - 8, "middle", i in state.valued)
+            )
+            gradient = state.gradients.get(i, variable.grad)
+            if gradient is not None:
+                known = i in state.gradients
+                texts.append(number("gradient", gradient, middle, y + 23, "middle", known))
+        drawn.append(
+            f'<g class="variable" data-variable="{escape(variable.name)}" data-index="{i}">'
+            f"{''.join(texts)}</g>"
+        )
+    return "".join(drawn)
+
+
+def name_text(name, x, y, anchor, size):
+    whole = f"<title>{escape(name)}</title>" if shorten(name) != name else ""
+    return (
+        f'<text class="name" x="{n(x)}" y="{n(y)}" text-anchor="{anchor}" font-size="{size}" '
+        f'fill="currentColor">{escape(shorten(name))}{whole}</text>'
+    )
+
+
+def number(kind, value, x, y, anchor, known):
+    hidden = "" if known else " hidden"
+    colour = VALUE if kind == "value" else GRADIENT
+    return (
+        f'<text class="{kind}{hidden}" data-exact="{escape(exact(value))}" x="{n(x)}" y="{n(y)}" '
+        f'text-anchor="{anchor}" font-weight="600" fill="{colour}">{escape(display(value))}</text>'
+    )
+
+
+def exact(value):
+    """The full-precision number, as JSON text; NaN and infinities by name."""
+    if np.ndim(value):
+        return "[" + ",".join(exact(v) for v in value) + "]"
+    value = float(value)
+    return (
+        repr(value)
+        if np.isfinite(value)
+        else {True: "NaN"}.get(value != value) or ("Infinity" if value > 0 else "-Infinity")
+    )
+
+
+def sentence_html(trace, step):
+    """The narration of a step as markup: the numbers wear their colours, all else is text."""
+    title, parts = trace.title_and_parts(step)
+    said = "".join(
+        f'<span class="{kind}">{escape(text)}</span>' if kind else escape(text)
+        for kind, text in parts
+    )
+    return f"<strong>{escape(title)}</strong> {said}"
+
+
+def rule(trace, step):
+    """The local derivatives of the node that ran backward in this step, or ""."""
+    if step == 0 or trace.steps[step - 1].phase == "forward" or trace.steps[step - 1].seed:
+        return ""
+    op = trace.variables[trace.steps[step - 1].variable].op
+    return WORDS.get(op, WORDS["other"])["rule"]
+
+
+def table_html(trace):
+    """All steps as a table: what the picture shows, for reading, for print and without script."""
+    rows = []
+    for step, done in trace.numbered():
+        out = trace.variables[done.variable]
+        rows.append(
+            f'<tr data-row="{step}" data-rule="{escape(rule(trace, step))}"><th scope="row">{step}</th><td>{done.phase}</td>'
+            f"<td>{escape(out.name)}</td><td>{sentence_html(trace, step)}</td></tr>"
+        )
+    return (
+        '<table><thead><tr><th scope="col">Step</th><th scope="col">Phase</th>'
+        '<th scope="col">Variable</th><th scope="col">What happens</th></tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table>"
+    )
+
+
+def figure_html(trace, title="Computational graph", caption=None, step=0):
+    """The whole figure, without script or style: picture, sentence, table, and the trace itself."""
+    phase = trace.steps[step - 1].phase if step else "start"
+    under = (
+        f'<figcaption class="chainrule-caption">{escape(caption)}</figcaption>' if caption else ""
+    )
+    data = trace.to_json().replace("<", "\\u003c")
+    return (
+        f'<figure class="chainrule-stepper" data-step="{step}" data-steps="{len(trace)}" '
+        f'data-phase="{phase}" aria-label="{escape(title)}">'
+        f'<div class="chainrule-scroll">{draw(trace, title=title)}</div>'
+        f'<p class="chainrule-sentence" role="status">{sentence_html(trace, step)}</p>'
+        f'<details class="chainrule-table"><summary>All {len(trace)} steps as a table</summary>'
+        f"{table_html(trace)}</details>{under}"
+        f'<script type="application/json" class="chainrule-trace">{data}</script></figure>'
+    )

@@ -1,0 +1,226 @@
+"""Where things stand: a layered layout of a computational graph, from left to right.
+
+Columns first, then the order within each column, then heights, then widths. Edges that pass a column
+get a lane of their own in it, so no edge ever runs through a node or a label. `drawing` draws what is
+computed here; nothing else lays anything out.
+"""
+
+import unicodedata
+from dataclasses import dataclass, field
+
+from chainrule.narration import display
+
+RADIUS = 19  # of a node
+GAP = 38  # between columns, where edges bend
+SUPERSCRIPT = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+NAME_LENGTH = 18  # a longer name is cut in the picture, with its whole text as a tooltip
+
+
+@dataclass
+class Place:
+    """A variable, or the lane of an edge that passes by, in one column.
+
+    variable     its index in the trace
+    column       from 0, left to right
+    lane         True for a passing edge
+    above, below the room it wants over and under its wire
+    pull         how strongly it is drawn to its neighbours, and they to it: leaves least
+    y            the height of its wire
+    """
+
+    variable: int
+    column: int
+    lane: bool
+    above: float
+    below: float
+    pull: float
+    y: float = 0.0
+    left: list = field(default_factory=list)  # the places its edges come from
+    right: list = field(default_factory=list)
+
+
+@dataclass
+class Column:
+    """start and end: between them stand nodes, names and wires; edges bend in the gap after end."""
+
+    places: list
+    trunk: float = 0.0
+    start: float = 0.0
+    end: float = 0.0
+
+
+def text_width(text, size):
+    """A generous guess at the width of a text in pixels: wide characters count as one em."""
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return size * (0.6 * (len(text) - wide) + 1.0 * wide)
+
+
+def shorten(name):
+    return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
+
+
+def column_numbers(variables):
+    """Each node right of all its inputs; each leaf just left of the first node that uses it."""
+    numbers = []
+    for variable in variables:
+        numbers.append(max((numbers[i] + 1 for i in variable.inputs), default=0))
+    for i, variable in enumerate(variables):
+        if not variable.inputs:
+            users = [numbers[j] for j, v in enumerate(variables) if i in v.inputs]
+            numbers[i] = min(users, default=1) - 1
+    return numbers
+
+
+def lay_out(trace):
+    """The columns, and the place of each variable, as (columns, places, lanes).
+
+    lanes   (variable, column) -> the Place where its edge passes that column
+    """
+    numbers = column_numbers(trace.variables)
+    places, lanes = [], {}
+    columns = [Column([]) for _ in range(max(numbers) + 1)]
+    for i, variable in enumerate(trace.variables):
+        above, below = (14, 14) if variable.constant else (44, 30) if variable.inputs else (28, 30)
+        pull = 1.0 if variable.inputs else 0.05
+        places.append(Place(i, numbers[i], False, above, below, pull))
+        columns[numbers[i]].places.append(places[i])
+    for j, variable in enumerate(trace.variables):
+        for i in dict.fromkeys(variable.inputs):
+            connect(i, places, places[j], lanes, columns)
+    order_columns(columns)
+    set_heights(columns)
+    set_widths(trace, columns)
+    return columns, places, lanes
+
+
+def connect(i, places, target, lanes, columns):
+    """Join variable i to its user, by way of a lane in each column between them."""
+    previous = places[i]
+    for column in range(places[i].column + 1, target.column):
+        if (i, column) not in lanes:
+            lanes[i, column] = Place(i, column, True, 12, 16, 2.0)
+            columns[column].places.append(lanes[i, column])
+            previous.right.append(lanes[i, column])
+            lanes[i, column].left.append(previous)
+        previous = lanes[i, column]
+    previous.right.append(target)
+    target.left.append(previous)
+
+
+def order_columns(columns):
+    """Sort each column by the mean position of its neighbours, to and fro; keep the best order."""
+    best, fewest = [list(column.places) for column in columns], crossings(columns)
+    for sweep in range(12):
+        side = "left" if sweep % 2 == 0 else "right"
+        for column in columns if side == "left" else reversed(columns):
+            rank = {id(p): k for c in columns for k, p in enumerate(c.places)}
+            means = {}
+            for place in column.places:
+                near = [rank[id(p)] for p in getattr(place, side)]
+                means[id(place)] = sum(near) / len(near) if near else rank[id(place)]
+            column.places.sort(key=lambda place, means=means: means[id(place)])
+        now = crossings(columns)
+        if now < fewest:
+            best, fewest = [list(column.places) for column in columns], now
+        if fewest == 0:
+            break
+    for column, places in zip(columns, best, strict=True):
+        column.places = places
+
+
+def crossings(columns):
+    """How many pairs of edges cross, over all gaps."""
+    count = 0
+    for before, after in zip(columns, columns[1:], strict=False):
+        rank = {id(p): k for k, p in enumerate(after.places)}
+        ends = [
+            rank[id(q)] for p in before.places for q in sorted(p.right, key=lambda q: rank[id(q)])
+        ]
+        count += sum(ends[a] > ends[b] for a in range(len(ends)) for b in range(a + 1, len(ends)))
+    return count
+
+
+def set_heights(columns):
+    """Move every place towards its neighbours, keeping the order and the room between."""
+    for column in columns:
+        y = 0.0
+        for place in column.places:
+            y += place.above
+            place.y = y
+            y += place.below
+    for sweep in range(24):
+        sides = ("left",) if sweep % 3 == 0 else ("right",) if sweep % 3 == 1 else ("left", "right")
+        for column in columns if sweep % 2 == 0 else reversed(columns):
+            wanted, weights = [], []
+            for place in column.places:
+                near = [p for side in sides for p in getattr(place, side)]
+                pull = sum(p.pull for p in near)
+                wanted.append(sum(p.y * p.pull for p in near) / pull if near else place.y)
+                weights.append(place.pull * (pull + 0.1))
+            settle(column.places, wanted, weights)
+    top = min(p.y - p.above for c in columns for p in c.places)
+    for column in columns:
+        for place in column.places:
+            place.y = round(place.y - top, 1)
+
+
+def settle(places, wanted, weights):
+    """Give each place its wanted height as nearly as the room between allows (least squares).
+
+    With the room taken off, heights may only rise: pooling neighbours that would fall is exact.
+    """
+    room, offsets = 0.0, []
+    for before, place in zip([None, *places], places, strict=False):
+        room += 0.0 if before is None else before.below + place.above
+        offsets.append(room)
+    pools = []
+    for want, offset, weight in zip(wanted, offsets, weights, strict=True):
+        pools.append([want - offset, weight, 1])
+        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
+            height, weight, count = pools.pop()
+            last = pools[-1]
+            last[0] = (last[0] * last[1] + height * weight) / (last[1] + weight)
+            last[1] += weight
+            last[2] += count
+    heights = [height for height, _, count in pools for _ in range(count)]
+    for place, height, offset in zip(places, heights, offsets, strict=True):
+        place.y = height + offset
+
+
+def set_widths(trace, columns):
+    x = 0.0
+    for column in columns:
+        own = [trace.variables[p.variable] for p in column.places if not p.lane]
+        column.trunk = max(map(wire_width, own), default=0.0)
+        heads = [2 * node_reach(v) if v.inputs else name_width(v) for v in own]
+        column.start, column.end = x, x + max(heads, default=0.0) + column.trunk
+        x = round(column.end + GAP, 1)
+
+
+def wire_width(variable):
+    """The room for the name, the value and the gradient over and under the wire."""
+    if variable.constant:
+        return 10.0
+    numbers = [display(v) for v in (variable.value, variable.grad) if v is not None]
+    name = text_width(shorten(variable.name), 12) if variable.inputs else 0.0
+    return max(66.0, name + 10, *(text_width(text, 15.5) + 10 for text in numbers))
+
+
+def node_reach(variable):
+    """Half the width of a node: a circle, or a longer pill for a longer symbol."""
+    symbol = node_symbol(variable)
+    return RADIUS if len(symbol) < 4 else max(RADIUS, text_width(symbol, 13) / 2 + 8)
+
+
+def node_symbol(variable):
+    exponent = variable.options.get("exponent")
+    if exponent is None:
+        return shorten(variable.symbol or variable.op)
+    text = display(exponent)
+    raised = text.translate(SUPERSCRIPT)
+    return f"x{raised}" if set(text) <= set("−0123456789") else f"x^{text}"
+
+
+def name_width(variable):
+    text = display(variable.value) if variable.constant else shorten(variable.name)
+    return text_width(text, 15) + 8

@@ -1,0 +1,222 @@
+"""The words: one number formatter, and one sentence for each step, as templates with slots.
+
+A sentence is never typed twice. The table here is what the notebook, the page and the picture fill
+with their numbers, so another language is another table. Read `trace` next.
+
+Slots are named as in the source of the nodes: {x} and {y} are the inputs' values, {z} the output's,
+{dout} the upstream gradient, {dx} and {dy} what goes to the inputs; {x.name} is a name, {x.shape} a
+shape, and {p} a fixed exponent.
+"""
+
+import re
+from decimal import ROUND_HALF_UP, Decimal
+
+import numpy as np
+
+SLOT = re.compile(r"\{([a-z]+(?:\.[a-z]+)?)\}")
+
+# operation -> forward, backward: (title, sentence); to: what goes to each input; rule: the local
+# derivatives. One dict an operation, and one key a phrase.
+WORDS = {
+    "Add": {
+        "forward": ("Add.", "{x} + {y} = {z}."),
+        "backward": ("Add copies.", "The upstream gradient {dout} goes to every input unchanged:"),
+        "to": ("{x.name} gets {dx}", "{y.name} gets {dy}"),
+        "rule": "∂z/∂x = 1,  ∂z/∂y = 1",
+    },
+    "Subtract": {
+        "forward": ("Subtract.", "{x} − {y} = {z}."),
+        "backward": (
+            "Subtract turns one sign.",
+            "The upstream gradient {dout} goes to the first input as it is, to the second negated:",
+        ),
+        "to": ("{x.name} gets {dx}", "{y.name} gets {dy}"),
+        "rule": "∂z/∂x = 1,  ∂z/∂y = −1",
+    },
+    "Multiply": {
+        "forward": ("Multiply.", "{x} × {y} = {z}."),
+        "backward": (
+            "Multiply swaps.",
+            "The upstream gradient {dout} is multiplied by the other input:",
+        ),
+        "to": ("{x.name} gets {dout} × {y} = {dx}", "{y.name} gets {dout} × {x} = {dy}"),
+        "rule": "∂z/∂x = y,  ∂z/∂y = x",
+    },
+    "Divide": {
+        "forward": ("Divide.", "{x} ÷ {y} = {z}."),
+        "backward": (
+            "Divide.",
+            "The upstream gradient {dout} is multiplied by each local derivative:",
+        ),
+        "to": ("{x.name} gets {dout} ÷ {y} = {dx}", "{y.name} gets −{dout} × {x} ÷ {y}² = {dy}"),
+        "rule": "∂z/∂x = 1/y,  ∂z/∂y = −x/y²",
+    },
+    "Negate": {
+        "forward": ("Negate.", "−({x}) = {z}."),
+        "backward": ("Negate.", "The upstream gradient {dout} changes its sign:"),
+        "to": ("{x.name} gets {dx}",),
+        "rule": "∂z/∂x = −1",
+    },
+    "Power": {
+        "forward": ("Power.", "{x} to the power {p} is {z}."),
+        "backward": (
+            "Power.",
+            "The upstream gradient {dout} is multiplied by the slope of the power:",
+        ),
+        "to": ("{x.name} gets {dout} × {p} × {x}^({p} − 1) = {dx}", "{y.name} gets {dy}"),
+        "rule": "∂z/∂x = p xᵖ⁻¹",
+    },
+    "Exp": {
+        "forward": ("Exponential.", "e to the power {x} is {z}."),
+        "backward": (
+            "exp is its own derivative.",
+            "The upstream gradient {dout} is multiplied by the output:",
+        ),
+        "to": ("{x.name} gets {dout} × {z} = {dx}",),
+        "rule": "∂z/∂x = z",
+    },
+    "Log": {
+        "forward": ("Logarithm.", "The natural logarithm of {x} is {z}."),
+        "backward": ("Log divides.", "The upstream gradient {dout} is divided by the input:"),
+        "to": ("{x.name} gets {dout} ÷ {x} = {dx}",),
+        "rule": "∂z/∂x = 1/x",
+    },
+    "Maximum": {
+        "forward": ("Maximum.", "The larger of {x} and {y} is {z}."),
+        "backward": (
+            "Maximum is a gate.",
+            "The larger input gets the upstream gradient {dout}, the other 0 (a tie goes to the "
+            "second input):",
+        ),
+        "to": ("{x.name} gets {dx}", "{y.name} gets {dy}"),
+        "rule": "∂z/∂x = 1 where x > y, else 0",
+    },
+    "MatMul": {
+        "forward": (
+            "Matrix product.",
+            "{x.name} {x.shape} times {y.name} {y.shape} gives {z.name} {z.shape}.",
+        ),
+        "backward": (
+            "The matrix product swaps and transposes.",
+            "With the upstream gradient of shape {z.shape}:",
+        ),
+        "to": (
+            "{x.name} gets dout @ yᵀ, of shape {x.shape}",
+            "{y.name} gets xᵀ @ dout, of shape {y.shape}",
+        ),
+        "rule": "dx = dout @ yᵀ,  dy = xᵀ @ dout",
+    },
+    "Sum": {
+        "forward": ("Sum.", "The entries of {x.name} {x.shape} add up to {z}."),
+        "backward": (
+            "Sum copies.",
+            "Every entry that was summed gets the upstream gradient {dout}:",
+        ),
+        "to": ("{x.name} gets {dx}",),
+        "rule": "∂z/∂xᵢ = 1",
+    },
+    "Affine": {
+        "forward": (
+            "Affine.",
+            "{x.name} {x.shape} @ {y.name} {y.shape} + {b.name} {b.shape} gives {z.shape}.",
+        ),
+        "backward": ("Affine hands on three gradients.", "From dout, of shape {z.shape}:"),
+        "to": (
+            "{x.name} gets dout @ Wᵀ, of shape {x.shape}",
+            "{y.name} gets xᵀ @ dout, of shape {y.shape}",
+            "{b.name} gets dout summed over the batch, of shape {b.shape}",
+        ),
+        "rule": "dx = dout @ Wᵀ,  dW = xᵀ @ dout,  db = Σ dout",
+    },
+    "ReLU": {
+        "forward": ("ReLU.", "Negative entries of {x.name} {x.shape} become 0."),
+        "backward": (
+            "ReLU is a gate.",
+            "The upstream gradient passes where the input was positive:",
+        ),
+        "to": ("{x.name} gets {dx}",),
+        "rule": "dx = dout where x > 0, else 0",
+    },
+    "Sigmoid": {
+        "forward": ("Sigmoid.", "Every entry of {x.name} {x.shape} goes to 1/(1 + exp(−x))."),
+        "backward": ("Sigmoid.", "The upstream gradient is multiplied by y(1 − y):"),
+        "to": ("{x.name} gets {dx}",),
+        "rule": "dx = dout y (1 − y)",
+    },
+    "Tanh": {
+        "forward": ("Tanh.", "Every entry of {x.name} {x.shape} goes to its hyperbolic tangent."),
+        "backward": ("Tanh.", "The upstream gradient is multiplied by 1 − y²:"),
+        "to": ("{x.name} gets {dx}",),
+        "rule": "dx = dout (1 − y²)",
+    },
+    "SoftmaxWithLoss": {
+        "forward": (
+            "Softmax with loss.",
+            "Scores {x.shape} become probabilities; against the labels the mean loss is {z}.",
+        ),
+        "backward": ("Softmax with loss subtracts.", "(y − t) / N, times the upstream {dout}:"),
+        "to": ("{x.name} gets {dx}",),
+        "rule": "da = (y − t) / N",
+    },
+    "IdentityWithLoss": {
+        "forward": ("Identity with loss.", "Half the mean squared error is {z}."),
+        "backward": ("Identity with loss subtracts.", "(y − t) / N, times the upstream {dout}:"),
+        "to": ("{x.name} gets {dx}",),
+        "rule": "da = (y − t) / N",
+    },
+    "other": {
+        "forward": ("{op}.", "Its output {z.name} is {z}."),
+        "backward": ("{op}.", "From the upstream gradient {dout}:"),
+        "to": ("{x.name} gets {dx}", "{y.name} gets {dy}"),
+        "rule": "",
+    },
+    "start": {
+        "forward": ("Ready.", "Forward runs one node at a time, from the inputs to {z.name}.")
+    },
+    "seed": {
+        "backward": ("The way back starts.", "The derivative of {z.name} by itself is {dout}.")
+    },
+    "fork": {
+        "backward": ("", "{x.name} is used more than once, so its gradients add: {terms} = {dx}.")
+    },
+}
+
+
+def display(value):
+    """A number as the reader sees it: four significant digits, whole numbers in full up to a million.
+
+    An array shows its shape. Halves round away from zero, as a browser's toFixed does, so that the
+    page, which formats numbers by the same rule, shows the same digits.
+    """
+    if np.ndim(value):
+        return str(np.shape(value))
+    value = float(value)
+    if value != value:
+        return "not a number"
+    if abs(value) == float("inf"):
+        return "∞" if value > 0 else "−∞"
+    if value == 0:
+        return "0"
+    size, sign = abs(value), "−" if value < 0 else ""
+    exponent = Decimal(size).adjusted()
+    if -4 <= exponent < 6:
+        digits = str(
+            Decimal(size).quantize(Decimal(1).scaleb(-max(0, 3 - exponent)), ROUND_HALF_UP)
+        )
+        return sign + (digits.rstrip("0").rstrip(".") if "." in digits else digits)
+    mantissa = Decimal(size).scaleb(-exponent).quantize(Decimal("0.001"), ROUND_HALF_UP)
+    if mantissa >= 10:
+        mantissa, exponent = mantissa / 10, exponent + 1
+    digits = str(mantissa).rstrip("0").rstrip(".")
+    return f"{sign}{digits}e{str(exponent).replace('-', '−')}"
+
+
+def fill(template, slots):
+    """The template as a list of (kind, text): kind "value" or "gradient" for numbers, else ""."""
+    parts, end = [], 0
+    for match in SLOT.finditer(template):
+        parts.append(("", template[end : match.start()]))
+        parts.append(slots[match[1]])
+        end = match.end()
+    parts.append(("", template[end:]))
+    return [(kind, text) for kind, text in parts if text]

@@ -1,0 +1,359 @@
+"""The trace: a run of a graph or a network, recorded once, step by step, as plain data.
+
+Every picture, widget and table in the book shows a trace and nothing else. It owns its numbers, in
+full precision; rounding happens only where they are shown. Read `drawing` next.
+"""
+
+import ast
+import inspect
+import json
+import textwrap
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+
+from chainrule.graph import backward_steps, forward_steps, topological_order
+from chainrule.narration import WORDS, display, fill
+
+
+@dataclass(frozen=True)
+class Traced:
+    """One variable of the run.
+
+    name      unique in the trace
+    op        the class name of the node or layer that made it, "" for a leaf
+    symbol    how the node is drawn
+    inputs    indices of the variables it was made from, in order
+    value     a float or an array
+    grad      the complete gradient, or None where none was asked for
+    constant  a leaf that the author did not name, such as the 2 in 2 * x
+    options   the node's settings, such as the axis of a sum
+    """
+
+    name: str
+    op: str
+    symbol: str
+    inputs: tuple
+    value: object
+    grad: object
+    constant: bool = False
+    options: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One node's visit.
+
+    phase          "forward" or "backward"
+    variable       the index of the node's output
+    seed           True for the first backward step, where the output gets its gradient
+    contributions  backward: the gradient that went to each input by this step
+    """
+
+    phase: str
+    variable: int
+    seed: bool = False
+    contributions: tuple = ()
+
+
+class Trace:
+    """A recorded run: `variables` in the order they were computed, `steps` in the order they ran.
+
+    code    operation -> {"forward": {"lines", "mark"}, "backward": ...}: the source that ran
+    """
+
+    def __init__(self, variables, steps, code):
+        self.variables, self.steps, self.code = tuple(variables), tuple(steps), code
+
+    def __len__(self):
+        return len(self.steps)
+
+    def __eq__(self, other):
+        return isinstance(other, Trace) and self.to_json() == other.to_json()
+
+    def __repr__(self):
+        lines = [f"{i:>3}  {step.phase:<8}  {self.sentence(i)}" for i, step in self.numbered()]
+        return "\n".join(lines)
+
+    def numbered(self):
+        return enumerate(self.steps, 1)
+
+    def title_and_parts(self, number):
+        """The title of step `number` (0 is the start), and its sentence as (kind, text) parts."""
+        if not 0 <= number <= len(self.steps):
+            raise ValueError(f"steps run from 0 to {len(self.steps)}, got {number}")
+        if number == 0:
+            title, text = WORDS["start"]["forward"]
+            return title, fill(text, {"z.name": ("", self.variables[-1].name)})
+        step = self.steps[number - 1]
+        slots = self.slots(number)
+        if step.seed:
+            title, text = WORDS["seed"]["backward"]
+            return title, fill(text, slots)
+        words = WORDS.get(self.variables[step.variable].op, WORDS["other"])
+        title, text = words[step.phase]
+        title = "".join(text for _, text in fill(title, slots))
+        parts = fill(text, slots)
+        if step.phase == "backward":
+            parts += self.handed_on(step, words["to"], slots)
+            parts += self.forks(number)
+        return title, parts
+
+    def sentence(self, number):
+        """What step `number` did, in words and numbers, as plain text."""
+        title, parts = self.title_and_parts(number)
+        return f"{title} {''.join(text for _, text in parts)}"
+
+    def handed_on(self, step, phrases, slots):
+        """ "a gets ..., b gets ...", leaving out the constants: nobody asks for their gradients."""
+        inputs = self.variables[step.variable].inputs
+        said = [
+            fill(phrase, slots)
+            for i, phrase in zip(inputs, phrases, strict=False)
+            if not self.variables[i].constant
+        ]
+        lines = [part for phrase in said for part in [("", ", "), *phrase]][1:]
+        return [("", " "), *lines, ("", ".")]
+
+    def forks(self, number):
+        """For an input that has now got more than one gradient: the sum, written out."""
+        inputs = self.variables[self.steps[number - 1].variable].inputs
+        parts = []
+        for i in dict.fromkeys(inputs):
+            terms = self.received(i, number)
+            if len(terms) > 1 and not self.variables[i].constant:
+                slots = {
+                    "x.name": ("", self.variables[i].name),
+                    "terms": ("gradient", " + ".join(map(display, terms))),
+                    "dx": ("gradient", display(sum(terms[1:], terms[0]))),
+                }
+                parts += [("", " "), *fill(WORDS["fork"]["backward"][1], slots)]
+        return parts
+
+    def received(self, variable, number):
+        """The gradients that `variable` has got by the end of step `number`, one a use."""
+        return [
+            gradient
+            for step in self.steps[:number]
+            if step.phase == "backward"
+            for i, gradient in zip(self.receivers(step), step.contributions, strict=True)
+            if i == variable and gradient is not None
+        ]
+
+    def receivers(self, step):
+        return (step.variable,) if step.seed else self.variables[step.variable].inputs
+
+    def slots(self, number):
+        step = self.steps[number - 1]
+        out = self.variables[step.variable]
+        slots = {"op": ("", out.op), "p": ("value", display(out.options.get("exponent") or 0.0))}
+        for letter, i in zip("xybcdefghijklmnopqrstuvw", out.inputs, strict=False):
+            variable = self.variables[i]
+            label = display(variable.value) if variable.constant else variable.name
+            slots[letter] = ("value", display(variable.value))
+            slots[f"{letter}.name"] = ("", label)
+            slots[f"{letter}.shape"] = ("", shape_text(variable.value))
+        if out.op == "Power" and len(out.inputs) == 2:
+            slots["p"] = slots["y"]
+        slots["z"] = ("value", display(out.value))
+        slots["z.name"], slots["z.shape"] = ("", out.name), ("", shape_text(out.value))
+        if step.phase == "backward":
+            slots["dout"] = ("gradient", display(out.grad))
+            for letter, gradient in zip("xy", step.contributions, strict=False):
+                shown = "nothing" if gradient is None else display(gradient)
+                slots[f"d{letter}"] = ("gradient", shown)
+        return slots
+
+    def to_json(self):
+        """The whole trace as JSON text; NaN and infinities become strings, arrays say their type."""
+        data = {
+            "variables": [asdict(v) for v in self.variables],
+            "steps": [asdict(s) for s in self.steps],
+            "code": self.code,
+        }
+        return json.dumps(encode(data), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text):
+        """The trace that `to_json` wrote. ValueError for anything else."""
+        try:
+            data = decode(json.loads(text))
+            variables = [Traced(**v | {"inputs": tuple(v["inputs"])}) for v in data["variables"]]
+            steps = [
+                Step(**s | {"contributions": tuple(s["contributions"])}) for s in data["steps"]
+            ]
+            return cls(variables, steps, data["code"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"this is not a trace: {error}") from None
+
+
+def shape_text(value):
+    return display(value) if np.ndim(value) else "number"
+
+
+SPECIAL = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}
+
+
+def encode(data):
+    if isinstance(data, dict):
+        return {key: encode(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [encode(value) for value in data]
+    if isinstance(data, (np.ndarray, np.floating)) and not isinstance(data, float):
+        flat = [encode(float(v)) for v in np.ravel(data)]
+        return {"dtype": str(data.dtype), "shape": list(np.shape(data)), "data": flat}
+    if isinstance(data, float) and not np.isfinite(data):
+        return {"float": "NaN" if data != data else "Infinity" if data > 0 else "-Infinity"}
+    return data
+
+
+def decode(data):
+    if isinstance(data, list):
+        return [decode(value) for value in data]
+    if not isinstance(data, dict):
+        return data
+    if data.keys() == {"float"}:
+        return SPECIAL[data["float"]]
+    if data.keys() == {"dtype", "shape", "data"}:
+        return np.array(decode(data["data"]), dtype=data["dtype"]).reshape(data["shape"])
+    return {key: decode(value) for key, value in data.items()}
+
+
+def trace_graph(output, dout=1.0):
+    """Run the graph that ends in `output` forward and backward, and record it.
+
+    An array output wants a `dout` of its shape. The graph's values and gradients are as after
+    `forward_steps` and `backward`.
+    """
+    order = topological_order(output)
+    index = {variable: i for i, variable in enumerate(order)}
+    steps = [Step("forward", index[v]) for v in forward_steps(output)]
+    uses = [i for v in order for i in v.inputs]
+    forked = {v for v in order if uses.count(v) > 1} if len(order) <= 400 else set(uses)
+    for number, variable in enumerate(backward_steps(output, dout)):
+        if number == 0:
+            steps.append(Step("backward", index[variable], True, (copied(variable.grad),)))
+            continue
+        gradients = [v.grad for v in variable.inputs]
+        if forked.intersection(variable.inputs):  # a sum by now: ask for this node's own share
+            gradients = variable.node.backward(variable.grad)
+        steps.append(Step("backward", index[variable], False, tuple(map(copied, gradients))))
+    names = unique_names(order)
+    variables = [
+        Traced(
+            name=names[i],
+            op=type(v.node).__name__ if v.node is not None else "",
+            symbol=getattr(v.node, "symbol", type(v.node).__name__) if v.node is not None else "",
+            inputs=tuple(index[source] for source in v.inputs),
+            value=copied(v.value),
+            grad=copied(v.grad),
+            constant=v.node is None and v.name is None,
+            options=options_of(v.node),
+        )
+        for i, v in enumerate(order)
+    ]
+    return Trace(variables, steps, source_of(v.node for v in order if v.node is not None))
+
+
+def trace_network(network, x, t):
+    """Run the network on x and t, forward and backward, and record it with a layer a step."""
+    variables, made = [], {}
+
+    def leaf(name, value):
+        variables.append([name, "", (), copied(value), None, False])
+        return len(variables) - 1
+
+    layers = dict(network.layers) | {"loss": network.loss_layer}
+    steps, last = [], leaf("x", np.asarray(x))
+    for name, value in network.forward_steps(x, t):
+        inputs = [last]
+        for key, array in getattr(layers[name], "params", {}).items():
+            inputs.append(leaf(f"{name}.{key}", array))
+        if name == "loss":
+            inputs.append(leaf("t", np.asarray(t)))
+            variables[-1][5] = True  # no gradient is asked for
+        variables.append([name, layers[name], tuple(inputs), copied(value), None, False])
+        made[name] = last = len(variables) - 1
+        steps.append(Step("forward", last))
+    for name, gradient in network.backward_steps():
+        if name == "seed":
+            variables[last][4] = copied(gradient)
+            steps.append(Step("backward", last, True, (copied(gradient),)))
+            continue
+        out, grads = made[name], getattr(layers[name], "grads", {})
+        shares = [gradient] + [
+            grads.get(variables[i][0].rpartition(".")[2]) for i in variables[out][2][1:]
+        ]
+        for i, share in zip(variables[out][2], shares, strict=True):
+            variables[i][4] = copied(share)
+        steps.append(Step("backward", out, False, tuple(map(copied, shares))))
+    traced = [
+        Traced(name, type(made_by).__name__ if made_by else "", "", inputs, value, grad, constant)
+        for name, made_by, inputs, value, grad, constant in variables
+    ]
+    return Trace(traced, steps, source_of(layers.values()))
+
+
+def copied(value):
+    if value is None or isinstance(value, float):
+        return value
+    return np.array(value) if np.ndim(value) else value
+
+
+def options_of(node):
+    """The settings of a node that its name does not tell."""
+    names = ("exponent", "axis", "keepdims")
+    return {name: getattr(node, name) for name in names if hasattr(node, name)}
+
+
+def unique_names(order):
+    """A name for every variable: its own, or v1, v2, ... for results and c1, c2, ... for constants."""
+    taken = {str(v.name) for v in order if v.name is not None}
+    names, seen, counts = [], set(), {"v": 0, "c": 0}
+    for variable in order:
+        name = None if variable.name is None else str(variable.name)
+        if name is None:
+            letter = "c" if variable.node is None else "v"
+            while name is None or name in taken:
+                counts[letter] += 1
+                name = f"{letter}{counts[letter]}"
+        base, again = name, 2
+        while name in seen:
+            name, again = f"{base} ({again})", again + 1
+        seen.add(name)
+        names.append(name)
+    return names
+
+
+def source_of(nodes):
+    """The source of forward and backward of each class of node, without docstrings."""
+    code = {}
+    for node in nodes:
+        op = type(node).__name__
+        if op not in code:
+            code[op] = {way: method_source(type(node), way) for way in ("forward", "backward")}
+    return code
+
+
+def method_source(cls, way):
+    """The method's lines, and the first and last of those that hold its return statement."""
+    try:
+        source = textwrap.dedent(inspect.getsource(getattr(cls, way)))
+    except (OSError, TypeError, AttributeError):  # typed at a prompt that keeps no source
+        return {"lines": [], "mark": [0, 0]}
+    function = ast.parse(source).body[0]
+    lines, body = source.splitlines(), function.body
+    start = function.lineno
+    if ast.get_docstring(function) is not None and len(body) > 1:
+        start = body[0].end_lineno
+        body = body[1:]
+    kept = (
+        lines[function.lineno - 1 : body[0].lineno - 1] if start == function.lineno else lines[:1]
+    )
+    first = body[0].lineno - 1
+    ran = [node for node in ast.walk(function) if isinstance(node, ast.Return)] or [body[-1]]
+    offset = len(kept) - first
+    return {
+        "lines": kept + lines[first : function.end_lineno],
+        "mark": [ran[-1].lineno - 1 + offset, ran[-1].end_lineno - 1 + offset],
+    }

@@ -1,0 +1,9 @@
+"""The figures that a reader steps through: live in a notebook, and live in a page with no kernel.
+
+`Stepper` shows a trace. What it shows is the same everywhere, because Python draws it once; see
+`drawing` for the picture and `stepper.js`, beside this file, for the script.
+"""
+
+from chainrule.widgets.stepper import Stepper
+
+__all__ = ["Stepper"]

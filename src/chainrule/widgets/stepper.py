@@ -1,0 +1,78 @@
+"""The stepper: one node's visit at a time, forward and then backward."""
+
+from pathlib import Path
+
+import anywidget
+import traitlets
+
+from chainrule.drawing import draw, figure_html
+from chainrule.graph import Variable
+from chainrule.trace import Trace, trace_graph, trace_network
+
+HERE = Path(__file__).parent
+
+
+class Stepper(anywidget.AnyWidget):
+    """A figure that steps through a calculation and its backward pass.
+
+    source   a Variable (the output of a graph), a Trace, or a network with `x` and `t`
+    x, t     what the network runs on
+    title    what the figure is called, for those who cannot see it
+    caption  a line under it
+    step     where it starts: 0 before the first step, -1 after the last
+
+    `.step` is a synced trait. ValueError says what is allowed where an argument is wrong.
+    """
+
+    _esm = HERE / "stepper.js"
+    _css = HERE / "stepper.css"
+    step = traitlets.Int(0).tag(sync=True)
+    html = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, source, x=None, t=None, *, title=None, caption=None, step=0):
+        self.trace = make_trace(source, x, t)
+        title = (
+            f"Computational graph of {self.trace.variables[-1].name}" if title is None else title
+        )
+        last = len(self.trace)
+        if not isinstance(step, int) or not -1 <= step <= last:
+            raise ValueError(
+                f"Stepper: step is a whole number from 0 to {last}, or -1, got {step!r}"
+            )
+        self.title, self.caption = str(title), caption
+        step = last if step == -1 else step
+        markup = figure_html(self.trace, self.title, caption, step)
+        super().__init__(html=markup, step=step)
+
+    @traitlets.validate("step")
+    def check_step(self, proposal):
+        if not 0 <= proposal["value"] <= len(self.trace):
+            raise traitlets.TraitError(
+                f"step runs from 0 to {len(self.trace)}, got {proposal['value']}"
+            )
+        return proposal["value"]
+
+    def to_svg(self, step=None):
+        """The picture after a step (None: with everything), as SVG text that stands alone."""
+        return draw(self.trace, step, self.title, style=True)
+
+    def _repr_mimebundle_(self, **kwargs):
+        """The live widget where there is a kernel, and the same figure as HTML everywhere else."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
+        markup = figure_html(self.trace, self.title, self.caption, self.step)
+        return {**data, "text/html": markup, "text/plain": repr(self.trace)}, metadata
+
+
+def make_trace(source, x, t):
+    if isinstance(source, Trace):
+        return source
+    if isinstance(source, Variable):
+        return trace_graph(source)
+    if hasattr(source, "forward_steps") and hasattr(source, "backward_steps"):
+        if x is None or t is None:
+            raise ValueError("Stepper of a network wants x and t: Stepper(network, x, t)")
+        return trace_network(source, x, t)
+    raise ValueError(
+        f"Stepper wants a Variable, a Trace, or a network with x and t, got {type(source).__name__}"
+    )
