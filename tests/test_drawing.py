@@ -1,0 +1,145 @@
+"""The layout and the picture: nothing overlaps, nothing is markup that should be text."""
+
+import itertools
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from chainrule.drawing import draw, figure_html
+from chainrule.graph import Variable, exp, sigmoid, tanh
+from chainrule.layout import RADIUS, lay_out, node_reach
+from chainrule.network import two_layer_net
+from chainrule.trace import trace_graph, trace_network
+
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "\"quoted\" & 'quoted'",
+    "שלום",
+    "기울기",
+    "🙂🙂",
+    "long " * 40,
+]
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def random_graph(seed, size):
+    rng = np.random.default_rng(seed)
+    made = [Variable(1.0, "a"), Variable(2.0, "b")]
+    for _ in range(size):
+        i, j = rng.integers(max(0, len(made) - 5), len(made)), rng.integers(len(made))
+        made.append(made[i] * 0.5 + made[j] if rng.random() < 0.5 else made[i] - made[j])
+    return made[-1]
+
+
+def pictures():
+    x = Variable(0.5, "x")
+    yield "fork", trace_graph(x * x + x * 2.0)
+    yield "sigmoid", trace_graph(sigmoid(x * 3.0))
+    yield "tanh", trace_graph(tanh(x) + exp(x))
+    net = two_layer_net(2, 3, 2, np.random.default_rng(0))
+    yield "network", trace_network(net, np.ones((2, 2)), [0, 1])
+    for seed in range(6):
+        yield f"random {seed}", trace_graph(random_graph(seed, 12))
+    yield "two hundred nodes", trace_graph(random_graph(7, 130))
+
+
+PICTURES = dict(pictures())
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_nodes_labels_and_passing_edges_keep_apart(name):
+    columns, _, _ = lay_out(PICTURES[name])
+    for column in columns:
+        for above, below in itertools.pairwise(column.places):
+            assert below.y - above.y >= above.below + below.above - 0.2
+    for before, after in itertools.pairwise(columns):
+        assert before.end < after.start
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_no_edge_runs_through_a_node(name):
+    trace = PICTURES[name]
+    columns, places, _ = lay_out(trace)
+    boxes = {}
+    for j, variable in enumerate(trace.variables):
+        if variable.inputs:
+            column = columns[places[j].column]
+            right = column.end - column.trunk
+            left = right - 2 * node_reach(variable)
+            boxes[j] = (left, right, places[j].y - RADIUS, places[j].y + RADIUS)
+    root = ElementTree.fromstring(draw(trace))
+    for path in root.iter(f"{SVG}path"):
+        target = int(re.match(r"\d+", path.get("data-edge") or path.get("data-wire"))[0])
+        for x, y in points(path.get("d")):
+            for j, (left, right, top, bottom) in boxes.items():
+                inside = left + 1 < x < right - 1 and top < y < bottom
+                assert not inside or j == target, (name, x, y, j)
+
+
+def points(path):
+    """Points along a path of M, H, L and C commands, close enough to find a collision."""
+    here = (0.0, 0.0)
+    for command, numbers in re.findall(r"([MHLC])([^MHLC]*)", path):
+        values = [float(v) for v in numbers.split()]
+        if command == "H":
+            end = (values[0], here[1])
+        else:
+            end = (values[-2], values[-1])
+        if command == "C":
+            p = np.array([here, values[:2], values[2:4], end])
+            for s in np.linspace(0, 1, 40):
+                weights = [(1 - s) ** 3, 3 * s * (1 - s) ** 2, 3 * s**2 * (1 - s), s**3]
+                yield tuple(weights @ p)
+        elif command != "M":
+            for s in np.linspace(0, 1, 40):
+                yield tuple((1 - s) * np.array(here) + s * np.array(end))
+        here = end
+
+
+def test_the_picture_is_the_same_every_time():
+    first, second = (draw(trace_graph(random_graph(3, 20))) for _ in range(2))
+    assert first == second
+
+
+def test_the_picture_has_a_title_and_a_description_and_no_ids():
+    text = draw(PICTURES["fork"], title="x squared & more")
+    root = ElementTree.fromstring(text)
+    assert root.find(f"{SVG}title").text == "x squared & more"
+    assert "is Multiply of x and x" in root.find(f"{SVG}desc").text
+    assert " id=" not in text
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_is_text(name):
+    text = figure_html(trace_graph(Variable(1.0, name) * 2.0), title=name, caption=name)
+    assert "<img" not in text
+    picture = re.search(r"<svg.*?</svg>", text, re.S)[0]
+    group = next(
+        g for g in ElementTree.fromstring(picture).iter(f"{SVG}g") if g.get("data-variable") == name
+    )
+    assert name.startswith(group.find(f"{SVG}text").text.removesuffix("…"))
+
+
+def test_embedded_json_cannot_close_its_own_element():
+    text = figure_html(trace_graph(Variable(1.0, "</script><script>alert(1)</script>") * 2.0))
+    assert text.count("</script>") == 1
+
+
+def test_a_step_shows_what_is_known_then_and_no_more():
+    x = Variable(3.0, "x")
+    out = x * 2.0 + 1.0
+    texts = [draw(trace_graph(out), step) for step in range(6)]
+    hidden = [text.count(" hidden") for text in texts]
+    assert hidden == [5, 4, 3, 2, 1, 0]
+
+
+def test_a_step_beyond_the_last_is_refused():
+    with pytest.raises(ValueError, match="steps run from 0 to"):
+        draw(PICTURES["fork"], 99)
+
+
+def test_exact_numbers_keep_all_their_digits():
+    text = draw(trace_graph(Variable(0.1, "x") + Variable(0.2, "y")))
+    assert 'data-exact="0.30000000000000004"' in text
