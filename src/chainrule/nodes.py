@@ -202,22 +202,24 @@ class Power(Node):
             raise ValueError("Power: a fixed exponent is one number; an array is an input")
 
     def forward(self, x, y=None):
-        if (y is None) == (self.exponent is None):
-            raise TypeError("Power() takes x and y; Power(exponent) takes x alone")
-        if y is None:
-            (self.x,), self.y = self.accept(x), self.exponent
-        else:
-            self.x, self.y = self.accept(x, y)
+        self.x, self.y = self.base_and_exponent(x, y)
         self.z = power(self.x, self.y)
         return self.z
 
     def backward(self, dout):
         dout = self.upstream(dout)
-        zero = self.y == 0  # the slope of x**0 is 0, at x = 0 too
-        dx = dout * self.y * power(self.x, self.y - 1.0 + zero)
+        dx = dout * power_slope(self.x, self.y)
+        return self.fit(dx, *self.exponent_gradient(dout))
+
+    def base_and_exponent(self, x, y):
+        if (y is None) == (self.exponent is None):
+            raise TypeError("Power() takes x and y; Power(exponent) takes x alone")
+        return self.accept(x, y) if y is not None else (*self.accept(x), self.exponent)
+
+    def exponent_gradient(self, dout):
         if self.exponent is not None:
-            return self.fit(dx)
-        return self.fit(dx, dout * self.z * np.log(self.x) if np.all(self.x > 0) else None)
+            return ()
+        return (dout * self.z * np.log(self.x) if np.all(self.x > 0) else None,)
 
     def check(self, x, y=None):
         y = self.exponent if y is None else y
@@ -234,6 +236,11 @@ def power(x, y):
     with np.errstate(over="ignore", divide="ignore"):
         z = np.power(x, y)
     return z if np.ndim(z) or isinstance(x, np.ndarray) else float(z)
+
+
+def power_slope(x, y):
+    """d(x ** y)/dx = y x ** (y - 1), and 0 for y = 0, at x = 0 too."""
+    return y * power(x, y - 1.0 + (y == 0))
 
 
 class Exp(Node):
