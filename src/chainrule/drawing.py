@@ -5,6 +5,7 @@ classes; `layout` has decided where everything stands. `figure_html` wraps the p
 of all steps, which is what a reader without script, and a printed page, gets.
 """
 
+import json
 from dataclasses import dataclass
 from html import escape
 
@@ -292,13 +293,12 @@ def table_html(trace):
     )
 
 
-def figure_html(trace, title="Computational graph", caption=None, step=0):
+def figure_html(trace, title="Computational graph", caption=None, step=0, open_inputs=()):
     """The whole figure, without script or style: picture, sentence, table, and the trace itself."""
     phase = trace.steps[step - 1].phase if step else "start"
     under = (
         f'<figcaption class="chainrule-caption">{escape(caption)}</figcaption>' if caption else ""
     )
-    data = trace.to_json().replace("<", "\\u003c")
     return (
         f'<figure class="chainrule-stepper" data-step="{step}" data-steps="{len(trace)}" '
         f'data-phase="{phase}" aria-label="{escape(title)}">'
@@ -306,5 +306,14 @@ def figure_html(trace, title="Computational graph", caption=None, step=0):
         f'<p class="chainrule-sentence" role="status">{sentence_html(trace, step)}</p>'
         f'<details class="chainrule-table"><summary>All {len(trace)} steps as a table</summary>'
         f"{table_html(trace)}</details>{under}"
-        f'<script type="application/json" class="chainrule-trace">{data}</script></figure>'
+        f'<script type="application/json" class="chainrule-trace">'
+        f"{figure_json(trace, open_inputs)}</script></figure>"
     )
+
+
+def figure_json(trace, open_inputs):
+    """What the script needs: the trace, the words it uses, and the inputs that may be changed."""
+    used = {v.op for v in trace.variables} | {"start", "seed", "fork", "other"}
+    words = {op: phrases for op, phrases in WORDS.items() if op in used}
+    extra = json.dumps({"words": words, "open": list(open_inputs)}, ensure_ascii=False)
+    return f'{{"trace":{trace.to_json()},{extra[1:]}'.replace("<", "\\u003c")

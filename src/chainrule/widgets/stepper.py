@@ -20,6 +20,8 @@ class Stepper(anywidget.AnyWidget):
     title    what the figure is called, for those who cannot see it
     caption  a line under it
     step     where it starts: 0 before the first step, -1 after the last
+    open     the inputs that the reader may change: True for every named number (the default),
+             False for none, or a list of names
 
     `.step` is a synced trait. ValueError says what is allowed where an argument is wrong.
     """
@@ -29,7 +31,7 @@ class Stepper(anywidget.AnyWidget):
     step = traitlets.Int(0).tag(sync=True)
     html = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, source, x=None, t=None, *, title=None, caption=None, step=0):
+    def __init__(self, source, x=None, t=None, *, title=None, caption=None, step=0, open=True):
         self.trace = make_trace(source, x, t)
         title = (
             f"Computational graph of {self.trace.variables[-1].name}" if title is None else title
@@ -40,9 +42,12 @@ class Stepper(anywidget.AnyWidget):
                 f"Stepper: step is a whole number from 0 to {last}, or -1, got {step!r}"
             )
         self.title, self.caption = str(title), caption
+        self.open_names = open_inputs(self.trace, open)
         step = last if step == -1 else step
-        markup = figure_html(self.trace, self.title, caption, step)
-        super().__init__(html=markup, step=step)
+        super().__init__(html=self.markup(step), step=step)
+
+    def markup(self, step):
+        return figure_html(self.trace, self.title, self.caption, step, self.open_names)
 
     @traitlets.validate("step")
     def check_step(self, proposal):
@@ -60,8 +65,26 @@ class Stepper(anywidget.AnyWidget):
         """The live widget where there is a kernel, and the same figure as HTML everywhere else."""
         bundle = super()._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
-        markup = figure_html(self.trace, self.title, self.caption, self.step)
-        return {**data, "text/html": markup, "text/plain": repr(self.trace)}, metadata
+        return {
+            **data,
+            "text/html": self.markup(self.step),
+            "text/plain": repr(self.trace),
+        }, metadata
+
+
+def open_inputs(trace, wanted):
+    """The names of the leaves that may be changed. ValueError for a name that cannot be."""
+    able = [
+        v.name
+        for v in trace.variables
+        if not (v.inputs or v.constant) and isinstance(v.value, float)
+    ]
+    if isinstance(wanted, bool):
+        return able if wanted else []
+    unknown = [name for name in wanted if name not in able]
+    if unknown or isinstance(wanted, str):
+        raise ValueError(f"Stepper: open is True, False or names out of {able}, got {wanted!r}")
+    return list(wanted)
 
 
 def make_trace(source, x, t):
