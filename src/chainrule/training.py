@@ -140,14 +140,13 @@ def endless_batches(x, t, batch_size, rng, replacement):
 
 
 def bar(steps, progress):
-    """`steps` behind a progress bar, where one is wanted and tqdm is installed."""
+    """`steps` behind a progress bar, once a person has waited two seconds for them."""
     try:
         from tqdm.auto import tqdm
     except ImportError:
         return steps
-    return tqdm(
-        steps, desc="training", unit="update", disable=None if progress is None else not progress
-    )
+    hidden = None if progress is None else not progress  # None: hidden where nobody looks on
+    return tqdm(steps, desc="training", unit="update", delay=2, leave=False, disable=hidden)
 
 
 def record(step, per_epoch, loss, grads, network, held_out):

@@ -14,26 +14,14 @@ HERE = Path(__file__).parent
 FIGURE = re.compile(r'class="chainrule-')
 SCRIPT, STYLE = "chainrule.js", "chainrule.css"
 
-# What the theme and its helpers add to every page, and what a page must hold to need it.
-UNUSED_SCRIPTS = {
-    "fontawesome": None,  # our style sheet draws the few icons of the theme
-    "sphinx-thebe": None,
-    "thebe": None,
+# What a page loads in vain, and what it must hold to need it after all.
+NEEDS = {
+    "sphinx-thebe": "data-thebe",
     "design-tabs": 'class="sd-tab',
     "togglebutton": 'class="toggle',
-    "copybutton": None,
-    "clipboard": None,
-    "require": None,
-    "embed-amd": None,
-    "html-manager": None,
-}
-UNUSED_STYLES = {
     "katex": 'class="katex',
-    "fontawesome": None,
-    "sphinx-thebe": None,
-    "togglebutton": 'class="toggle',
-    "copybutton": None,
 }
+WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 
 LOADER = """// Made by chainrule.widgets.sphinx_extension from stepper.js: do not edit.
 (() => {
@@ -66,23 +54,19 @@ def use_node(app):
 
 def trim_page(app, pagename, templatename, context, doctree):
     body = context.get("body") or ""
-    context["script_files"] = keep(context.get("script_files", []), UNUSED_SCRIPTS, body)
-    context["css_files"] = keep(context.get("css_files", []), UNUSED_STYLES, body)
+    for kind in ("script_files", "css_files"):
+        files = context.get(kind, [])
+        files[:] = [file for file in files if is_needed(file, body)]
     if FIGURE.search(body):
         app.add_js_file(SCRIPT, loading_method="defer")
         app.add_css_file(STYLE)
 
 
-def keep(files, unused, body):
-    """The files whose name has none of the unused words, or whose need is met by the page."""
-    return [file for file in files if needed(getattr(file, "filename", file) or "", unused, body)]
-
-
-def needed(name, unused, body):
-    for word, need in unused.items():
-        if word in str(name):
-            return need is not None and need in body
-    return True
+def is_needed(file, body):
+    if getattr(file, "attributes", {}).get("type") == WIDGET_STATE:
+        return False  # the figure is in the page already, as markup
+    name = str(getattr(file, "filename", file) or "")
+    return all(need in body for word, need in NEEDS.items() if word in name)
 
 
 def write_files(app, error):
