@@ -77,7 +77,9 @@ def use_book_style():
 
 def picture(figures, alt):
     """Matplotlib figures, one a panel, as a `Picture`."""
-    return Picture("".join(inline_svg(figure, f"{alt}{i}") for i, figure in enumerate(figures)), alt)
+    return Picture(
+        "".join(inline_svg(figure, f"{alt}{i}") for i, figure in enumerate(figures)), alt
+    )
 
 
 def inline_svg(figure, salt):
@@ -159,7 +161,9 @@ def training_curves(records):
     axes.plot(whole, by_epoch(losses), color=INK, linewidth=2, label="mean of an epoch")
     legend(axes)
 
-    measured = [(record.epoch, record.accuracy) for record in records if record.accuracy is not None]
+    measured = [
+        (record.epoch, record.accuracy) for record in records if record.accuracy is not None
+    ]
     accuracy, axes = panel("Accuracy", "epoch")
     if measured:
         axes.plot(*zip(*measured, strict=True), color=VALUE, marker=".", linewidth=2)
