@@ -252,11 +252,9 @@ def exact(value):
     if np.ndim(value):
         return "[" + ",".join(exact(v) for v in value) + "]"
     value = float(value)
-    return (
-        repr(value)
-        if np.isfinite(value)
-        else {True: "NaN"}.get(value != value) or ("Infinity" if value > 0 else "-Infinity")
-    )
+    if np.isfinite(value):
+        return repr(value).removesuffix(".0")
+    return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
 
 
 def sentence_html(trace, step):

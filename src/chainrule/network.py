@@ -57,15 +57,14 @@ class Network:
 
     def predict(self, x):
         """The scores for x (N, D), an array (N, C)."""
-        out = x
+        scores = x
         for _, out in self.forward_steps(x):
-            pass
-        return out
+            scores = out
+        return scores
 
     def loss(self, x, t):
         """The loss of x against the targets t, one number."""
-        for _, loss in self.forward_steps(x, t):
-            pass
+        *_, (_, loss) = self.forward_steps(x, t)
         return loss
 
     def backward(self, dout=1.0):

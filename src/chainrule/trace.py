@@ -9,6 +9,7 @@ import inspect
 import json
 import textwrap
 from dataclasses import asdict, dataclass, field
+from functools import cache
 
 import numpy as np
 
@@ -335,6 +336,7 @@ def source_of(nodes):
     return code
 
 
+@cache
 def method_source(cls, way):
     """The method's lines, and the first and last of those that hold its return statement."""
     try:

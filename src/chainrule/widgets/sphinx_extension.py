@@ -1,16 +1,15 @@
 """How a figure comes alive in a built page: a small Sphinx extension.
 
-A page that holds a figure gets one deferred script, which carries the widget's own module and imports
-it from a Blob (a module cannot be loaded by its address where a page is opened from disk), and one
-style sheet. A page without figures gets neither. The same hook leaves out what a page does not use.
+A page that holds a figure gets one deferred script and one style sheet (see `page`); a page without
+figures gets neither. The same hook leaves out what a page does not use.
 """
 
-import json
 import re
 import shutil
 from pathlib import Path
 
-HERE = Path(__file__).parent
+from chainrule.widgets import page
+
 FIGURE = re.compile(r'class="chainrule-')
 SCRIPT, STYLE = "chainrule.js", "chainrule.css"
 
@@ -22,14 +21,6 @@ NEEDS = {
     "katex": 'class="katex',
 }
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
-
-LOADER = """// Made by chainrule.widgets.sphinx_extension from stepper.js: do not edit.
-(() => {
-  const source = %s;
-  const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-  import(address).then((module) => module.hydrate(document));
-})();
-"""
 
 
 def setup(app):
@@ -73,6 +64,5 @@ def write_files(app, error):
     if error is not None or app.builder.format != "html":
         return
     static = Path(app.outdir) / "_static"
-    source = json.dumps((HERE / "stepper.js").read_text(encoding="utf-8")).replace("<", "\\u003c")
-    (static / SCRIPT).write_text(LOADER % source, encoding="utf-8")
-    shutil.copyfile(HERE / "stepper.css", static / STYLE)
+    (static / SCRIPT).write_text(page.loader(), encoding="utf-8")
+    shutil.copyfile(page.STYLE, static / STYLE)

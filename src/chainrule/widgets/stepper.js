@@ -34,16 +34,17 @@ export function parseNumber(text) {
 
 const SPECIAL = { NaN, Infinity, "-Infinity": -Infinity };
 
-/** Undo `encode` of chainrule/trace.py: a number, or {shape, data} for an array. */
+/** Undo `encode` of chainrule/trace.py: a number, or {shape, data} for an array with axes. */
 export function decode(value) {
   if (value === null || typeof value === "number") return value;
   if ("float" in value) return SPECIAL[value.float];
-  return { shape: value.shape, data: value.data.map(decode) };
+  const data = value.data.map(decode);
+  return value.shape.length === 0 ? data[0] : { shape: value.shape, data };
 }
 
 /** The full-precision number, or nested lists of them, as JSON text. */
 export function exact(value) {
-  if (typeof value === "number") return Object.is(value, -0) ? "-0.0" : String(value);
+  if (typeof value === "number") return Object.is(value, -0) ? "-0" : String(value);
   const nest = (shape, data) => {
     if (shape.length === 0) return exact(data[0]);
     const size = data.length / shape[0];

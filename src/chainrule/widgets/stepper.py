@@ -1,15 +1,12 @@
 """The stepper: one node's visit at a time, forward and then backward."""
 
-from pathlib import Path
-
 import anywidget
 import traitlets
 
 from chainrule.drawing import draw, figure_html
 from chainrule.graph import Variable
 from chainrule.trace import Trace, trace_graph, trace_network
-
-HERE = Path(__file__).parent
+from chainrule.widgets.page import MODULE, STYLE, standalone
 
 
 class Stepper(anywidget.AnyWidget):
@@ -26,8 +23,8 @@ class Stepper(anywidget.AnyWidget):
     `.step` is a synced trait. ValueError says what is allowed where an argument is wrong.
     """
 
-    _esm = HERE / "stepper.js"
-    _css = HERE / "stepper.css"
+    _esm = MODULE
+    _css = STYLE
     step = traitlets.Int(0).tag(sync=True)
     html = traitlets.Unicode().tag(sync=True)
 
@@ -60,6 +57,10 @@ class Stepper(anywidget.AnyWidget):
     def to_svg(self, step=None):
         """The picture after a step (None: with everything), as SVG text that stands alone."""
         return draw(self.trace, step, self.title, style=True)
+
+    def to_html(self):
+        """The live figure as a page of its own, HTML text that needs no other file and no network."""
+        return standalone(self.markup(self.step), self.title)
 
     def _repr_mimebundle_(self, **kwargs):
         """The live widget where there is a kernel, and the same figure as HTML everywhere else."""

@@ -1,0 +1,501 @@
+"""The stepper in a real browser, driven as a reader would drive it: clicks, keys and typed numbers."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from chainrule.graph import Variable, exp, log, maximum, sigmoid, sum_, tanh
+from chainrule.narration import display
+from chainrule.network import two_layer_net
+from chainrule.trace import Trace, trace_graph
+from chainrule.widgets import Stepper
+from chainrule.widgets.page import MODULE
+
+
+def bill(side=3.0, price=20.0, delivery=15.0, tax=1.2):
+    side, price = Variable(side, "side"), Variable(price, "price")
+    delivery, tax = Variable(delivery, "delivery"), Variable(tax, "tax")
+    total = (side**2 * price + delivery) * tax
+    total.name = "total"
+    return total
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """Open a stepper in a page of its own, from disk; any warning or error there fails the test."""
+    complaints, pages = [], []
+
+    def open_it(stepper, **options):
+        path = tmp_path / f"figure{len(pages)}.html"
+        path.write_text(stepper.to_html(), encoding="utf-8")
+        page = browser.new_page(**options)
+        page.on("console", lambda m: complaints.append(m.text) if m.type != "log" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "request",
+            lambda r: (
+                complaints.append(r.url) if not r.url.startswith(("file:", "blob:")) else None
+            ),
+        )
+        page.goto(path.as_uri())
+        if options.get("java_script_enabled", True):
+            page.wait_for_selector(".chainrule-live")
+        pages.append(page)
+        return page
+
+    yield open_it
+    for page in pages:
+        page.close()
+    assert complaints == []
+
+
+def state(page):
+    return page.eval_on_selector(
+        ".chainrule-stepper", "e => [Number(e.dataset.step), e.dataset.phase]"
+    )
+
+
+def press(page, name):
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def gradient(page, name):
+    return page.locator(f'[data-variable="{name}"] .gradient')
+
+
+def value(page, name):
+    return page.locator(f'[data-variable="{name}"] .value')
+
+
+def shown(place):
+    return place.text_content() if place.is_visible() else None
+
+
+def test_the_served_figure_starts_before_the_first_step():
+    text = Stepper(bill()).to_html()
+    assert 'data-step="0" data-steps="9" data-phase="start"' in text
+
+
+def test_forward_and_back_by_click(show):
+    page = show(Stepper(bill()))
+    assert state(page) == [0, "start"]
+    press(page, "Forward")
+    assert state(page) == [1, "forward"]
+    press(page, "Last")
+    assert state(page) == [9, "backward"]
+    press(page, "Back")
+    assert state(page) == [8, "backward"]
+    press(page, "First")
+    assert state(page) == [0, "start"]
+
+
+def test_the_keys_do_what_the_buttons_do(show):
+    page = show(Stepper(bill()))
+    page.locator(".chainrule-scroll").focus()
+    for key, after in [
+        ("ArrowRight", 1),
+        ("ArrowRight", 2),
+        ("ArrowLeft", 1),
+        ("End", 9),
+        ("ArrowRight", 9),
+        ("Home", 0),
+        ("ArrowLeft", 0),
+    ]:
+        page.keyboard.press(key)
+        assert state(page)[0] == after
+
+
+def test_the_first_key_after_the_first_tab_works(show):
+    page = show(Stepper(bill()))
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    assert state(page)[0] == 1
+
+
+def test_the_scrubber_goes_to_any_step(show):
+    page = show(Stepper(bill()))
+    scrubber = page.get_by_role("slider", name="Step")
+    scrubber.fill("6")
+    assert state(page) == [6, "backward"]
+    scrubber.press("ArrowLeft")
+    assert state(page)[0] == 5
+    assert scrubber.get_attribute("aria-valuetext") == "backward · 5 of 9"
+
+
+def test_buttons_that_lead_nowhere_say_so_and_stay_focusable(show):
+    page = show(Stepper(bill()))
+    back = page.get_by_role("button", name="Back", exact=True)
+    assert back.get_attribute("aria-disabled") == "true"
+    assert back.get_attribute("disabled") is None
+    back.dispatch_event("click")
+    assert state(page)[0] == 0
+
+
+def test_play_walks_to_the_turn_and_rests_there(show):
+    page = show(Stepper(bill()))
+    page.clock.install()
+    press(page, "Play")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    page.clock.run_for(30_000)
+    assert state(page) == [4, "forward"]
+    press(page, "Play")
+    page.clock.run_for(30_000)
+    assert state(page) == [9, "backward"]
+
+
+def test_the_sentence_is_the_one_of_the_trace_at_every_step(show):
+    stepper = Stepper(bill())
+    page = show(stepper)
+    page.locator(".chainrule-scroll").focus()
+    for step in range(len(stepper.trace) + 1):
+        assert page.get_by_role("status").inner_text() == stepper.trace.sentence(step)
+        page.keyboard.press("ArrowRight")
+
+
+def test_numbers_appear_when_they_are_known_and_not_before(show):
+    page = show(Stepper(bill()))
+    assert not gradient(page, "side").is_visible()
+    assert not value(page, "total").is_visible()
+    press(page, "Last")
+    assert shown(gradient(page, "side")) == "144"
+    assert shown(value(page, "total")) == "234"
+
+
+def test_a_fork_shows_the_sum_so_far(show):
+    x = Variable(3.0, "x")
+    page = show(Stepper(x * x + x))
+    seen = []
+    for _ in range(5):
+        press(page, "Forward")
+        seen.append(shown(gradient(page, "x")))
+    assert seen == [None, None, None, "1", "7"]
+
+
+def test_the_line_that_ran_is_marked(show):
+    page = show(Stepper(bill()))
+    page.get_by_role("slider", name="Step").fill("6")
+    assert page.locator(".chainrule-code .ran").inner_text().strip() == (
+        "return self.fit(dout * self.y, dout * self.x)"
+    )
+    assert page.locator(".chainrule-rule").text_content() == "∂z/∂x = y,  ∂z/∂y = x"
+
+
+def test_a_typed_number_changes_values_gradients_words_and_table(show):
+    page = show(Stepper(bill(), step=-1))
+    page.locator('input[name="side"]').fill("4")
+    after = trace_graph(bill(side=4.0))
+    for variable in after.variables:
+        assert float(value(page, variable.name).get_attribute("data-exact")) == variable.value
+        assert float(gradient(page, variable.name).get_attribute("data-exact")) == variable.grad
+    assert page.get_by_role("status").inner_text() == after.sentence(len(after))
+    page.get_by_text("All 9 steps as a table").click()
+    cells = page.locator(".chainrule-table tbody td:last-child").all_inner_texts()
+    assert cells == [after.sentence(step) for step in range(1, len(after) + 1)]
+
+
+def test_arrow_keys_nudge_a_number_and_undo_and_reset_bring_it_back(show):
+    page = show(Stepper(bill(), step=-1))
+    field = page.locator('input[name="side"]')
+    field.press("ArrowUp")
+    raised = float(field.input_value())
+    assert raised > 3.0
+    field.press("ArrowUp")
+    press(page, "Undo")
+    assert float(field.input_value()) == raised
+    press(page, "Reset")
+    assert field.input_value() == "3"
+    assert shown(value(page, "total")) == "234"
+
+
+@pytest.mark.parametrize("typed", ["abc", "", "1e999", "1/2", "<b>7</b>"])
+def test_what_is_not_a_number_is_refused_in_words_and_nothing_breaks(show, typed):
+    page = show(Stepper(bill(), step=-1))
+    field = page.locator('input[name="tax"]')
+    field.fill(typed)
+    field.blur()
+    assert "is not a number. tax stays 1.2." in page.get_by_role("alert").inner_text()
+    assert shown(value(page, "total")) == "234"
+    field.fill("2")
+    assert shown(value(page, "total")) == "390"
+    assert page.get_by_role("alert").text_content() == ""
+
+
+def test_the_logarithm_of_a_negative_number_is_refused_in_words(show):
+    page = show(Stepper(log(Variable(2.0, "x")), step=-1))
+    page.locator('input[name="x"]').fill("-1")
+    assert (
+        "Log wants positive numbers, got −1. x stays 2." in page.get_by_role("alert").inner_text()
+    )
+    assert shown(value(page, "x")) == "2"
+
+
+def test_without_script_the_picture_and_the_table_remain(show):
+    page = show(Stepper(bill()), java_script_enabled=False)
+    assert page.locator("svg.chainrule-picture").is_visible()
+    assert gradient(page, "side").is_visible()
+    assert page.locator(".chainrule-table tbody tr").count() == 9
+    assert page.locator("button, input").count() == 0
+
+
+def test_a_narrow_page_does_not_scroll_sideways_and_follows_the_active_node(show):
+    page = show(Stepper(bill()), viewport={"width": 360, "height": 700})
+    for _ in range(4):
+        press(page, "Forward")
+    page.wait_for_timeout(600)
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    box, frame = (
+        page.locator(".node.now").bounding_box(),
+        page.locator(".chainrule-scroll").bounding_box(),
+    )
+    assert frame["x"] <= box["x"] and box["x"] + box["width"] <= frame["x"] + frame["width"]
+
+
+def test_a_hostile_name_shows_as_itself(show):
+    name = "<img src=x onerror=alert(1)>"
+    page = show(Stepper(Variable(2.0, name) * Variable(3.0, '"quoted"'), step=-1))
+    assert page.locator("img").count() == 0
+    assert page.locator(".chainrule-changes label").first.inner_text() == name
+    assert name in page.get_by_role("status").inner_text()
+
+
+def test_one_broken_figure_says_so_and_harms_no_other(browser, tmp_path):
+    good = Stepper(bill())
+    broken = good.markup(0).replace('{"trace":', '{"lost":')
+    path = tmp_path / "two.html"
+    path.write_text(good.to_html().replace("<main>", f"<main>{broken}"), encoding="utf-8")
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    page.wait_for_selector(".chainrule-live")
+    assert "cannot be stepped" in page.locator(".chainrule-broken").inner_text()
+    press(page, "Forward")
+    assert page.locator(".chainrule-live").get_attribute("data-step") == "1"
+    page.close()
+
+
+# ---------------------------------------------------------------- the module by itself
+
+
+@pytest.fixture(scope="module")
+def module(browser):
+    """Call an exported function of stepper.js: module("display", 3.5)."""
+    page = browser.new_page()
+    page.evaluate(
+        """async (source) => {
+            const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+            globalThis.stepper = await import(address);
+        }""",
+        MODULE.read_text(encoding="utf-8"),
+    )
+    yield page
+    page.close()
+
+
+def test_python_and_script_show_every_number_alike(module):
+    rng = np.random.default_rng(0)
+    numbers = [0.0, 1234.5, -1234.5, 0.5, 999999.5, 1e6, 9.9995, 1e-4, 9.99995e-5, 2.5e-5]
+    numbers += (rng.normal(size=2000) * 10.0 ** rng.integers(-12, 12, 2000)).tolist()
+    numbers += (rng.integers(-(10**7), 10**7, 1000) / 8).tolist()
+    shown = module.evaluate("numbers => numbers.map(stepper.display)", numbers)
+    assert shown == [display(number) for number in numbers]
+
+
+def random_expression(rng):
+    """A random graph of all operations, with forks, broadcasting, large and small numbers."""
+    leaves = [
+        Variable(float(rng.normal() * 10.0 ** rng.integers(-3, 4)), f"s{k}") for k in range(2)
+    ]
+    shapes = [(3,), (2, 3), (2, 1), (1,), ()]
+    for k in range(3):
+        shape = shapes[rng.integers(len(shapes))]
+        leaves.append(Variable(rng.normal(size=shape), f"a{k}"))
+    leaves.append(Variable(rng.normal(size=(2, 3)), "m"))
+    made = list(leaves)
+    while len(made) < len(leaves) + rng.integers(3, 9):
+        x, y = made[rng.integers(len(made))], made[rng.integers(len(made))]
+        try:
+            np.broadcast_shapes(np.shape(x.value), np.shape(y.value))
+        except ValueError:
+            continue
+        made.append(random_node(rng, x, y))
+    total = None
+    for variable in made[len(leaves) :]:
+        part = sum_(variable)
+        total = part if total is None else total + part
+    return total
+
+
+def random_node(rng, x, y):
+    choice = rng.integers(11)
+    if choice == 0:
+        return x + y
+    if choice == 1:
+        return x - y
+    if choice == 2:
+        return x * y
+    if choice == 3:
+        return x / (y * y + 0.5)
+    if choice == 4:
+        return -x
+    if choice == 5:
+        return x ** float(rng.integers(0, 4))
+    if choice == 6:
+        return exp(tanh(x * 0.1))
+    if choice == 7:
+        return log(y * y + 0.1)
+    if choice == 8:
+        return maximum(x, y * 0.5 + 0.001)
+    if choice == 9 and np.shape(x.value) == (2, 3):
+        return x @ Variable(rng.normal(size=(3, 2)), f"w{rng.integers(10**9)}")
+    axis = None if np.ndim(x.value) == 0 else int(rng.integers(np.ndim(x.value)))
+    return sum_(sigmoid(x * 0.1), axis=axis, keepdims=bool(rng.integers(2)))
+
+
+def as_array(data):
+    if data is None or isinstance(data, (int, float)):
+        return data
+    return np.array(data["data"], float).reshape(data["shape"])
+
+
+def test_the_browser_computes_what_python_computes(module):
+    """2,000 random graphs: values and gradients agree to 1e-12 of the largest term of their sums."""
+    rng = np.random.default_rng(1)
+    for start in range(0, 2000, 100):
+        traces = []
+        while len(traces) < 100:
+            with np.errstate(all="ignore"):
+                trace = trace_graph(random_expression(rng))
+            finite = all(np.all(np.isfinite(v.grad)) for v in trace.variables)
+            if finite and away_from_kinks(trace):
+                traces.append(trace)
+        found = module.evaluate(
+            """traces => traces.map((text) => {
+                const run = new stepper.Run({ trace: JSON.parse(text), words: {} });
+                run.change({});
+                const last = run.gradients(run.last);
+                return run.values.map((value, i) => [value, last.get(i) ?? null]);
+            })""",
+            [trace.to_json() for trace in traces],
+        )
+        for trace, results in zip(traces, found, strict=True):
+            for i, (variable, (got, grad)) in enumerate(zip(trace.variables, results, strict=True)):
+                assert_close(got, variable.value, scale_of_value(trace, i))
+                received = trace.received(i, len(trace))
+                if received:
+                    assert_close(grad, variable.grad, scale_of_gradient(trace, i, received))
+
+
+def away_from_kinks(trace):
+    for variable in trace.variables:
+        if variable.op == "Maximum":
+            x, y = (trace.variables[i].value for i in variable.inputs)
+            if np.any(np.abs(np.asarray(x) - y) < 1e-9):
+                return False
+    return True
+
+
+def largest(*values):
+    return max(float(np.max(np.abs(v), initial=0.0)) for v in values)
+
+
+def scale_of_value(trace, i):
+    """The largest term in any sum that made this value, over everything that it was made from."""
+    seen, stack, scale = set(), [i], 1e-300
+    while stack:
+        k = stack.pop()
+        if k not in seen:
+            seen.add(k)
+            stack.extend(trace.variables[k].inputs)
+            scale = max(scale, largest(trace.variables[k].value))
+    return scale
+
+
+def scale_of_gradient(trace, i, received):
+    values = largest(*(v.value for v in trace.variables))
+    gradients = largest(*(v.grad for v in trace.variables))
+    return max(largest(*received), gradients * max(1.0, values), 1e-300)
+
+
+def assert_close(got, wanted, scale):
+    assert np.shape(as_array(got)) == np.shape(wanted)
+    assert largest(np.asarray(as_array(got)) - wanted) <= 1e-12 * max(scale, largest(wanted))
+
+
+@pytest.mark.parametrize(
+    ("x", "y"), [(0.0, 0.0), (-0.0, 0.0), (2.0, 2.0), (math.inf, 1.0), (1.0, 2.0)]
+)
+def test_a_tie_goes_to_the_second_input_in_both(module, x, y):
+    trace = trace_graph(maximum(Variable(x, "x"), Variable(y, "y")))
+    got = module.evaluate(
+        """text => {
+            const run = new stepper.Run({ trace: JSON.parse(text), words: {} });
+            run.change({});
+            return run.contributions.at(-1).map(Number);
+        }""",
+        trace.to_json(),
+    )
+    assert got == [trace.variables[0].grad, trace.variables[1].grad]
+
+
+def test_python_and_script_say_every_sentence_alike(module):
+    rng = np.random.default_rng(2)
+    for _ in range(60):
+        with np.errstate(all="ignore"):
+            stepper = Stepper(random_expression(rng))
+        text = stepper.markup(0).split('class="chainrule-trace">')[1].split("</script>")[0]
+        said = module.evaluate(
+            """text => {
+                const run = new stepper.Run(JSON.parse(text));
+                return Array.from({ length: run.last + 1 }, (_, k) => {
+                    const [title, parts] = run.sentence(k);
+                    return `${title} ${parts.map((p) => p[1]).join("")}`;
+                });
+            }""",
+            text,
+        )
+        assert said == [stepper.trace.sentence(k) for k in range(len(stepper.trace) + 1)]
+
+
+# ---------------------------------------------------------------- arguments
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Stepper(3.0), "wants a Variable, a Trace, or a network"),
+        (lambda: Stepper(two_layer_net(2, 3, 2, np.random.default_rng(0))), "wants x and t"),
+        (lambda: Stepper(bill(), step=10), "from 0 to 9, or -1, got 10"),
+        (lambda: Stepper(bill(), step="2"), "from 0 to 9, or -1, got '2'"),
+        (lambda: Stepper(bill(), open=["side", "size"]), "open is True, False or names"),
+    ],
+)
+def test_a_wrong_argument_is_refused_in_words(make, said):
+    with pytest.raises(ValueError, match=said):
+        make()
+
+
+def test_a_stepper_takes_a_trace_and_a_network():
+    trace = trace_graph(bill())
+    assert Stepper(Trace.from_json(trace.to_json())).trace == trace
+    net = two_layer_net(2, 3, 2, np.random.default_rng(0))
+    assert len(Stepper(net, np.ones((2, 2)), [0, 1]).trace) == 9
+
+
+def test_only_the_open_inputs_can_be_changed(show):
+    page = show(Stepper(bill(), open=["tax"]))
+    assert page.locator(".chainrule-changes input").count() == 1
+    assert json.loads(page.locator("script.chainrule-trace").inner_text())["open"] == ["tax"]
+
+
+def test_the_output_in_a_notebook_is_the_figure_and_its_text():
+    stepper = Stepper(bill())
+    bundle, _ = stepper._repr_mimebundle_()
+    assert bundle["text/html"] == stepper.markup(0)
+    assert bundle["text/plain"].splitlines()[0].endswith("Power. 3 to the power 2 is 9.")
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+
+
+def test_a_picture_for_slides_stands_alone():
+    assert "<style>" in Stepper(bill()).to_svg(3)
