@@ -49,7 +49,8 @@ def draw(trace, step=None, title="Computational graph", style=False):
     return (
         f'<svg class="chainrule-picture" xmlns="http://www.w3.org/2000/svg" role="img" '
         f'viewBox="{-MARGIN} {-MARGIN} {n(width)} {n(height)}" width="{n(width)}" '
-        f'height="{n(height)}" font-family="system-ui, sans-serif" font-size="15">'
+        f'height="{n(height)}" style="min-width:{n(0.75 * width)}px" '
+        f'font-family="system-ui, sans-serif" font-size="15">'
         f"<title>{escape(title)}</title><desc>{escape(describe(trace))}</desc>"
         f"{'<style>' + STYLE + '</style>' if style else ''}{body}</svg>"
     )
@@ -268,11 +269,10 @@ def sentence_html(trace, step):
 
 
 def rule(trace, step):
-    """The local derivatives of the node that ran backward in this step, or ""."""
-    if step == 0 or trace.steps[step - 1].phase == "forward" or trace.steps[step - 1].seed:
-        return ""
-    op = trace.variables[trace.steps[step - 1].variable].op
-    return WORDS.get(op, WORDS["other"])["rule"]
+    """The formula of the node that ran forward in this step, or the local derivatives."""
+    done = trace.steps[step - 1]
+    words = WORDS.get("seed" if done.seed else trace.variables[done.variable].op, WORDS["other"])
+    return words["rule"][done.phase == "backward"]
 
 
 def table_html(trace):

@@ -174,7 +174,7 @@ def forward_steps(out):
     for variable in topological_order(out):
         if variable.node is not None:
             value = variable.node.forward(*[v.value for v in variable.inputs])
-            variable.value = value if type(value) is float else as_value(value, "Variable")
+            variable.value = as_value(value, "Variable")
             yield variable
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from chainrule.narration import display
 
 RADIUS = 19  # of a node
-GAP = 38  # between columns, where edges bend
+GAP = 34  # between columns, where edges bend
 SUPERSCRIPT = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 NAME_LENGTH = 18  # a longer name is cut in the picture, with its whole text as a tooltip
 
@@ -203,7 +203,7 @@ def wire_width(variable):
         return 10.0
     numbers = [display(v) for v in (variable.value, variable.grad) if v is not None]
     name = text_width(shorten(variable.name), 12) if variable.inputs else 0.0
-    return max(66.0, name + 10, *(text_width(text, 15.5) + 10 for text in numbers))
+    return max(60.0, name + 10, *(text_width(text, 15.5) + 10 for text in numbers))
 
 
 def node_reach(variable):

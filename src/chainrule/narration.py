@@ -15,14 +15,14 @@ import numpy as np
 
 SLOT = re.compile(r"\{([a-z]+(?:\.[a-z]+)?)\}")
 
-# operation -> forward, backward: (title, sentence); to: what goes to each input; rule: the local
-# derivatives. One dict an operation, and one key a phrase.
+# operation -> forward, backward: (title, sentence); to: what goes to each input; rule: the
+# formula, and its local derivatives. One dict an operation, and one key a phrase.
 WORDS = {
     "Add": {
         "forward": ("Add.", "{x} + {y} = {z}."),
         "backward": ("Add copies.", "The upstream gradient {dout} goes to every input unchanged:"),
         "to": ("{x.name} gets {dx}", "{y.name} gets {dy}"),
-        "rule": "∂z/∂x = 1,  ∂z/∂y = 1",
+        "rule": ("z = x + y", "∂z/∂x = 1,  ∂z/∂y = 1"),
     },
     "Subtract": {
         "forward": ("Subtract.", "{x} − {y} = {z}."),
@@ -31,7 +31,7 @@ WORDS = {
             "The upstream gradient {dout} goes to the first input as it is, to the second negated:",
         ),
         "to": ("{x.name} gets {dx}", "{y.name} gets {dy}"),
-        "rule": "∂z/∂x = 1,  ∂z/∂y = −1",
+        "rule": ("z = x − y", "∂z/∂x = 1,  ∂z/∂y = −1"),
     },
     "Multiply": {
         "forward": ("Multiply.", "{x} × {y} = {z}."),
@@ -40,7 +40,7 @@ WORDS = {
             "The upstream gradient {dout} is multiplied by the other input:",
         ),
         "to": ("{x.name} gets {dout} × {y} = {dx}", "{y.name} gets {dout} × {x} = {dy}"),
-        "rule": "∂z/∂x = y,  ∂z/∂y = x",
+        "rule": ("z = x × y", "∂z/∂x = y,  ∂z/∂y = x"),
     },
     "Divide": {
         "forward": ("Divide.", "{x} ÷ {y} = {z}."),
@@ -49,13 +49,13 @@ WORDS = {
             "The upstream gradient {dout} is multiplied by each local derivative:",
         ),
         "to": ("{x.name} gets {dout} ÷ {y} = {dx}", "{y.name} gets −{dout} × {x} ÷ {y}² = {dy}"),
-        "rule": "∂z/∂x = 1/y,  ∂z/∂y = −x/y²",
+        "rule": ("z = x ÷ y", "∂z/∂x = 1/y,  ∂z/∂y = −x/y²"),
     },
     "Negate": {
         "forward": ("Negate.", "−({x}) = {z}."),
         "backward": ("Negate.", "The upstream gradient {dout} changes its sign:"),
         "to": ("{x.name} gets {dx}",),
-        "rule": "∂z/∂x = −1",
+        "rule": ("z = −x", "∂z/∂x = −1"),
     },
     "Power": {
         "forward": ("Power.", "{x} to the power {p} is {z}."),
@@ -64,7 +64,7 @@ WORDS = {
             "The upstream gradient {dout} is multiplied by the slope of the power:",
         ),
         "to": ("{x.name} gets {dout} × {p} × {x}^({p} − 1) = {dx}", "{y.name} gets {dy}"),
-        "rule": "∂z/∂x = p xᵖ⁻¹",
+        "rule": ("z = xᵖ", "∂z/∂x = p xᵖ⁻¹"),
     },
     "Exp": {
         "forward": ("Exponential.", "e to the power {x} is {z}."),
@@ -73,13 +73,13 @@ WORDS = {
             "The upstream gradient {dout} is multiplied by the output:",
         ),
         "to": ("{x.name} gets {dout} × {z} = {dx}",),
-        "rule": "∂z/∂x = z",
+        "rule": ("z = eˣ", "∂z/∂x = z"),
     },
     "Log": {
         "forward": ("Logarithm.", "The natural logarithm of {x} is {z}."),
         "backward": ("Log divides.", "The upstream gradient {dout} is divided by the input:"),
         "to": ("{x.name} gets {dout} ÷ {x} = {dx}",),
-        "rule": "∂z/∂x = 1/x",
+        "rule": ("z = log x", "∂z/∂x = 1/x"),
     },
     "Maximum": {
         "forward": ("Maximum.", "The larger of {x} and {y} is {z}."),
@@ -89,7 +89,7 @@ WORDS = {
             "second input):",
         ),
         "to": ("{x.name} gets {dx}", "{y.name} gets {dy}"),
-        "rule": "∂z/∂x = 1 where x > y, else 0",
+        "rule": ("z = max(x, y)", "∂z/∂x = 1 where x > y, else 0"),
     },
     "MatMul": {
         "forward": (
@@ -104,7 +104,7 @@ WORDS = {
             "{x.name} gets dout @ yᵀ, of shape {x.shape}",
             "{y.name} gets xᵀ @ dout, of shape {y.shape}",
         ),
-        "rule": "dx = dout @ yᵀ,  dy = xᵀ @ dout",
+        "rule": ("z = x @ y", "dx = dout @ yᵀ,  dy = xᵀ @ dout"),
     },
     "Sum": {
         "forward": ("Sum.", "The entries of {x.name} {x.shape} add up to {z}."),
@@ -113,7 +113,7 @@ WORDS = {
             "Every entry that was summed gets the upstream gradient {dout}:",
         ),
         "to": ("{x.name} gets {dx}",),
-        "rule": "∂z/∂xᵢ = 1",
+        "rule": ("z = Σ xᵢ", "∂z/∂xᵢ = 1"),
     },
     "Affine": {
         "forward": (
@@ -126,7 +126,7 @@ WORDS = {
             "{y.name} gets xᵀ @ dout, of shape {y.shape}",
             "{b.name} gets dout summed over the batch, of shape {b.shape}",
         ),
-        "rule": "dx = dout @ Wᵀ,  dW = xᵀ @ dout,  db = Σ dout",
+        "rule": ("y = x @ W + b", "dx = dout @ Wᵀ,  dW = xᵀ @ dout,  db = Σ dout"),
     },
     "ReLU": {
         "forward": ("ReLU.", "Negative entries of {x.name} {x.shape} become 0."),
@@ -135,19 +135,19 @@ WORDS = {
             "The upstream gradient passes where the input was positive:",
         ),
         "to": ("{x.name} gets {dx}",),
-        "rule": "dx = dout where x > 0, else 0",
+        "rule": ("y = max(x, 0)", "dx = dout where x > 0, else 0"),
     },
     "Sigmoid": {
         "forward": ("Sigmoid.", "Every entry of {x.name} {x.shape} goes to 1/(1 + exp(−x))."),
         "backward": ("Sigmoid.", "The upstream gradient is multiplied by y(1 − y):"),
         "to": ("{x.name} gets {dx}",),
-        "rule": "dx = dout y (1 − y)",
+        "rule": ("y = 1 / (1 + e⁻ˣ)", "dx = dout y (1 − y)"),
     },
     "Tanh": {
         "forward": ("Tanh.", "Every entry of {x.name} {x.shape} goes to its hyperbolic tangent."),
         "backward": ("Tanh.", "The upstream gradient is multiplied by 1 − y²:"),
         "to": ("{x.name} gets {dx}",),
-        "rule": "dx = dout (1 − y²)",
+        "rule": ("y = tanh x", "dx = dout (1 − y²)"),
     },
     "SoftmaxWithLoss": {
         "forward": (
@@ -156,19 +156,19 @@ WORDS = {
         ),
         "backward": ("Softmax with loss subtracts.", "(y − t) / N, times the upstream {dout}:"),
         "to": ("{x.name} gets {dx}",),
-        "rule": "da = (y − t) / N",
+        "rule": ("y = softmax(a),  L = −Σ t log y / N", "da = (y − t) / N"),
     },
     "IdentityWithLoss": {
         "forward": ("Identity with loss.", "Half the mean squared error is {z}."),
         "backward": ("Identity with loss subtracts.", "(y − t) / N, times the upstream {dout}:"),
         "to": ("{x.name} gets {dx}",),
-        "rule": "da = (y − t) / N",
+        "rule": ("y = a,  L = Σ (y − t)² / 2N", "da = (y − t) / N"),
     },
     "other": {
         "forward": ("{op}.", "Its output {z.name} is {z}."),
         "backward": ("{op}.", "From the upstream gradient {dout}:"),
         "to": ("{x.name} gets {dx}", "{y.name} gets {dy}"),
-        "rule": "",
+        "rule": ("", ""),
     },
     "start": {
         "forward": ("Ready.", "Forward runs one node at a time, from the inputs to {z.name}.")

@@ -60,7 +60,8 @@ class Step:
 class Trace:
     """A recorded run: `variables` in the order they were computed, `steps` in the order they ran.
 
-    code    operation -> {"forward": {"lines", "mark"}, "backward": ...}: the source that ran
+    code    operation -> {"forward": {"lines", "mark"}, "backward": ...}: the source that ran; under ""
+            the walk itself, forward before the first step, backward where the seed is set
     """
 
     def __init__(self, variables, steps, code):
@@ -253,7 +254,11 @@ def trace_graph(output, dout=1.0):
         )
         for i, v in enumerate(order)
     ]
-    return Trace(variables, steps, source_of(v.node for v in order if v.node is not None))
+    return Trace(
+        variables,
+        steps,
+        source_of((v.node for v in order if v.node is not None), (forward_steps, backward_steps)),
+    )
 
 
 def trace_network(network, x, t):
@@ -292,7 +297,11 @@ def trace_network(network, x, t):
         Traced(name, type(made_by).__name__ if made_by else "", "", inputs, value, grad, constant)
         for name, made_by, inputs, value, grad, constant in variables
     ]
-    return Trace(traced, steps, source_of(layers.values()))
+    return Trace(
+        traced,
+        steps,
+        source_of(layers.values(), (type(network).forward_steps, type(network).backward_steps)),
+    )
 
 
 def copied(value):
@@ -326,14 +335,28 @@ def unique_names(order):
     return names
 
 
-def source_of(nodes):
-    """The source of forward and backward of each class of node, without docstrings."""
-    code = {}
+def source_of(nodes, walk):
+    """The source of forward and backward of each class of node; under "" that of the walk."""
+    forward, backward = walk
+    code = {"": {"forward": walk_source(forward), "backward": walk_source(backward)}}
     for node in nodes:
         op = type(node).__name__
         if op not in code:
             code[op] = {way: method_source(type(node), way) for way in ("forward", "backward")}
     return code
+
+
+@cache
+def walk_source(function):
+    """The first line of a walk, and those that lead to what it yields first."""
+    source = textwrap.dedent(inspect.getsource(function))
+    body = ast.parse(source).body[0].body[1:]  # without the docstring
+    lines = source.splitlines()
+    last = next(k for k in range(body[0].lineno, len(lines) + 1) if "yield" in lines[k - 1])
+    first = max(body[0].lineno, last - 3)
+    gap = ["    ..."] if first > body[0].lineno else []
+    kept = [lines[0], *gap, *lines[first - 1 : last]]
+    return {"lines": kept, "mark": [len(kept) - 1, len(kept) - 1]}
 
 
 @cache

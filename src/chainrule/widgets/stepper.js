@@ -570,7 +570,7 @@ export function mount(figure, { step = 0, onStep = () => {} } = {}) {
     const row = rows[now - 1];
     rows.forEach((each) => each.classList.toggle("now", each === row));
     say(sentence, run.sentence(now));
-    rule.textContent = row ? row.dataset.rule : "";
+    rule.textContent = row ? row.dataset.rule : data.words.start.rule[0];
     showCode(code, run.trace, now);
     scrubber.value = now;
     counter.textContent = `${phaseAt(now)} · ${now} of ${last}`;
@@ -703,8 +703,7 @@ function changes(run, open, refresh) {
     "div",
     { class: "chainrule-changes", role: "group", "aria-label": "Change a number" },
     ...labels,
-    undo,
-    reset,
+    element("span", {}, undo, reset),
     message,
   );
 }
@@ -762,15 +761,15 @@ function collect(figure, run) {
 
 function showCode(code, trace, now) {
   const step = trace.steps[now - 1];
-  const op = step && !step.seed ? trace.variables[step.variable].op : null;
-  const source = op && trace.code[op] ? trace.code[op][step.phase] : { lines: [], mark: [0, -1] };
+  const op = step && !step.seed ? trace.variables[step.variable].op : "";
+  const way = step ? step.phase : "forward";
+  const { lines, mark } = trace.code[op][way];
   code.replaceChildren(
-    ...source.lines.map((line, k) => {
-      const ran = k >= source.mark[0] && k <= source.mark[1];
+    ...lines.map((line, k) => {
+      const ran = step && k >= mark[0] && k <= mark[1];
       return element("span", { class: ran ? "ran" : "" }, `${line}\n`);
     }),
   );
-  code.classList.toggle("empty", source.lines.length === 0);
 }
 
 /** Keep the node that runs in view where the picture is wider than the page. */
