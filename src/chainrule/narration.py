@@ -171,10 +171,12 @@ WORDS = {
         "rule": ("", ""),
     },
     "start": {
-        "forward": ("Ready.", "Forward runs one node at a time, from the inputs to {z.name}.")
+        "forward": ("Ready.", "Forward runs one node at a time, from the inputs to {z.name}."),
+        "rule": ("downstream gradient = upstream gradient × local gradient", ""),
     },
     "seed": {
-        "backward": ("The way back starts.", "The derivative of {z.name} by itself is {dout}.")
+        "backward": ("The way back starts.", "The derivative of {z.name} by itself is {dout}."),
+        "rule": ("", "∂z/∂z = 1"),
     },
     "fork": {
         "backward": ("", "{x.name} is used more than once, so its gradients add: {terms} = {dx}.")
