@@ -71,7 +71,10 @@ def test_no_edge_runs_through_a_node(name):
             boxes[j] = (left, right, places[j].y - RADIUS, places[j].y + RADIUS)
     root = ElementTree.fromstring(draw(trace))
     for path in root.iter(f"{SVG}path"):
-        target = int(re.match(r"\d+", path.get("data-edge") or path.get("data-wire"))[0])
+        key = path.get("data-edge") or path.get("data-wire")
+        if key is None:
+            continue  # a bracket, or a square of a heat picture
+        target = int(re.match(r"\d+", key)[0])
         for x, y in points(path.get("d")):
             for j, (left, right, top, bottom) in boxes.items():
                 inside = left + 1 < x < right - 1 and top < y < bottom
@@ -143,3 +146,33 @@ def test_a_step_beyond_the_last_is_refused():
 def test_exact_numbers_keep_all_their_digits():
     text = draw(trace_graph(Variable(0.1, "x") + Variable(0.2, "y")))
     assert 'data-exact="0.30000000000000004"' in text
+
+
+def test_a_small_array_shows_its_numbers():
+    x = Variable(np.array([[1.0, -2.5], [1 / 3, 4e-7]]), "x")
+    root = ElementTree.fromstring(draw(trace_graph(x * 2.0, np.ones((2, 2)))))
+    group = next(g for g in root.iter(f"{SVG}g") if g.get("data-variable") == "x")
+    value = next(g for g in group.iter(f"{SVG}g") if g.get("class") == "value")
+    assert [cell.text for cell in value.iter(f"{SVG}text")] == ["1", "−2.5", "0.333", "4e−7"]
+    assert value.get("data-exact") == "[[1,-2.5],[0.3333333333333333,4e-07]]"
+
+
+def test_a_large_array_shows_shape_range_and_a_heat_picture():
+    x = Variable(np.arange(90.0).reshape(9, 10), "x")
+    root = ElementTree.fromstring(draw(trace_graph(x * 2.0, np.ones((9, 10)))))
+    group = next(g for g in root.iter(f"{SVG}g") if g.get("data-variable") == "x")
+    value = next(g for g in group.iter(f"{SVG}g") if g.get("class") == "value")
+    assert [line.text for line in value.iter(f"{SVG}text")] == ["(9, 10)", "0 … 89"]
+    squares = "".join(p.get("d") for p in value.iter(f"{SVG}path"))
+    assert squares.count("M") == 90
+
+
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 3), (2, 2, 2), (1, 1)])
+def test_an_array_of_any_shape_is_drawn(shape):
+    x = Variable(np.ones(shape), "x")
+    ElementTree.fromstring(draw(trace_graph(x + 1.0, np.ones(shape))))
+
+
+def test_numbers_that_are_not_finite_are_drawn():
+    x = Variable(np.array([np.nan, np.inf, -np.inf] * 4), "x")
+    ElementTree.fromstring(draw(trace_graph(-x, np.ones(12))))

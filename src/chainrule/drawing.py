@@ -11,7 +11,20 @@ from html import escape
 
 import numpy as np
 
-from chainrule.layout import RADIUS, lay_out, node_reach, node_symbol, shorten
+from chainrule.layout import (
+    CELL_DIGITS,
+    HEAT_HEIGHT,
+    RADIUS,
+    ROW,
+    block_size,
+    cell_width,
+    grid,
+    lay_out,
+    node_reach,
+    node_symbol,
+    shorten,
+    summary,
+)
 from chainrule.narration import WORDS, display
 
 MARGIN = 12
@@ -126,19 +139,23 @@ def edges(trace, columns, places, lanes, state, back):
     for j, variable in enumerate(trace.variables):
         column = columns[places[j].column]
         tail = column.end - column.trunk
-        if not (variable.constant and back):
+        if not (back and has_no_gradient(variable)):
             known = j in (state.gradients if back else state.valued)
             y = places[j].y + drop
             head = arrow(tail + 1, y, -1) if back else ""
             path = f"M{n(tail)} {n(y)}H{n(column.end)}{head}"
             drawn.append(mark("wire", f"{j}", known, path))
         for port, i in enumerate(variable.inputs):
-            if trace.variables[i].constant and back:
+            if back and has_no_gradient(trace.variables[i]):
                 continue
             path = edge_path(i, j, port, trace, columns, places, lanes, drop)
             known = j in (state.returned if back else state.valued)
             drawn.append(mark("edge", f"{j}.{port}", known, path))
     return "".join(drawn)
+
+
+def has_no_gradient(variable):
+    return variable.constant or variable.grad is None
 
 
 def mark(kind, key, known, path):
@@ -213,17 +230,16 @@ def labels(trace, columns, places, state):
         if variable.constant:
             texts.append(number("value", variable.value, tail - 6, y + 5, "end", True))
         else:
+            top = y - 8 - block_size(variable.value)[1]
             if variable.inputs:
-                texts.append(name_text(variable.name, middle, y - 25, "middle", 12))
+                texts.append(name_text(variable.name, middle, top - 3, "middle", 12))
             else:
                 texts.append(name_text(variable.name, tail - 6, y + 5, "end", 15))
-            texts.append(
-                number("value", variable.value, middle, y - 8, "middle", i in state.valued)
-            )
+            texts.append(block("value", variable.value, middle, top, i in state.valued))
             gradient = state.gradients.get(i, variable.grad)
             if gradient is not None:
                 known = i in state.gradients
-                texts.append(number("gradient", gradient, middle, y + 23, "middle", known))
+                texts.append(block("gradient", gradient, middle, y + 10, known))
         drawn.append(
             f'<g class="variable" data-variable="{escape(variable.name)}" data-index="{i}">'
             f"{''.join(texts)}</g>"
@@ -246,6 +262,75 @@ def number(kind, value, x, y, anchor, known):
         f'<text class="{kind}{hidden}" data-exact="{escape(exact(value))}" x="{n(x)}" y="{n(y)}" '
         f'text-anchor="{anchor}" font-weight="600" fill="{colour}">{escape(display(value))}</text>'
     )
+
+
+def block(kind, value, middle, top, known):
+    """A value or a gradient under its top edge: a number, a grid of numbers, or a summary."""
+    if np.ndim(value) == 0:
+        return number(kind, value, middle, top + 13, "middle", known)
+    rows, (width, height) = grid(value), block_size(value)
+    left, right = middle - width / 2, middle + width / 2
+    if rows is None:
+        body = summarised(value, middle, top)
+    else:
+        body = bracket(left, top, height, 4) + bracket(right, top, height, -4)
+        body += "".join(
+            f'<text data-cell="{r},{c}" x="{n(right - 6 - (len(row) - 1 - c) * cell_width(rows))}" '
+            f'y="{n(top + ROW * r + 13)}">{escape(display(entry, CELL_DIGITS))}</text>'
+            for r, row in enumerate(rows)
+            for c, entry in enumerate(row)
+        )
+    colour = VALUE if kind == "value" else GRADIENT
+    return (
+        f'<g class="{kind}{"" if known else " hidden"}" data-exact="{escape(exact(value))}" '
+        f'fill="{colour}" font-size="13" font-weight="600" text-anchor="end">{body}</g>'
+    )
+
+
+def bracket(x, top, height, lip):
+    path = f"M{n(x + lip)} {n(top + 1)}H{n(x)}V{n(top + height)}H{n(x + lip)}"
+    return f'<path class="bracket" fill="none" stroke="currentColor" d="{path}"/>'
+
+
+def summarised(value, middle, top):
+    """A large array: shape, range, and a heat picture, darkest where the number is largest."""
+    lines = "".join(
+        f'<text data-line="{k}" x="{n(middle)}" y="{n(top + ROW * k + 13)}" text-anchor="middle">'
+        f"{escape(line)}</text>"
+        for k, line in enumerate(summary(value))
+    )
+    rows, columns, paths = heat(value)
+    scale = min(HEAT_HEIGHT / rows, 60 / columns)
+    x, y = middle - scale * columns / 2, top + 2 * ROW + 2
+    levels = "".join(
+        f'<path data-level="{k}" fill-opacity="{(k + 1) / HEAT_LEVELS:.2f}" d="{path}"/>'
+        for k, path in enumerate(paths)
+    )
+    place = f"translate({n(x)} {n(y)}) scale({scale:.3f})"
+    return f'{lines}<g class="heat" transform="{place}" shape-rendering="crispEdges">{levels}</g>'
+
+
+HEAT_LEVELS = 6
+HEAT_CELLS = 24  # at most, along each axis; a larger array is shown by means of neighbours
+
+
+def heat(value):
+    """Rows, columns, and a path of unit squares for each level; the page's script does the same."""
+    width = np.shape(value)[-1]
+    height = np.size(value) // max(width, 1)
+    rows, columns = (max(1, min(size, HEAT_CELLS)) for size in (height, width))
+    sums, counts = np.zeros((rows, columns)), np.zeros((rows, columns))
+    for (r, c), entry in np.ndenumerate(np.reshape(value, (height, width))):
+        sums[r * rows // height, c * columns // width] += entry
+        counts[r * rows // height, c * columns // width] += 1
+    means = sums / np.maximum(counts, 1)
+    finite = means[np.isfinite(means)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
+    paths = [""] * HEAT_LEVELS
+    for (r, c), mean in np.ndenumerate(means):
+        share = (mean - low) / (high - low) if high > low and np.isfinite(mean) else mean > high
+        paths[int(min(share * HEAT_LEVELS, HEAT_LEVELS - 1))] += f"M{c} {r}h1v1h-1z"
+    return rows, columns, paths
 
 
 def exact(value):

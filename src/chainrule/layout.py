@@ -8,10 +8,16 @@ computed here; nothing else lays anything out.
 import unicodedata
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from chainrule.narration import display
 
 RADIUS = 19  # of a node
 GAP = 34  # between columns, where edges bend
+ROW = 17  # the height of a line of numbers
+CELL_DIGITS = 3  # significant digits of a number in a grid
+LARGEST_GRID = 8  # rows or columns; a larger array shows shape, range and a heat picture
+HEAT_HEIGHT = 36
 SUPERSCRIPT = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 NAME_LENGTH = 18  # a longer name is cut in the picture, with its whole text as a tooltip
 
@@ -80,7 +86,7 @@ def lay_out(trace):
     places, lanes = [], {}
     columns = [Column([]) for _ in range(max(numbers) + 1)]
     for i, variable in enumerate(trace.variables):
-        above, below = (14, 14) if variable.constant else (44, 30) if variable.inputs else (28, 30)
+        above, below = room(variable)
         pull = 1.0 if variable.inputs else 0.05
         places.append(Place(i, numbers[i], False, above, below, pull))
         columns[numbers[i]].places.append(places[i])
@@ -91,6 +97,43 @@ def lay_out(trace):
     set_heights(columns)
     set_widths(trace, columns)
     return columns, places, lanes
+
+
+def room(variable):
+    """The room over and under the wire: for the value and a result's name, and for the gradient."""
+    if variable.constant:
+        return 14.0, 14.0
+    name = 16.0 if variable.inputs else 0.0
+    gradient = 0.0 if variable.grad is None else block_size(variable.grad)[1]
+    return 14.0 + block_size(variable.value)[1] + name, 16.0 + max(gradient, ROW)
+
+
+def grid(value):
+    """A small array as rows of numbers, a vector as one row; None for what is shown as a summary."""
+    rows = np.atleast_2d(value)
+    if np.ndim(value) == 0 or rows.ndim > 2 or rows.size == 0 or max(rows.shape) > LARGEST_GRID:
+        return None
+    return rows
+
+
+def cell_width(rows):
+    return max(text_width(display(v, CELL_DIGITS), 13) for v in rows.flat) + 9
+
+
+def block_size(value):
+    """Width and height of a value or gradient as it is drawn: a number, a grid, or a summary."""
+    if np.ndim(value) == 0:
+        return text_width(display(value), 15.5) + 10, ROW
+    rows = grid(value)
+    if rows is not None:
+        return rows.shape[1] * cell_width(rows) + 10, rows.shape[0] * ROW
+    return max(text_width(line, 13) for line in summary(value)) + 10, 2 * ROW + HEAT_HEIGHT + 4
+
+
+def summary(value):
+    """What is said of a large array: its shape, and its smallest and largest number."""
+    low, high = np.min(value, initial=np.inf), np.max(value, initial=-np.inf)
+    return display(value), f"{display(low, CELL_DIGITS)} … {display(high, CELL_DIGITS)}"
 
 
 def connect(i, places, target, lanes, columns):
@@ -201,9 +244,9 @@ def wire_width(variable):
     """The room for the name, the value and the gradient over and under the wire."""
     if variable.constant:
         return 10.0
-    numbers = [display(v) for v in (variable.value, variable.grad) if v is not None]
+    blocks = [block_size(v)[0] for v in (variable.value, variable.grad) if v is not None]
     name = text_width(shorten(variable.name), 12) if variable.inputs else 0.0
-    return max(60.0, name + 10, *(text_width(text, 15.5) + 10 for text in numbers))
+    return max(60.0, name + 10, *blocks)
 
 
 def node_reach(variable):

@@ -184,8 +184,8 @@ WORDS = {
 }
 
 
-def display(value):
-    """A number as the reader sees it: four significant digits, whole numbers in full up to a million.
+def display(value, digits=4):
+    """A number as the reader sees it: `digits` significant ones, whole numbers in full to a million.
 
     An array shows its shape. Halves round away from zero, as a browser's toFixed does, so that the
     page, which formats numbers by the same rule, shows the same digits.
@@ -199,18 +199,20 @@ def display(value):
         return "∞" if value > 0 else "−∞"
     if value == 0:
         return "0"
-    size, sign = abs(value), "−" if value < 0 else ""
-    exponent = Decimal(size).adjusted()
+    size, sign = Decimal(abs(value)), "−" if value < 0 else ""
+    exponent = size.adjusted()
     if -4 <= exponent < 6:
-        digits = str(
-            Decimal(size).quantize(Decimal(1).scaleb(-max(0, 3 - exponent)), ROUND_HALF_UP)
-        )
-        return sign + (digits.rstrip("0").rstrip(".") if "." in digits else digits)
-    mantissa = Decimal(size).scaleb(-exponent).quantize(Decimal("0.001"), ROUND_HALF_UP)
+        places = max(0, digits - 1 - exponent)
+        return sign + trim(size.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP))
+    mantissa = size.scaleb(-exponent).quantize(Decimal(1).scaleb(1 - digits), ROUND_HALF_UP)
     if mantissa >= 10:
         mantissa, exponent = mantissa / 10, exponent + 1
-    digits = str(mantissa).rstrip("0").rstrip(".")
-    return f"{sign}{digits}e{str(exponent).replace('-', '−')}"
+    return f"{sign}{trim(mantissa)}e{str(exponent).replace('-', '−')}"
+
+
+def trim(number):
+    digits = str(number)
+    return digits.rstrip("0").rstrip(".") if "." in digits else digits
 
 
 def fill(template, slots):

@@ -266,7 +266,7 @@ def trace_network(network, x, t):
     variables, made = [], {}
 
     def leaf(name, value):
-        variables.append([name, "", (), copied(value), None, False])
+        variables.append([name, "", (), copied(value), None])
         return len(variables) - 1
 
     layers = dict(network.layers) | {"loss": network.loss_layer}
@@ -277,8 +277,7 @@ def trace_network(network, x, t):
             inputs.append(leaf(f"{name}.{key}", array))
         if name == "loss":
             inputs.append(leaf("t", np.asarray(t)))
-            variables[-1][5] = True  # no gradient is asked for
-        variables.append([name, layers[name], tuple(inputs), copied(value), None, False])
+        variables.append([name, layers[name], tuple(inputs), copied(value), None])
         made[name] = last = len(variables) - 1
         steps.append(Step("forward", last))
     for name, gradient in network.backward_steps():
@@ -294,8 +293,8 @@ def trace_network(network, x, t):
             variables[i][4] = copied(share)
         steps.append(Step("backward", out, False, tuple(map(copied, shares))))
     traced = [
-        Traced(name, type(made_by).__name__ if made_by else "", "", inputs, value, grad, constant)
-        for name, made_by, inputs, value, grad, constant in variables
+        Traced(name, type(made_by).__name__ if made_by else "", "", inputs, value, grad)
+        for name, made_by, inputs, value, grad in variables
     ]
     return Trace(
         traced,

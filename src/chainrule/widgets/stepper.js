@@ -7,7 +7,7 @@
 // ---------------------------------------------------------------- numbers
 
 /** A number as the reader sees it; the same rule as `display` in chainrule/narration.py. */
-export function display(value) {
+export function display(value, digits = 4) {
   if (typeof value !== "number") return shapeText(value);
   if (Number.isNaN(value)) return "not a number";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
@@ -15,8 +15,8 @@ export function display(value) {
   const size = Math.abs(value);
   const sign = value < 0 ? "−" : "";
   const exponent = Number(size.toExponential().split("e")[1]);
-  if (exponent >= -4 && exponent < 6) return sign + trim(size.toFixed(Math.max(0, 3 - exponent)));
-  const [mantissa, power] = size.toExponential(3).split("e");
+  if (exponent >= -4 && exponent < 6) return sign + trim(size.toFixed(Math.max(0, digits - 1 - exponent)));
+  const [mantissa, power] = size.toExponential(digits - 1).split("e");
   return `${sign}${trim(mantissa)}e${power.replace("+", "").replace("-", "−")}`;
 }
 
@@ -425,7 +425,7 @@ export class Run {
       if (terms.length < 2 || this.trace.variables[i].constant) return [];
       const slots = {
         "x.name": ["", this.trace.variables[i].name],
-        terms: ["gradient", terms.map(display).join(" + ")],
+        terms: ["gradient", terms.map((term) => display(term)).join(" + ")],
         dx: ["gradient", display(terms.reduce(add))],
       };
       return [["", " "], ...fill(this.words.fork.backward[1], slots)];
@@ -730,7 +730,8 @@ function collect(figure, run) {
     const precise = exact(value);
     if (place.dataset.exact === precise) return;
     place.dataset.exact = precise;
-    place.textContent = display(value);
+    if (typeof value === "number") place.textContent = display(value);
+    else writeArray(place, value);
   }
 
   function show(now) {
@@ -757,6 +758,48 @@ function collect(figure, run) {
     });
   }
   return { nodes, show };
+}
+
+/** Fill a drawn array anew: the cells of a grid, or range and heat picture of a larger one. */
+function writeArray(place, value) {
+  const columns = value.shape[value.shape.length - 1];
+  for (const cell of place.querySelectorAll("[data-cell]")) {
+    const [r, c] = cell.dataset.cell.split(",").map(Number);
+    cell.textContent = display(value.data[r * columns + c], CELL_DIGITS);
+  }
+  const range = place.querySelector("[data-line='1']");
+  if (!range) return;
+  const [low, high] = [Math.min(...value.data), Math.max(...value.data)];
+  range.textContent = `${display(low, CELL_DIGITS)} … ${display(high, CELL_DIGITS)}`;
+  heat(value).forEach((path, k) => place.querySelector(`[data-level="${k}"]`).setAttribute("d", path));
+}
+
+const CELL_DIGITS = 3;
+const [HEAT_LEVELS, HEAT_CELLS] = [6, 24];
+
+/** One path of unit squares a level of grey: the same as `heat` in chainrule/drawing.py. */
+export function heat(value) {
+  const width = value.shape[value.shape.length - 1];
+  const height = Math.floor(value.data.length / Math.max(width, 1));
+  const [rows, columns] = [height, width].map((size) => Math.max(1, Math.min(size, HEAT_CELLS)));
+  const sums = new Array(rows * columns).fill(0);
+  const counts = new Array(rows * columns).fill(0);
+  value.data.forEach((entry, k) => {
+    const r = Math.floor((Math.floor(k / width) * rows) / height);
+    const at = r * columns + Math.floor(((k % width) * columns) / width);
+    sums[at] += entry;
+    counts[at] += 1;
+  });
+  const means = sums.map((sum, k) => sum / Math.max(counts[k], 1));
+  const finite = means.filter(Number.isFinite);
+  const [low, high] = finite.length ? [Math.min(...finite), Math.max(...finite)] : [0, 0];
+  const paths = new Array(HEAT_LEVELS).fill("");
+  means.forEach((mean, k) => {
+    const share = high > low && Number.isFinite(mean) ? (mean - low) / (high - low) : Number(mean > high);
+    const level = Math.floor(Math.min(share * HEAT_LEVELS, HEAT_LEVELS - 1));
+    paths[level] += `M${k % columns} ${Math.floor(k / columns)}h1v1h-1z`;
+  });
+  return paths;
 }
 
 function showCode(code, trace, now) {
