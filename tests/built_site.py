@@ -1,0 +1,50 @@
+"""The built site: where it is, how the tests serve it, and what is watched when a page of it opens."""
+
+from http.server import SimpleHTTPRequestHandler
+from pathlib import Path
+from urllib.parse import urlsplit
+
+SITE = Path(__file__).parents[1] / "_build" / "html"
+SUB_PATH = "/some/where/"  # the site must work where it is not at the root of its host
+
+
+class BelowAPath(SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def translate_path(self, path):
+        if not path.startswith(SUB_PATH):
+            return "/nowhere"
+        return super().translate_path(path.removeprefix(SUB_PATH[:-1]))
+
+    def log_message(self, *args):
+        pass
+
+
+def watch(page, home, path, complaints):
+    """Block and write down whatever leaves the site; write down what goes wrong inside it."""
+
+    def allowed(url):
+        return url.startswith((home, "data:", "blob:", "about:"))
+
+    def complain(what):
+        complaints.append(f"{path}: {what}")
+
+    def route(route):
+        if allowed(route.request.url):
+            route.continue_()
+        else:
+            route.abort()
+
+    def on_response(response):
+        if response.status >= 400 and urlsplit(response.url).path != "/favicon.ico":
+            complain(f"{response.status} {response.url}")
+
+    page.context.route("**/*", route)
+    page.on("request", lambda r: allowed(r.url) or complain(f"asks for {r.url}"))
+    page.on("requestfailed", lambda r: complain(f"{r.failure}: {r.url}"))
+    page.on("response", on_response)
+    page.on("pageerror", lambda error: complain(f"throws {error}"))
+    page.on(
+        "console",
+        lambda m: m.type in ("warning", "error") and complain(f"console {m.type}: {m.text}"),
+    )

@@ -1,0 +1,82 @@
+"""What the browser tests share: a browser, the built site, and pages that complain when anything is amiss."""
+
+import threading
+from functools import partial
+from http.server import ThreadingHTTPServer
+
+import find_browser
+import pytest
+from built_site import SITE, SUB_PATH, BelowAPath, watch
+
+
+def pytest_collection_modifyitems(items):
+    """Mark what needs a browser or the built site, so that `make unit` can leave it out."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        for name in ("browser", "site"):
+            if name in fixtures:
+                item.add_marker(name)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium, one for each process of the tests."""
+    from playwright.sync_api import sync_playwright
+
+    path = find_browser.find()
+    if path is None:
+        pytest.fail(find_browser.WHAT_TO_DO, pytrace=False)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=path, args=find_browser.ARGUMENTS, chromium_sandbox=False
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def site():
+    """The folder of the built site."""
+    if not (SITE / "index.html").exists():
+        pytest.fail("The book is not built, or its build failed: run `make book`.", pytrace=False)
+    return SITE
+
+
+@pytest.fixture(scope="session")
+def site_url(site):
+    """The site, served below a path of its host. Ends in a slash."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(BelowAPath, directory=str(site)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}{SUB_PATH}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def open_page(browser, site, site_url):
+    """open_page(path, scheme="http", complaints=None, **context) opens a page of the built site.
+
+    `path` is below the site ("book/index.html", a query or an anchor allowed); scheme "file" opens it
+    from disk. `context` goes to Playwright's new_context (viewport, color_scheme, java_script_enabled,
+    reduced_motion). When the test ends, it fails if any page asked for something outside the site, wrote
+    a warning or an error to the console, threw, or asked for a file that is not there. A list given as
+    `complaints` gets these instead.
+    """
+    contexts, all_complaints = [], []
+
+    def open_it(path, scheme="http", complaints=None, **context_options):
+        complaints = all_complaints if complaints is None else complaints
+        home = site_url if scheme == "http" else site.as_uri() + "/"
+        context = browser.new_context(**context_options)
+        contexts.append(context)
+        page = context.new_page()
+        watch(page, home, path, complaints)
+        page.goto(home + path, wait_until="load")
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    assert all_complaints == []

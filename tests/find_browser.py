@@ -1,0 +1,78 @@
+"""Find a browser for the tests; with --install, install Debian's Chromium where that can be done.
+
+Looked for, in this order: what CHROME names, a Chromium or Chrome on the PATH, Playwright's own.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"]
+WHAT_TO_DO = """No Chromium or Chrome was found for the tests of the built site. Do one of these:
+  - install one: `apt-get install chromium`, or `.venv/bin/playwright install chromium`
+  - say where it is: CHROME=/path/to/chrome make test"""
+# No sandbox: a container's root may not make one. The rest keeps the browser from asking for updates.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def find():
+    """The path of a browser, or None."""
+    if named := os.environ.get("CHROME"):
+        return shutil.which(named)
+    on_path = (shutil.which(name) for name in NAMES)
+    return next((path for path in on_path if path), None) or playwrights_own()
+
+
+def playwrights_own():
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        return None
+    with sync_playwright() as playwright:
+        path = playwright.chromium.executable_path
+    return path if Path(path).exists() else None
+
+
+def install():
+    """Debian's Chromium, where apt-get works and nobody has to type a password."""
+    if not shutil.which("apt-get"):
+        return
+    sudo = []
+    if os.geteuid() != 0:
+        if not shutil.which("sudo"):
+            return
+        sudo = ["sudo", "-n"]
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    print("No browser was found: installing Debian's Chromium.", flush=True)
+    for command in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
+        done = subprocess.run(
+            [*sudo, "apt-get", "--quiet", *command], env=environment, stdout=sys.stderr
+        )
+        if done.returncode:
+            return
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--install", action="store_true", help="install one where there is none")
+    wanted = parser.parse_args()
+    if find() is None and wanted.install and not os.environ.get("CHROME"):
+        install()
+    path = find()
+    if path is None:
+        sys.exit(WHAT_TO_DO)
+    print(f"Browser: {path}")
+
+
+if __name__ == "__main__":
+    main()

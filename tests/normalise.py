@@ -1,0 +1,100 @@
+"""Bring chapters into the one form that is committed: outputs kept, everything of one machine dropped.
+
+    python tests/normalise.py [--execute] book/*.ipynb
+
+--execute runs each notebook first, from its own folder, in a fresh kernel.
+"""
+
+import argparse
+import hashlib
+import re
+from pathlib import Path
+
+import nbformat
+
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+LANGUAGE = {"name": "python"}
+# A widget's view holds a random id and is nothing without its kernel; the figure is in text/html.
+DROPPED_OUTPUT = "application/vnd.jupyter.widget-view+json"
+DROPPED_METADATA = {"execution", "collapsed", "scrolled", "ExecuteTime", "vscode", "id", "outputId"}
+
+
+def normalise(notebook):
+    """The same notebook in its committed form. Changes `notebook` and returns it."""
+    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": LANGUAGE})
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    seen, count = set(), 0
+    for cell in notebook.cells:
+        cell.id = stable_id(cell, seen)
+        cell.metadata = nbformat.from_dict(
+            {key: value for key, value in cell.metadata.items() if key not in DROPPED_METADATA}
+        )
+        if cell.cell_type == "code":
+            count += bool(cell.source.strip())
+            number_outputs(cell, count if cell.source.strip() else None)
+    return notebook
+
+
+def stable_id(cell, seen):
+    """The id that is there; in place of a missing or doubled one, a hash of the source."""
+    name = cell.get("id", "")
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) or name in seen:
+        base = hashlib.sha256(cell.source.encode()).hexdigest()[:8]
+        name, again = f"c-{base}", 1
+        while name in seen:
+            again += 1
+            name = f"c-{base}-{again}"
+    seen.add(name)
+    return name
+
+
+def number_outputs(cell, count):
+    cell.execution_count = count
+    for output in cell.outputs:
+        if "execution_count" in output:
+            output.execution_count = count
+        if "data" in output:
+            output.data.pop(DROPPED_OUTPUT, None)
+    cell.outputs = [o for o in joined(cell.outputs) if "data" not in o or o.data]
+
+
+def joined(outputs):
+    """Text printed in pieces as one output a stream, since the pieces differ from run to run."""
+    streams, kept = {}, []
+    for output in outputs:
+        if output.output_type == "stream" and output.name in streams:
+            streams[output.name].text += output.text
+        else:
+            kept.append(output)
+            if output.output_type == "stream":
+                streams[output.name] = output
+    return kept
+
+
+def execute(notebook, folder):
+    from nbclient import NotebookClient
+
+    NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+    ).execute()
+
+
+def text_of(notebook):
+    return nbformat.writes(notebook).rstrip("\n") + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--execute", action="store_true", help="run each notebook first")
+    parser.add_argument("notebooks", nargs="+", type=Path)
+    wanted = parser.parse_args()
+    for path in wanted.notebooks:
+        notebook = nbformat.read(path, as_version=4)
+        if wanted.execute:
+            print(f"Running {path}", flush=True)
+            execute(notebook, path.parent)
+        path.write_text(text_of(normalise(notebook)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,208 @@
+"""The project keeps its own promises: pins, targets, licences, the direction of imports, tidy chapters."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.util import resolve_name
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from normalise import normalise, text_of
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "chainrule"
+CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
+every_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+
+# A module may import what stands in an earlier row, never in its own or a later one.
+ORDER = [
+    ["nodes"],
+    ["graph"],
+    ["layers"],
+    ["losses"],
+    ["numeric"],
+    ["network"],
+    ["training", "mistakes"],
+    ["doctor"],
+    ["gradcheck"],
+    ["exercises"],
+]
+ROW = {name: row for row, names in enumerate(ORDER) for name in names}
+SHOWN = ["narration", "trace", "layout", "drawing", "widgets"]  # beside the core, in this order
+BESIDE = ["datasets", "plots"]  # these import nothing of ours
+CORE = ["nodes", "graph", "layers", "losses", "numeric", "network", "gradcheck"]
+
+
+@pytest.fixture(scope="module")
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def pins():
+    """Name -> versions, from requirements.txt."""
+    found = {}
+    for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines():
+        if match := re.match(r"([A-Za-z0-9._-]+)==([^ ;\\]+)", line):
+            found.setdefault(canonicalize_name(match[1]), []).append(match[2])
+    return found
+
+
+def test_requirements_pin_the_five_that_a_reader_asks_for():
+    assert {"jupyter-book", "numpy", "ipywidgets", "matplotlib", "nbval"} <= set(pins())
+
+
+def test_requirements_meet_every_range_of_pyproject(project):
+    extras = project["project"]["optional-dependencies"]
+    ranges = [*project["project"]["dependencies"], *sum(extras.values(), [])]
+    for wanted in map(Requirement, ranges):
+        if wanted.name != "chainrule":
+            versions = pins()[canonicalize_name(wanted.name)]
+            assert all(wanted.specifier.contains(version) for version in versions), str(wanted)
+
+
+def test_every_pin_carries_hashes_and_no_index_is_named():
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    blocks = [line for line in text.replace("\\\n", "").splitlines() if "==" in line]
+    assert blocks and all("--hash=sha256:" in line for line in blocks)
+    assert not re.search(r"^\s*--(?!hash)|://|file:", text, re.MULTILINE)
+
+
+def test_the_package_alone_needs_numpy_and_nothing_else(project):
+    assert [Requirement(line).name for line in project["project"]["dependencies"]] == ["numpy"]
+
+
+def test_bare_make_lists_the_targets():
+    listed = subprocess.run(
+        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    names = {line.split()[0] for line in listed.stdout.splitlines()}
+    assert {"book", "test", "lint", "notebooks", "nbval", "lock", "serve", "clean"} <= names
+    assert listed.stderr == ""
+
+
+def test_code_is_mit_and_text_is_cc_by():
+    licence = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert licence.startswith("MIT License")
+    assert "CC BY 4.0" in licence
+    text_licence = (ROOT / "LICENSE-text.md").read_text(encoding="utf-8")
+    assert "creativecommons.org/licenses/by/4.0" in text_licence
+
+
+def test_the_repository_has_one_address(project):
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    assert config["repository"]["url"] == project["project"]["urls"]["Repository"]
+
+
+def test_only_what_the_table_of_contents_names_stands_in_the_book():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    named = {chapter["file"] for chapter in toc["chapters"]}
+    assert {chapter.relative_to(ROOT).with_suffix("").as_posix() for chapter in CHAPTERS} <= named
+
+
+def tracked():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.stdout.decode().split("\0") if name]
+
+
+def test_nothing_committed_names_a_folder_of_one_machine():
+    machine = re.compile(rb"(?<![\w.])/(?:work|root|home/\w+|Users/\w+|opt/pypi)/|file:///\w")
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0].decode()}"
+        for path in tracked()
+        if path.is_file() and path != Path(__file__)
+        if (match := machine.search(path.read_bytes()))
+    ]
+    assert found == []
+
+
+def imports(path):
+    """Every module that a file imports, at its top or inside a function, as absolute names."""
+    package = ".".join(path.relative_to(SOURCE.parent).parent.parts)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = resolve_name("." * node.level + (node.module or ""), package)
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def ours(path):
+    """The modules of the package that a file imports, by first name: chainrule.nodes -> nodes."""
+    names = {name.split(".")[1] for name in imports(path) if name.startswith("chainrule.")}
+    return {name for name in names if (SOURCE / name).is_dir() or (SOURCE / f"{name}.py").exists()}
+
+
+MODULES = [path for path in sorted(SOURCE.rglob("*.py")) if path.name != "__init__.py"]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_imports_flow_one_way(path):
+    name = path.relative_to(SOURCE).parts[0].removesuffix(".py")
+    used = ours(path) - {name}
+    if name in ROW:
+        assert {other for other in used if ROW.get(other, 99) >= ROW[name]} == set()
+    elif name in SHOWN:
+        before = SHOWN[: SHOWN.index(name)]
+        assert used <= set(ROW) | set(before)
+    else:
+        assert name in BESIDE, f"{name} has no place yet in the order of modules"
+        assert used == set()
+
+
+@pytest.mark.parametrize("name", [n for row in ORDER for n in row])
+def test_the_core_imports_numpy_alone_at_its_top(name):
+    path = SOURCE / f"{name}.py"
+    if not path.exists():
+        pytest.skip(f"{name} is not written yet")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tops = {
+        (alias.name if isinstance(node, ast.Import) else node.module).split(".")[0]
+        for node in tree.body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    assert tops <= set(sys.stdlib_module_names) | {"numpy", "chainrule"}
+
+
+def loaded_by(*modules):
+    """The packages that are loaded, beyond the standard library, once these modules are imported."""
+    program = (
+        f"import sys, json, {', '.join(modules)}\n"
+        "print(json.dumps([name.partition('.')[0] for name in sys.modules]))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return set(json.loads(ran.stdout)) - set(sys.stdlib_module_names)
+
+
+def test_the_core_loads_nothing_but_numpy():
+    core = loaded_by(*(f"chainrule.{name}" for name in CORE))
+    assert core - loaded_by("numpy") == {"chainrule"}
+
+
+@every_chapter
+def test_a_chapter_is_committed_in_its_normal_form(chapter):
+    text = chapter.read_text(encoding="utf-8")
+    assert "widgets" not in json.loads(text)["metadata"]
+    assert text == text_of(normalise(nbformat.reads(text, as_version=4))), "run `make notebooks`"
+
+
+@every_chapter
+def test_a_chapter_is_committed_with_its_outputs_and_no_error(chapter):
+    cells = [
+        cell for cell in nbformat.read(chapter, as_version=4).cells if cell.cell_type == "code"
+    ]
+    assert all(cell.execution_count for cell in cells if cell.source.strip())
+    kinds = {output.output_type for cell in cells for output in cell.outputs}
+    assert kinds and "error" not in kinds
