@@ -219,7 +219,7 @@ class Power(Node):
     def exponent_gradient(self, dout):
         if self.exponent is not None:
             return ()
-        return (dout * self.z * np.log(self.x) if np.all(self.x > 0) else None,)
+        return (dout * self.z * logarithm(self.x) if np.all(self.x > 0) else None,)
 
     def check(self, x, y=None):
         y = self.exponent if y is None else y
@@ -267,7 +267,7 @@ class Log(Node):
 
     def forward(self, x):
         (self.x,) = self.accept(x)
-        return math.log(self.x) if type(self.x) is float else np.log(self.x)
+        return logarithm(self.x)
 
     def backward(self, dout):
         dout = self.upstream(dout)
@@ -276,6 +276,10 @@ class Log(Node):
     def check(self, x):
         if np.any(x <= 0):
             raise ValueError(f"Log wants positive numbers, got {np.min(x)}")
+
+
+def logarithm(x):
+    return math.log(x) if type(x) is float else np.log(x)
 
 
 class Maximum(Node):

@@ -1,0 +1,213 @@
+"""Each node by itself: small numbers by hand, then every shape against a numerical gradient."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from chainrule.gradcheck import gradient_check
+from chainrule.nodes import (
+    Add,
+    Divide,
+    Exp,
+    Log,
+    MatMul,
+    Maximum,
+    Multiply,
+    Negate,
+    Power,
+    Subtract,
+    Sum,
+)
+
+BINARY = [Add, Subtract, Multiply, Divide, Power, Maximum]
+SHAPES = [(), (1,), (3,), (1, 1), (1, 3), (2, 1), (2, 3), (4, 1, 3), (4, 2, 3), (1, 2, 1)]
+
+
+def positive(shape, seed):
+    return np.random.default_rng(seed).uniform(0.5, 2.0, shape)
+
+
+@pytest.mark.parametrize(
+    ("node", "inputs", "output", "gradients"),
+    [
+        (Add(), (2.0, 3.0), 5.0, (10.0, 10.0)),
+        (Subtract(), (2.0, 3.0), -1.0, (10.0, -10.0)),
+        (Multiply(), (2.0, 3.0), 6.0, (30.0, 20.0)),
+        (Divide(), (6.0, 3.0), 2.0, (10 / 3, -20 / 3)),
+        (Negate(), (2.0,), -2.0, (-10.0,)),
+        (Power(3), (2.0,), 8.0, (120.0,)),
+        (Power(), (2.0, 3.0), 8.0, (120.0, 80 * np.log(2.0))),
+        (Exp(), (0.0,), 1.0, (10.0,)),
+        (Log(), (4.0,), np.log(4.0), (2.5,)),
+        (Maximum(), (2.0, 3.0), 3.0, (0.0, 10.0)),
+        (Maximum(), (3.0, 2.0), 3.0, (10.0, 0.0)),
+        (Sum(), (2.0,), 2.0, (10.0,)),
+    ],
+)
+def test_plain_numbers_by_hand(node, inputs, output, gradients):
+    assert node.forward(*inputs) == pytest.approx(output, rel=1e-15)
+    found = node.backward(10.0)
+    assert found == pytest.approx(gradients, rel=1e-15)
+    assert all(type(value) is float for value in (node.forward(*inputs), *found))
+
+
+@pytest.mark.parametrize("cls", BINARY)
+@pytest.mark.parametrize(("left", "right"), list(itertools.product(SHAPES, SHAPES)))
+def test_broadcasting_is_undone_for_every_pair_of_shapes(cls, left, right):
+    x, y = positive(left, 1), positive(right, 2)
+    out = cls().forward(x, y)
+    assert np.shape(out) == np.broadcast_shapes(left, right)
+    report = gradient_check(cls(), (x, y))
+    assert report.ok and report.kinks == 0, report
+    for gradient, shape in zip(run(cls(), x, y), (left, right), strict=True):
+        assert np.shape(gradient) == shape
+
+
+def run(node, *inputs):
+    out = node.forward(*inputs)
+    return node.backward(np.ones_like(out) if np.ndim(out) else 1.0)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ((2, 3), (3, 4)),
+        ((3,), (3, 4)),
+        ((2, 3), (3,)),
+        ((3,), (3,)),
+        ((5, 2, 3), (3, 4)),
+        ((2, 3), (5, 3, 4)),
+        ((5, 1, 2, 3), (6, 3, 4)),
+        ((3,), (5, 3, 4)),
+        ((5, 2, 3), (3,)),
+    ],
+)
+def test_matmul_of_matrices_vectors_and_stacks(left, right):
+    x, y = positive(left, 1), positive(right, 2)
+    np.testing.assert_array_equal(MatMul().forward(x, y), x @ y)
+    assert gradient_check(MatMul(), (x, y)).ok
+
+
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("axis", [None, 0, 1, -1, (0, 2), (), (2, 0, 1)])
+def test_sum_over_any_axes(axis, keepdims):
+    x = positive((2, 3, 4), 1)
+    node = Sum(axis, keepdims)
+    np.testing.assert_allclose(node.forward(x), x.sum(axis=axis, keepdims=keepdims))
+    assert gradient_check(node, x).ok
+
+
+@pytest.mark.parametrize("node", [Negate(), Exp(), Log(), Power(3), Power(-0.5), Power(0)])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_nodes_with_one_input(node, shape):
+    assert gradient_check(node, positive(shape, 3)).ok
+
+
+def test_a_tie_goes_to_the_second_input_so_relu_has_gradient_0_at_0():
+    node = Maximum()
+    node.forward(np.array([0.0, 1.0, -1.0]), 0.0)
+    dx, dy = node.backward(np.ones(3))
+    assert dx.tolist() == [0.0, 1.0, 0.0]
+    assert dy == 2.0
+
+
+def test_a_negative_base_has_whole_powers_and_no_gradient_for_a_plain_exponent():
+    node = Power()
+    assert node.forward(-3.0, 2.0) == 9.0
+    assert node.backward(1.0) == (-6.0, None)
+
+
+def test_an_exponent_that_is_an_array_wants_a_positive_base():
+    with pytest.raises(ValueError, match="positive base"):
+        Power().forward(np.array([-1.0]), np.array([2.0]))
+
+
+@pytest.mark.parametrize("exponent", [0, 1, 2, 3])
+def test_powers_at_zero_have_finite_slopes(exponent):
+    node = Power(exponent)
+    node.forward(np.zeros(2))
+    (dx,) = node.backward(np.ones(2))
+    assert dx.tolist() == [float(exponent == 1)] * 2
+
+
+@pytest.mark.parametrize(
+    ("node", "inputs", "said"),
+    [
+        (Add(), (np.ones(2), np.ones(3)), r"Add: the shapes \(2,\) and \(3,\) do not broadcast"),
+        (Divide(), (1.0, 0.0), "cannot divide by 0"),
+        (Log(), (0.0,), "Log wants positive numbers, got 0"),
+        (Log(), (np.array([1.0, -2.0]),), "got -2"),
+        (Power(0.5), (-1.0,), "no real power"),
+        (Power(-1), (0.0,), "0 has no power"),
+        (MatMul(), (np.ones((2, 3)), np.ones((2, 3))), "inner sizes differ"),
+        (MatMul(), (2.0, np.ones(3)), "MatMul wants arrays"),
+        (Sum(3), (np.ones(2),), "no axis 3"),
+        (Add(), ([[1.0], [1.0, 2.0]], 1.0), "ragged"),
+    ],
+)
+def test_inputs_outside_the_domain_are_refused_in_words(node, inputs, said):
+    with pytest.raises(ValueError, match=said):
+        node.forward(*inputs)
+
+
+@pytest.mark.parametrize("value", ["3", None, 1j, np.array([1j]), [None], object()])
+def test_what_is_not_a_real_number_is_refused(value):
+    with pytest.raises(TypeError, match="Add wants real numbers"):
+        Add().forward(value, 1.0)
+
+
+@pytest.mark.parametrize("cls", [*BINARY, MatMul, Sum, Exp, Log, Negate])
+def test_backward_before_forward_says_so(cls):
+    with pytest.raises(RuntimeError, match="backward was called before forward"):
+        cls().backward(1.0)
+
+
+def test_a_dout_of_another_shape_is_refused():
+    node = Add()
+    node.forward(np.ones((2, 3)), 1.0)
+    with pytest.raises(ValueError, match=r"shape \(2, 3\), got \(3,\)"):
+        node.backward(np.ones(3))
+
+
+def test_a_refused_input_leaves_the_node_as_it_was():
+    node = Divide()
+    node.forward(6.0, 3.0)
+    with pytest.raises(ValueError):
+        node.forward(np.ones(2), np.zeros(2))
+    assert node.backward(3.0) == (1.0, -2.0)
+
+
+@pytest.mark.parametrize("cls", [*BINARY, MatMul])
+def test_float32_stays_float32_and_integers_become_float64(cls):
+    x, y = positive((2, 2), 1), positive((2, 2), 2)
+    node = cls()
+    out = node.forward(x.astype(np.float32), y.astype(np.float32))
+    assert out.dtype == np.float32
+    assert {g.dtype for g in node.backward(np.ones((2, 2)))} == {np.dtype(np.float32)}
+    out = node.forward(np.array([[1, 2], [3, 4]]), np.array([[1, 2], [3, 5]]))
+    assert out.dtype == np.float64
+
+
+@pytest.mark.parametrize("cls", [*BINARY, MatMul])
+def test_arguments_may_be_read_only_and_are_not_changed(cls):
+    arrays = [positive((2, 2), seed) for seed in range(3)]
+    for array in arrays:
+        array.setflags(write=False)
+    x, y, dout = arrays
+    node = cls()
+    node.forward(x, y)
+    node.backward(dout)
+
+
+@pytest.mark.parametrize("cls", [*BINARY, MatMul])
+def test_what_was_returned_is_the_callers_own(cls):
+    x, y, dout = (positive((2, 2), seed) for seed in range(3))
+    node = cls()
+    node.forward(x, y)
+    dx, dy = node.backward(dout)
+    kept = dx.copy(), dy.copy(), dout.copy()
+    dx += 1.0
+    np.testing.assert_array_equal(dy, kept[1])
+    np.testing.assert_array_equal(dout, kept[2])
+    np.testing.assert_array_equal(node.backward(dout)[0], kept[0])
