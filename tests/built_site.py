@@ -35,13 +35,18 @@ def watch(page, home, path, complaints):
         else:
             route.abort()
 
+    def on_failure(request):
+        # what is ours and was given up by the browser itself, on leaving a page, is not amiss
+        if not (allowed(request.url) and request.failure == "net::ERR_ABORTED"):
+            complain(f"{request.failure}: {request.url}")
+
     def on_response(response):
         if response.status >= 400 and urlsplit(response.url).path != "/favicon.ico":
             complain(f"{response.status} {response.url}")
 
     page.context.route("**/*", route)
     page.on("request", lambda r: allowed(r.url) or complain(f"asks for {r.url}"))
-    page.on("requestfailed", lambda r: complain(f"{r.failure}: {r.url}"))
+    page.on("requestfailed", on_failure)
     page.on("response", on_response)
     page.on("pageerror", lambda error: complain(f"throws {error}"))
     page.on(

@@ -16,7 +16,7 @@ FOLLOWS = {
     VALUE: "var(--chainrule-value)",
     GRADIENT: "var(--chainrule-gradient)",
 }
-WIDTH, HEIGHT = 340, 230  # of a panel, in pixels: two stand side by side, or one on a phone
+WIDTH, HEIGHT = 312, 220  # of a panel, in pixels: two stand side by side, or one on a phone
 
 BOOK_STYLE = {
     "svg.fonttype": "none",
@@ -40,7 +40,7 @@ display:flex;flex-wrap:wrap;gap:.75rem;margin:.5rem 0}}
 html[data-theme="dark"] .chainrule-plot,body[data-jp-theme-light="false"] .chainrule-plot\
 {{--chainrule-value:#6cb6ff;--chainrule-gradient:#ff9c5b;color:#e6e6e6}}
 html[data-theme="dark"] .bd-content div.cell_output .text_html:has(.chainrule-plot)\
-{{background:none;padding:0}}
+{{background:none!important;padding:0!important}}
 .chainrule-plot>svg{{max-width:100%;height:auto}}
 .chainrule-plot>span{{width:5.5rem;font-size:.8rem;line-height:1.3;text-align:center}}
 .chainrule-plot>span>svg{{display:block;width:100%;border:1px solid;border-radius:3px}}

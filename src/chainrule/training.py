@@ -105,7 +105,8 @@ def train(
     """
     (x, t), held_out = split(data)
     optimizer = SGD(0.1) if optimizer is None else optimizer
-    per_epoch = -(-len(x) // batch_size) if batch_size else 0
+    check_batch(x, t, batch_size, rng)
+    per_epoch = -(-len(x) // batch_size)  # rounded up
     updates = count_updates(epochs, updates, per_epoch)
     batches = endless_batches(x, t, batch_size, rng, replacement)
 

@@ -1,0 +1,286 @@
+"""The gradient check itself: it passes what is right, and it can fail."""
+
+import numpy as np
+import pytest
+
+from chainrule.datasets import load_digits
+from chainrule.gradcheck import gradient_check, numerical_gradient
+from chainrule.layers import Affine, ReLU, Sigmoid
+from chainrule.losses import SoftmaxWithLoss
+from chainrule.network import Network, two_layer_net
+from chainrule.nodes import Maximum, Multiply
+
+
+def make(D=4, H=5, C=3, seed=0):
+    return two_layer_net(D, H, C, np.random.default_rng(seed))
+
+
+def batch(N=3, D=4, C=3, seed=2):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(N, D)), rng.integers(0, C, N)
+
+
+def test_the_numerical_gradient_of_a_square_by_hand():
+    assert numerical_gradient(lambda x: x**2, 3.0) == pytest.approx(6.0)
+    gradient = numerical_gradient(lambda x: (x**2).sum(), np.array([[1.0, 2.0]]))
+    np.testing.assert_allclose(gradient, [[2.0, 4.0]])
+
+
+def test_the_numerical_gradient_leaves_its_argument_alone():
+    x = np.array([1.0, 2.0])
+    x.setflags(write=False)
+    numerical_gradient(lambda v: v @ v, x)
+    assert x.tolist() == [1.0, 2.0]
+    assert numerical_gradient(lambda v: float(v) ** 2, np.array(2.0)).shape == ()
+    assert numerical_gradient(lambda v: v.sum(), np.array([1, 2])).dtype == np.float64
+
+
+@pytest.mark.parametrize("h", [0, -1e-5, np.nan, np.inf, "small"])
+def test_a_step_is_a_positive_number(h):
+    with pytest.raises(ValueError, match="step h"):
+        numerical_gradient(lambda x: x, 1.0, h=h)
+    with pytest.raises(ValueError, match="step h"):
+        gradient_check(ReLU(), np.ones(3), h=h)
+
+
+def test_a_function_of_many_outputs_has_no_single_gradient():
+    with pytest.raises(ValueError, match="one number"):
+        numerical_gradient(lambda x: x, np.ones(3))
+
+
+def test_a_net_on_five_digits_is_right_to_seven_places():
+    (x, t), _ = load_digits()
+    network = two_layer_net(64, 20, 10, np.random.default_rng(0))
+    report = gradient_check(network, x[:5], t[:5])
+    assert report.ok and report.max_relative_error < 1e-7
+    assert type(report.ok) is bool and type(report.max_relative_error) is float
+    assert type(report.kinks) is int
+    assert [row.name for row in report.rows] == list(network.params)
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_a_correct_network_is_never_blamed(seed):
+    rng = np.random.default_rng(seed)
+    D, H, C, N = rng.integers(1, 6, 4)
+    network = two_layer_net(D, H, max(C, 2), rng, ["relu", "sigmoid"][seed % 2])
+    scale = [1.0, 1e-6, 30.0, 1e-3][seed // 2 % 4]
+    for array in network.params.values():
+        array[:] = rng.normal(size=array.shape) * scale
+    x, t = rng.normal(size=(N, D)), rng.integers(0, max(C, 2), N)
+    gradient_check(network, x, t).raise_if_failed()
+
+
+def test_kinks_are_counted_and_not_blamed():
+    network = Network({"A": Affine(np.eye(2), [0.0, 0.0]), "R": ReLU()}, SoftmaxWithLoss())
+    x = np.array([[5e-6, 1.0], [2.0, 3.0]])
+    report = gradient_check(network, x, [0, 1])
+    # only the first bias carries the first unit of the first sample over 0; its weights move it by
+    # x times h, and x is 5e-6 or 1 there: one weight does
+    assert report.ok
+    assert {row.name: row.kinks for row in report.rows} == {"A.W": 1, "A.b": 1}
+    assert report.kinks == 2
+
+
+def test_a_kink_of_a_foreign_layer_is_found_by_its_slopes():
+    class MyReLU:
+        def forward(self, x):
+            self.open = x > 0
+            return np.where(self.open, x, 0.0)
+
+        def backward(self, dout):
+            return dout * self.open
+
+    report = gradient_check(MyReLU(), np.array([1.0, 4e-6, -2e-6, 0.0, -1.0]))
+    assert report.ok and report.kinks == 3
+
+
+@pytest.mark.parametrize(
+    ("f", "df"),
+    [
+        (lambda x: 100 * x**2, lambda x: 200 * x),
+        (np.cos, lambda x: -np.sin(x)),
+        (lambda x: np.exp(5 * x), lambda x: 5 * np.exp(5 * x)),
+    ],
+)
+def test_a_curve_is_no_kink_even_where_its_slope_is_zero(f, df):
+    class Curve:
+        def forward(self, x):
+            self.x = x
+            return f(x)
+
+        def backward(self, dout):
+            return dout * df(self.x)
+
+    report = gradient_check(Curve(), np.array([0.0, 1e-7, 0.3, -2.0, 1.0]))
+    assert report.ok and report.kinks == 0
+
+
+def test_a_tie_of_maximum_is_a_kink():
+    report = gradient_check(Maximum(), (np.array([0.0, 1.0]), np.array([0.0, 3.0])))
+    assert report.ok and report.kinks == 2
+
+
+def test_nothing_left_to_compare_is_not_ok():
+    report = gradient_check(ReLU(), np.zeros(3))
+    assert not report.ok and report.kinks == 3
+    with pytest.raises(AssertionError, match="nothing left to compare"):
+        report.raise_if_failed()
+
+
+def test_float32_is_refused_unless_asked_for():
+    network, (x, t) = make(), batch()
+    for name in ("Affine1", "Affine2"):
+        params = network.layers[name].params
+        for key in params:
+            params[key] = params[key].astype(np.float32)
+    with pytest.raises(ValueError, match="wants float64, got Affine1.W in float32"):
+        gradient_check(network, x, t)
+    assert gradient_check(network, x, t, h=1e-2, allow_float32=True).rows
+
+
+class WrongAffine(Affine):
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.grads["b"] = dout[0]
+        return dx
+
+
+def wrong(what):
+    class Wrong(Affine):
+        def backward(self, dout):
+            dx = super().backward(dout)
+            return what(self, dx, dout)
+
+    return Wrong
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        lambda layer, dx, dout: 2 * dx,
+        lambda layer, dx, dout: -dx,
+        lambda layer, dx, dout: dx + 1e-4,
+        lambda layer, dx, dout: np.full_like(dx, np.nan),
+        lambda layer, dx, dout: dx[:1],
+        lambda layer, dx, dout: layer.grads.update(b=dout.mean(axis=0)) or dx,
+        lambda layer, dx, dout: layer.grads.update(b=dout.sum()) or dx,
+        lambda layer, dx, dout: layer.grads.update(W=-layer.grads["W"]) or dx,
+        lambda layer, dx, dout: layer.grads.pop("W") is None or dx,
+        lambda layer, dx, dout: layer.grads.update(W=None) or dx,
+    ],
+)
+def test_a_wrong_gradient_is_found(what):
+    rng = np.random.default_rng(0)
+    layer = wrong(what)(rng.normal(size=(4, 3)), rng.normal(size=3))
+    report = gradient_check(layer, rng.normal(size=(3, 4)))
+    assert not report.ok
+    with pytest.raises(AssertionError):
+        report.raise_if_failed()
+
+
+def test_a_failure_names_the_parameter_the_index_and_both_values():
+    class MyMultiply(Multiply):
+        def backward(self, dout):
+            dx, dy = super().backward(dout)
+            dx[1] += 0.5
+            return dx, dy
+
+    report = gradient_check(MyMultiply(), (np.array([1.0, 2.0]), np.array([3.0, 4.0])))
+    row = report.rows[0]
+    assert row.name == "x" and row.worst[0] == (1,)
+    assert row.worst[1] - row.worst[2] == pytest.approx(0.5)
+    with pytest.raises(AssertionError, match=r"MyMultiply: x: backward gives .* at index \(1,\)"):
+        report.raise_if_failed()
+
+
+def test_a_loss_that_ignores_dout_is_found():
+    class MyLoss(SoftmaxWithLoss):
+        def backward(self, dout=1.0):
+            return super().backward()
+
+    a = np.random.default_rng(0).normal(size=(3, 4))
+    assert not gradient_check(MyLoss(), a, [0, 1, 2]).ok
+
+
+def test_one_sample_hides_what_three_show():
+    network, (x, t) = make(), batch()
+    network.layers["Affine2"] = WrongAffine(**network.layers["Affine2"].params)
+    assert gradient_check(network, x[:1], t[:1]).ok
+    assert not gradient_check(network, x, t).ok
+
+
+def test_parameters_come_back_bit_for_bit_even_after_a_crash():
+    network, (x, t) = make(), batch()
+    before = {key: array.copy() for key, array in network.params.items()}
+    gradient_check(network, x, t)
+    calls = []
+
+    class Crash(ReLU):
+        def forward(self, x):
+            calls.append(1)
+            if len(calls) > 9:
+                raise KeyboardInterrupt
+            return super().forward(x)
+
+    network.layers["ReLU1"] = Crash()
+    with pytest.raises(KeyboardInterrupt):
+        gradient_check(network, x, t)
+    for key, array in network.params.items():
+        np.testing.assert_array_equal(array, before[key])
+
+
+def test_read_only_parameters_and_inputs_can_be_checked():
+    network, (x, t) = make(), batch()
+    x.setflags(write=False)
+    for array in network.params.values():
+        array.setflags(write=False)
+    before = network.params
+    assert gradient_check(network, x, t).ok
+    assert all(network.params[key] is array for key, array in before.items())
+
+
+def test_a_network_of_ones_own_can_be_checked():
+    class MyNetwork:
+        def __init__(self):
+            self.params = {"w": np.array([0.5, -1.0])}
+
+        def loss(self, x, t):
+            self.off = x @ self.params["w"] - t
+            return float(self.off @ self.off)
+
+        def gradient(self, x, t):
+            self.loss(x, t)
+            return {"w": 2 * x.T @ self.off}
+
+    x, t = np.random.default_rng(0).normal(size=(3, 2)), np.ones(3)
+    assert gradient_check(MyNetwork(), x, t).ok
+
+
+@pytest.mark.parametrize("target", [3.0, np.tanh, object()])
+def test_what_cannot_be_checked_is_refused(target):
+    with pytest.raises(TypeError, match="forward and backward"):
+        gradient_check(target, np.ones(3))
+
+
+def test_a_network_wants_its_targets():
+    with pytest.raises(ValueError, match="wants the targets t"):
+        gradient_check(make(), np.ones((2, 4)))
+
+
+def test_the_report_reads_well_as_text_and_as_html():
+    report = gradient_check(make(), *batch())
+    lines = repr(report).splitlines()
+    assert lines[0] == "gradient check of Network: ok"
+    assert lines[2].split() == ["Affine1.W", "4", "×", "5", "20", "0", *lines[2].split()[6:]]
+    assert lines[-1].endswith("kinks 0")
+    assert report._repr_html_().count("<tr>") == 5
+
+
+def test_html_holds_names_as_text():
+    network = Network({"<b>": Affine(np.ones((2, 2)), np.ones(2))}, SoftmaxWithLoss())
+    html = gradient_check(network, np.array([[1.0, 2.0]]), [0])._repr_html_()
+    assert "&lt;b&gt;.W" in html and "<b>" not in html
+
+
+def test_a_sigmoid_deep_in_saturation_is_not_blamed():
+    assert gradient_check(Sigmoid(), np.array([[30.0, -30.0, 800.0, 0.0]])).ok

@@ -1,0 +1,293 @@
+"""Layers and losses: by hand, against their own nodes, and on every kind of input."""
+
+import numpy as np
+import pytest
+
+from chainrule.gradcheck import gradient_check
+from chainrule.graph import Variable, topological_order
+from chainrule.layers import Affine, ReLU, Sigmoid, Tanh
+from chainrule.losses import (
+    IdentityWithLoss,
+    SoftmaxWithLoss,
+    cross_entropy,
+    softmax,
+    sum_squared_error,
+)
+
+
+def affine(D=3, M=2, seed=0):
+    rng = np.random.default_rng(seed)
+    return Affine(rng.normal(size=(D, M)), rng.normal(size=M))
+
+
+def array(shape, seed=1):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+LAYERS = [ReLU, Sigmoid, Tanh, affine]
+
+
+def close(a, b, tolerance=1e-12):
+    """Equal by norm, as DESIGN asks of a layer and its nodes."""
+    assert np.shape(a) == np.shape(b)
+    difference = np.linalg.norm(np.subtract(a, b))
+    assert difference <= tolerance * (np.linalg.norm(a) + np.linalg.norm(b) + 1e-300)
+
+
+def test_relu_by_hand():
+    layer = ReLU()
+    assert layer.forward([-1.0, 0.0, 2.0]).tolist() == [0.0, 0.0, 2.0]
+    assert layer.backward([5.0, 5.0, 5.0]).tolist() == [0.0, 0.0, 5.0]
+
+
+def test_sigmoid_by_hand():
+    layer = Sigmoid()
+    assert layer.forward(np.array([0.0])).tolist() == [0.5]
+    assert layer.backward(np.array([4.0])).tolist() == [1.0]
+
+
+def test_affine_by_hand():
+    layer = Affine([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], [10.0, 20.0])
+    assert layer.forward([[1.0, 0.0, 1.0], [0.0, 2.0, 0.0]]).tolist() == [
+        [16.0, 28.0],
+        [16.0, 28.0],
+    ]
+    dx = layer.backward([[1.0, 0.0], [0.0, 1.0]])
+    assert dx.tolist() == [[1.0, 3.0, 5.0], [2.0, 4.0, 6.0]]
+    assert layer.grads["W"].tolist() == [[1.0, 0.0], [0.0, 2.0], [1.0, 0.0]]
+    assert layer.grads["b"].tolist() == [1.0, 1.0]
+
+
+def test_softmax_with_loss_by_hand():
+    loss = SoftmaxWithLoss()
+    a = np.log([[1.0, 2.0, 1.0], [1.0, 1.0, 2.0]])
+    assert loss.forward(a, [1, 0]) == pytest.approx((np.log(2) + np.log(4)) / 2)
+    expected = np.array([[0.25, -0.5, 0.25], [-0.75, 0.25, 0.5]]) / 2
+    np.testing.assert_allclose(loss.backward(), expected, rtol=1e-14)
+
+
+def test_identity_with_loss_by_hand():
+    loss = IdentityWithLoss()
+    assert loss.forward([[1.0, 2.0], [3.0, 5.0]], [[0.0, 2.0], [3.0, 2.0]]) == 2.5
+    assert loss.backward(2.0).tolist() == [[1.0, 0.0], [0.0, 3.0]]
+    assert sum_squared_error([1.0, 2.0], [0.0, 0.0]) == 2.5
+
+
+@pytest.mark.parametrize("make", LAYERS)
+@pytest.mark.parametrize("shape", [(4, 3), (1, 3), (3,)])
+def test_a_layer_passes_the_gradient_check(make, shape):
+    report = gradient_check(make(), array(shape))
+    assert report.ok and report.max_relative_error < 1e-8, report
+
+
+@pytest.mark.parametrize("make", LAYERS)
+@pytest.mark.parametrize("shape", [(4, 3), (3,)])
+def test_a_layer_equals_its_own_nodes(make, shape):
+    layer, x = make(), array(shape)
+    leaf = Variable(x, "x")
+    written_out = layer.expand(leaf)
+    out = layer.forward(x)
+    dout = array(out.shape, 2)
+    written_out.backward(dout)
+    close(out, written_out.value)
+    close(layer.backward(dout), leaf.grad)
+    for variable in topological_order(written_out):
+        if variable.name in layer.params:
+            close(layer.grads[variable.name], variable.grad)
+
+
+@pytest.mark.parametrize("make", [SoftmaxWithLoss, IdentityWithLoss])
+@pytest.mark.parametrize("shape", [(4, 3), (1, 3), (3,), (2, 1)])
+def test_a_loss_equals_its_own_nodes_and_passes_the_check(make, shape):
+    loss, a = make(), 3 * array(shape)
+    t = softmax(array(shape, 5)) if make is SoftmaxWithLoss else array(shape, 5)
+    leaf = Variable(a)
+    written_out = loss.expand(leaf, t)
+    close(loss.forward(a, t), written_out.value)
+    written_out.backward(0.7)
+    close(loss.backward(0.7), leaf.grad)
+    assert gradient_check(loss, a, t).ok
+
+
+def test_the_written_out_loss_is_stable_where_the_closed_one_is():
+    a = np.array([[1e4, -1e4, 0.0], [0.0, 700.0, -700.0]])
+    leaf = Variable(a)
+    written_out = SoftmaxWithLoss().expand(leaf, [1, 1])
+    loss = SoftmaxWithLoss()
+    close(loss.forward(a, [1, 1]), written_out.value)
+    written_out.backward()
+    close(loss.backward(), leaf.grad)
+
+
+def test_no_overflow_and_no_warning_at_ten_thousand():
+    x = np.array([[1e4, -1e4, 0.0]])
+    assert Sigmoid().forward(x).tolist() == [[1.0, 0.0, 0.5]]
+    assert softmax(x).tolist() == [[1.0, 0.0, 0.0]]
+    assert SoftmaxWithLoss().forward(x, [1]) == 2e4
+    for layer in (Sigmoid(), Tanh()):
+        layer.forward(x)
+        assert np.all(np.isfinite(layer.backward(np.ones((1, 3)))))
+
+
+def test_labels_may_be_one_hot_or_indices_and_a_batch_or_one_sample():
+    a = array((3, 4))
+    t = np.array([2, 0, 3])
+    hot = np.eye(4)[t]
+    loss = SoftmaxWithLoss()
+    assert loss.forward(a, t) == loss.forward(a, hot) == cross_entropy(a, t)
+    single = loss.forward(a[0], 2)
+    assert single == loss.forward(a[0], hot[0]) == loss.forward(a[:1], [2])
+    assert loss.backward().shape == (1, 4)
+    loss.forward(a[0], 2)
+    assert loss.backward().shape == (4,)
+
+
+def test_a_loss_is_a_python_float_a_mean_and_multiplies_by_dout():
+    a, t = array((6, 3)), np.array([0, 1, 2, 0, 1, 2])
+    loss = SoftmaxWithLoss()
+    singles = [loss.forward(a[k : k + 1], t[k : k + 1]) for k in range(6)]
+    total = loss.forward(a.astype(np.float32), t)
+    assert type(total) is float
+    assert loss.forward(a, t) == pytest.approx(np.mean(singles))
+    np.testing.assert_allclose(loss.backward(3.0), 3 * loss.backward())
+
+
+@pytest.mark.parametrize(
+    ("t", "error", "said"),
+    [
+        ([0, 3], ValueError, "labels run from 0 to 2, got 3"),
+        ([0, -1], ValueError, "labels run from 0 to 2, got -1"),
+        ([0.0, 1.0], TypeError, "class indices as integers"),
+        ([True, False], TypeError, "class indices as integers"),
+        ([0], ValueError, r"class indices of shape \(2,\)"),
+        (np.ones((2, 3)), ValueError, "sum to 1"),
+        ([[2.0, -1.0, 0.0], [1.0, 0.0, 0.0]], ValueError, "non-negative"),
+        (np.full((2, 3), np.nan), ValueError, "sum to 1"),
+        (0, ValueError, "class indices"),
+    ],
+)
+def test_wrong_labels_are_refused_in_words_before_any_change(t, error, said):
+    loss = SoftmaxWithLoss()
+    loss.forward(np.zeros((2, 3)), [0, 1])
+    before = loss.backward()
+    with pytest.raises(error, match=said):
+        loss.forward(np.ones((2, 3)), t)
+    np.testing.assert_array_equal(loss.backward(), before)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_scores_that_are_not_finite_are_refused(bad):
+    with pytest.raises(ValueError, match="finite scores"):
+        SoftmaxWithLoss().forward([[bad, 0.0]], [0])
+
+
+@pytest.mark.parametrize("loss", [SoftmaxWithLoss, IdentityWithLoss])
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (2, 2, 2), ()])
+def test_scores_of_an_impossible_shape_are_refused(loss, shape):
+    with pytest.raises(ValueError, match="wants scores"):
+        loss().forward(np.ones(shape), np.ones(shape))
+
+
+@pytest.mark.parametrize("make", [*LAYERS, SoftmaxWithLoss, IdentityWithLoss])
+def test_backward_before_forward_says_so(make):
+    with pytest.raises(RuntimeError, match="backward was called before forward"):
+        make().backward(1.0)
+
+
+@pytest.mark.parametrize("make", LAYERS)
+def test_a_dout_of_another_shape_is_refused(make):
+    layer = make()
+    layer.forward(array((4, 3)))
+    with pytest.raises(ValueError, match="wants a dout of the output's shape"):
+        layer.backward(np.ones((4, 7)))
+
+
+@pytest.mark.parametrize("make", LAYERS)
+def test_float32_stays_float32_and_integers_become_float64(make):
+    layer = make()
+    for key, value in layer.params.items():
+        layer.params[key] = value.astype(np.float32)
+    out = layer.forward(array((4, 3)).astype(np.float32))
+    dx = layer.backward(np.ones(out.shape))
+    assert out.dtype == dx.dtype == np.float32
+    assert {g.dtype for g in layer.grads.values()} <= {np.dtype(np.float32)}
+    assert make().forward(np.ones((4, 3), int)).dtype == np.float64
+
+
+@pytest.mark.parametrize("loss", [SoftmaxWithLoss, IdentityWithLoss])
+def test_a_loss_hands_float32_back(loss):
+    layer = loss()
+    layer.forward(np.zeros((2, 3), np.float32), np.eye(3)[:2])
+    assert layer.backward(2.0).dtype == np.float32
+
+
+@pytest.mark.parametrize("make", LAYERS)
+def test_arguments_are_untouched_and_results_are_the_callers_own(make):
+    layer, x = make(), array((4, 3))
+    x.setflags(write=False)
+    out = layer.forward(x)
+    dout = array(out.shape, 3)
+    dout.setflags(write=False)
+    dx = layer.backward(dout)
+    grads = dict(layer.grads)
+    kept = [v.copy() for v in (out, dx, *grads.values())]
+    layer.backward(-dout)
+    layer.forward(x + 1.0)
+    layer.backward(dout)
+    for before, now in zip(kept, (out, dx, *grads.values()), strict=True):
+        np.testing.assert_array_equal(before, now)
+
+
+@pytest.mark.parametrize("make", [Sigmoid, Tanh])
+def test_writing_into_an_output_does_not_spoil_backward(make):
+    layer, x = make(), array((4, 3))
+    layer.forward(x)
+    before = layer.backward(np.ones((4, 3)))
+    layer.forward(x)[:] = 7.0
+    np.testing.assert_array_equal(layer.backward(np.ones((4, 3))), before)
+
+
+def test_a_parameter_assigned_anew_is_honoured():
+    layer = affine()
+    x = array((4, 3))
+    layer.params["W"] = np.zeros((3, 2), np.float32)
+    layer.params["b"] = np.array([1, 2])
+    assert layer.forward(x).tolist() == [[1.0, 2.0]] * 4
+    assert layer.params.keys() == layer.grads.keys() == {"W", "b"}
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "said"),
+    [
+        (lambda: Affine(np.ones((2, 3)), np.ones(2)), ValueError, r"W \(D, M\) and b \(M,\)"),
+        (lambda: Affine(np.ones(3), np.ones(3)), ValueError, r"got W \(3,\)"),
+        (lambda: affine().forward(np.ones((4, 2))), ValueError, r"wants x \(N, 3\)"),
+        (lambda: affine().forward(np.ones((2, 4, 3))), ValueError, r"got x \(2, 4, 3\)"),
+        (lambda: affine().forward("x"), TypeError, "Affine wants real numbers"),
+        (lambda: Affine.init(2, 3, 0), TypeError, "Generator as rng"),
+        (lambda: Affine.init(0, 3, np.random.default_rng(0)), ValueError, "number D, got 0"),
+        (lambda: Affine.init(2, 3, np.random.default_rng(0), "she"), ValueError, '"he", "xavier"'),
+        (lambda: Affine.init(2, 3, np.random.default_rng(0), -1.0), ValueError, "negative"),
+    ],
+)
+def test_wrong_shapes_and_arguments_are_refused_in_words(make, error, said):
+    with pytest.raises(error, match=said):
+        make()
+
+
+def test_hes_start_has_the_spread_it_promises():
+    layer = Affine.init(400, 300, np.random.default_rng(0))
+    assert layer.params["W"].std() == pytest.approx(np.sqrt(2 / 400), rel=0.02)
+    assert not layer.params["b"].any()
+
+
+def test_both_losses_hand_back_y_minus_t_over_n():
+    a, t = array((5, 3)), np.eye(3)[[0, 1, 2, 0, 1]]
+    for loss, y in [(SoftmaxWithLoss(), softmax(a)), (IdentityWithLoss(), a)]:
+        loss.forward(a, t)
+        np.testing.assert_allclose(loss.backward(), (y - t) / 5, rtol=1e-14)
+
+
+def test_softmax_does_not_feel_a_shift():
+    a = array((4, 5))
+    np.testing.assert_allclose(softmax(a), softmax(a + 1000.0), rtol=1e-12)

@@ -1,0 +1,269 @@
+"""A network is an ordered list of layers: what it promises, and training it in four steps."""
+
+from collections import OrderedDict
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from chainrule.datasets import load_digits
+from chainrule.graph import Variable, topological_order
+from chainrule.layers import Affine, ReLU, Sigmoid, Tanh
+from chainrule.losses import IdentityWithLoss, SoftmaxWithLoss
+from chainrule.network import Network, two_layer_net
+from chainrule.training import SGD, minibatches, random_batches, train
+
+
+def net(D=4, H=5, C=3, seed=0, activation="relu"):
+    network = two_layer_net(D, H, C, np.random.default_rng(seed), activation)
+    for key, array in network.params.items():
+        if key.endswith(".b"):
+            array[:] = np.random.default_rng(seed + 1).normal(size=array.shape)
+    return network
+
+
+def batch(N=6, D=4, C=3, seed=2):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(N, D)), rng.integers(0, C, N)
+
+
+def test_the_layers_are_named_and_in_order():
+    assert list(net().layers) == ["Affine1", "ReLU1", "Affine2"]
+    assert list(net(activation="sigmoid").layers) == ["Affine1", "Sigmoid1", "Affine2"]
+    assert list(net().params) == ["Affine1.W", "Affine1.b", "Affine2.W", "Affine2.b"]
+
+
+def test_steps_go_through_the_list_and_back():
+    network, (x, t) = net(), batch()
+    assert [n for n, _ in network.forward_steps(x, t)] == ["Affine1", "ReLU1", "Affine2", "loss"]
+    names = [n for n, _ in network.backward_steps()]
+    assert names == ["seed", "loss", "Affine2", "ReLU1", "Affine1"]
+
+
+def test_backpropagation_agrees_with_the_numerical_gradient():
+    for activation in ("relu", "sigmoid"):
+        network, (x, t) = net(activation=activation), batch()
+        numeric, analytic = network.numerical_gradient(x, t), network.gradient(x, t)
+        assert numeric.keys() == analytic.keys() == network.params.keys()
+        for key in numeric:
+            np.testing.assert_allclose(analytic[key], numeric[key], atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_whole_network_equals_its_own_nodes(seed):
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 6, rng.integers(2, 5))
+    layers = OrderedDict()
+    for k, (D, M) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        layers[f"Affine{k}"] = Affine(rng.normal(size=(D, M)), rng.normal(size=M))
+        layers[f"Act{k}"] = [ReLU, Sigmoid, Tanh][rng.integers(3)]()
+    network = Network(layers, [SoftmaxWithLoss, IdentityWithLoss][seed % 2]())
+    x = rng.normal(size=(3, sizes[0]))
+    t = np.eye(sizes[-1])[rng.integers(0, sizes[-1], 3)]
+    out, leaves = Variable(x), {}
+    for name, layer in layers.items():
+        out = layer.expand(out)
+        for v in topological_order(out):
+            if v.name in layer.params and v not in leaves.values():
+                leaves[f"{name}.{v.name}"] = v
+    out = network.loss_layer.expand(out, t)
+    out.backward()
+    gradients = network.gradient(x, t)
+    assert network.loss(x, t) == pytest.approx(out.value, rel=1e-12)
+    for key, gradient in gradients.items():
+        difference = np.linalg.norm(gradient - leaves[key].grad)
+        assert difference <= 1e-12 * np.linalg.norm(gradient) + 1e-15
+
+
+def test_params_hold_the_layers_own_arrays():
+    network = net()
+    assert network.params["Affine1.W"] is network.layers["Affine1"].params["W"]
+
+
+def test_a_layer_that_is_replaced_is_honoured():
+    network, (x, _) = net(), batch()
+    before = network.predict(x)
+    network.layers["ReLU1"] = Sigmoid()
+    assert not np.allclose(network.predict(x), before)
+
+
+def test_an_ordered_dict_stays_live_and_a_plain_dict_will_do():
+    layers = OrderedDict(one=ReLU())
+    assert Network(layers, SoftmaxWithLoss()).layers is layers
+    assert list(Network({"one": ReLU()}, SoftmaxWithLoss()).layers) == ["one"]
+
+
+def test_one_layer_object_twice_is_refused_when_made_and_later():
+    relu = ReLU()
+    with pytest.raises(ValueError, match="twice"):
+        Network({"a": relu, "b": relu}, SoftmaxWithLoss())
+    network = Network({"a": relu, "b": ReLU()}, SoftmaxWithLoss())
+    network.layers["b"] = relu
+    with pytest.raises(ValueError, match="twice"):
+        network.predict(np.ones((2, 3)))
+
+
+def test_what_is_no_layer_is_refused():
+    with pytest.raises(TypeError, match="'a' has no forward and backward"):
+        Network({"a": np.tanh}, SoftmaxWithLoss())
+    with pytest.raises(TypeError, match="wants a dict of layers, got list"):
+        Network([ReLU()], SoftmaxWithLoss())
+
+
+def test_nobody_has_to_inherit():
+    class Double:
+        def forward(self, x):
+            return 2 * x
+
+        def backward(self, dout):
+            return 2 * dout
+
+    class Scale:
+        def __init__(self):
+            self.params, self.grads = {"s": np.array([3.0])}, {}
+
+        def forward(self, x):
+            self.x = x
+            return x * self.params["s"]
+
+        def backward(self, dout):
+            self.grads["s"] = np.array([np.sum(dout * self.x)])
+            return dout * self.params["s"]
+
+    network = Network(OrderedDict(a=Double(), b=Scale()), SoftmaxWithLoss())
+    x, t = np.random.default_rng(0).normal(size=(4, 3)), [0, 1, 2, 0]
+    numeric = network.numerical_gradient(x, t)
+    np.testing.assert_allclose(network.gradient(x, t)["b.s"], numeric["b.s"], rtol=1e-8)
+
+
+def test_a_batch_is_the_mean_of_its_samples():
+    network, (x, t) = net(), batch()
+    whole = {key: g.copy() for key, g in network.gradient(x, t).items()}
+    singles = [network.gradient(x[k : k + 1], t[k : k + 1]) for k in range(len(x))]
+    for key, gradient in whole.items():
+        np.testing.assert_allclose(gradient, np.mean([s[key] for s in singles], axis=0), atol=1e-15)
+
+
+def test_gradients_once_returned_are_not_overwritten():
+    network, (x, t) = net(), batch()
+    first = network.gradient(x, t)
+    kept = {key: g.copy() for key, g in first.items()}
+    network.gradient(-x, t)
+    for key in first:
+        np.testing.assert_array_equal(first[key], kept[key])
+
+
+def test_accuracy_counts_the_right_ones_for_indices_and_one_hot():
+    network = Network({"same": ReLU()}, SoftmaxWithLoss())
+    x = np.eye(3)
+    assert network.accuracy(x, [0, 1, 0]) == pytest.approx(2 / 3)
+    assert network.accuracy(x, np.eye(3)[[0, 1, 0]]) == pytest.approx(2 / 3)
+    with pytest.raises(ValueError, match="does not fit the scores"):
+        network.accuracy(x, [0, 1])
+
+
+def test_an_unknown_activation_is_refused():
+    with pytest.raises(ValueError, match='"relu" or "sigmoid", got \'tanh\''):
+        two_layer_net(2, 3, 2, np.random.default_rng(0), "tanh")
+
+
+# ---------------------------------------------------------------- training
+
+
+def test_sgd_moves_against_the_gradient_in_place():
+    params = {"w": np.array([1.0, 2.0])}
+    array = params["w"]
+    SGD(0.1).update(params, {"w": np.array([10.0, -10.0])})
+    assert array.tolist() == [0.0, 3.0] and params["w"] is array
+
+
+def test_sgd_refuses_what_does_not_fit_before_it_moves_anything():
+    params = {"v": np.zeros(2), "w": np.zeros(2)}
+    with pytest.raises(ValueError, match="not in both"):
+        SGD(0.1).update(params, {"v": np.ones(2)})
+    with pytest.raises(ValueError, match="w has shape"):
+        SGD(0.1).update(params, {"v": np.ones(2), "w": np.ones(3)})
+    assert not params["v"].any()
+
+
+@pytest.mark.parametrize("lr", [0, -1, np.nan, np.inf, "0.1", None])
+def test_a_learning_rate_is_a_positive_number(lr):
+    with pytest.raises(ValueError, match="positive learning rate"):
+        SGD(lr)
+
+
+def test_an_epoch_is_a_true_pass():
+    n = np.arange(10)
+    batches = [x.tolist() for x, _ in minibatches(n, n, 4, np.random.default_rng(0))]
+    assert [len(b) for b in batches] == [4, 4, 2]
+    assert sorted(sum(batches, [])) == list(range(10))
+    assert sum(batches, []) != list(range(10))
+
+
+def test_sampling_with_replacement_draws_from_all():
+    n = np.arange(5)
+    drawn = [x for x, _ in islice(random_batches(n, n, 50, np.random.default_rng(0)), 3)]
+    assert [len(x) for x in drawn] == [50] * 3
+    assert set(drawn[0]) == set(range(5))
+
+
+@pytest.mark.parametrize("replacement", [False, True])
+def test_the_same_seed_gives_the_same_training(replacement):
+    def run():
+        rng = np.random.default_rng(5)
+        network = net()
+        options = {"epochs": 3, "batch_size": 2, "replacement": replacement}
+        return [r.loss for r in train(network, batch(), rng=rng, **options)]
+
+    assert run() == run() and len(run()) == 9
+
+
+def test_records_tell_step_epoch_loss_accuracy_and_gradient_sizes():
+    x, t = batch(N=5)
+    records = list(train(net(), (x, t), epochs=2, batch_size=2, rng=np.random.default_rng(0)))
+    assert [r.step for r in records] == [1, 2, 3, 4, 5, 6]
+    assert records[-1].epoch == 2.0
+    assert [r.accuracy is None for r in records] == [True, True, False] * 2
+    assert records[0].gradient_norms.keys() == net().params.keys()
+
+
+def test_the_loss_of_a_record_is_that_of_its_batch_before_the_update():
+    network, (x, t) = net(), batch()
+    before = network.loss(x, t)
+    (record,) = train(network, (x, t), updates=1, batch_size=6, rng=np.random.default_rng(0))
+    assert record.loss == pytest.approx(before)
+    assert network.loss(x, t) < before
+
+
+def test_stopping_early_leaves_whole_updates():
+    x, t = batch()
+    run = train(net(), (x, t), updates=100, batch_size=6, rng=np.random.default_rng(0))
+    assert next(run).step == 1
+    run.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"epochs": 1, "updates": 1}, "not both"),
+        ({"epochs": 1.5}, "whole numbers"),
+        ({"updates": -1}, "whole numbers"),
+        ({"batch_size": 0}, "batch_size"),
+    ],
+)
+def test_wrong_training_arguments_are_refused(options, said):
+    with pytest.raises(ValueError, match=said):
+        list(train(net(), batch(), rng=np.random.default_rng(0), **options))
+
+
+def test_no_progress_bar_where_nobody_waits(capsys):
+    list(train(net(), batch(), updates=3, rng=np.random.default_rng(0)))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_digits_are_learned_to_above_95_per_cent():
+    data = load_digits()
+    rng = np.random.default_rng(0)
+    network = two_layer_net(64, 50, 10, rng)
+    *_, last = train(network, data, optimizer=SGD(0.3), batch_size=50, epochs=20, rng=rng)
+    assert last.accuracy > 0.95
