@@ -80,3 +80,49 @@ def open_page(browser, site, site_url):
     for context in contexts:
         context.close()
     assert all_complaints == []
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """Open a stepper in a page of its own, from disk; any warning or error there fails the test."""
+    complaints, pages = [], []
+
+    def open_it(stepper, **options):
+        path = tmp_path / f"figure{len(pages)}.html"
+        path.write_text(stepper.to_html(), encoding="utf-8")
+        page = browser.new_page(**options)
+        page.on("console", lambda m: complaints.append(m.text) if m.type != "log" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "request",
+            lambda r: (
+                complaints.append(r.url) if not r.url.startswith(("file:", "blob:")) else None
+            ),
+        )
+        page.goto(path.as_uri())
+        if options.get("java_script_enabled", True):
+            page.wait_for_selector(".chainrule-live")
+        pages.append(page)
+        return page
+
+    yield open_it
+    for page in pages:
+        page.close()
+    assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def module(browser):
+    """A page in which the script's module is loaded, as `chainrule`."""
+    from chainrule.widgets.page import module as source_of_module
+
+    page = browser.new_page()
+    page.evaluate(
+        """async (source) => {
+            const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+            globalThis.chainrule = await import(address);
+        }""",
+        source_of_module(),
+    )
+    yield page
+    page.close()

@@ -12,11 +12,13 @@ from html import escape
 import numpy as np
 
 from chainrule.layout import (
-    CELL_DIGITS,
     HEAT_HEIGHT,
+    KEPT_DROP,
+    NUMBER_ROOM,
     RADIUS,
     ROW,
     block_size,
+    cell_room,
     cell_width,
     grid,
     lay_out,
@@ -25,7 +27,7 @@ from chainrule.layout import (
     shorten,
     summary,
 )
-from chainrule.narration import WORDS, display
+from chainrule.narration import WORDS, display, fit, label
 
 MARGIN = 12
 VALUE, GRADIENT = "#1f6fb2", "#b9500b"  # where no style sheet says otherwise
@@ -72,14 +74,14 @@ def draw(trace, step=None, title="Computational graph", style=False):
 def describe(trace):
     """The graph in words, for those who cannot see it."""
     made = [
-        f"{v.name} is {v.op} of {' and '.join(label(trace.variables[i]) for i in v.inputs)}"
+        f"{v.name} is {v.op} of {' and '.join(called(trace.variables[i]) for i in v.inputs)}"
         for v in trace.variables
         if v.inputs
     ]
     return f"A computational graph, read from left to right: {'; '.join(made) or 'one value'}."
 
 
-def label(variable):
+def called(variable):
     return display(variable.value) if variable.constant else variable.name
 
 
@@ -240,11 +242,26 @@ def labels(trace, columns, places, state):
             if gradient is not None:
                 known = i in state.gradients
                 texts.append(block("gradient", gradient, middle, y + 10, known))
+            if variable.kept is not None:
+                texts.append(kept_block(variable, tail, y + KEPT_DROP, i in state.valued))
         drawn.append(
             f'<g class="variable" data-variable="{escape(variable.name)}" data-index="{i}">'
             f"{''.join(texts)}</g>"
         )
     return "".join(drawn)
+
+
+def kept_block(variable, right, top, known):
+    """What a layer keeps for the way back, under its node."""
+    name, value = variable.kept
+    middle = right - block_size(value)[0] / 2
+    words = label("kept", name=name)
+    hidden = "" if known else " hidden"
+    return (
+        f'<text class="name kept-name{hidden}" x="{n(middle)}" y="{n(top - 4)}" '
+        f'text-anchor="middle" font-size="12" fill="currentColor">{escape(words)}</text>'
+        + block("kept", value, middle, top, known)
+    )
 
 
 def name_text(name, x, y, anchor, size):
@@ -257,10 +274,11 @@ def name_text(name, x, y, anchor, size):
 
 def number(kind, value, x, y, anchor, known):
     hidden = "" if known else " hidden"
-    colour = VALUE if kind == "value" else GRADIENT
+    colour = GRADIENT if kind == "gradient" else VALUE
     return (
         f'<text class="{kind}{hidden}" data-exact="{escape(exact(value))}" x="{n(x)}" y="{n(y)}" '
-        f'text-anchor="{anchor}" font-weight="600" fill="{colour}">{escape(display(value))}</text>'
+        f'text-anchor="{anchor}" font-weight="600" fill="{colour}">'
+        f"{escape(fit(value, NUMBER_ROOM))}</text>"
     )
 
 
@@ -268,21 +286,24 @@ def block(kind, value, middle, top, known):
     """A value or a gradient under its top edge: a number, a grid of numbers, or a summary."""
     if np.ndim(value) == 0:
         return number(kind, value, middle, top + 13, "middle", known)
-    rows, (width, height) = grid(value), block_size(value)
+    rows, (width, height), box = grid(value), block_size(value), ""
     left, right = middle - width / 2, middle + width / 2
     if rows is None:
         body = summarised(value, middle, top)
     else:
+        room, step = cell_room(rows), cell_width(rows)
+        box = f' data-room="{room}" data-columns="{rows.shape[1]}"'
+        box += f' data-box="{n(left + 5)} {n(top)} {n(step)}"'
         body = bracket(left, top, height, 4) + bracket(right, top, height, -4)
         body += "".join(
-            f'<text data-cell="{r},{c}" x="{n(right - 6 - (len(row) - 1 - c) * cell_width(rows))}" '
-            f'y="{n(top + ROW * r + 13)}">{escape(display(entry, CELL_DIGITS))}</text>'
+            f'<text data-cell="{r},{c}" x="{n(left + 2 + (c + 1) * step)}" '
+            f'y="{n(top + ROW * r + 13)}">{escape(fit(entry, room))}</text>'
             for r, row in enumerate(rows)
             for c, entry in enumerate(row)
         )
-    colour = VALUE if kind == "value" else GRADIENT
+    colour = GRADIENT if kind == "gradient" else VALUE
     return (
-        f'<g class="{kind}{"" if known else " hidden"}" data-exact="{escape(exact(value))}" '
+        f'<g class="{kind}{"" if known else " hidden"}" data-exact="{escape(exact(value))}"{box} '
         f'fill="{colour}" font-size="13" font-weight="600" text-anchor="end">{body}</g>'
     )
 
@@ -350,7 +371,7 @@ def sentence_html(trace, step):
         f'<span class="{kind}">{escape(text)}</span>' if kind else escape(text)
         for kind, text in parts
     )
-    return f"<strong>{escape(title)}</strong> {said}"
+    return f'<span class="title">{escape(title)}</span> {said}'
 
 
 def rule(trace, step):
@@ -366,37 +387,50 @@ def table_html(trace):
     for step, done in trace.numbered():
         out = trace.variables[done.variable]
         rows.append(
-            f'<tr data-row="{step}" data-rule="{escape(rule(trace, step))}"><th scope="row">{step}</th><td>{done.phase}</td>'
+            f'<tr data-row="{step}" data-rule="{escape(rule(trace, step))}">'
+            f'<th scope="row">{step}</th><td>{escape(label(done.phase))}</td>'
             f"<td>{escape(out.name)}</td><td>{sentence_html(trace, step)}</td></tr>"
         )
+    columns = ("column.step", "column.phase", "column.variable", "column.said")
+    head = "".join(f'<th scope="col">{escape(label(name))}</th>' for name in columns)
     return (
-        '<table><thead><tr><th scope="col">Step</th><th scope="col">Phase</th>'
-        '<th scope="col">Variable</th><th scope="col">What happens</th></tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table>"
+        f'<details class="chainrule-table"><summary>{escape(label("table", last=len(trace)))}'
+        f"</summary><table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        "</details>"
     )
 
 
-def figure_html(trace, title="Computational graph", caption=None, step=0, open_inputs=()):
-    """The whole figure, without script or style: picture, sentence, table, and the trace itself."""
-    phase = trace.steps[step - 1].phase if step else "start"
+def figure_html(
+    trace, title="Computational graph", caption=None, step=0, open_inputs=(), level="layers"
+):
+    """The whole figure, without script or style: picture, sentence, table, and the trace itself.
+
+    level   of a network's trace: "layers" or "nodes"; the other one is there too, in a template
+    """
+    shown = trace.nodes if level == "nodes" and trace.nodes is not None else trace
+    other = None if trace.nodes is None else trace if shown is trace.nodes else trace.nodes
+    phase = shown.steps[step - 1].phase if step else "start"
     under = (
         f'<figcaption class="chainrule-caption">{escape(caption)}</figcaption>' if caption else ""
     )
+    spare = (
+        ""
+        if other is None
+        else f"<template>{draw(other, title=title)}{table_html(other)}</template>"
+    )
     return (
-        f'<figure class="chainrule-stepper" data-step="{step}" data-steps="{len(trace)}" '
+        f'<figure class="chainrule-stepper" data-step="{step}" data-steps="{len(shown)}" '
         f'data-phase="{phase}" aria-label="{escape(title)}">'
-        f'<div class="chainrule-scroll">{draw(trace, title=title)}</div>'
-        f'<p class="chainrule-sentence" role="status">{sentence_html(trace, step)}</p>'
-        f'<details class="chainrule-table"><summary>All {len(trace)} steps as a table</summary>'
-        f"{table_html(trace)}</details>{under}"
+        f'<div class="chainrule-scroll">{draw(shown, title=title)}</div>'
+        f'<p class="chainrule-sentence" role="status">{sentence_html(shown, step)}</p>'
+        f"{table_html(shown)}{under}{spare}"
         f'<script type="application/json" class="chainrule-trace">'
-        f"{figure_json(trace, open_inputs)}</script></figure>"
+        f"{figure_json(trace, open_inputs, shown is trace)}</script></figure>"
     )
 
 
-def figure_json(trace, open_inputs):
-    """What the script needs: the trace, the words it uses, and the inputs that may be changed."""
-    used = {v.op for v in trace.variables} | {"start", "seed", "fork", "other"}
-    words = {op: phrases for op, phrases in WORDS.items() if op in used}
-    extra = json.dumps({"words": words, "open": list(open_inputs)}, ensure_ascii=False)
+def figure_json(trace, open_inputs, as_recorded):
+    """What the script needs: the trace, the level shown, and the inputs that may be changed."""
+    level = "layers" if as_recorded and trace.nodes is not None else "nodes"
+    extra = json.dumps({"level": level, "open": list(open_inputs)}, ensure_ascii=False)
     return f'{{"trace":{trace.to_json()},{extra[1:]}'.replace("<", "\\u003c")

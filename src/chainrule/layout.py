@@ -10,15 +10,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from chainrule.narration import display
+from chainrule.narration import display, fit
 
 RADIUS = 19  # of a node
 GAP = 34  # between columns, where edges bend
 ROW = 17  # the height of a line of numbers
-CELL_DIGITS = 3  # significant digits of a number in a grid
+CELL_ROOM = (
+    5  # characters that a cell of a grid holds at least, and a number on a wire: NUMBER_ROOM
+)
+NUMBER_ROOM = 7
+BOLD = 0.66  # the width of a bold digit, in em, in the widest of the usual fonts
 LARGEST_GRID = 8  # rows or columns; a larger array shows shape, range and a heat picture
 HEAT_HEIGHT = 36
 SUPERSCRIPT = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+KEPT_LABEL = "keeps mask"
+KEPT_DROP = 42  # from a wire to the top of what its layer keeps
 NAME_LENGTH = 18  # a longer name is cut in the picture, with its whole text as a tooltip
 
 
@@ -105,7 +111,10 @@ def room(variable):
         return 14.0, 14.0
     name = 16.0 if variable.inputs else 0.0
     gradient = 0.0 if variable.grad is None else block_size(variable.grad)[1]
-    return 14.0 + block_size(variable.value)[1] + name, 16.0 + max(gradient, ROW)
+    below = 16.0 + max(gradient, ROW)
+    if variable.kept is not None:  # it hangs under its node
+        below = max(below, KEPT_DROP + block_size(variable.kept[1])[1] + 10)
+    return 14.0 + block_size(variable.value)[1] + name, below
 
 
 def grid(value):
@@ -116,24 +125,29 @@ def grid(value):
     return rows
 
 
+def cell_room(rows):
+    """How many characters each number of a grid may have: enough for these, and for most others."""
+    return max(CELL_ROOM, *(len(display(v, 3)) for v in rows.flat))
+
+
 def cell_width(rows):
-    return max(text_width(display(v, CELL_DIGITS), 13) for v in rows.flat) + 9
+    return round(13 * BOLD * cell_room(rows) + 7, 1)
 
 
 def block_size(value):
     """Width and height of a value or gradient as it is drawn: a number, a grid, or a summary."""
     if np.ndim(value) == 0:
-        return text_width(display(value), 15.5) + 10, ROW
+        return 15 * BOLD * max(4, len(fit(value, NUMBER_ROOM))) + 8, ROW
     rows = grid(value)
     if rows is not None:
         return rows.shape[1] * cell_width(rows) + 10, rows.shape[0] * ROW
-    return max(text_width(line, 13) for line in summary(value)) + 10, 2 * ROW + HEAT_HEIGHT + 4
+    return max(13 * BOLD * len(line) for line in summary(value)) + 10, 2 * ROW + HEAT_HEIGHT + 4
 
 
 def summary(value):
     """What is said of a large array: its shape, and its smallest and largest number."""
     low, high = np.min(value, initial=np.inf), np.max(value, initial=-np.inf)
-    return display(value), f"{display(low, CELL_DIGITS)} … {display(high, CELL_DIGITS)}"
+    return display(value), f"{display(low, 3)} … {display(high, 3)}"
 
 
 def connect(i, places, target, lanes, columns):
@@ -235,9 +249,17 @@ def set_widths(trace, columns):
     for column in columns:
         own = [trace.variables[p.variable] for p in column.places if not p.lane]
         column.trunk = max(map(wire_width, own), default=0.0)
-        heads = [2 * node_reach(v) if v.inputs else name_width(v) for v in own]
+        heads = [head_width(v) for v in own]
         column.start, column.end = x, x + max(heads, default=0.0) + column.trunk
         x = round(column.end + GAP, 1)
+
+
+def head_width(variable):
+    """The room at the left end of a wire: for a leaf's name, or a node and what its layer keeps."""
+    if not variable.inputs:
+        return name_width(variable)
+    kept = 0.0 if variable.kept is None else block_size(variable.kept[1])[0]
+    return max(2 * node_reach(variable), kept, text_width(KEPT_LABEL, 12) if kept else 0.0)
 
 
 def wire_width(variable):
@@ -265,5 +287,5 @@ def node_symbol(variable):
 
 
 def name_width(variable):
-    text = display(variable.value) if variable.constant else shorten(variable.name)
+    text = fit(variable.value, NUMBER_ROOM) if variable.constant else shorten(variable.name)
     return text_width(text, 15) + 8

@@ -70,9 +70,27 @@ class SoftmaxWithLoss:
         """The same loss in nodes, by log-sum-exp. The shift is a constant: it changes no value."""
         a = as_variable(a)
         t = Variable(one_hot(t, scores(a.value, "SoftmaxWithLoss"), "SoftmaxWithLoss"), "t")
-        shifted = a - Variable(np.max(a.value, axis=-1, keepdims=True), "max")
+        shifted = a - RowMaximum(a)
         log_y = shifted - log(sum_(exp(shifted), axis=-1, keepdims=True))
         return -sum_(t * log_y) / float(batch_size(a.value))
+
+
+class RowMaximum(Variable):
+    """The largest score of each row (N, 1): a leaf that follows its scores when they change."""
+
+    __slots__ = ("scores",)
+
+    def __init__(self, scores):
+        self.scores = scores
+        super().__init__(self.value, "max")
+
+    @property
+    def value(self):
+        return np.max(self.scores.value, axis=-1, keepdims=True)
+
+    @value.setter
+    def value(self, _):
+        pass
 
 
 class IdentityWithLoss:

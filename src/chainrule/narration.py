@@ -16,13 +16,51 @@ import numpy as np
 SLOT = re.compile(r"\{([a-z]+(?:\.[a-z]+)?)\}")
 
 # operation -> forward, backward: (title, sentence); to: what goes to each input; rule: the
-# formula, and its local derivatives. One dict an operation, and one key a phrase.
+# formula, and its local derivatives; entry: how one entry of an array is made, and the gradient of
+# each input there; mistakes: (input, or -1 for the output, a formula, what it would mean), where a
+# formula is a name, a number, or [sign, formula, formula]. One dict an operation, and one key a phrase.
 WORDS = {
     "Add": {
         "forward": ("Add.", "{x} + {y} = {z}."),
         "backward": ("Add copies.", "The upstream gradient {dout} goes to every input unchanged:"),
         "to": ("{x.name} gets {dx}", "{y.name} gets {dy}"),
+        "entry": ("{x} + {y}", "{dout}", "{dout}"),
         "rule": ("z = x + y", "∂z/∂x = 1,  ∂z/∂y = 1"),
+        "mistakes": [
+            (-1, ["*", "x", "y"], "That is the product. This node adds."),
+            (
+                0,
+                ["*", "dout", "x"],
+                "That multiplies by an input. Addition copies: its inputs do not matter.",
+            ),
+            (
+                0,
+                ["*", "dout", "y"],
+                "That multiplies by an input. Addition copies: its inputs do not matter.",
+            ),
+            (
+                1,
+                ["*", "dout", "x"],
+                "That multiplies by an input. Addition copies: its inputs do not matter.",
+            ),
+            (
+                1,
+                ["*", "dout", "y"],
+                "That multiplies by an input. Addition copies: its inputs do not matter.",
+            ),
+            (
+                0,
+                ["/", "dout", 2],
+                "That splits the gradient. Addition gives the whole of it to each side.",
+            ),
+            (
+                1,
+                ["/", "dout", 2],
+                "That splits the gradient. Addition gives the whole of it to each side.",
+            ),
+            (0, 1, "You left out the upstream gradient: local times upstream goes on."),
+            (1, 1, "You left out the upstream gradient: local times upstream goes on."),
+        ],
     },
     "Subtract": {
         "forward": ("Subtract.", "{x} − {y} = {z}."),
@@ -31,7 +69,15 @@ WORDS = {
             "The upstream gradient {dout} goes to the first input as it is, to the second negated:",
         ),
         "to": ("{x.name} gets {dx}", "{y.name} gets {dy}"),
+        "entry": ("{x} − {y}", "{dout}", "−({dout})"),
         "rule": ("z = x − y", "∂z/∂x = 1,  ∂z/∂y = −1"),
+        "mistakes": [
+            (-1, ["-", "y", "x"], "The order matters: the first input less the second."),
+            (1, "dout", "The sign is missing: what is subtracted pulls the other way."),
+            (0, ["-", 0, "dout"], "The first input keeps its sign; only the second turns it."),
+            (0, 1, "You left out the upstream gradient: local times upstream goes on."),
+            (1, -1, "You left out the upstream gradient: local times upstream goes on."),
+        ],
     },
     "Multiply": {
         "forward": ("Multiply.", "{x} × {y} = {z}."),
@@ -40,7 +86,43 @@ WORDS = {
             "The upstream gradient {dout} is multiplied by the other input:",
         ),
         "to": ("{x.name} gets {dout} × {y} = {dx}", "{y.name} gets {dout} × {x} = {dy}"),
+        "entry": ("{x} × {y}", "{dout} × {y}", "{dout} × {x}"),
         "rule": ("z = x × y", "∂z/∂x = y,  ∂z/∂y = x"),
+        "mistakes": [
+            (-1, ["+", "x", "y"], "That is the sum. This node multiplies."),
+            (
+                0,
+                ["*", "dout", "x"],
+                "That is what you get if multiply did not swap: each side wants the other input.",
+            ),
+            (
+                1,
+                ["*", "dout", "y"],
+                "That is what you get if multiply did not swap: each side wants the other input.",
+            ),
+            (0, "y", "You left out the upstream gradient: local times upstream goes on."),
+            (1, "x", "You left out the upstream gradient: local times upstream goes on."),
+            (
+                0,
+                "dout",
+                "That is what addition would do. Multiplication scales by the other input.",
+            ),
+            (
+                1,
+                "dout",
+                "That is what addition would do. Multiplication scales by the other input.",
+            ),
+            (
+                0,
+                ["*", "dout", "z"],
+                "That multiplies by the output. The local derivative is the other input.",
+            ),
+            (
+                1,
+                ["*", "dout", "z"],
+                "That multiplies by the output. The local derivative is the other input.",
+            ),
+        ],
     },
     "Divide": {
         "forward": ("Divide.", "{x} ÷ {y} = {z}."),
@@ -49,13 +131,31 @@ WORDS = {
             "The upstream gradient {dout} is multiplied by each local derivative:",
         ),
         "to": ("{x.name} gets {dout} ÷ {y} = {dx}", "{y.name} gets −{dout} × {x} ÷ {y}² = {dy}"),
+        "entry": ("{x} ÷ {y}", "{dout} ÷ {y}", "−({dout}) × {x} ÷ {y}²"),
         "rule": ("z = x ÷ y", "∂z/∂x = 1/y,  ∂z/∂y = −x/y²"),
+        "mistakes": [
+            (-1, ["/", "y", "x"], "The order matters: the first input divided by the second."),
+            (0, ["*", "dout", "y"], "That multiplies where the derivative divides by y."),
+            (
+                1,
+                ["/", ["*", "dout", "x"], ["*", "y", "y"]],
+                "The sign is missing: a larger divisor makes the quotient smaller.",
+            ),
+            (0, ["/", 1, "y"], "You left out the upstream gradient: local times upstream goes on."),
+            (1, ["/", "dout", "y"], "That is the gradient of the other input."),
+        ],
     },
     "Negate": {
         "forward": ("Negate.", "−({x}) = {z}."),
         "backward": ("Negate.", "The upstream gradient {dout} changes its sign:"),
         "to": ("{x.name} gets {dx}",),
+        "entry": ("−({x})", "−({dout})"),
         "rule": ("z = −x", "∂z/∂x = −1"),
+        "mistakes": [
+            (-1, "x", "The sign is missing."),
+            (0, "dout", "The sign is missing: the derivative of −x is −1."),
+            (0, -1, "You left out the upstream gradient: local times upstream goes on."),
+        ],
     },
     "Power": {
         "forward": ("Power.", "{x} to the power {p} is {z}."),
@@ -64,7 +164,32 @@ WORDS = {
             "The upstream gradient {dout} is multiplied by the slope of the power:",
         ),
         "to": ("{x.name} gets {dout} × {p} × {x}^({p} − 1) = {dx}", "{y.name} gets {dy}"),
+        "entry": ("{x}^{p}", "{dout} × {p} × {x}^({p} − 1)", "{dout} × {z} × log {x}"),
         "rule": ("z = xᵖ", "∂z/∂x = p xᵖ⁻¹"),
+        "mistakes": [
+            (-1, ["*", "x", "y"], "That multiplies by the exponent. x² is x times x."),
+            (
+                0,
+                ["*", "y", ["^", "x", ["-", "y", 1]]],
+                "You left out the upstream gradient: local times upstream goes on.",
+            ),
+            (
+                0,
+                ["*", "dout", ["^", "x", ["-", "y", 1]]],
+                "The exponent is missing in front: the derivative of xᵖ is p xᵖ⁻¹.",
+            ),
+            (
+                0,
+                ["*", "dout", ["*", "y", ["^", "x", "y"]]],
+                "The exponent goes down by one in the derivative.",
+            ),
+            (
+                0,
+                ["*", "dout", "z"],
+                "That multiplies by the output. The derivative of xᵖ is p xᵖ⁻¹.",
+            ),
+            (0, "dout", "The local derivative is missing: p xᵖ⁻¹."),
+        ],
     },
     "Exp": {
         "forward": ("Exponential.", "e to the power {x} is {z}."),
@@ -73,13 +198,30 @@ WORDS = {
             "The upstream gradient {dout} is multiplied by the output:",
         ),
         "to": ("{x.name} gets {dout} × {z} = {dx}",),
+        "entry": ("exp({x})", "{dout} × {z}"),
         "rule": ("z = eˣ", "∂z/∂x = z"),
+        "mistakes": [
+            (
+                0,
+                ["*", "dout", "x"],
+                "That multiplies by the input. exp is its own derivative: multiply by the output.",
+            ),
+            (0, "z", "You left out the upstream gradient: local times upstream goes on."),
+            (0, "dout", "The local derivative is missing: it is the output itself."),
+        ],
     },
     "Log": {
         "forward": ("Logarithm.", "The natural logarithm of {x} is {z}."),
         "backward": ("Log divides.", "The upstream gradient {dout} is divided by the input:"),
         "to": ("{x.name} gets {dout} ÷ {x} = {dx}",),
+        "entry": ("log {x}", "{dout} ÷ {x}"),
         "rule": ("z = log x", "∂z/∂x = 1/x"),
+        "mistakes": [
+            (0, ["*", "dout", "x"], "That multiplies where the derivative divides: it is 1/x."),
+            (0, ["/", 1, "x"], "You left out the upstream gradient: local times upstream goes on."),
+            (0, "dout", "The local derivative is missing: 1/x."),
+            (0, ["/", "dout", "z"], "That divides by the output. The derivative of log x is 1/x."),
+        ],
     },
     "Maximum": {
         "forward": ("Maximum.", "The larger of {x} and {y} is {z}."),
@@ -89,7 +231,17 @@ WORDS = {
             "second input):",
         ),
         "to": ("{x.name} gets {dx}", "{y.name} gets {dy}"),
+        "entry": ("max({x}, {y})", "{dout} × {won}", "{dout} × {won}"),
         "rule": ("z = max(x, y)", "∂z/∂x = 1 where x > y, else 0"),
+        "mistakes": [
+            (-1, ["+", "x", "y"], "That is the sum. This node takes the larger one."),
+            (0, "dout", "The gate is closed here: the larger input gets everything, the other 0."),
+            (1, "dout", "The gate is closed here: the larger input gets everything, the other 0."),
+            (0, 0, "The gate is open here: this input is the larger one."),
+            (1, 0, "The gate is open here: this input is the larger one."),
+            (0, 1, "You left out the upstream gradient: local times upstream goes on."),
+            (1, 1, "You left out the upstream gradient: local times upstream goes on."),
+        ],
     },
     "MatMul": {
         "forward": (
@@ -114,6 +266,9 @@ WORDS = {
         ),
         "to": ("{x.name} gets {dx}",),
         "rule": ("z = Σ xᵢ", "∂z/∂xᵢ = 1"),
+        "mistakes": [
+            (0, 1, "You left out the upstream gradient: local times upstream goes on."),
+        ],
     },
     "Affine": {
         "forward": (
@@ -135,18 +290,21 @@ WORDS = {
             "The upstream gradient passes where the input was positive:",
         ),
         "to": ("{x.name} gets {dx}",),
+        "entry": ("max({x}, 0)", "{dout} × {kept}"),
         "rule": ("y = max(x, 0)", "dx = dout where x > 0, else 0"),
     },
     "Sigmoid": {
         "forward": ("Sigmoid.", "Every entry of {x.name} {x.shape} goes to 1/(1 + exp(−x))."),
         "backward": ("Sigmoid.", "The upstream gradient is multiplied by y(1 − y):"),
         "to": ("{x.name} gets {dx}",),
+        "entry": ("1 ÷ (1 + exp(−({x})))", "{dout} × {z} × (1 − {z})"),
         "rule": ("y = 1 / (1 + e⁻ˣ)", "dx = dout y (1 − y)"),
     },
     "Tanh": {
         "forward": ("Tanh.", "Every entry of {x.name} {x.shape} goes to its hyperbolic tangent."),
         "backward": ("Tanh.", "The upstream gradient is multiplied by 1 − y²:"),
         "to": ("{x.name} gets {dx}",),
+        "entry": ("tanh({x})", "{dout} × (1 − ({z})²)"),
         "rule": ("y = tanh x", "dx = dout (1 − y²)"),
     },
     "SoftmaxWithLoss": {
@@ -181,6 +339,60 @@ WORDS = {
     "fork": {
         "backward": ("", "{x.name} is used more than once, so its gradients add: {terms} = {dx}.")
     },
+    # what buttons, fields and messages say; the slots here are plain texts
+    "labels": {
+        "First": "First",
+        "Back": "Back",
+        "Play": "Play",
+        "Pause": "Pause",
+        "Forward": "Forward",
+        "Last": "Last",
+        "step": "Step",
+        "speed": "Speed",
+        "walk": "Step through the calculation",
+        "count": "{phase} · {now} of {last}",
+        "start": "start",
+        "forward": "forward",
+        "backward": "backward",
+        "turn": "This is the turn: every value is there. The way back starts at the end.",
+        "broken": "This figure cannot be stepped ({error}). The picture and the table remain.",
+        "code": "The source that ran",
+        "picture": "{title}, picture",
+        "layers": "Layers",
+        "nodes": "Nodes",
+        "level": "Level of detail",
+        "table": "All {last} steps as a table",
+        "column.step": "Step",
+        "column.phase": "Phase",
+        "column.variable": "Variable",
+        "column.said": "What happens",
+        "kept": "keeps {name}",
+        "change": "Change a number",
+        "undo": "Undo",
+        "reset": "Reset",
+        "not.number": "“{text}” is not a number",
+        "not.label": "{name} is a class, a whole number from 0 to {most}",
+        "stays": "{why}. {name} stays {value}.",
+        "not.editable": "The numbers cannot be changed in this page: {op} is an operation of the author's own.",
+        "ask": "Ask me first",
+        "ask.value": "What is {name}?",
+        "ask.cell": "What is entry {cell} of {name}?",
+        "ask.gradient": "Which gradient goes to {name}?",
+        "ask.share": "Which gradient goes to entry {cell} of {name}?",
+        "ask.seed": "What is the derivative of {name} by itself?",
+        "ask.check": "Check",
+        "ask.show": "Show me",
+        "ask.right": "Right: {value}.",
+        "ask.is": "It is {value}.",
+        "ask.wrong": "No, not {value}.",
+        "ask.score": "{right} of {asked} right",
+        "read.matrix": "{name}, {kind}, {rows} by {columns}. Arrow keys read its entries.",
+        "read.value": "{name}[{cell}]",
+        "read.gradient": "∂{out}/∂{name}[{cell}]",
+        "read.none": "Point at a number of an array, or tap it, to see what made it.",
+        "value": "value",
+        "gradient": "gradient",
+    },
 }
 
 
@@ -208,6 +420,30 @@ def display(value, digits=4):
     if mantissa >= 10:
         mantissa, exponent = mantissa / 10, exponent + 1
     return f"{sign}{trim(mantissa)}e{str(exponent).replace('-', '−')}"
+
+
+def label(key, /, **slots):
+    """What a button, a field or a message says."""
+    text = WORDS["labels"][key]
+    return re.sub(r"\{(\w+)\}", lambda match: str(slots[match[1]]), text)
+
+
+SPELLED = 6  # entries; a larger array is told by its shape
+
+
+def spell(value):
+    """A value within a sentence: a number, a small array with its numbers, or the shape of a larger one."""
+    if np.ndim(value) == 0 or np.size(value) > SPELLED:
+        return display(value)
+    if np.ndim(value) == 1:
+        return "[" + ", ".join(display(v, 3) for v in value) + "]"
+    return "[" + ", ".join(spell(row) for row in value) + "]"
+
+
+def fit(value, room):
+    """A number with as many digits, at most four, as `room` characters hold."""
+    texts = [display(value, digits) for digits in (4, 3, 2, 1)]
+    return next((text for text in texts if len(text) <= room), texts[-1])
 
 
 def trim(number):

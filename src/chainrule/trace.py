@@ -8,13 +8,14 @@ import ast
 import inspect
 import json
 import textwrap
-from dataclasses import asdict, dataclass, field
-from functools import cache
+from dataclasses import dataclass, field, fields, replace
+from functools import cache, cached_property
 
 import numpy as np
 
-from chainrule.graph import backward_steps, forward_steps, topological_order
-from chainrule.narration import WORDS, display, fill
+from chainrule.graph import Variable, backward_steps, forward_steps, topological_order
+from chainrule.losses import RowMaximum
+from chainrule.narration import WORDS, display, fill, spell
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,19 @@ class Traced:
     value     a float or an array
     grad      the complete gradient, or None where none was asked for
     constant  a leaf that the author did not name, such as the 2 in 2 * x
-    options   the node's settings, such as the axis of a sum
+    options   what the name of the operation does not tell, such as the axis of a sum
+    kept      (name, array): what a layer keeps for the way back beside its input and output, or None
     """
 
     name: str
-    op: str
-    symbol: str
-    inputs: tuple
-    value: object
-    grad: object
+    op: str = ""
+    symbol: str = ""
+    inputs: tuple = ()
+    value: object = None
+    grad: object = None
     constant: bool = False
     options: dict = field(default_factory=dict)
+    kept: tuple | None = None
 
 
 @dataclass(frozen=True)
@@ -57,15 +60,31 @@ class Step:
     contributions: tuple = ()
 
 
+# How a number of a layer is read off the nodes that the layer stands for.
+READ = {
+    "same": lambda value: value,
+    "class": lambda value: np.argmax(value, axis=-1),
+    "positive": lambda value: (np.asarray(value) > 0).astype(float),
+    "exp": np.exp,
+}
+
+
 class Trace:
     """A recorded run: `variables` in the order they were computed, `steps` in the order they ran.
 
     code    operation -> {"forward": {"lines", "mark"}, "backward": ...}: the source that ran; under ""
             the walk itself, forward before the first step, backward where the seed is set
+
+    A network's trace has a layer a step. Where each of its layers can be written out in nodes:
+
+    nodes   the trace of the same run with an elementary node a step, else None
+    reads   for each variable, where its value and what is kept are found there:
+            ((index, way), (index, way) or None), with a way out of `READ`
     """
 
-    def __init__(self, variables, steps, code):
+    def __init__(self, variables, steps, code, nodes=None, reads=()):
         self.variables, self.steps, self.code = tuple(variables), tuple(steps), code
+        self.nodes, self.reads = nodes, tuple(reads)
 
     def __len__(self):
         return len(self.steps)
@@ -126,21 +145,25 @@ class Trace:
             if len(terms) > 1 and not self.variables[i].constant:
                 slots = {
                     "x.name": ("", self.variables[i].name),
-                    "terms": ("gradient", " + ".join(map(display, terms))),
-                    "dx": ("gradient", display(sum(terms[1:], terms[0]))),
+                    "terms": ("gradient", " + ".join(map(spell, terms))),
+                    "dx": ("gradient", spell(sum(terms[1:], terms[0]))),
                 }
                 parts += [("", " "), *fill(WORDS["fork"]["backward"][1], slots)]
         return parts
 
     def received(self, variable, number):
         """The gradients that `variable` has got by the end of step `number`, one a use."""
-        return [
-            gradient
-            for step in self.steps[:number]
-            if step.phase == "backward"
-            for i, gradient in zip(self.receivers(step), step.contributions, strict=True)
-            if i == variable and gradient is not None
-        ]
+        return [gradient for step, gradient in self.shares.get(variable, ()) if step <= number]
+
+    @cached_property
+    def shares(self):
+        """For each variable, the gradients that it gets: (number of the step, gradient), in order."""
+        shares = {}
+        for number, step in self.numbered():
+            for i, gradient in zip(self.receivers(step), step.contributions, strict=False):
+                if gradient is not None:
+                    shares.setdefault(i, []).append((number, gradient))
+        return shares
 
     def receivers(self, step):
         return (step.variable,) if step.seed else self.variables[step.variable].inputs
@@ -151,42 +174,98 @@ class Trace:
         slots = {"op": ("", out.op), "p": ("value", display(out.options.get("exponent") or 0.0))}
         for letter, i in zip("xybcdefghijklmnopqrstuvw", out.inputs, strict=False):
             variable = self.variables[i]
-            label = display(variable.value) if variable.constant else variable.name
-            slots[letter] = ("value", display(variable.value))
+            label = spell(variable.value) if variable.constant else variable.name
+            slots[letter] = ("value", spell(variable.value))
             slots[f"{letter}.name"] = ("", label)
             slots[f"{letter}.shape"] = ("", shape_text(variable.value))
         if out.op == "Power" and len(out.inputs) == 2:
             slots["p"] = slots["y"]
-        slots["z"] = ("value", display(out.value))
+        slots["z"] = ("value", spell(out.value))
         slots["z.name"], slots["z.shape"] = ("", out.name), ("", shape_text(out.value))
         if step.phase == "backward":
-            slots["dout"] = ("gradient", display(out.grad))
+            slots["dout"] = ("gradient", spell(out.grad))
             for letter, gradient in zip("xy", step.contributions, strict=False):
-                shown = "nothing" if gradient is None else display(gradient)
+                shown = "nothing" if gradient is None else spell(gradient)
                 slots[f"d{letter}"] = ("gradient", shown)
         return slots
 
+    def read_again(self, nodes):
+        """This trace with the numbers of another run of its nodes."""
+        variables = []
+        for variable, (value, kept) in zip(self.variables, self.reads, strict=True):
+            found = nodes.variables[value[0]]
+            changed = {"value": read(nodes, value)}
+            if variable.grad is not None:
+                changed["grad"] = found.grad
+            if kept is not None:
+                changed["kept"] = (variable.kept[0], read(nodes, kept))
+            variables.append(replace(variable, **changed))
+        steps = [
+            step
+            if step.phase == "forward" or step.seed
+            else replace(step, contributions=handed_by_layer(step, variables))
+            for step in self.steps
+        ]
+        return Trace(variables, steps, self.code, nodes, self.reads)
+
     def to_json(self):
         """The whole trace as JSON text; NaN and infinities become strings, arrays say their type."""
+        return json.dumps(
+            self.to_dict(), ensure_ascii=False, allow_nan=False, separators=(",", ":")
+        )
+
+    def to_dict(self):
         data = {
-            "variables": [asdict(v) for v in self.variables],
-            "steps": [asdict(s) for s in self.steps],
+            "variables": [compact(v) for v in self.variables],
+            "steps": [compact(s) for s in self.steps],
             "code": self.code,
         }
-        return json.dumps(encode(data), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        if self.nodes is not None:
+            data |= {"nodes": self.nodes.to_dict(), "reads": self.reads}
+        return data
 
     @classmethod
     def from_json(cls, text):
         """The trace that `to_json` wrote. ValueError for anything else."""
         try:
-            data = decode(json.loads(text))
-            variables = [Traced(**v | {"inputs": tuple(v["inputs"])}) for v in data["variables"]]
-            steps = [
-                Step(**s | {"contributions": tuple(s["contributions"])}) for s in data["steps"]
-            ]
-            return cls(variables, steps, data["code"])
+            return cls.from_dict(json.loads(text))
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"this is not a trace: {error}") from None
+
+    @classmethod
+    def from_dict(cls, data):
+        variables = [Traced(**tuples(decode(v))) for v in data["variables"]]
+        steps = [Step(**tuples(decode(s))) for s in data["steps"]]
+        nodes = cls.from_dict(data["nodes"]) if "nodes" in data else None
+        reads = [tuple(r and tuple(r) for r in pair) for pair in data.get("reads", ())]
+        return cls(variables, steps, data["code"], nodes, reads)
+
+
+def read(nodes, where):
+    index, way = where
+    return READ[way](nodes.variables[index].value)
+
+
+def handed_by_layer(step, variables):
+    """What a layer hands on is the whole gradient of each input, since nothing else uses it."""
+    return tuple(variables[i].grad for i in variables[step.variable].inputs)
+
+
+def compact(record):
+    """A Traced or a Step as data for JSON, without the entries that say nothing."""
+    data = {f.name: getattr(record, f.name) for f in fields(record)}
+    return {
+        key: encode(value)
+        for key, value in data.items()
+        if not (
+            value is None or value is False or (isinstance(value, str | tuple | dict) and not value)
+        )
+    }
+
+
+def tuples(data):
+    wanted = {"inputs", "contributions", "kept"} & data.keys()
+    return data | {key: tuple(data[key]) for key in wanted}
 
 
 def shape_text(value):
@@ -230,16 +309,15 @@ def trace_graph(output, dout=1.0):
     order = topological_order(output)
     index = {variable: i for i, variable in enumerate(order)}
     steps = [Step("forward", index[v]) for v in forward_steps(output)]
-    uses = [i for v in order for i in v.inputs]
-    forked = {v for v in order if uses.count(v) > 1} if len(order) <= 400 else set(uses)
+    forked = used_again(order)
     for number, variable in enumerate(backward_steps(output, dout)):
         if number == 0:
             steps.append(Step("backward", index[variable], True, (copied(variable.grad),)))
             continue
-        gradients = [v.grad for v in variable.inputs]
-        if forked.intersection(variable.inputs):  # a sum by now: ask for this node's own share
-            gradients = variable.node.backward(variable.grad)
-        steps.append(Step("backward", index[variable], False, tuple(map(copied, gradients))))
+        handed = [v.grad for v in variable.inputs]
+        if not forked.isdisjoint(variable.inputs):  # a sum by now: ask for this node's own share
+            handed = variable.node.backward(variable.grad)
+        steps.append(Step("backward", index[variable], False, tuple(map(copied, handed))))
     names = unique_names(order)
     variables = [
         Traced(
@@ -250,57 +328,106 @@ def trace_graph(output, dout=1.0):
             value=copied(v.value),
             grad=copied(v.grad),
             constant=v.node is None and v.name is None,
-            options=options_of(v.node),
+            options=options_of(v, index),
         )
         for i, v in enumerate(order)
     ]
-    return Trace(
-        variables,
-        steps,
-        source_of((v.node for v in order if v.node is not None), (forward_steps, backward_steps)),
-    )
+    walk = (forward_steps, backward_steps)
+    return Trace(variables, steps, source_of([v.node for v in order if v.node is not None], walk))
+
+
+def used_again(order):
+    """The variables that more than one edge leaves."""
+    seen, again = set(), set()
+    for variable in (v for user in order for v in user.inputs):
+        (again if variable in seen else seen).add(variable)
+    return again
+
+
+# What a layer keeps beside its input and its output: the attribute, and its name.
+KEPT = {"ReLU": "mask", "SoftmaxWithLoss": "y"}
 
 
 def trace_network(network, x, t):
     """Run the network on x and t, forward and backward, and record it with a layer a step."""
-    variables, made = [], {}
+    variables, steps, made = [], [], {}
 
-    def leaf(name, value):
-        variables.append([name, "", (), copied(value), None])
+    def add(name, value, layer=None, inputs=()):
+        variables.append({"name": name, "value": copied(value), "inputs": tuple(inputs)})
+        if layer is not None:
+            variables[-1] |= {"op": type(layer).__name__, "kept": kept_by(layer)}
         return len(variables) - 1
 
     layers = dict(network.layers) | {"loss": network.loss_layer}
-    steps, last = [], leaf("x", np.asarray(x))
+    last = add("x", np.asarray(x))
     for name, value in network.forward_steps(x, t):
-        inputs = [last]
-        for key, array in getattr(layers[name], "params", {}).items():
-            inputs.append(leaf(f"{name}.{key}", array))
+        layer, inputs = layers[name], [last]
+        inputs += [add(f"{name}.{k}", array) for k, array in getattr(layer, "params", {}).items()]
         if name == "loss":
-            inputs.append(leaf("t", np.asarray(t)))
-        variables.append([name, layers[name], tuple(inputs), copied(value), None])
-        made[name] = last = len(variables) - 1
+            inputs.append(add("t", np.asarray(t)))
+        made[name] = last = add(name, value, layer, inputs)
         steps.append(Step("forward", last))
     for name, gradient in network.backward_steps():
         if name == "seed":
-            variables[last][4] = copied(gradient)
+            variables[last]["grad"] = copied(gradient)
             steps.append(Step("backward", last, True, (copied(gradient),)))
             continue
-        out, grads = made[name], getattr(layers[name], "grads", {})
-        shares = [gradient] + [
-            grads.get(variables[i][0].rpartition(".")[2]) for i in variables[out][2][1:]
-        ]
-        for i, share in zip(variables[out][2], shares, strict=True):
-            variables[i][4] = copied(share)
-        steps.append(Step("backward", out, False, tuple(map(copied, shares))))
-    traced = [
-        Traced(name, type(made_by).__name__ if made_by else "", "", inputs, value, grad)
-        for name, made_by, inputs, value, grad in variables
-    ]
-    return Trace(
-        traced,
-        steps,
-        source_of(layers.values(), (type(network).forward_steps, type(network).backward_steps)),
-    )
+        inputs, grads = variables[made[name]]["inputs"], getattr(layers[name], "grads", {})
+        keys = [variables[i]["name"].rpartition(".")[2] for i in inputs[1:]]
+        handed = [copied(gradient), *(copied(grads.get(key)) for key in keys)]
+        for i, share in zip(inputs, handed, strict=True):
+            variables[i]["grad"] = share
+        steps.append(Step("backward", made[name], False, tuple(handed)))
+    walk = (type(network).forward_steps, type(network).backward_steps)
+    variables = [Traced(**variable) for variable in variables]
+    nodes = trace_expanded(network, x, t)
+    reads = [] if nodes is None else [reads_of(v, nodes) for v in variables]
+    return Trace(variables, steps, source_of(layers.values(), walk), nodes, reads)
+
+
+def kept_by(layer):
+    name = KEPT.get(type(layer).__name__)
+    array = getattr(layer, name, None) if name else None
+    return None if array is None else (name, np.array(array, dtype=float))
+
+
+def trace_expanded(network, x, t):
+    """The same run with an elementary node a step; None if a layer cannot be written out in nodes."""
+    output = expand_network(network, x, t)
+    return None if output is None else trace_graph(output)
+
+
+def expand_network(network, x, t):
+    """The whole network as one graph: its output, or None if a layer has no `expand`.
+
+    Variables have the names that they have in the network's own trace: x, t, loss, and for each
+    layer its output, Affine1, and its parameters, Affine1.W.
+    """
+    layers = dict(network.layers) | {"loss": network.loss_layer}
+    if not all(hasattr(layer, "expand") for layer in layers.values()):
+        return None
+    last = Variable(np.asarray(x), "x")
+    for name, layer in layers.items():
+        known = set(topological_order(last))
+        last = layer.expand(last, t) if name == "loss" else layer.expand(last)
+        for variable in topological_order(last):
+            if variable not in known and variable.name in getattr(layer, "params", {}):
+                variable.name = f"{name}.{variable.name}"
+        last.name = name
+    return last
+
+
+def reads_of(variable, nodes):
+    """Where the nodes of a network hold what the network's own trace says of `variable`."""
+    index = {v.name: i for i, v in enumerate(nodes.variables)}
+    here = index[variable.name]
+    if variable.op == "ReLU":
+        return (here, "same"), (here, "positive")
+    if variable.op == "SoftmaxWithLoss":
+        logs = next(v for v in nodes.variables if v.op == "Multiply" and index["t"] in v.inputs)
+        return (here, "same"), (next(i for i in logs.inputs if i != index["t"]), "exp")
+    as_class = np.shape(variable.value) != np.shape(nodes.variables[here].value)
+    return (here, "class" if as_class else "same"), None
 
 
 def copied(value):
@@ -309,10 +436,12 @@ def copied(value):
     return np.array(value) if np.ndim(value) else value
 
 
-def options_of(node):
-    """The settings of a node that its name does not tell."""
+def options_of(variable, index):
+    """What a variable's operation does not tell by its name."""
+    if isinstance(variable, RowMaximum):
+        return {"maximum_of": index[variable.scores]}
     names = ("exponent", "axis", "keepdims")
-    return {name: getattr(node, name) for name in names if hasattr(node, name)}
+    return {name: getattr(variable.node, name) for name in names if hasattr(variable.node, name)}
 
 
 def unique_names(order):

@@ -1,17 +1,38 @@
-"""How a figure comes alive in a page without a kernel: the script, the style, and a page of its own.
+"""How figures come alive: the script and the style, for notebooks, for built pages, for a page alone.
 
-A module cannot be loaded by its address where a page is opened from disk, so the page gets a classic
-script that carries the module's source and imports it from a Blob.
+The script is written as small ES modules in `script/`, which import one another by name. A notebook
+and a page opened from disk can load only one module, without imports of its own; so the files are
+joined, in the order below, and the lines that import are left out. The words come from `narration`.
 """
 
 import json
+import re
+from functools import cache
 from html import escape
 from pathlib import Path
 
-HERE = Path(__file__).parent
-MODULE, STYLE = HERE / "stepper.js", HERE / "stepper.css"
+from chainrule.narration import WORDS
 
-LOADER = """// Made by chainrule.widgets.page from stepper.js: do not edit.
+HERE = Path(__file__).parent
+SCRIPTS = [
+    "arrays",
+    "numbers",
+    "operations",
+    "parts",
+    "run",
+    "picture",
+    "reading",
+    "changes",
+    "guessing",
+    "stepper",
+    "quiz",
+    "explorer",
+    "replay",
+    "main",
+]
+STYLES = ["figure", "stepper", "quiz", "explorer", "replay"]
+
+LOADER = """// Made by chainrule.widgets.page from the files in script/: do not edit.
 (() => {
   const source = %s;
   const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
@@ -44,14 +65,40 @@ body { max-width: 60rem; margin: 1rem auto; padding: 0 1rem; font-family: system
 """
 
 
+@cache
+def module():
+    """The one ES module that all figures run on, as text. It exports `default` for anywidget,
+    `hydrate` for pages, and its pure functions for tests."""
+    words = json.dumps(WORDS, ensure_ascii=False, separators=(",", ":"))
+    words = f"export const WORDS = {words};\n"
+    return words + "".join(joinable(read("script", f"{name}.js")) for name in SCRIPTS)
+
+
+@cache
+def style():
+    """The one style sheet of all figures."""
+    return "".join(read("style", f"{name}.css") for name in STYLES)
+
+
+def read(folder, name):
+    return (HERE / folder / name).read_text(encoding="utf-8")
+
+
+def joinable(source):
+    """A module of `script/` without its imports, and without comments and indentation, for weight."""
+    source = re.sub(r"^\s*/\*\*.*?\*/\n", "", source, flags=re.DOTALL | re.MULTILINE)
+    lines = (line.strip() for line in source.splitlines())
+    kept = (line for line in lines if line and not line.startswith(("import ", "// ")))
+    return "\n".join(kept) + "\n"
+
+
 def loader():
     """The classic script that makes every figure of a page live."""
-    source = json.dumps(MODULE.read_text(encoding="utf-8")).replace("<", "\\u003c")
+    source = json.dumps(module()).replace("<", "\\u003c")
     return LOADER % source
 
 
 def standalone(figure, title):
     """A whole page around one figure: it needs no server, no network and no other file."""
-    style = STYLE.read_text(encoding="utf-8")
-    parts = {"title": escape(title), "style": style, "figure": figure, "script": loader()}
+    parts = {"title": escape(title), "style": style(), "figure": figure, "script": loader()}
     return PAGE % parts

@@ -70,7 +70,7 @@ def write_files(app, error):
         return
     static = Path(app.outdir) / "_static"
     (static / SCRIPT).write_text(page.loader(), encoding="utf-8")
-    shutil.copyfile(page.STYLE, static / STYLE)
+    (static / STYLE).write_text(page.style(), encoding="utf-8")
     for path in {path for pattern in UNUSED for path in static.glob(pattern)}:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     style = static / "styles" / "pydata-sphinx-theme.css"

@@ -1,15 +1,22 @@
 """The stepper: one node's visit at a time, forward and then backward."""
 
-import anywidget
+import copy
+import json
+
+import numpy as np
 import traitlets
 
 from chainrule.drawing import draw, figure_html
-from chainrule.graph import Variable
-from chainrule.trace import Trace, trace_graph, trace_network
-from chainrule.widgets.page import MODULE, STYLE, standalone
+from chainrule.graph import Variable, topological_order
+from chainrule.layout import LARGEST_GRID
+from chainrule.nodes import as_value
+from chainrule.trace import Trace, encode, expand_network, trace_graph, trace_network
+from chainrule.widgets.figure import Figure
+
+LEVELS = ("layers", "nodes")
 
 
-class Stepper(anywidget.AnyWidget):
+class Stepper(Figure):
     """A figure that steps through a calculation and its backward pass.
 
     source   a Variable (the output of a graph), a Trace, or a network with `x` and `t`
@@ -17,69 +24,138 @@ class Stepper(anywidget.AnyWidget):
     title    what the figure is called, for those who cannot see it
     caption  a line under it
     step     where it starts: 0 before the first step, -1 after the last
-    open     the inputs that the reader may change: True for every named number (the default),
-             False for none, or a list of names
+    level    of a network: "layers", a layer a step, or "nodes", an elementary node a step
+    open     the inputs that the reader may change: True for every named number or small array (the
+             default), False for none, or a list of names
 
-    `.step` is a synced trait. ValueError says what is allowed where an argument is wrong.
+    `.step` is a synced trait, and so is `.inputs`, the open inputs by name: assign a dict to change some
+    of them, and the whole run is computed anew. The reader's own variables, layers and arrays are left
+    as they were. ValueError says what is allowed where an argument is wrong.
     """
 
-    _esm = MODULE
-    _css = STYLE
     step = traitlets.Int(0).tag(sync=True)
-    html = traitlets.Unicode().tag(sync=True)
+    inputs = traitlets.Dict().tag(sync=True)
+    numbers = traitlets.Unicode().tag(sync=True)
+    problem = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, source, x=None, t=None, *, title=None, caption=None, step=0, open=True):
-        self.trace = make_trace(source, x, t)
-        title = (
-            f"Computational graph of {self.trace.variables[-1].name}" if title is None else title
+    def __init__(
+        self, source, x=None, t=None, *, title=None, caption=None, step=0, level="layers", open=True
+    ):
+        self.graph, self.trace = graph_and_trace(source, x, t)
+        if level not in LEVELS or (level == "nodes" and not self.levels):
+            raise ValueError(
+                f"Stepper: level is one of {list(self.levels) or LEVELS}, got {level!r}"
+            )
+        self.level = level if self.levels else "nodes"
+        self.title = (
+            f"Computational graph of {self.shown.variables[-1].name}"
+            if title is None
+            else str(title)
         )
-        last = len(self.trace)
-        if not isinstance(step, int) or not -1 <= step <= last:
+        self.caption = caption
+        fixed = self.graph is None and not isinstance(source, Trace)
+        self.open_names = open_inputs(self.trace, False if fixed and open is True else open)
+        super().__init__(step=self.checked_step(step))
+        self.html = self.markup()
+
+    @property
+    def levels(self):
+        """The levels that the figure can be read at; none where there is but one."""
+        return LEVELS if self.trace.nodes is not None else ()
+
+    @property
+    def shown(self):
+        return self.trace.nodes if self.levels and self.level == "nodes" else self.trace
+
+    def checked_step(self, step):
+        last = len(self.shown)
+        if isinstance(step, bool) or not isinstance(step, int) or not -1 <= step <= last:
             raise ValueError(
                 f"Stepper: step is a whole number from 0 to {last}, or -1, got {step!r}"
             )
-        self.title, self.caption = str(title), caption
-        self.open_names = open_inputs(self.trace, open)
-        step = last if step == -1 else step
-        super().__init__(html=self.markup(step), step=step)
+        return last if step == -1 else step
 
-    def markup(self, step):
-        return figure_html(self.trace, self.title, self.caption, step, self.open_names)
+    def markup(self):
+        return figure_html(
+            self.trace, self.title, self.caption, self.step, self.open_names, self.level
+        )
+
+    def as_text(self):
+        return repr(self.shown)
 
     @traitlets.validate("step")
     def check_step(self, proposal):
-        if not 0 <= proposal["value"] <= len(self.trace):
+        last = max(len(self.trace), len(self.trace.nodes or ()))
+        if not 0 <= proposal["value"] <= last:
+            raise traitlets.TraitError(f"step runs from 0 to {last}, got {proposal['value']}")
+        return proposal["value"]
+
+    @traitlets.validate("inputs")
+    def check_inputs(self, proposal):
+        unknown = sorted(proposal["value"].keys() - set(self.open_names))
+        if unknown:
             raise traitlets.TraitError(
-                f"step runs from 0 to {len(self.trace)}, got {proposal['value']}"
+                f"inputs are out of {self.open_names}, got {', '.join(map(repr, unknown))}"
             )
         return proposal["value"]
 
+    @traitlets.observe("inputs")
+    def compute(self, change):
+        """Run the graph again with the changed inputs; if they make no sense, say so and keep the old."""
+        if self.graph is None:  # a recorded trace: the page computes by itself
+            return
+        graph = copy_graph(self.graph)
+        try:
+            for name, value in change["new"].items():
+                set_leaf(self.trace, graph, name, value)
+            nodes = trace_graph(graph)
+        except (ValueError, TypeError) as error:
+            self.problem = str(error)
+            return
+        self.problem, self.graph = "", graph
+        self.trace = nodes if self.trace.nodes is None else self.trace.read_again(nodes)
+        numbers = {
+            "values": [v.value for v in nodes.variables],
+            "contributions": [s.contributions for s in nodes.steps],
+        }
+        self.numbers = json.dumps(encode(numbers), allow_nan=False)
+
     def to_svg(self, step=None):
         """The picture after a step (None: with everything), as SVG text that stands alone."""
-        return draw(self.trace, step, self.title, style=True)
+        return draw(self.shown, step, self.title, style=True)
 
-    def to_html(self):
-        """The live figure as a page of its own, HTML text that needs no other file and no network."""
-        return standalone(self.markup(self.step), self.title)
 
-    def _repr_mimebundle_(self, **kwargs):
-        """The live widget where there is a kernel, and the same figure as HTML everywhere else."""
-        bundle = super()._repr_mimebundle_(**kwargs)
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
-        return {
-            **data,
-            "text/html": self.markup(self.step),
-            "text/plain": repr(self.trace),
-        }, metadata
+def graph_and_trace(source, x, t):
+    """A graph of the figure's own, or None, and the trace of its run."""
+    if isinstance(source, Trace):
+        return None, source
+    if isinstance(source, Variable):
+        graph = copy_graph(source)
+        return graph, trace_graph(graph)
+    if hasattr(source, "forward_steps") and hasattr(source, "backward_steps"):
+        if x is None or t is None:
+            raise ValueError("Stepper of a network wants x and t: Stepper(network, x, t)")
+        return expand_network(source, x, t), trace_network(source, x, t)
+    raise ValueError(
+        f"Stepper wants a Variable, a Trace, or a network with x and t, got {type(source).__name__}"
+    )
+
+
+def copy_graph(out):
+    """The same graph with variables and nodes of its own, ending in the copy of `out`."""
+    copies = {}
+    for variable in topological_order(out):
+        made = copies[variable] = copy.copy(variable)
+        made.node = copy.copy(variable.node)
+        made.inputs = tuple(copies[source] for source in variable.inputs)
+        if hasattr(variable, "scores"):  # a RowMaximum follows its scores
+            made.scores = copies[variable.scores]
+    return copies[out]
 
 
 def open_inputs(trace, wanted):
     """The names of the leaves that may be changed. ValueError for a name that cannot be."""
-    able = [
-        v.name
-        for v in trace.variables
-        if not (v.inputs or v.constant) and isinstance(v.value, float)
-    ]
+    able = [v.name for v in trace.variables if can_change(v)]
     if isinstance(wanted, bool):
         return able if wanted else []
     unknown = [name for name in wanted if name not in able]
@@ -88,15 +164,25 @@ def open_inputs(trace, wanted):
     return list(wanted)
 
 
-def make_trace(source, x, t):
-    if isinstance(source, Trace):
-        return source
-    if isinstance(source, Variable):
-        return trace_graph(source)
-    if hasattr(source, "forward_steps") and hasattr(source, "backward_steps"):
-        if x is None or t is None:
-            raise ValueError("Stepper of a network wants x and t: Stepper(network, x, t)")
-        return trace_network(source, x, t)
-    raise ValueError(
-        f"Stepper wants a Variable, a Trace, or a network with x and t, got {type(source).__name__}"
-    )
+def can_change(variable):
+    """A named leaf that is a number, or an array small enough to be drawn with its numbers."""
+    if variable.inputs or variable.constant or "maximum_of" in variable.options:
+        return False
+    shape = np.shape(variable.value)
+    return len(shape) < 3 and 0 < np.size(variable.value) and max(shape, default=0) <= LARGEST_GRID
+
+
+def set_leaf(trace, graph, name, value):
+    """Give the leaf `name` of the graph another value of the same shape."""
+    names = [v.name for v in (trace.nodes or trace).variables]
+    leaf = topological_order(graph)[names.index(name)]
+    value = as_value(value, name)
+    if trace.nodes is not None and np.shape(value) != np.shape(leaf.value):  # labels
+        classes = np.asarray(value)
+        most = np.shape(leaf.value)[-1] - 1
+        if np.any((classes < 0) | (classes > most) | (classes != np.floor(classes))):
+            raise ValueError(f"{name}: labels are whole numbers from 0 to {most}, got {value}")
+        value = np.eye(most + 1)[classes.astype(int)]
+    if np.shape(value) != np.shape(leaf.value):
+        raise ValueError(f"{name} has shape {np.shape(leaf.value)}, got {np.shape(value)}")
+    leaf.value = value

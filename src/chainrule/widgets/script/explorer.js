@@ -1,0 +1,1 @@
+export function mountExplorer() { throw new Error("not written"); }

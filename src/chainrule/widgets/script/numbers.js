@@ -1,0 +1,74 @@
+// Numbers: how one is shown, how one is typed, and how Python's JSON is read.
+
+import { shapeText } from "./arrays.js";
+
+/** A number as the reader sees it; the same rule as `display` in chainrule/narration.py. */
+export function display(value, digits = 4) {
+  if (typeof value !== "number") return shapeText(value);
+  if (Number.isNaN(value)) return "not a number";
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  const sign = value < 0 ? "−" : "";
+  const exponent = Number(size.toExponential().split("e")[1]);
+  if (exponent >= -4 && exponent < 6) return sign + trim(size.toFixed(Math.max(0, digits - 1 - exponent)));
+  const [mantissa, power] = size.toExponential(digits - 1).split("e");
+  return `${sign}${trim(mantissa)}e${power.replace("+", "").replace("-", "−")}`;
+}
+
+function trim(digits) {
+  return digits.includes(".") ? digits.replace(/0+$/, "").replace(/\.$/, "") : digits;
+}
+
+const SPELLED = 6;
+
+/** A value within a sentence; the same rule as `spell` in chainrule/narration.py. */
+export function spell(value) {
+  if (typeof value === "number" || value.data.length > SPELLED || value.data.length === 0) return display(value);
+  const nest = (shape, data) => {
+    if (shape.length === 0) return display(data[0]);
+    if (shape.length === 1) return `[${data.map((n) => display(n, 3)).join(", ")}]`;
+    const size = data.length / shape[0];
+    const rows = Array.from({ length: shape[0] }, (_, k) => nest(shape.slice(1), data.slice(k * size, (k + 1) * size)));
+    return `[${rows.join(", ")}]`;
+  };
+  return nest(value.shape, value.data);
+}
+
+/** A number with as many digits as `room` characters hold; `fit` in chainrule/narration.py. */
+export function fit(value, room) {
+  const texts = [4, 3, 2, 1].map((digits) => display(value, digits));
+  return texts.find((text) => text.length <= room) ?? texts[3];
+}
+
+/** The number that a reader typed, or null: a decimal point or comma, and any minus sign. */
+export function parseNumber(text) {
+  const plain = text.trim().replace("−", "-").replace(",", ".");
+  return /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(plain) && Number.isFinite(Number(plain))
+    ? Number(plain)
+    : null;
+}
+
+const SPECIAL = { NaN, Infinity, "-Infinity": -Infinity };
+
+/** Undo `encode` of chainrule/trace.py: a number, or {shape, data} for an array with axes. */
+export function decode(value) {
+  if (value === null || value === undefined || typeof value === "number") return value;
+  if ("float" in value) return SPECIAL[value.float];
+  const data = value.data.map(decode);
+  return value.shape.length === 0 ? data[0] : { shape: value.shape, data };
+}
+
+/** The full-precision number, or nested lists of them, as JSON text. */
+export function exact(value) {
+  if (typeof value === "number") return Object.is(value, -0) ? "-0" : String(value);
+  const nest = (shape, data) => {
+    if (shape.length === 0) return exact(data[0]);
+    const size = data.length / shape[0];
+    const rows = Array.from({ length: shape[0] }, (_, k) =>
+      nest(shape.slice(1), data.slice(k * size, (k + 1) * size)),
+    );
+    return `[${rows.join(",")}]`;
+  };
+  return nest(value.shape, value.data);
+}

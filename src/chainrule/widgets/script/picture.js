@@ -1,0 +1,167 @@
+// The picture: numbers filled into the SVG that Python drew, classes set on it, values on their way.
+
+import { calm, vector } from "./parts.js";
+import { display, exact, fit } from "./numbers.js";
+
+const NUMBER_ROOM = 7; // as in chainrule/layout.py
+const [HEAT_LEVELS, HEAT_CELLS] = [6, 24];
+const ARROW = 13.9; // the length of the arrowhead that ends the path of an edge
+
+/** One drawn figure of a run: `show(now)` brings it to a step. */
+export class Picture {
+  constructor(svg, run) {
+    const by = (selector, attribute) =>
+      new Map([...svg.querySelectorAll(selector)].map((found) => [found.getAttribute(attribute), found]));
+    this.svg = svg;
+    this.run = run;
+    this.variables = [...svg.querySelectorAll(".variable")].map((group) => ({
+      i: Number(group.dataset.index),
+      value: group.querySelector(".value"),
+      gradient: group.querySelector(".gradient"),
+      kept: group.querySelector("g.kept"),
+      keptName: group.querySelector(".kept-name"),
+    }));
+    this.nodes = by(".node", "data-node");
+    this.wires = [by(".edges .wire", "data-wire"), by(".backs .wire", "data-wire")];
+    this.edges = [by(".edges .edge", "data-edge"), by(".backs .edge", "data-edge")];
+    this.travelling = null;
+  }
+
+  node(index) {
+    return this.nodes.get(String(index));
+  }
+
+  show(now) {
+    const { run } = this;
+    const active = now ? run.trace.steps[now - 1] : null;
+    const back = active?.phase === "backward";
+    for (const { i, value, gradient, kept, keptName } of this.variables) {
+      const valued = run.valuedAt[i] <= now;
+      fillIn(value, run.values[i], valued);
+      if (kept) {
+        fillIn(kept, run.kept[i], valued);
+        keptName.classList.toggle("hidden", !valued);
+      }
+      const got = run.gradient(i, now);
+      if (gradient) fillIn(gradient, got, got !== undefined);
+      later(this.wires[0].get(`${i}`), !valued);
+      later(this.wires[1].get(`${i}`), got === undefined);
+    }
+    run.trace.variables.forEach((variable, j) => {
+      if (!variable.inputs.length) return;
+      const runs = active !== null && active.variable === j && !active.seed;
+      variable.inputs.forEach((_, port) => {
+        const [edge, backEdge] = this.edges.map((edges) => edges.get(`${j}.${port}`));
+        later(edge, run.valuedAt[j] > now);
+        later(backEdge, run.returnedAt[j] > now);
+        edge?.classList.toggle("now", runs && !back);
+        backEdge?.classList.toggle("now", runs && back);
+      });
+      const node = this.node(j);
+      later(node, run.valuedAt[j] > now);
+      node.classList.toggle("now", active !== null && active.variable === j);
+      node.classList.toggle("back", active !== null && active.variable === j && back);
+    });
+  }
+
+  /** Send the numbers of step `now` along its edges, in `time` milliseconds. */
+  travel(now, time) {
+    this.arrive();
+    const step = this.run.trace.steps[now - 1];
+    if (!step || step.seed || calm() || !this.svg.isConnected) return;
+    const back = step.phase === "backward";
+    const { inputs } = this.run.trace.variables[step.variable];
+    const carried = inputs.map((i, port) => (back ? this.run.contributions[now - 1][port] : this.run.values[i]));
+    const tokens = inputs
+      .map((_, port) => [this.edges[back ? 1 : 0].get(`${step.variable}.${port}`), carried[port]])
+      .filter(([path, number]) => path && number !== null && number !== undefined)
+      .map(([path, number]) => ({ path, token: tokenOf(number, back), length: path.getTotalLength() - (back ? 0 : ARROW) }));
+    this.svg.append(...tokens.map(({ token }) => token));
+    const begun = performance.now();
+    const frame = (time_now) => {
+      const share = Math.min(1, Math.max(0, (time_now - begun) / time));
+      const eased = share * share * (3 - 2 * share);
+      for (const { path, token, length } of tokens) {
+        const at = path.getPointAtLength(length * (back ? 1 - eased : eased));
+        token.setAttribute("transform", `translate(${at.x.toFixed(1)} ${at.y.toFixed(1)})`);
+      }
+      if (share < 1) this.travelling.frame = requestAnimationFrame(frame);
+      else this.arrive();
+    };
+    this.travelling = { tokens, frame: 0 };
+    frame(begun);
+  }
+
+  /** End what travels. */
+  arrive() {
+    if (!this.travelling) return;
+    cancelAnimationFrame(this.travelling.frame);
+    for (const { token } of this.travelling.tokens) token.remove();
+    this.travelling = null;
+  }
+}
+
+function later(part, hide) {
+  if (part) part.classList.toggle("later", hide);
+}
+
+function tokenOf(number, back) {
+  const kind = back ? "gradient" : "value";
+  const token = vector("g", { class: `token ${kind}`, "aria-hidden": "true" });
+  if (typeof number === "number") token.append(vector("text", { y: -7, "text-anchor": "middle" }, fit(number, NUMBER_ROOM)));
+  token.append(vector("circle", { r: 5 }));
+  return token;
+}
+
+/** Fill a drawn number, grid or summary anew, or hide it. */
+function fillIn(place, value, known) {
+  place.classList.toggle("hidden", !known);
+  if (!known) return;
+  const precise = exact(value);
+  if (place.dataset.exact === precise) return;
+  place.dataset.exact = precise;
+  if (typeof value === "number") place.textContent = fit(value, NUMBER_ROOM);
+  else if (place.dataset.box) fillGrid(place, value);
+  else if (place.querySelector(".heat")) summarise(place, value);
+  else place.textContent = display(value);
+}
+
+function fillGrid(place, value) {
+  const columns = value.shape[value.shape.length - 1];
+  for (const cell of place.querySelectorAll("[data-cell]")) {
+    const [r, c] = cell.dataset.cell.split(",").map(Number);
+    const text = fit(value.data[r * columns + c], Number(place.dataset.room));
+    if (cell.textContent !== text) cell.textContent = text;
+  }
+}
+
+function summarise(place, value) {
+  const [low, high] = [Math.min(...value.data), Math.max(...value.data)];
+  place.querySelector("[data-line='1']").textContent = `${display(low, 3)} … ${display(high, 3)}`;
+  heat(value).forEach((path, k) => place.querySelector(`[data-level="${k}"]`).setAttribute("d", path));
+}
+
+/** One path of unit squares a level of grey: the same as `heat` in chainrule/drawing.py. */
+export function heat(value) {
+  const width = value.shape[value.shape.length - 1];
+  const height = Math.floor(value.data.length / Math.max(width, 1));
+  const [rows, columns] = [height, width].map((size) => Math.max(1, Math.min(size, HEAT_CELLS)));
+  const sums = new Array(rows * columns).fill(0);
+  const counts = new Array(rows * columns).fill(0);
+  value.data.forEach((entry, k) => {
+    const r = Math.floor((Math.floor(k / width) * rows) / height);
+    const at = r * columns + Math.floor(((k % width) * columns) / width);
+    sums[at] += entry;
+    counts[at] += 1;
+  });
+  const means = sums.map((sum, k) => sum / Math.max(counts[k], 1));
+  const finite = means.filter(Number.isFinite);
+  const [low, high] = finite.length ? [Math.min(...finite), Math.max(...finite)] : [0, 0];
+  const paths = new Array(HEAT_LEVELS).fill("");
+  means.forEach((mean, k) => {
+    const share = high > low && Number.isFinite(mean) ? (mean - low) / (high - low) : Number(mean > high);
+    const level = Math.floor(Math.min(share * HEAT_LEVELS, HEAT_LEVELS - 1));
+    paths[level] += `M${k % columns} ${Math.floor(k / columns)}h1v1h-1z`;
+  });
+  return paths;
+}

@@ -1,0 +1,155 @@
+// Matrix reading: which numbers made an entry of an array, and the sum written out with them.
+
+import { entry, sourcesOf, targets } from "./arrays.js";
+import { display } from "./numbers.js";
+import { OPERATIONS } from "./operations.js";
+import { fill, label } from "./parts.js";
+import { WORDS } from "./words.js";
+
+const LONGEST = 8; // terms; of a longer sum the first ones and the last are written
+
+const value = (n) => ["value", display(n, 3)];
+const gradient = (n) => ["gradient", display(n, 3)];
+const text = (words) => ["", words];
+const columnsOf = (array) => array.shape[array.shape.length - 1];
+const rowsOf = (array) => (array.shape.length === 1 ? 1 : array.shape[0]);
+const range = (n) => Array.from({ length: n }, (_, k) => k);
+
+/** "[1, 0]", or "[2]" in a vector. */
+export function cellName(array, flat) {
+  return array.shape.length === 1 ? `[${flat}]` : `[${Math.floor(flat / columnsOf(array))}, ${flat % columnsOf(array)}]`;
+}
+
+function joined(terms, sign = " + ") {
+  const kept = terms.length > LONGEST ? [...terms.slice(0, LONGEST - 2), [text("…")], terms[terms.length - 1]] : terms;
+  return kept.flatMap((term, k) => (k ? [text(sign), ...term] : term));
+}
+
+const times = (a, b) => [a, text(" × "), b];
+
+/**
+ * What made entry `flat` of a variable's value or gradient, as it stands after step `now`:
+ * { parts, lit }, where lit lists [variable, "value" or "gradient", entries]. Null where there is none.
+ */
+export function reading(run, i, kind, flat, now) {
+  const own = kind === "value" ? run.values[i] : run.gradient(i, now);
+  if (own === undefined || typeof own === "number") return null;
+  const out = run.trace.variables[run.trace.variables.length - 1].name;
+  const { name } = run.trace.variables[i];
+  const slots = { name, out, cell: cellName(own, flat).slice(1, -1) };
+  const head = text(`${label(`read.${kind}`, slots)} = `);
+  const made = kind === "value" ? madeForward(run, i, flat) : madeBackward(run, i, flat, now);
+  const total = kind === "value" ? value(own.data[flat]) : gradient(own.data[flat]);
+  const parts = made && made.parts.length > 1 ? [head, ...made.parts, text(" = "), total] : [head, total];
+  return { parts, lit: [[i, kind, [flat]], ...(made?.lit ?? [])] };
+}
+
+function madeForward(run, i, flat) {
+  const { op, inputs } = run.trace.variables[i];
+  const given = inputs.map((k) => run.values[k]);
+  const out = run.values[i];
+  if (op === "Affine" || (op === "MatMul" && given.every((x) => x.shape.length === 2))) return weighted(given, inputs, out, flat);
+  if (op === "Sum") {
+    const into = targets(given[0].shape, run.trace.variables[i].options.axis);
+    const from = range(into.length).filter((k) => into[k] === flat);
+    return { parts: joined(from.map((k) => [value(given[0].data[k])])), lit: [[inputs[0], "value", from]] };
+  }
+  const formula = WORDS[op]?.entry?.[0];
+  if (!formula) return null;
+  const from = given.map((x) => sourcesOf(x, out)[flat]);
+  const slots = { z: value(out.data[flat]), p: value(run.trace.variables[i].options.exponent ?? 0) };
+  given.forEach((x, k) => (slots["xy"[k]] = value(entry(x, from[k]))));
+  return { parts: fill(formula, slots), lit: inputs.map((k, port) => [k, "value", [from[port]]]) };
+}
+
+/** x @ W + b: a row of x, a column of W. */
+function weighted([x, W, b], inputs, out, flat) {
+  const [inner, columns] = W.shape;
+  const [r, c] = [Math.floor(flat / columns), flat % columns];
+  const row = range(inner).map((k) => r * inner + k);
+  const column = range(inner).map((k) => k * columns + c);
+  const terms = row.map((from, k) => times(value(x.data[from]), value(W.data[column[k]])));
+  const lit = [[inputs[0], "value", row], [inputs[1], "value", column]];
+  if (b) {
+    terms.push([value(b.data[c])]);
+    lit.push([inputs[2], "value", [c]]);
+  }
+  return { parts: joined(terms), lit };
+}
+
+/** A gradient is the sum over the variable's uses; each use tells its own terms. */
+function madeBackward(run, i, flat, now) {
+  const uses = run.uses[i].filter(([step, port]) => step <= now && run.contributions[step - 1][port] != null);
+  const told = uses.map(([step, port]) => share(run, i, step, port, flat)).filter(Boolean);
+  if (told.length === 0) return null;
+  const parts = told.length === 1 ? told[0].parts : joined(told.map((one) => one.parts));
+  return { parts, lit: told.flatMap((one) => one.lit) };
+}
+
+function share(run, i, step, port, flat) {
+  const { variable: j, seed } = run.trace.steps[step - 1];
+  const { op, inputs, options } = run.trace.variables[j];
+  if (seed) return null;
+  const given = inputs.map((k) => run.values[k]);
+  const [out, dout] = [run.values[j], run.gradient(j)];
+  if (op === "Affine" || (op === "MatMul" && given.every((x) => x.shape.length === 2))) return handed(given, inputs, j, dout, port, flat);
+  if (op === "SoftmaxWithLoss" && port === 0) return fromLoss(run, j, inputs, dout, flat);
+  if (op === "IdentityWithLoss" && port === 0) return fromLoss(run, j, inputs, dout, flat);
+  if (op in OPERATIONS) return op === "Sum" || op === "MatMul" ? null : elementwise(run, j, dout, given, options, port, flat);
+  const formula = WORDS[op]?.entry?.[1];
+  if (!formula || typeof dout === "number") return null;
+  const slots = { x: value(given[0].data[flat]), z: value(out.data[flat]), dout: gradient(dout.data[flat]) };
+  if (run.kept[j]) slots.kept = value(run.kept[j].data[flat]);
+  return { parts: fill(formula, slots), lit: [[j, "gradient", [flat]], [j, run.kept[j] ? "kept" : "value", [flat]]] };
+}
+
+/** dx = dout @ W.T,  dW = x.T @ dout,  db = the sum of dout over the batch. */
+function handed([x, W], inputs, j, dout, port, flat) {
+  const [inner, columns] = W.shape;
+  const batch = rowsOf(dout);
+  if (port === 2) {
+    const down = range(batch).map((r) => r * columns + flat);
+    return { parts: joined(down.map((k) => [gradient(dout.data[k])])), lit: [[j, "gradient", down]] };
+  }
+  const [first, second] = [Math.floor(flat / (port ? columns : inner)), flat % (port ? columns : inner)];
+  if (port === 0) {
+    const across = range(columns).map((c) => first * columns + c);
+    const weights = range(columns).map((c) => second * columns + c);
+    const terms = across.map((k, c) => times(gradient(dout.data[k]), value(W.data[weights[c]])));
+    return { parts: joined(terms), lit: [[j, "gradient", across], [inputs[1], "value", weights]] };
+  }
+  const down = range(batch).map((r) => r * columns + second);
+  const seen = range(batch).map((r) => r * inner + first);
+  const terms = down.map((k, r) => times(value(x.data[seen[r]]), gradient(dout.data[k])));
+  return { parts: joined(terms), lit: [[inputs[0], "value", seen], [j, "gradient", down]] };
+}
+
+/** (y - t) / N, times the upstream gradient of the loss. */
+function fromLoss(run, j, inputs, dout, flat) {
+  const y = run.kept[j] ?? run.values[inputs[0]];
+  const t = run.values[inputs[1]];
+  const [columns, batch] = [columnsOf(y), rowsOf(y)];
+  const row = Math.floor(flat / columns);
+  const oneHot = typeof t !== "number" && t.data.length === y.data.length;
+  const target = oneHot ? t.data[flat] : Number(entry(t, row) === flat % columns);
+  const parts = [text("("), value(y.data[flat]), text(" − "), value(target), text(") ÷ "), value(batch)];
+  if (dout !== 1) parts.push(text(" × "), gradient(dout));
+  const seen = run.kept[j] ? [j, "kept", [flat]] : [inputs[0], "value", [flat]];
+  return { parts, lit: [seen, [inputs[1], "value", [oneHot ? flat : row]]] };
+}
+
+/** An entry of an input gets a share from each entry of the output that it went into. */
+function elementwise(run, j, dout, given, options, port, flat) {
+  const { op } = run.trace.variables[j];
+  const shares = OPERATIONS[op].backward(dout, given, run.values[j], options)[port];
+  if (typeof shares === "number") return null;
+  const from = sourcesOf(given[port], shares);
+  const into = range(shares.data.length).filter((k) => from[k] === flat);
+  const lit = [[j, "gradient", into]];
+  if (into.length > 1) return { parts: joined(into.map((k) => [gradient(shares.data[k])])), lit };
+  const at = (x) => entry(x, sourcesOf(x, shares)[into[0]]);
+  const slots = { z: value(at(run.values[j])), dout: gradient(at(dout)), p: value(options.exponent ?? 0) };
+  given.forEach((x, k) => (slots["xy"[k]] = value(at(x))));
+  if (op === "Maximum") slots.won = value(Number((at(given[0]) > at(given[1])) === (port === 0)));
+  return { parts: fill(WORDS[op].entry[port + 1], slots), lit };
+}

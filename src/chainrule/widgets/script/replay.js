@@ -1,0 +1,1 @@
+export function mountReplay() { throw new Error("not written"); }

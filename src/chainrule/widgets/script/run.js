@@ -1,0 +1,227 @@
+// A run: its numbers, recorded or computed anew, and its words.
+
+import { add, map, shapeText, sumTo } from "./arrays.js";
+import { decode, display, spell } from "./numbers.js";
+import { OPERATIONS } from "./operations.js";
+import { fill, plain } from "./parts.js";
+import { WORDS } from "./words.js";
+
+/** The largest entry of each row, as RowMaximum in chainrule/losses.py. */
+function rowMaximum(x) {
+  const columns = x.shape[x.shape.length - 1];
+  const rows = Array.from({ length: x.data.length / columns }, (_, r) => x.data.slice(r * columns, (r + 1) * columns));
+  return { shape: [...x.shape.slice(0, -1), 1], data: rows.map((row) => Math.max(...row)) };
+}
+
+/** Compute the whole run anew from its leaves: { values, contributions }. Throws in words. */
+export function compute(trace, leaves) {
+  const values = [];
+  trace.variables.forEach((variable, i) => {
+    const inputs = variable.inputs.map((k) => values[k]);
+    const follows = variable.options.maximum_of;
+    if (variable.op) values.push(OPERATIONS[variable.op].forward(inputs, variable.options));
+    else values.push(follows === undefined ? leaves[i] : rowMaximum(values[follows]));
+  });
+  const gradients = values.map((value) => map(() => 0, value));
+  const contributions = trace.steps.map((step) => {
+    if (step.phase === "forward") return [];
+    const { op, inputs, options } = trace.variables[step.variable];
+    if (step.seed) {
+      gradients[step.variable] = step.contributions[0];
+      return step.contributions;
+    }
+    const given = inputs.map((k) => values[k]);
+    const handed = OPERATIONS[op]
+      .backward(gradients[step.variable], given, values[step.variable], options)
+      .map((gradient, k) => sumTo(gradient, given[k]));
+    handed.forEach((gradient, k) => (gradients[inputs[k]] = add(gradients[inputs[k]], gradient)));
+    return handed;
+  });
+  return { values, contributions };
+}
+
+/** The inverse of `to_dict` in chainrule/trace.py: what was left out as empty is put back. */
+function whole(data) {
+  const variables = data.variables.map((v) => ({ op: "", symbol: "", inputs: [], options: {}, constant: false, ...v, value: decode(v.value), grad: decode(v.grad ?? null), kept: v.kept ? [v.kept[0], decode(v.kept[1])] : null }));
+  const steps = data.steps.map((s) => ({ seed: false, ...s, contributions: (s.contributions ?? []).map(decode) }));
+  return { variables, steps, code: data.code };
+}
+
+/** Everything the figure asks about a run. Its numbers may change; its shape may not. */
+export class Run {
+  constructor(data) {
+    this.trace = whole(data);
+    const { variables, steps } = this.trace;
+    this.last = steps.length;
+    this.turn = steps.filter((step) => step.phase === "forward").length;
+    this.valuedAt = variables.map((v) => (v.inputs.length ? Infinity : 0));
+    this.returnedAt = variables.map(() => Infinity);
+    this.uses = variables.map(() => []); // [step, port] of each gradient that a variable may get
+    steps.forEach((step, k) => {
+      if (step.phase === "forward") this.valuedAt[step.variable] = k + 1;
+      else {
+        if (!step.seed) this.returnedAt[step.variable] = k + 1;
+        this.receivers(step).forEach((to, port) => this.uses[to].push([k + 1, port]));
+      }
+    });
+    this.names = new Map(variables.map((v, i) => [v.name, i]));
+    this.set({
+      values: variables.map((v) => v.value),
+      contributions: steps.map((s) => s.contributions),
+      kept: variables.map((v) => v.kept?.[1]),
+    });
+  }
+
+  set(numbers) {
+    Object.assign(this, numbers);
+  }
+
+  phase(now) {
+    return now === 0 ? "start" : this.trace.steps[now - 1].phase;
+  }
+
+  receivers(step) {
+    return step.seed ? [step.variable] : this.trace.variables[step.variable].inputs;
+  }
+
+  /** The gradients that a variable has got by the end of step `now`, one a use. */
+  received(variable, now = Infinity) {
+    const got = [];
+    for (const [step, port] of this.uses[variable]) {
+      const given = this.contributions[step - 1][port];
+      if (step <= now && given !== null && given !== undefined) got.push(given);
+    }
+    return got;
+  }
+
+  /** The gradient of a variable as it stands after step `now`: the sum so far, or undefined. */
+  gradient(variable, now = Infinity) {
+    const got = this.received(variable, now);
+    return got.length > 1 ? got.reduce(add) : got[0];
+  }
+
+  // ---- its words: the same sentences as `Trace.title_and_parts` in chainrule/trace.py
+
+  slots(now) {
+    const step = this.trace.steps[now - 1];
+    const out = this.trace.variables[step.variable];
+    const number = (value) => ["value", spell(value)];
+    const shape = (value) => ["", typeof value === "number" ? "number" : shapeText(value)];
+    const slots = { op: ["", out.op], p: ["value", display(out.options.exponent ?? 0)] };
+    out.inputs.forEach((i, k) => {
+      const { name, constant } = this.trace.variables[i];
+      const letter = "xybcdefghijklmnopqrstuvw"[k];
+      slots[letter] = number(this.values[i]);
+      slots[`${letter}.name`] = ["", constant ? spell(this.values[i]) : name];
+      slots[`${letter}.shape`] = shape(this.values[i]);
+    });
+    if (out.op === "Power" && out.inputs.length === 2) slots.p = slots.y;
+    const value = this.values[step.variable];
+    Object.assign(slots, { z: number(value), "z.name": ["", out.name], "z.shape": shape(value) });
+    if (step.phase === "backward") {
+      slots.dout = ["gradient", spell(this.gradient(step.variable, now) ?? 0)];
+      ["dx", "dy"].forEach((name, k) => {
+        const given = this.contributions[now - 1][k];
+        slots[name] = ["gradient", given === null || given === undefined ? "nothing" : spell(given)];
+      });
+    }
+    return slots;
+  }
+
+  /** The table's entry for the operation that ran in step `now`. */
+  words(now) {
+    if (now === 0) return WORDS.start;
+    const step = this.trace.steps[now - 1];
+    if (step.seed) return WORDS.seed;
+    return WORDS[this.trace.variables[step.variable].op] ?? WORDS.other;
+  }
+
+  /** [title, parts] of step `now`; parts are [kind, text], kind "value", "gradient" or "". */
+  sentence(now) {
+    const { variables, steps } = this.trace;
+    const words = this.words(now);
+    if (now === 0) {
+      const [title, text] = words.forward;
+      return [title, fill(text, { "z.name": ["", variables[variables.length - 1].name] })];
+    }
+    const step = steps[now - 1];
+    const slots = this.slots(now);
+    const title = plain(fill(words[step.phase][0], slots));
+    const parts = fill(words[step.phase][1], slots);
+    if (step.seed || step.phase === "forward") return [title, parts];
+    const { inputs } = variables[step.variable];
+    const said = words.to
+      .slice(0, inputs.length)
+      .filter((_, k) => !variables[inputs[k]].constant)
+      .flatMap((phrase) => [["", ", "], ...fill(phrase, slots)])
+      .slice(1);
+    return [title, [...parts, ["", " "], ...said, ["", "."], ...this.forks(now, inputs)]];
+  }
+
+  forks(now, inputs) {
+    return [...new Set(inputs)].flatMap((i) => {
+      const terms = this.received(i, now);
+      if (terms.length < 2 || this.trace.variables[i].constant) return [];
+      const slots = {
+        "x.name": ["", this.trace.variables[i].name],
+        terms: ["gradient", terms.map((term) => spell(term)).join(" + ")],
+        dx: ["gradient", spell(terms.reduce(add))],
+      };
+      return [["", " "], ...fill(WORDS.fork.backward[1], slots)];
+    });
+  }
+}
+
+// ---------------------------------------------------------------- layers
+
+// How a number of a layer is read off the nodes that it stands for; READ in chainrule/trace.py.
+const READ = {
+  same: (value) => value,
+  class: classes,
+  positive: (value) => map((n) => Number(n > 0), value),
+  exp: (value) => map(Math.exp, value),
+};
+
+/** The index of the largest entry of each row. */
+function classes(rows) {
+  const columns = rows.shape[rows.shape.length - 1];
+  const data = Array.from({ length: rows.data.length / columns }, (_, r) => {
+    const row = rows.data.slice(r * columns, (r + 1) * columns);
+    return row.indexOf(Math.max(...row));
+  });
+  return rows.shape.length === 1 ? data[0] : { shape: [data.length], data };
+}
+
+/** The numbers of the layers of a network, from the run of its nodes. */
+export function readLayers(layers, reads, nodes) {
+  const look = (where) => READ[where[1]](nodes.values[where[0]]);
+  const values = reads.map(([value]) => look(value));
+  const kept = reads.map(([, where]) => where && look(where));
+  const { variables, steps } = layers.trace;
+  const contributions = steps.map((step, k) => {
+    if (step.phase === "forward" || step.seed) return layers.contributions[k];
+    return variables[step.variable].inputs.map((i, port) => {
+      const recorded = layers.contributions[k][port];
+      return recorded === null || recorded === undefined ? null : nodes.gradient(reads[i][0][0]);
+    });
+  });
+  return { values, kept, contributions };
+}
+
+/**
+ * For each step of the layers, the step of the nodes at which the layer is done: its output is there, or
+ * every input has its whole gradient.
+ */
+export function places(layers, reads, nodes) {
+  const at = [0];
+  for (const step of layers.trace.steps) {
+    const index = (i) => reads[i][0][0];
+    if (step.phase === "forward") at.push(nodes.valuedAt[index(step.variable)]);
+    else if (step.seed) at.push(nodes.turn + 1);
+    else {
+      const inputs = layers.trace.variables[step.variable].inputs.filter((_, port) => step.contributions[port] !== null);
+      at.push(Math.max(...inputs.flatMap((i) => nodes.uses[index(i)].map(([k]) => k))));
+    }
+  }
+  return at;
+}

@@ -1,0 +1,371 @@
+// The stepper: one node's visit at a time, forward and then backward.
+
+import { changes } from "./changes.js";
+import { guessing } from "./guessing.js";
+import { decode, exact } from "./numbers.js";
+import { OPERATIONS } from "./operations.js";
+import { button, calm, element, label, player, vector, write } from "./parts.js";
+import { Picture } from "./picture.js";
+import { cellName, reading } from "./reading.js";
+import { compute, places, readLayers, Run } from "./run.js";
+import { WORDS } from "./words.js";
+
+/** Make one served figure live. */
+export function mountStepper(figure, host) {
+  const data = JSON.parse(figure.querySelector("script.chainrule-trace").textContent);
+  const model = makeModel(data);
+  const scroll = figure.querySelector(".chainrule-scroll");
+  const sentence = figure.querySelector(".chainrule-sentence");
+  const spare = figure.querySelector("template");
+  const title = figure.getAttribute("aria-label");
+  const rule = element("p", { class: "chainrule-rule" });
+  const told = element("p", { class: "chainrule-reading", "aria-live": "polite" });
+  const code = element("pre", { class: "chainrule-code", tabindex: "0", role: "group", "aria-label": label("code") });
+  const tools = element("div", { class: "chainrule-tools" });
+  let level = data.level;
+  let run = model.runs[level];
+  let picture, rows, walk, undrag, pointed, pending;
+
+  const asks = guessing(
+    (to) => {
+      walk.go(to);
+      scroll.focus({ preventScroll: true });
+    },
+    (on) => {
+      figure.classList.toggle("chainrule-asking", on);
+      if (walk.now() === run.last) walk.move(0);
+      limitRows();
+      return walk.now();
+    },
+  );
+  const whatIf = makeChanges();
+  if (model.runs.layers) tools.append(levels());
+  tools.append(asks.toggle);
+
+  scroll.before(tools);
+  sentence.after(asks.form, rule, told, ...(whatIf ? [whatIf.element] : []), code);
+  scroll.setAttribute("tabindex", "0");
+  scroll.setAttribute("role", "group");
+  scroll.setAttribute("aria-label", label("picture", { title }));
+  build(Number(figure.dataset.step));
+
+  // ---- the two levels
+
+  /** Set up everything that belongs to the level shown. */
+  function build(now) {
+    run = model.runs[level];
+    picture = new Picture(scroll.querySelector("svg"), run);
+    rows = [...figure.querySelectorAll(".chainrule-table tr[data-row]")];
+    figure.dataset.steps = run.last;
+    const before = figure.querySelector(".chainrule-controls");
+    walk = player({ last: run.last, turn: run.turn, name: label("walk"), show, count, allow: (to) => asks.allow(to, walk.now(), run) });
+    if (before) before.replaceWith(walk.element);
+    else scroll.after(walk.element);
+    const sources = Object.values(run.trace.code).flatMap((ways) => [ways.forward, ways.backward]);
+    code.style.setProperty("--lines", Math.max(1, ...sources.map((source) => source.lines.length)));
+    undrag = whatIf ? whatIf.drag(picture.svg) : null;
+    pointed = null;
+    readable();
+    walk.set(now);
+    showStep(now);
+    if (model.changed) stale();
+  }
+
+  function levels() {
+    const made = ["layers", "nodes"].map((name) => {
+      const one = button(label(name), () => switchTo(name), label(name));
+      one.classList.add("chainrule-word");
+      one.dataset.level = name;
+      one.setAttribute("aria-pressed", String(name === level));
+      return one;
+    });
+    return element("span", { role: "group", "aria-label": label("level") }, ...made);
+  }
+
+  /** Show the other level, at the same place of the walk. */
+  function switchTo(name) {
+    if (name === level) return;
+    const now = walk.now();
+    const to = level === "layers" ? model.at[now] : model.at.findIndex((k) => k >= now);
+    walk.pause();
+    picture.arrive();
+    undrag?.();
+    for (const place of [".chainrule-scroll > svg", "details.chainrule-table"]) {
+      const [shown, other] = [figure.querySelector(place), spare.content.querySelector(place.split(" > ").pop())];
+      const mark = document.createComment("");
+      other.replaceWith(mark);
+      shown.replaceWith(other);
+      mark.replaceWith(shown);
+    }
+    level = name;
+    for (const one of tools.querySelectorAll("[data-level]")) one.setAttribute("aria-pressed", String(one.dataset.level === name));
+    build(to);
+    asks.leap(to);
+    tell();
+  }
+
+  // ---- a step
+
+  function count(now) {
+    return label("count", { phase: label(run.phase(now)), now, last: run.last });
+  }
+
+  function show(now, before) {
+    showStep(now);
+    if (now === before + 1) picture.travel(now, Math.min(700, 0.5 * walk.pace()));
+    tell();
+  }
+
+  function tell() {
+    host.tell("step", walk.now());
+  }
+
+  function showStep(now) {
+    figure.dataset.step = now;
+    figure.dataset.phase = run.phase(now);
+    picture.arrive();
+    picture.show(now);
+    rows.forEach((row, k) => row.classList.toggle("now", k === now - 1));
+    limitRows();
+    const [heading, parts] = run.sentence(now);
+    const rest = now === run.turn && !walk.rest() ? [["", ` ${label("turn")}`]] : [];
+    write(sentence, [["title", heading], ["", " "], ...parts, ...rest]);
+    rule.textContent = run.words(now).rule[Number(run.phase(now) === "backward")];
+    showCode(code, run.trace, now);
+    read(pointed ?? usual(now));
+    if (now > 0) follow(scroll, picture.node(run.trace.steps[now - 1].variable));
+  }
+
+  /** While the figure asks, the table says no more than the picture. */
+  function limitRows() {
+    rows.forEach((row, k) => (row.hidden = asks.on() && k >= Math.max(asks.reached(), walk.now())));
+  }
+
+  // ---- what if
+
+  function makeChanges() {
+    const foreign = model.base.trace.variables.find((v) => v.op && !(v.op in OPERATIONS) && !(v.op in WORDS));
+    const able = model.base.trace.variables.every((v) => !v.op || v.op in OPERATIONS);
+    if (foreign && !(host.live && data.open.length)) {
+      rule.after(element("p", { class: "chainrule-note" }, label("not.editable", { op: foreign.op })));
+      return null;
+    }
+    if (data.open.length === 0 || !(able || host.live)) return null;
+    return changes(data.open.map((name) => model.input(name)), (values) => {
+      model.change(values, able);
+      host.tell("inputs", model.plain(data.open, values));
+      refresh();
+    });
+  }
+
+  /** After a change of numbers: everything that shows one. */
+  function refresh() {
+    whatIf?.refresh();
+    showStep(walk.now());
+    stale();
+  }
+
+  function stale() {
+    for (const row of rows) row.dataset.stale = "";
+    freshen();
+  }
+
+  /**
+   * Write the table's stale sentences anew: all at once where they can be seen, else a few a frame, so that
+   * a long table does not hold up the picture.
+   */
+  function freshen() {
+    cancelAnimationFrame(pending);
+    const stale = rows.flatMap((row, k) => (row.dataset.stale === undefined ? [] : [k]));
+    const few = rows[0].closest("details").open ? stale : stale.slice(0, FEW);
+    for (const k of few) {
+      const [heading, parts] = run.sentence(k + 1);
+      write(rows[k].lastElementChild, [["title", heading], ["", " "], ...parts]);
+      delete rows[k].dataset.stale;
+    }
+    if (few.length < stale.length) pending = requestAnimationFrame(freshen);
+  }
+
+  // ---- reading an array, entry by entry
+
+  /** The entry that is read where the reader points at none: the first one of the step's result. */
+  function usual(now) {
+    if (now === 0) return null;
+    const step = run.trace.steps[now - 1];
+    if (step.phase === "forward") return { i: step.variable, kind: "value", flat: 0 };
+    const i = run.receivers(step).find((k) => !run.trace.variables[k].constant && typeof run.values[k] !== "number");
+    return i === undefined || step.seed ? null : { i, kind: "gradient", flat: 0 };
+  }
+
+  function read(place) {
+    for (const rect of picture.svg.querySelectorAll(".lit")) rect.remove();
+    const found = place && drawn(place) && reading(run, place.i, place.kind, place.flat, walk.now());
+    told.hidden = !model.arrays;
+    if (!found) {
+      told.textContent = model.arrays ? label("read.none") : "";
+      return;
+    }
+    write(told, found.parts);
+    found.lit.forEach(([i, kind, cells], k) => cells.forEach((flat) => light(i, kind, flat, k === 0)));
+  }
+
+  const group = (i, kind) => picture.svg.querySelector(`.variable[data-index="${i}"] g.${kind}`);
+
+  function drawn({ i, kind }) {
+    const place = group(i, kind);
+    return place?.dataset.box && !place.classList.contains("hidden");
+  }
+
+  function light(i, kind, flat, own) {
+    const place = group(i, kind);
+    if (!place?.dataset.box || place.classList.contains("hidden")) return;
+    const [left, top, width] = place.dataset.box.split(" ").map(Number);
+    const columns = Number(place.dataset.columns);
+    const [r, c] = [Math.floor(flat / columns), flat % columns];
+    const rect = { class: own ? "lit own" : "lit", x: left + c * width - 1, y: top + r * ROW + 0.5, width, height: ROW - 1, rx: 3 };
+    place.prepend(vector("rect", rect));
+  }
+
+  /** Let every grid be pointed at, and be read with the arrow keys. */
+  function readable() {
+    for (const place of picture.svg.querySelectorAll("g.value[data-box], g.gradient[data-box]")) {
+      const i = Number(place.closest(".variable").dataset.index);
+      const kind = place.classList.contains("value") ? "value" : "gradient";
+      const cells = [...place.querySelectorAll("[data-cell]")];
+      const columns = Number(place.dataset.columns);
+      let flat = 0;
+      const point = (to) => {
+        flat = to;
+        pointed = { i, kind, flat };
+        read(pointed);
+      };
+      const leave = () => {
+        pointed = null;
+        read(usual(walk.now()));
+      };
+      cells.forEach((cell, k) => {
+        cell.addEventListener("pointerenter", () => point(k));
+        cell.addEventListener("click", () => point(k));
+      });
+      place.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && leave());
+      const name = run.trace.variables[i].name;
+      const words = label("read.matrix", { name, kind: label(kind), rows: cells.length / columns, columns });
+      for (const [key, text] of Object.entries({ tabindex: 0, role: "application", "aria-label": words, "data-keys": "" })) place.setAttribute(key, text);
+      place.addEventListener("focus", () => point(flat));
+      place.addEventListener("blur", leave);
+      place.addEventListener("keydown", (event) => {
+        const ways = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key];
+        if (!ways) return;
+        event.preventDefault();
+        event.stopPropagation();
+        if (cells[flat + ways]) point(flat + ways);
+      });
+    }
+  }
+
+  const onKey = (event) => walk.key(event);
+  figure.addEventListener("keydown", onKey);
+
+  return {
+    destroy() {
+      walk.pause();
+      picture.arrive();
+      cancelAnimationFrame(pending);
+      figure.removeEventListener("keydown", onKey);
+    },
+    update: {
+      step: (to) => to !== walk.now() && (walk.set(to), showStep(walk.now())),
+      numbers(text) {
+        if (!text || !model.install(JSON.parse(text))) return;
+        refresh();
+      },
+      problem: (words) => whatIf?.complain(words ?? ""),
+    },
+  };
+}
+
+const FEW = 40; // rows of a table that are written in one frame while nobody looks
+const ROW = 17; // the height of a row of a grid, as in chainrule/layout.py
+
+/** The runs behind a figure: of its nodes, and of its layers where it has any. */
+function makeModel(data) {
+  const { trace } = data;
+  const base = new Run(trace.nodes ?? trace);
+  const runs = trace.nodes ? { layers: new Run(trace), nodes: base } : { nodes: base };
+  const reads = trace.reads;
+
+  const model = { changed: false };
+
+  function install(numbers) {
+    model.changed = true;
+    base.set(numbers);
+    if (runs.layers) runs.layers.set(readLayers(runs.layers, reads, base));
+  }
+
+  /** Where an open input is: its index in the base, and how many classes where it is a label. */
+  function place(name) {
+    const [[index, way]] = runs.layers ? reads[runs.layers.names.get(name)] : [[base.names.get(name), "same"]];
+    const value = base.values[index];
+    return { index, classes: way === "class" ? value.shape[value.shape.length - 1] : undefined };
+  }
+
+  const top = runs.layers ?? base;
+  const known = (name) => top.values[top.names.get(name)];
+
+  function oneHot(classes, value) {
+    const labels = typeof classes === "number" ? [classes] : classes.data;
+    const data = labels.flatMap((right) => Array.from({ length: value }, (_, c) => Number(c === right)));
+    return { shape: typeof classes === "number" ? [value] : [labels.length, value], data };
+  }
+
+  return Object.assign(model, {
+    base,
+    runs,
+    at: runs.layers && places(runs.layers, reads, base),
+    arrays: base.values.some((value) => typeof value !== "number"),
+    input: (name) => ({ name, classes: place(name).classes, get: () => known(name) }),
+
+    /** Change inputs, { name: value }; the old numbers stay if the new ones make no sense. */
+    change(values, here) {
+      const leaves = [...base.values];
+      for (const [name, value] of Object.entries(values)) {
+        const { index, classes } = place(name);
+        leaves[index] = classes === undefined ? value : oneHot(value, classes);
+      }
+      if (here) install(compute(base.trace, leaves));
+    },
+
+    /** The open inputs as plain data for Python. */
+    plain: (open, values) =>
+      Object.fromEntries(open.map((name) => [name, JSON.parse(exact(values[name] ?? known(name)))])),
+
+    /** Take over numbers that Python computed. Says whether they differ from those shown. */
+    install({ values, contributions }) {
+      const numbers = { values: values.map(decode), contributions: contributions.map((all) => all.map(decode)) };
+      const same = JSON.stringify(numbers.values) === JSON.stringify(base.values);
+      if (!same) install(numbers);
+      return !same;
+    },
+  });
+}
+
+function showCode(code, trace, now) {
+  const step = trace.steps[now - 1];
+  const op = step && !step.seed ? trace.variables[step.variable].op : "";
+  const { lines, mark } = trace.code[op][step ? step.phase : "forward"];
+  code.replaceChildren(
+    ...lines.map((line, k) => {
+      const ran = step && k >= mark[0] && k <= mark[1];
+      return element("span", { class: ran ? "ran" : "" }, `${line}\n`);
+    }),
+  );
+}
+
+/** Keep the node that runs in view where the picture is wider than the page. */
+function follow(scroll, node) {
+  if (!node || scroll.scrollWidth <= scroll.clientWidth) return;
+  const box = node.getBoundingClientRect();
+  const frame = scroll.getBoundingClientRect();
+  const left = scroll.scrollLeft + box.left + box.width / 2 - frame.left - frame.width / 2;
+  scroll.scrollTo({ left, behavior: calm() ? "auto" : "smooth" });
+}
