@@ -82,23 +82,23 @@ def test_no_edge_runs_through_a_node(name):
 
 
 def points(path):
-    """Points along a path of M, H, L and C commands, close enough to find a collision."""
-    here = (0.0, 0.0)
-    for command, numbers in re.findall(r"([MHLC])([^MHLC]*)", path):
-        values = [float(v) for v in numbers.split()]
-        if command == "H":
-            end = (values[0], here[1])
-        else:
-            end = (values[-2], values[-1])
-        if command == "C":
-            p = np.array([here, values[:2], values[2:4], end])
+    """Points along a path of M, m, h, l and c commands, close enough to find a collision."""
+    here = np.zeros(2)
+    for command, numbers in re.findall(r"([Mmhlc])([^Mmhlc]*)", path):
+        values = [float(v) for v in re.findall(r"-?\d+\.?\d*", numbers)]
+        moves = [(values[0], 0.0)] if command == "h" else np.reshape(values, (-1, 2))
+        if command in "Mm":
+            here = moves[0] + here * (command == "m")
+        elif command == "c":
+            p = np.array([(0.0, 0.0), *moves])
             for s in np.linspace(0, 1, 40):
                 weights = [(1 - s) ** 3, 3 * s * (1 - s) ** 2, 3 * s**2 * (1 - s), s**3]
-                yield tuple(weights @ p)
-        elif command != "M":
-            for s in np.linspace(0, 1, 40):
-                yield tuple((1 - s) * np.array(here) + s * np.array(end))
-        here = end
+                yield tuple(here + weights @ p)
+            here = here + moves[-1]
+        else:
+            for move in moves:
+                yield from (tuple(here + s * np.array(move)) for s in np.linspace(0, 1, 40))
+                here = here + move
 
 
 def test_the_picture_is_the_same_every_time():

@@ -27,7 +27,7 @@ from chainrule.layout import (
     shorten,
     summary,
 )
-from chainrule.narration import WORDS, display, fit, label
+from chainrule.narration import display, fit, label
 
 MARGIN = 12
 VALUE, GRADIENT = "#1f6fb2", "#b9500b"  # where no style sheet says otherwise
@@ -55,17 +55,19 @@ def draw(trace, step=None, title="Computational graph", style=False):
     state = state_after(trace, len(trace) if step is None else step)
     body = "".join(
         [
-            group("edges", edges(trace, columns, places, lanes, state, back=False), VALUE),
-            group("backs", edges(trace, columns, places, lanes, state, back=True), GRADIENT),
-            group("nodes", nodes(trace, columns, places, state, step), "currentColor"),
-            group("variables", labels(trace, columns, places, state), None),
+            group("edges", VALUE, edges(trace, columns, places, lanes, state, back=False)),
+            group("backs", GRADIENT, edges(trace, columns, places, lanes, state, back=True)),
+            group("nodes", "currentColor", nodes(trace, columns, places, state, step)),
+            f'<g class="variables" fill="{VALUE}" font-weight="600">',
+            labels(trace, columns, places, state),
+            "</g>",
         ]
     )
     return (
         f'<svg class="chainrule-picture" xmlns="http://www.w3.org/2000/svg" role="img" '
         f'viewBox="{-MARGIN} {-MARGIN} {n(width)} {n(height)}" width="{n(width)}" '
-        f'height="{n(height)}" style="min-width:{n(0.75 * width)}px" '
-        f'font-family="system-ui, sans-serif" font-size="15">'
+        f'height="{n(height)}" style="min-width:{n(0.75 * width)}px;--width:{n(width)}" '
+        f'font-family="system-ui, sans-serif" font-size="15" text-anchor="middle">'
         f"<title>{escape(title)}</title><desc>{escape(describe(trace))}</desc>"
         f"{'<style>' + STYLE + '</style>' if style else ''}{body}</svg>"
     )
@@ -118,18 +120,40 @@ def state_after(trace, step):
 
 
 def n(number):
-    """A coordinate: at most one decimal, so that the picture is short and the same everywhere."""
-    return f"{round(float(number), 1):g}"
+    """A coordinate in whole pixels, so that the picture is short and the same everywhere."""
+    return f"{round(float(number))}"
 
 
-def group(name, body, stroke):
-    colour = f' fill="none" stroke="{stroke}" stroke-width="1.6"' if stroke else ""
-    return f'<g class="{name}"{colour}>{body}</g>'
+def group(name, stroke, body):
+    return f'<g class="{name}" fill="none" stroke="{stroke}" stroke-width="1.6">{body}</g>'
 
 
-def bend(x1, y1, x2, y2):
-    middle = (x1 + x2) / 2
-    return f"C{n(middle)} {n(y1)} {n(middle)} {n(y2)} {n(x2)} {n(y2)}"
+class Pen:
+    """A path in whole pixels and relative steps, so that it is short."""
+
+    def __init__(self, x, y):
+        self.x, self.y = round(x), round(y)
+        self.path = f"M{self.x} {self.y}"
+
+    def bend(self, x, y):
+        dx, dy = round(x) - self.x, round(y) - self.y
+        if dy == 0:
+            return self.across(x)
+        self.path += f"c{spaced(dx // 2, 0, dx // 2, dy, dx, dy)}"
+        self.x, self.y = round(x), round(y)
+
+    def across(self, x):
+        if round(x) != self.x:
+            self.path += f"h{round(x) - self.x}"
+        self.x = round(x)
+
+    def head(self, way):
+        """An arrowhead here: way 1 points to the right, -1 to the left."""
+        self.path += f"m{spaced(-6 * way, -3.5)}l{spaced(6 * way, 3.5, -6 * way, 3.5)}"
+
+
+def spaced(*numbers):
+    return " ".join(f"{number:g}" for number in numbers).replace(" -", "-")
 
 
 def edges(trace, columns, places, lanes, state, back):
@@ -143,10 +167,11 @@ def edges(trace, columns, places, lanes, state, back):
         tail = column.end - column.trunk
         if not (back and has_no_gradient(variable)):
             known = j in (state.gradients if back else state.valued)
-            y = places[j].y + drop
-            head = arrow(tail + 1, y, -1) if back else ""
-            path = f"M{n(tail)} {n(y)}H{n(column.end)}{head}"
-            drawn.append(mark("wire", f"{j}", known, path))
+            pen = Pen(column.end, places[j].y + drop)
+            pen.across(tail + back)
+            if back:
+                pen.head(-1)
+            drawn.append(mark("wire", f"{j}", known, pen.path))
         for port, i in enumerate(variable.inputs):
             if back and has_no_gradient(trace.variables[i]):
                 continue
@@ -161,25 +186,24 @@ def has_no_gradient(variable):
 
 
 def mark(kind, key, known, path):
-    later = "" if known else " later"
-    return f'<path class="{kind}{later}" data-{kind}="{key}" d="{path}"/>'
+    later = "" if known else ' class="later"'
+    return f'<path{later} data-{kind}="{key}" d="{path}"/>'
 
 
 def edge_path(i, j, port, trace, columns, places, lanes, drop):
-    x, y = columns[places[i].column].end, places[i].y + drop
-    path = f"M{n(x)} {n(y)}"
+    pen = Pen(columns[places[i].column].end, places[i].y + drop)
     for column in range(places[i].column + 1, places[j].column):
-        lane = lanes[i, column]
-        path += bend(x, y, columns[column].start, lane.y + drop)
-        x, y = columns[column].end, lane.y + drop
-        path += f"H{n(x)}"
+        pen.bend(columns[column].start, lanes[i, column].y + drop)
+        pen.across(columns[column].end)
     target = columns[places[j].column]
     rise = port_rise(j, port, trace, places, lanes)
     reach = target.end - target.trunk - 2 * node_reach(trace.variables[j])
     reach += RADIUS - (RADIUS**2 - rise**2) ** 0.5  # the left end is half a circle
-    path += bend(x, y, target.start, places[j].y + rise + drop)
-    path += f"H{n(reach - 1)}"
-    return path + (arrow(reach - 1, places[j].y + rise, 1) if not drop else "")
+    pen.bend(target.start, places[j].y + rise + drop)
+    pen.across(reach - 1)
+    if not drop:
+        pen.head(1)
+    return pen.path
 
 
 def port_rise(j, port, trace, places, lanes):
@@ -196,10 +220,6 @@ def port_rise(j, port, trace, places, lanes):
     return (order.index(port) - (len(inputs) - 1) / 2) * spread
 
 
-def arrow(x, y, way):
-    return f"M{n(x - 6 * way)} {n(y - 3.5)}L{n(x)} {n(y)}L{n(x - 6 * way)} {n(y + 3.5)}"
-
-
 def nodes(trace, columns, places, state, step):
     drawn = []
     for j, variable in enumerate(trace.variables):
@@ -212,11 +232,16 @@ def nodes(trace, columns, places, state, step):
         classes += " now" if step and j == state.active else ""
         symbol = node_symbol(variable)
         size = 18 if len(symbol) < 3 else 13
+        shape = f'<circle r="{RADIUS}"/>'
+        if reach > RADIUS:
+            shape = (
+                f'<rect x="{n(-reach)}" y="{-RADIUS}" width="{n(2 * reach)}" '
+                f'height="{2 * RADIUS}" rx="{RADIUS}"/>'
+            )
         drawn.append(
             f'<g class="{classes}" data-node="{j}" transform="translate({n(x)} {n(places[j].y)})">'
-            f'<rect x="{n(-reach)}" y="{-RADIUS}" width="{n(2 * reach)}" height="{2 * RADIUS}" '
-            f'rx="{RADIUS}"/><text text-anchor="middle" dy=".35em" font-size="{size}" '
-            f'fill="currentColor" stroke="none">{escape(symbol)}</text></g>'
+            f'{shape}<text dy=".35em" font-size="{size}" fill="currentColor" stroke="none">'
+            f"{escape(symbol)}</text></g>"
         )
     return "".join(drawn)
 
@@ -258,27 +283,36 @@ def kept_block(variable, right, top, known):
     words = label("kept", name=name)
     hidden = "" if known else " hidden"
     return (
-        f'<text class="name kept-name{hidden}" x="{n(middle)}" y="{n(top - 4)}" '
-        f'text-anchor="middle" font-size="12" fill="currentColor">{escape(words)}</text>'
-        + block("kept", value, middle, top, known)
+        f'<text class="name kept-name{hidden}" x="{n(middle)}" y="{n(top - 4)}" font-size="12" '
+        f"{PLAIN}>{escape(words)}</text>" + block("kept", value, middle, top, known)
     )
 
 
 def name_text(name, x, y, anchor, size):
     whole = f"<title>{escape(name)}</title>" if shorten(name) != name else ""
     return (
-        f'<text class="name" x="{n(x)}" y="{n(y)}" text-anchor="{anchor}" font-size="{size}" '
-        f'fill="currentColor">{escape(shorten(name))}{whole}</text>'
+        f'<text class="name" x="{n(x)}" y="{n(y)}"{anchored(anchor)} font-size="{size}" '
+        f"{PLAIN}>{escape(shorten(name))}{whole}</text>"
     )
+
+
+PLAIN = 'fill="currentColor" font-weight="400"'
+
+
+def anchored(anchor):
+    return "" if anchor == "middle" else f' text-anchor="{anchor}"'
+
+
+def coloured(kind):
+    """Values have their colour from the group that they stand in."""
+    return f' fill="{GRADIENT}"' if kind == "gradient" else ""
 
 
 def number(kind, value, x, y, anchor, known):
     hidden = "" if known else " hidden"
-    colour = GRADIENT if kind == "gradient" else VALUE
     return (
-        f'<text class="{kind}{hidden}" data-exact="{escape(exact(value))}" x="{n(x)}" y="{n(y)}" '
-        f'text-anchor="{anchor}" font-weight="600" fill="{colour}">'
-        f"{escape(fit(value, NUMBER_ROOM))}</text>"
+        f'<text class="{kind}{hidden}" data-exact="{escape(exact(value))}" x="{n(x)}" y="{n(y)}"'
+        f"{anchored(anchor)}{coloured(kind)}>{escape(fit(value, NUMBER_ROOM))}</text>"
     )
 
 
@@ -301,10 +335,9 @@ def block(kind, value, middle, top, known):
             for r, row in enumerate(rows)
             for c, entry in enumerate(row)
         )
-    colour = GRADIENT if kind == "gradient" else VALUE
     return (
-        f'<g class="{kind}{"" if known else " hidden"}" data-exact="{escape(exact(value))}"{box} '
-        f'fill="{colour}" font-size="13" font-weight="600" text-anchor="end">{body}</g>'
+        f'<g class="{kind}{"" if known else " hidden"}" data-exact="{escape(exact(value))}"{box}'
+        f'{coloured(kind)} font-size="13" text-anchor="end">{body}</g>'
     )
 
 
@@ -371,14 +404,7 @@ def sentence_html(trace, step):
         f'<span class="{kind}">{escape(text)}</span>' if kind else escape(text)
         for kind, text in parts
     )
-    return f'<span class="title">{escape(title)}</span> {said}'
-
-
-def rule(trace, step):
-    """The formula of the node that ran forward in this step, or the local derivatives."""
-    done = trace.steps[step - 1]
-    words = WORDS.get("seed" if done.seed else trace.variables[done.variable].op, WORDS["other"])
-    return words["rule"][done.phase == "backward"]
+    return f"<b>{escape(title)}</b> {said}"
 
 
 def table_html(trace):
@@ -387,9 +413,8 @@ def table_html(trace):
     for step, done in trace.numbered():
         out = trace.variables[done.variable]
         rows.append(
-            f'<tr data-row="{step}" data-rule="{escape(rule(trace, step))}">'
-            f'<th scope="row">{step}</th><td>{escape(label(done.phase))}</td>'
-            f"<td>{escape(out.name)}</td><td>{sentence_html(trace, step)}</td></tr>"
+            f'<tr><th scope="row">{step}</th><td>{escape(label(done.phase))}</td>'
+            f"<td>{escape(out.name)}</td><td>{escape(trace.sentence(step))}</td></tr>"
         )
     columns = ("column.step", "column.phase", "column.variable", "column.said")
     head = "".join(f'<th scope="col">{escape(label(name))}</th>' for name in columns)

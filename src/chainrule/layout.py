@@ -218,7 +218,7 @@ def set_heights(columns):
     top = min(p.y - p.above for c in columns for p in c.places)
     for column in columns:
         for place in column.places:
-            place.y = round(place.y - top, 1)
+            place.y = round(place.y - top)
 
 
 def settle(places, wanted, weights):
@@ -248,10 +248,10 @@ def set_widths(trace, columns):
     x = 0.0
     for column in columns:
         own = [trace.variables[p.variable] for p in column.places if not p.lane]
-        column.trunk = max(map(wire_width, own), default=0.0)
+        column.trunk = round(max(map(wire_width, own), default=0.0))
         heads = [head_width(v) for v in own]
-        column.start, column.end = x, x + max(heads, default=0.0) + column.trunk
-        x = round(column.end + GAP, 1)
+        column.start, column.end = x, x + round(max(heads, default=0.0) + column.trunk)
+        x = column.end + GAP
 
 
 def head_width(variable):

@@ -53,9 +53,10 @@ export function label(name, slots = {}) {
   return WORDS.labels[name].replace(/\{([a-z]+)\}/g, (_, slot) => slots[slot]);
 }
 
-/** Write parts into an element: the numbers wear their colours, all else is text. */
+/** Write parts into an element: numbers wear their colours, a title is bold, all else is text. */
 export function write(place, parts) {
-  const spans = parts.map(([kind, text]) => (kind ? element("span", { class: kind }, text) : text));
+  const made = { "": (text) => text, title: (text) => element("b", {}, text) };
+  const spans = parts.map(([kind, text]) => (made[kind] ?? ((words) => element("span", { class: kind }, words)))(text));
   place.replaceChildren(...spans);
 }
 

@@ -22,8 +22,8 @@ export class Picture {
       keptName: group.querySelector(".kept-name"),
     }));
     this.nodes = by(".node", "data-node");
-    this.wires = [by(".edges .wire", "data-wire"), by(".backs .wire", "data-wire")];
-    this.edges = [by(".edges .edge", "data-edge"), by(".backs .edge", "data-edge")];
+    this.wires = [by(".edges [data-wire]", "data-wire"), by(".backs [data-wire]", "data-wire")];
+    this.edges = [by(".edges [data-edge]", "data-edge"), by(".backs [data-edge]", "data-edge")];
     this.travelling = null;
   }
 

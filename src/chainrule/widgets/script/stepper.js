@@ -4,7 +4,7 @@ import { changes } from "./changes.js";
 import { guessing } from "./guessing.js";
 import { decode, exact } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
-import { button, calm, element, label, player, vector, write } from "./parts.js";
+import { button, calm, element, label, plain, player, vector, write } from "./parts.js";
 import { Picture } from "./picture.js";
 import { cellName, reading } from "./reading.js";
 import { compute, places, readLayers, Run } from "./run.js";
@@ -55,7 +55,7 @@ export function mountStepper(figure, host) {
   function build(now) {
     run = model.runs[level];
     picture = new Picture(scroll.querySelector("svg"), run);
-    rows = [...figure.querySelectorAll(".chainrule-table tr[data-row]")];
+    rows = [...figure.querySelectorAll(".chainrule-table tbody tr")];
     figure.dataset.steps = run.last;
     const before = figure.querySelector(".chainrule-controls");
     walk = player({ last: run.last, turn: run.turn, name: label("walk"), show, count, allow: (to) => asks.allow(to, walk.now(), run) });
@@ -180,7 +180,7 @@ export function mountStepper(figure, host) {
     const few = rows[0].closest("details").open ? stale : stale.slice(0, FEW);
     for (const k of few) {
       const [heading, parts] = run.sentence(k + 1);
-      write(rows[k].lastElementChild, [["title", heading], ["", " "], ...parts]);
+      rows[k].lastElementChild.textContent = `${heading} ${plain(parts)}`;
       delete rows[k].dataset.stale;
     }
     if (few.length < stale.length) pending = requestAnimationFrame(freshen);
