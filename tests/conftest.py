@@ -91,6 +91,7 @@ def show(browser, tmp_path):
         path = tmp_path / f"figure{len(pages)}.html"
         path.write_text(stepper.to_html(), encoding="utf-8")
         page = browser.new_page(**options)
+        page.set_default_timeout(3_000)
         page.on("console", lambda m: complaints.append(m.text) if m.type != "log" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on(

@@ -21,6 +21,7 @@ export function mountStepper(figure, host) {
   const rule = element("p", { class: "chainrule-rule" });
   const told = element("p", { class: "chainrule-reading", "aria-live": "polite" });
   const code = element("pre", { class: "chainrule-code", tabindex: "0", role: "group", "aria-label": label("code") });
+  const note = element("p", { class: "chainrule-note" });
   const tools = element("div", { class: "chainrule-tools" });
   let level = data.level;
   let run = model.runs[level];
@@ -43,7 +44,7 @@ export function mountStepper(figure, host) {
   tools.append(asks.toggle);
 
   scroll.before(tools);
-  sentence.after(asks.form, rule, told, ...(whatIf ? [whatIf.element] : []), code);
+  sentence.after(asks.form, rule, told, whatIf ? whatIf.element : note, code);
   scroll.setAttribute("tabindex", "0");
   scroll.setAttribute("role", "group");
   scroll.setAttribute("aria-label", label("picture", { title }));
@@ -147,7 +148,7 @@ export function mountStepper(figure, host) {
     const foreign = model.base.trace.variables.find((v) => v.op && !(v.op in OPERATIONS) && !(v.op in WORDS));
     const able = model.base.trace.variables.every((v) => !v.op || v.op in OPERATIONS);
     if (foreign && !(host.live && data.open.length)) {
-      rule.after(element("p", { class: "chainrule-note" }, label("not.editable", { op: foreign.op })));
+      note.textContent = label("not.editable", { op: foreign.op });
       return null;
     }
     if (data.open.length === 0 || !(able || host.live)) return null;
@@ -209,7 +210,9 @@ export function mountStepper(figure, host) {
     found.lit.forEach(([i, kind, cells], k) => cells.forEach((flat) => light(i, kind, flat, k === 0)));
   }
 
-  const group = (i, kind) => picture.svg.querySelector(`.variable[data-index="${i}"] g.${kind}`);
+  function group(i, kind) {
+    return picture.svg.querySelector(`.variable[data-index="${i}"] g.${kind}`);
+  }
 
   function drawn({ i, kind }) {
     const place = group(i, kind);

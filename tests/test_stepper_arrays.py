@@ -1,0 +1,339 @@
+"""The stepper on a network: two levels, arrays that can be changed, and how an entry came about."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from chainrule.graph import Variable, sum_
+from chainrule.losses import SoftmaxWithLoss
+from chainrule.network import two_layer_net
+from chainrule.trace import trace_network
+from chainrule.widgets import Stepper
+
+X, T = np.array([[1.0, 2.0], [-3.0, 0.5]]), np.array([0, 1])
+
+
+def net():
+    network = two_layer_net(2, 3, 2, np.random.default_rng(0))
+    rng = np.random.default_rng(1)
+    for key, array in network.params.items():
+        if key.endswith(".b"):
+            array += rng.normal(0, 0.5, array.shape)
+    return network
+
+
+def press(page, name):
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def step(page):
+    return int(page.locator(".chainrule-stepper").get_attribute("data-step"))
+
+
+def exact(page, name, kind="value"):
+    place = page.locator(f'[data-variable="{name}"] .{kind}').first
+    return np.array(json.loads(place.get_attribute("data-exact")))
+
+
+def cell(page, name, kind, entry):
+    return page.locator(f'[data-variable="{name}"] g.{kind} [data-cell="{entry}"]')
+
+
+def lit(page, name, kind):
+    """Where the marked entries of an array are, as (row, column)."""
+    return page.evaluate(
+        """([name, kind]) => {
+            const place = [...document.querySelectorAll(".variable")]
+                .find((one) => one.dataset.variable === name).querySelector(`g.${kind}`);
+            const [left, top, width] = place.dataset.box.split(" ").map(Number);
+            return [...place.querySelectorAll("rect")].map((rect) => [
+                Math.round((rect.getAttribute("y") - top) / 17),
+                Math.round((rect.getAttribute("x") - left) / width),
+            ]).sort();
+        }""",
+        [name, kind],
+    )
+
+
+def told(page):
+    return page.locator(".chainrule-reading").inner_text()
+
+
+# ---------------------------------------------------------------- two levels
+
+
+def test_the_toggle_keeps_the_place_and_the_totals(show):
+    page = show(Stepper(net(), X, T))
+    for now in range(10):
+        page.get_by_role("slider", name="Step").fill(str(now))
+        before = exact(page, "Affine1.W", "gradient")
+        press(page, "Nodes")
+        assert page.locator(".chainrule-stepper").get_attribute("data-steps") == "29"
+        phase = page.locator(".chainrule-stepper").get_attribute("data-phase")
+        assert phase == ("start" if now == 0 else "forward" if now < 5 else "backward")
+        assert np.allclose(exact(page, "Affine1.W", "gradient"), before, rtol=1e-12)
+        press(page, "Layers")
+        assert step(page) == now
+
+
+def test_between_two_layers_the_nodes_belong_to_the_layer_that_they_make_up(show):
+    page = show(Stepper(net(), X, T, level="nodes"))
+    page.get_by_role("slider", name="Step").fill("1")  # the product within Affine1
+    press(page, "Layers")
+    assert step(page) == 1
+
+
+def test_each_level_has_its_own_table_and_its_own_words(show):
+    stepper = Stepper(net(), X, T)
+    page = show(stepper)
+    for level, trace in (("Layers", stepper.trace), ("Nodes", stepper.trace.nodes)):
+        press(page, level)
+        page.locator(".chainrule-table summary").click()
+        cells = page.locator(".chainrule-table tbody td:last-child").all_inner_texts()
+        assert cells == [trace.sentence(k) for k in range(1, len(trace) + 1)]
+
+
+def test_a_network_opens_at_the_level_asked_for_and_both_are_in_the_page(show):
+    page = show(Stepper(net(), X, T, level="nodes"), java_script_enabled=False)
+    assert page.locator(".chainrule-table tbody tr").count() == 29
+    assert page.locator("svg.chainrule-picture").count() == 1  # the other is in a template
+
+
+def test_what_a_layer_keeps_is_drawn_once_it_has_run(show):
+    page = show(Stepper(net(), X, T))
+    mask = page.locator('[data-variable="ReLU1"] g.kept')
+    assert not mask.is_visible()
+    press(page, "Last")
+    assert exact(page, "ReLU1", "kept").tolist() == (exact(page, "ReLU1") > 0).tolist()
+    np.testing.assert_allclose(exact(page, "loss", "kept").sum(axis=1), 1.0, rtol=1e-12)
+
+
+# ---------------------------------------------------------------- what if
+
+
+def changed(name, index, value):
+    """The trace of the network with one number changed, run by Python."""
+    network, x, t = net(), X.copy(), T.copy()
+    {"x": x, "t": t, **network.params}[name][index] = value
+    return trace_network(network, x, t)
+
+
+@pytest.mark.parametrize("level", ["layers", "nodes"])
+@pytest.mark.parametrize(
+    ("name", "index", "value"),
+    [("x", (1, 0), 2.5), ("Affine1.W", (0, 2), -7.0), ("Affine2.b", (1,), 0.25), ("t", (0,), 1)],
+)
+def test_one_changed_entry_changes_every_number_as_in_python(show, level, name, index, value):
+    page = show(Stepper(net(), X, T, step=-1, level=level))
+    page.get_by_text("Change a number").click()
+    field = f"{name}[{','.join(map(str, index))}]"
+    page.locator(f'input[name="{field}"]').fill(str(value))
+    press(page, "Layers")
+    wanted = changed(name, index, value)
+    for variable in wanted.variables:
+        np.testing.assert_allclose(exact(page, variable.name), variable.value, rtol=1e-12)
+        if variable.grad is not None:
+            found = exact(page, variable.name, "gradient")
+            np.testing.assert_allclose(found, variable.grad, rtol=1e-10, atol=1e-14)
+        if variable.kept is not None:
+            kept = exact(page, variable.name, "kept")
+            np.testing.assert_allclose(kept, variable.kept[1], rtol=1e-12)
+    press(page, "Undo")
+    np.testing.assert_allclose(exact(page, "loss"), Stepper(net(), X, T).trace.variables[-1].value)
+
+
+@pytest.mark.parametrize("typed", ["2", "-1", "0.5", "one"])
+def test_a_label_that_is_no_class_is_refused_in_words(show, typed):
+    page = show(Stepper(net(), X, T, step=-1))
+    page.get_by_text("Change a number").click()
+    field = page.locator('input[name="t[0]"]')
+    field.fill(typed)
+    field.press("Tab")
+    said = page.get_by_role("alert").inner_text()
+    assert "t[0] stays 0" in said
+    assert "is not a number" in said or "a whole number from 0 to 1" in said
+    assert exact(page, "t").tolist() == [0, 1]
+
+
+def test_scores_that_grow_without_bound_do_not_overflow(show):
+    a = Variable(np.array([[1.0, 2.0, 0.5]]), "a")
+    page = show(Stepper(SoftmaxWithLoss().expand(a, np.array([1])), step=-1))
+    page.get_by_text("Change a number").click()
+    page.locator('input[name="a[0,1]"]').fill("10000")
+    assert exact(page, page.locator(".variable").last.get_attribute("data-variable")) == 0.0
+    assert "not a number" not in page.locator(".chainrule-picture").inner_html()
+
+
+def test_a_number_is_dragged_in_the_picture_and_one_undo_brings_it_back(show):
+    page = show(Stepper(net(), X, T, step=-1))
+    box = cell(page, "x", "value", "0,1").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    for moved in range(10, 70, 10):
+        page.mouse.move(box["x"] + box["width"] / 2 + moved, box["y"])
+    page.mouse.up()
+    dragged = exact(page, "x")[0, 1]
+    assert dragged > 2.0
+    wanted = changed("x", (0, 1), dragged)
+    np.testing.assert_allclose(exact(page, "loss"), wanted.variables[-1].value, rtol=1e-12)
+    press(page, "Undo")
+    assert exact(page, "x")[0, 1] == 2.0
+    assert page.get_by_role("button", name="Undo").get_attribute("aria-disabled") == "true"
+
+
+def test_a_finger_drags_too(browser, tmp_path):
+    path = tmp_path / "touch.html"
+    path.write_text(Stepper(Variable(2.0, "x") * 3.0, step=-1).to_html(), encoding="utf-8")
+    page = browser.new_page(has_touch=True)
+    page.goto(path.as_uri())
+    page.wait_for_selector(".chainrule-live")
+    box = page.locator('[data-variable="x"] .value').bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    client = page.context.new_cdp_session(page)
+    for kind, points in [
+        ("touchStart", [(x, y)]),
+        ("touchMove", [(x + 20, y)]),
+        ("touchMove", [(x + 48, y)]),
+        ("touchEnd", []),
+    ]:
+        spots = [{"x": a, "y": b} for a, b in points]
+        client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": spots})
+    assert exact(page, "x") > 2.0
+    page.close()
+
+
+def test_an_operation_of_the_authors_own_is_stepped_but_not_edited_and_says_so(show):
+    class Cube:
+        def forward(self, x):
+            self.x = x
+            return x**3
+
+        def backward(self, dout):
+            return (3 * self.x**2 * dout,)
+
+    from chainrule.graph import apply
+
+    page = show(Stepper(apply(Cube(), Variable(2.0, "x")) * 5.0))
+    press(page, "Last")
+    assert exact(page, "x", "gradient") == 60.0
+    assert (
+        "Cube is an operation of the author's own" in page.locator(".chainrule-note").inner_text()
+    )
+    assert page.locator(".chainrule-changes").count() == 0
+
+
+def test_a_network_with_a_layer_of_the_readers_own_steps_by_layers(show):
+    class MyReLU:
+        def forward(self, x):
+            self.mask = x > 0
+            return x * self.mask
+
+        def backward(self, dout):
+            return dout * self.mask
+
+    network = net()
+    network.layers["ReLU1"] = MyReLU()
+    page = show(Stepper(network, X, T, step=-1))
+    wanted = network.gradient(X, T)["Affine1.W"]
+    assert exact(page, "Affine1.W", "gradient").tolist() == wanted.tolist()
+    assert "MyReLU" in page.locator(".chainrule-note").inner_text()
+    assert page.get_by_role("button", name="Nodes").count() == 0
+
+
+# ---------------------------------------------------------------- reading an array
+
+
+def result_of(sentence):
+    """The number that a written-out sum claims, and the sum of its products, from the text."""
+    terms, total = sentence.split(" = ")[1:]
+    products = terms.replace("−", "-").split(" + ")
+    numbers = [[float(n) for n in product.split(" × ")] for product in products]
+    return sum(np.prod(term) for term in numbers), float(total.replace("−", "-"))
+
+
+def test_pointing_at_a_result_marks_its_row_and_column_and_writes_out_the_sum(show):
+    page = show(Stepper(net(), X, T, step=-1))
+    cell(page, "Affine1", "value", "1,2").hover()
+    assert lit(page, "x", "value") == [[1, 0], [1, 1]]
+    assert lit(page, "Affine1.W", "value") == [[0, 2], [1, 2]]
+    assert lit(page, "Affine1.b", "value") == [[0, 2]]
+    assert lit(page, "Affine1", "value") == [[1, 2]]
+    assert told(page).startswith("Affine1[1, 2] = ")
+    computed, claimed = result_of(told(page))
+    assert computed == pytest.approx(claimed, abs=0.02)
+    assert claimed == pytest.approx(exact(page, "Affine1")[1, 2], rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("name", "entry", "marks"),
+    [
+        ("Affine1.W", "1,0", {"x.value": [[0, 1], [1, 1]], "Affine1.gradient": [[0, 0], [1, 0]]}),
+        ("x", "0,1", {"Affine1.gradient": [[0, 0], [0, 1], [0, 2]]}),
+        ("Affine1.b", "0,2", {"Affine1.gradient": [[0, 2], [1, 2]]}),
+    ],
+)
+def test_pointing_at_a_gradient_marks_what_it_was_summed_from(show, name, entry, marks):
+    page = show(Stepper(net(), X, T, step=-1))
+    cell(page, name, "gradient", entry).hover()
+    for place, where in marks.items():
+        assert lit(page, *place.rsplit(".", 1)) == where
+    assert told(page).startswith(f"∂loss/∂{name}[")
+    computed, claimed = result_of(told(page))
+    assert computed == pytest.approx(claimed, abs=0.01)
+
+
+def test_the_gradient_of_the_scores_is_read_as_y_minus_t_over_n(show):
+    page = show(Stepper(net(), X, T, step=-1))
+    cell(page, "Affine2", "gradient", "0,0").hover()
+    numbers = [float(n) for n in re.findall(r"\d+\.?\d*", told(page).split(" = ")[1])]
+    assert (numbers[0] - numbers[1]) / numbers[2] == pytest.approx(
+        exact(page, "Affine2", "gradient")[0, 0], abs=1e-3
+    )
+
+
+@pytest.mark.parametrize("name", ["Affine1", "ReLU1", "Affine2"])
+def test_at_the_level_of_nodes_every_entry_can_be_read_too(show, name):
+    page = show(Stepper(net(), X, T, step=-1, level="nodes"))
+    for kind in ("value", "gradient"):
+        cell(page, name, kind, "1,1").hover()
+        assert told(page).count("=") >= 1
+        assert "not a number" not in told(page)
+
+
+def test_the_arrow_keys_read_entry_by_entry_and_leave_the_step_alone(show):
+    page = show(Stepper(net(), X, T, step=-1))
+    grid = page.locator('[data-variable="Affine1"] g.value')
+    grid.focus()
+    assert told(page).startswith("Affine1[0, 0]")
+    for key in ("ArrowRight", "ArrowDown", "ArrowRight", "ArrowRight"):
+        page.keyboard.press(key)
+    assert told(page).startswith("Affine1[1, 2]")
+    assert step(page) == 9
+    assert "Affine1, value, 2 by 3" in grid.get_attribute("aria-label")
+
+
+def test_each_step_reads_the_first_entry_of_its_result_by_itself(show):
+    page = show(Stepper(net(), X, T))
+    press(page, "Forward")
+    assert told(page).startswith("Affine1[0, 0] = 1 × ")
+
+
+def test_a_long_sum_is_written_with_its_first_and_last_terms(show):
+    rng = np.random.default_rng(0)
+    x, w = Variable(rng.normal(size=(2, 40)), "x"), Variable(rng.normal(size=(40, 3)), "w")
+    y = x @ w
+    y.name = "y"
+    page = show(Stepper(sum_(y), step=-1))
+    cell(page, "y", "value", "0,0").hover()
+    assert "…" in told(page) and told(page).count("×") == 7
+
+
+def test_a_large_net_shows_shapes_and_ranges_and_stays_light(show):
+    network = two_layer_net(64, 20, 10, np.random.default_rng(0))
+    stepper = Stepper(network, np.random.default_rng(1).random((5, 64)), np.arange(5))
+    page = show(stepper)
+    press(page, "Last")
+    words = page.locator('[data-variable="Affine1.W"] .gradient').text_content()
+    assert "(64, 20)" in words and "…" in words
