@@ -19,7 +19,7 @@ def product():
 @pytest.fixture
 def page(show):
     page = show(Stepper(product()))
-    page.get_by_role("button", name="Ask me first").click()
+    page.get_by_role("button", name="Let me guess").click()
     return page
 
 
@@ -141,12 +141,12 @@ def test_the_score_is_forgotten_on_leaving(page):
     guess(page, "-12")
     page.reload()
     page.wait_for_selector(".chainrule-live")
-    assert page.get_by_role("button", name="Ask me first").get_attribute("aria-pressed") == "false"
+    assert page.get_by_role("button", name="Let me guess").get_attribute("aria-pressed") == "false"
     assert not page.locator(".chainrule-score").is_visible()
 
 
 def test_switched_off_everything_can_be_seen_again(page):
-    page.get_by_role("button", name="Ask me first").click()
+    page.get_by_role("button", name="Let me guess").click()
     page.get_by_role("button", name="Last").click()
     assert step(page) == 5
 
@@ -157,7 +157,7 @@ def test_of_an_array_one_entry_is_asked_for(show):
     net = two_layer_net(2, 3, 2, np.random.default_rng(0))
     stepper = Stepper(net, np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0, 1]))
     page = show(stepper)
-    page.get_by_role("button", name="Ask me first").click()
+    page.get_by_role("button", name="Let me guess").click()
     forward(page)
     out = stepper.trace.variables[3].value
     row, column = np.unravel_index(np.abs(out).argmax(), out.shape)

@@ -374,7 +374,7 @@ WORDS = {
         "not.label": "{name} is a class, a whole number from 0 to {most}",
         "stays": "{why}. {name} stays {value}.",
         "not.editable": "The numbers cannot be changed in this page: {op} is an operation of the author's own.",
-        "ask": "Ask me first",
+        "ask": "Let me guess",
         "ask.value": "What is {name}?",
         "ask.cell": "What is entry {cell} of {name}?",
         "ask.gradient": "Which gradient goes to {name}?",
@@ -392,6 +392,9 @@ WORDS = {
         "read.none": "Point at a number of an array, or tap it, to see what made it.",
         "value": "value",
         "gradient": "gradient",
+        "quiz.title": "Question",
+        "quiz.right": "Right.",
+        "quiz.wrong": "Not right.",
     },
 }
 

@@ -1,0 +1,145 @@
+"""Reading without seeing or without a mouse: an audit by axe of pages and figures, in every state."""
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from test_site import READ
+from test_stepper import bill
+
+from chainrule.network import two_layer_net
+from chainrule.widgets import Stepper
+
+SCHEMES, WIDTHS = ("light", "dark"), (1280, 360)
+
+
+def findings(page):
+    """What axe finds, as "rule: element" lines."""
+    # without preload axe does not ask for style sheets again, by addresses that it guesses wrongly
+    results = Axe().run(page, options={"preload": False}).response["violations"]
+    return [f"{found['id']}: {node['html'][:160]}" for found in results for node in found["nodes"]]
+
+
+def at(width):
+    return {"width": width, "height": 800}
+
+
+def network():
+    net = two_layer_net(2, 3, 2, np.random.default_rng(0))
+    return Stepper(net, np.array([[1.0, 2.0], [-3.0, 0.5]]), np.array([0, 1]), caption="A net.")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("path", READ)
+def test_axe_finds_nothing_on_a_page(path, width, scheme, open_page):
+    page = open_page(path, viewport=at(width), color_scheme=scheme, reduced_motion="reduce")
+    page.wait_for_load_state("networkidle")
+    for button in page.get_by_role("button", name="Last").all():
+        button.click()
+    assert findings(page) == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("level", ["Layers", "Nodes"])
+def test_axe_finds_nothing_in_a_stepper_with_everything_open(level, width, scheme, show):
+    page = show(network(), viewport=at(width), color_scheme=scheme, reduced_motion="reduce")
+    page.get_by_role("button", name=level, exact=True).click()
+    for name in ("Forward", "Last"):
+        page.get_by_role("button", name=name).click()
+        assert findings(page) == []
+    page.eval_on_selector_all("details", "all => all.forEach((one) => (one.open = true))")
+    page.locator('input[name="x[0,0]"]').fill("five")
+    page.locator('input[name="x[0,0]"]').press("Tab")
+    page.get_by_role("button", name="First").click()
+    page.get_by_role("button", name="Let me guess").click()
+    page.get_by_role("button", name="Forward").click()
+    assert page.locator('input[name="guess"]').is_visible()
+    assert findings(page) == []
+
+
+def test_every_control_can_be_reached_and_used_by_keyboard_alone(show):
+    page = show(Stepper(bill()))
+    reached = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        name = page.evaluate(
+            """() => {
+                const at = document.activeElement;
+                return at.getAttribute("aria-label") ?? at.name ?? at.textContent;
+            }"""
+        )
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle !== 'none'")
+        if page.evaluate("document.activeElement === document.body"):
+            break
+        assert outline, f"no visible focus on {name}"
+        reached.append(name)
+    for name in ["Let me guess", "First", "Back", "Play", "Forward", "Last", "Step", "Speed"]:
+        assert name in reached
+    assert reached.index("First") < reached.index("Step")
+
+
+def test_space_on_a_focused_button_presses_that_button(show):
+    page = show(Stepper(bill()))
+    page.get_by_role("button", name="Forward").focus()
+    page.keyboard.press("Space")
+    assert page.locator(".chainrule-stepper").get_attribute("data-step") == "1"
+
+
+def test_each_step_is_spoken_once(show):
+    """The live region is written once a step, with the whole sentence."""
+    page = show(Stepper(bill()))
+    page.evaluate(
+        """() => {
+            globalThis.said = [];
+            const place = document.querySelector("[role=status]");
+            new MutationObserver(() => said.push(place.textContent))
+                .observe(place, { childList: true, characterData: true, subtree: true });
+        }"""
+    )
+    for _ in range(3):
+        page.keyboard.press("Tab")
+    page.locator(".chainrule-scroll").focus()
+    for _ in range(9):
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(20)
+    trace = Stepper(bill()).trace
+    assert page.evaluate("said") == [trace.sentence(k) for k in range(1, 10)]
+
+
+@pytest.mark.parametrize(
+    ("width", "letters"), [(360, "16px"), (640, "16px"), (1280, "32px")], ids=str
+)
+def test_narrow_windows_and_large_letters_cut_nothing_off(show, width, letters):
+    """360 pixels; 200 % zoom of a window of 1280; letters of twice the size."""
+    page = show(network(), viewport=at(width))
+    page.evaluate("letters => (document.documentElement.style.fontSize = letters)", letters)
+    page.get_by_role("button", name="Last").click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll(".chainrule-controls *, .chainrule-tools *")]
+            .filter((e) => e.getBoundingClientRect().right > innerWidth + 1)
+            .map((e) => e.outerHTML.slice(0, 80))"""
+    )
+    assert cut == []
+
+
+def test_values_travel_along_the_edges_unless_motion_is_unwelcome(show):
+    page = show(Stepper(bill()))
+    page.get_by_role("button", name="Forward").click()
+    assert page.locator(".token").count() >= 1
+    page.wait_for_function("document.querySelectorAll('.token').length === 0")
+    still = show(Stepper(bill()), reduced_motion="reduce")
+    still.get_by_role("button", name="Forward").click()
+    assert still.locator(".token").count() == 0
+
+
+def test_play_says_that_it_rests_at_the_turn_and_keeps_the_pace_it_is_given(show):
+    page = show(Stepper(bill()), reduced_motion="reduce")
+    page.clock.install()
+    page.get_by_role("combobox", name="Speed").select_option("4")
+    page.get_by_role("button", name="Play").click()
+    page.clock.run_for(4 * 350 + 50)
+    assert page.locator(".chainrule-stepper").get_attribute("data-step") == "4"
+    assert "This is the turn" in page.get_by_role("status").inner_text()
+    assert page.get_by_role("button", name="Play").is_visible()
