@@ -1,5 +1,6 @@
-"""The same figure in a real JupyterLab, with a live kernel, driven in the browser."""
+"""The same figure in a real JupyterLab and a real Notebook, with a live kernel, driven in the browser."""
 
+import json
 import os
 import socket
 import subprocess
@@ -27,26 +28,37 @@ slider = IntSlider(min=0, max=len(stepper.trace))
 link = jslink((stepper, "step"), (slider, "value"))
 HBox([stepper, slider])""",
     "print('step', stepper.step)",
+    "print(dict(stepper.inputs), stepper.trace.variables[-1].value, side.value)",
+    "stepper.inputs = {'side': 5.0, 'price': 20.0}",
 ]
+SERVERS = {
+    "lab": (["jupyterlab", "--LabApp.news_url="], "lab/tree/figure.ipynb"),
+    "notebook": (["notebook"], "notebooks/figure.ipynb"),
+}
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """The address of a JupyterLab that serves a folder with one notebook."""
-    folder = tmp_path_factory.mktemp("lab")
+@pytest.fixture(scope="module", params=SERVERS)
+def page(request, browser, tmp_path_factory):
+    """A notebook with two views of one figure, run top to bottom, in JupyterLab and in Notebook."""
+    (module, *options), path = SERVERS[request.param]
+    pytest.importorskip(module, reason=f"{module} is not installed")
+    folder = tmp_path_factory.mktemp(request.param)
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in CELLS])
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(notebook, folder / "figure.ipynb")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "jupyterlab", "--allow-root", "--no-browser"]
+    command = [sys.executable, "-m", module, *options, "--allow-root", "--no-browser"]
     command += [f"--port={port}", "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}"]
-    command += ["--expose-app-in-browser", "--LabApp.news_url=", "--ServerApp.port_retries=0"]
+    command += ["--expose-app-in-browser", "--ServerApp.port_retries=0"]
     home = {"JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTER_DATA_DIR": str(folder / "data")}
     with open(folder / "log", "w") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **home})
-        yield f"http://127.0.0.1:{port}", folder / "log"
+        page = browser.new_page(viewport={"width": 1280, "height": 1400})
+        open_notebook(page, f"http://127.0.0.1:{port}/{path}", folder / "log")
+        yield page
+        page.close()
         server.terminate()
         server.wait(20)
 
@@ -57,37 +69,102 @@ KERNEL_IS_IDLE = """() => {
 }"""
 
 
-def open_notebook(browser, lab):
-    address, log = lab
-    page = browser.new_page(viewport={"width": 1280, "height": 1400})
+def open_notebook(page, address, log):
     for _ in range(120):
         try:
-            page.goto(f"{address}/lab/tree/figure.ipynb")
+            page.goto(address)
             break
         except Exception:
             time.sleep(0.5)
     else:
-        pytest.fail(f"JupyterLab did not start: {log.read_text()}")
+        pytest.fail(f"the server did not start: {log.read_text()}")
     page.wait_for_function(KERNEL_IS_IDLE, timeout=90_000)
-    page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
+    for cell in range(2):
+        run(page, cell)
     page.wait_for_function(
         "document.querySelectorAll('.chainrule-live').length === 2", timeout=90_000
     )
-    return page
 
 
-def test_a_click_moves_every_view_the_slider_and_the_trait_in_python(browser, lab):
-    page = open_notebook(browser, lab)
+def run(page, number):
+    """Run one cell."""
+    page.evaluate(
+        """(number) => {
+            const notebook = jupyterapp.shell.currentWidget.content;
+            notebook.activeCellIndex = number;
+            return jupyterapp.commands.execute("notebook:run-cell");
+        }""",
+        number,
+    )
+
+
+def prints(page, number, wanted):
+    """Whether a cell prints `wanted`, once the messages on their way to the kernel have arrived."""
+    for _ in range(20):
+        if printed(page, number) == wanted:
+            return True
+        time.sleep(0.25)
+    return False
+
+
+def printed(page, number):
+    """What a cell prints when it is run now."""
+    run(page, number)
+    return page.evaluate(
+        """(number) => {
+            const cell = jupyterapp.shell.currentWidget.content.widgets[number];
+            return cell.model.outputs.toJSON().map((output) => output.text ?? "").join("");
+        }""",
+        number,
+    )
+
+
+def wait_for(page, condition):
+    """Until the condition on `figures`, every view of the figure, holds."""
+    page.wait_for_function(
+        f"(() => {{ const figures = [...document.querySelectorAll('.chainrule-live')]; return {condition}; }})()",
+        timeout=30_000,
+    )
+
+
+def exact(page, view, name, kind):
+    place = page.locator(".chainrule-live").nth(view).locator(f'[data-variable="{name}"] .{kind}')
+    return json.loads(place.get_attribute("data-exact"))
+
+
+def test_a_click_moves_every_view_the_slider_and_the_trait_in_python(page):
     figures = page.locator(".chainrule-live")
     figures.first.get_by_role("button", name="Forward").click()
     page.keyboard.press("ArrowRight")
-    page.wait_for_function(
-        """[...document.querySelectorAll(".chainrule-live")].every((f) => f.dataset.step === "2")"""
-    )
+    wait_for(page, "figures.every((figure) => figure.dataset.step === '2')")
     page.wait_for_function("document.querySelector('.widget-readout')?.textContent === '2'")
-    page.locator(".jp-CodeCell .cm-content").nth(2).click()
-    page.evaluate("jupyterapp.commands.execute('notebook:run-cell')")
-    page.wait_for_function(
-        "document.querySelectorAll('.jp-CodeCell')[2].innerText.includes('step 2')", timeout=30_000
+    assert prints(page, 2, "step 2\n")
+
+
+def test_a_number_changed_in_one_view_is_computed_in_python_and_shown_in_the_other(page):
+    figures = page.locator(".chainrule-live")
+    figures.first.get_by_role("button", name="Last").click()
+    figures.first.locator('input[name="side"]').fill("4")
+    wait_for(page, "figures[1].querySelector('input[name=side]').value === '4'")
+    for view in (0, 1):
+        assert exact(page, view, "total", "value") == 320
+        assert exact(page, view, "side", "gradient") == 160
+    assert (
+        printed(page, 3) == "{'side': 4, 'price': 20} 320.0 3.0\n"
+    )  # the reader's own is as it was
+
+
+def test_a_number_changed_in_python_is_shown_in_every_view(page):
+    run(page, 4)
+    wait_for(
+        page, "figures.every((figure) => figure.querySelector('input[name=side]').value === '5')"
     )
-    page.close()
+    for view in (0, 1):
+        assert exact(page, view, "total", "value") == 500
+
+
+def test_the_picture_is_in_the_saved_output_too(page):
+    kinds = page.evaluate(
+        "Object.keys(jupyterapp.shell.currentWidget.content.widgets[0].model.outputs.toJSON()[0].data)"
+    )
+    assert {"text/html", "text/plain", "application/vnd.jupyter.widget-view+json"} <= set(kinds)

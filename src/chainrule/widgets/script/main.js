@@ -40,6 +40,7 @@ export function hydrate(root = document) {
 function render({ model, el }) {
   el.innerHTML = model.get("html"); // made in Python, where every name is escaped
   const figure = el.firstElementChild;
+  figure.dataset.lmSuppressShortcuts = "true"; // or Notebook would take the arrow keys for itself
   const host = {
     live: true,
     tell(name, value) {

@@ -40,11 +40,14 @@ export const setDisabled = (made, disabled) => made.setAttribute("aria-disabled"
 
 /** A template as [kind, text] parts; a slot is {x} or {x.name}, and a slot's content [kind, text]. */
 export function fill(template, slots) {
-  return template
-    .split(/(\{[a-z]+(?:\.[a-z]+)?\})/)
-    .map((part, k) => (k % 2 ? slots[part.slice(1, -1)] : ["", part]))
+  if (!cut.has(template)) cut.set(template, template.split(/\{([a-z]+(?:\.[a-z]+)?)\}/));
+  return cut
+    .get(template)
+    .map((part, k) => (k % 2 ? slots[part] : ["", part]))
     .filter(([, text]) => text !== "");
 }
+
+const cut = new Map(); // template -> text and slots in turn
 
 export const plain = (parts) => parts.map(([, text]) => text).join("");
 

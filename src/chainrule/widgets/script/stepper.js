@@ -172,19 +172,20 @@ export function mountStepper(figure, host) {
   }
 
   /**
-   * Write the table's stale sentences anew: all at once where they can be seen, else a few a frame, so that
-   * a long table does not hold up the picture.
+   * Write the table's stale sentences anew: at once those that can be seen, the others a few a frame, so
+   * that a long table does not hold up the picture.
    */
   function freshen() {
     cancelAnimationFrame(pending);
-    const stale = rows.flatMap((row, k) => (row.dataset.stale === undefined ? [] : [k]));
-    const few = rows[0].closest("details").open ? stale : stale.slice(0, FEW);
-    for (const k of few) {
+    const waiting = rows.flatMap((row, k) => (row.dataset.stale === undefined ? [] : [k]));
+    const first = waiting.slice(0, FEW);
+    const seen = rows[0].closest("details").open ? waiting.slice(FEW).filter((k) => inWindow(rows[k])) : [];
+    for (const k of [...first, ...seen]) {
       const [heading, parts] = run.sentence(k + 1);
       rows[k].lastElementChild.textContent = `${heading} ${plain(parts)}`;
       delete rows[k].dataset.stale;
     }
-    if (few.length < stale.length) pending = requestAnimationFrame(freshen);
+    if (first.length + seen.length < waiting.length) pending = requestAnimationFrame(freshen);
   }
 
   // ---- reading an array, entry by entry
@@ -287,7 +288,7 @@ export function mountStepper(figure, host) {
   };
 }
 
-const FEW = 40; // rows of a table that are written in one frame while nobody looks
+const FEW = 40; // rows of a table that are written in one frame, beside those that can be seen
 const ROW = 17; // the height of a row of a grid, as in chainrule/layout.py
 
 /** The runs behind a figure: of its nodes, and of its layers where it has any. */
@@ -362,6 +363,11 @@ function showCode(code, trace, now) {
       return element("span", { class: ran ? "ran" : "" }, `${line}\n`);
     }),
   );
+}
+
+function inWindow(element) {
+  const { top, bottom } = element.getBoundingClientRect();
+  return bottom > 0 && top < innerHeight;
 }
 
 /** Keep the node that runs in view where the picture is wider than the page. */
