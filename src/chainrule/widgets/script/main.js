@@ -40,7 +40,8 @@ export function hydrate(root = document) {
 function render({ model, el }) {
   el.innerHTML = model.get("html"); // made in Python, where every name is escaped
   const figure = el.firstElementChild;
-  figure.dataset.lmSuppressShortcuts = "true"; // or Notebook would take the arrow keys for itself
+  // or Notebook would take the arrow keys for itself, before they reach the figure
+  figure.addEventListener("focusin", (event) => (event.target.dataset.lmSuppressShortcuts = "true"));
   const host = {
     live: true,
     tell(name, value) {
