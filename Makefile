@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SITE := _build/html/index.html
-CHAPTERS := $(sort $(wildcard book/*.ipynb))
+CHAPTERS := $(sort $(wildcard book/*.ipynb book/reference/*.ipynb))
 SOURCES := $(shell find book src _theme third_party -type f -not -path '*/.ipynb_checkpoints/*' -not -path '*/__pycache__/*' -not -path '*.egg-info/*')
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
@@ -20,7 +20,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export PYTHONHASHSEED := 0
 
-.PHONY: help env book test unit nbval lint format notebooks lock upgrade serve clean
+.PHONY: help env book test unit nbval bench lint format notebooks lock upgrade serve clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */ /' | while read -r name what; do printf '%-11s%s\n' "$$name" "$$what"; done
@@ -53,6 +53,9 @@ unit: $(READY)  ## run the tests that need neither the built site nor a browser
 
 nbval: $(READY)  ## run every chapter and compare its outputs
 	$(PYTEST) --nbval --nbval-current-env $(CHAPTERS)
+
+bench: $(READY)  ## measure how heavy and how quick the figures are
+	$(BIN)/python benchmarks/stepper.py
 
 lint: $(READY)  ## check the form of code and notebooks
 	$(BIN)/ruff format --check .

@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "chainrule"
-CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
+CHAPTERS = sorted((ROOT / "book").rglob("*.ipynb"))
 every_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 
 # A module may import what stands in an earlier row, never in its own or a later one.
@@ -29,7 +29,11 @@ ORDER = [
     ["losses"],
     ["numeric"],
     ["network"],
+    ["probe"],
     ["training", "mistakes"],
+    ["evidence", "chain", "findings"],
+    ["judge"],
+    ["state"],
     ["doctor"],
     ["gradcheck"],
     ["exercises"],
@@ -206,3 +210,13 @@ def test_a_chapter_is_committed_with_its_outputs_and_no_error(chapter):
     assert all(cell.execution_count for cell in cells if cell.source.strip())
     kinds = {output.output_type for cell in cells for output in cell.outputs}
     assert kinds and "error" not in kinds
+
+
+def test_the_picture_of_the_readme_is_what_the_package_draws():
+    """Draw it anew with: python tests/readme_picture.py."""
+    from readme_picture import PICTURE, picture
+
+    assert f"]({PICTURE.relative_to(ROOT).as_posix()})" in (ROOT / "README.md").read_text(
+        encoding="utf-8"
+    )
+    assert PICTURE.read_text(encoding="utf-8") == picture()

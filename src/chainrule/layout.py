@@ -13,7 +13,7 @@ import numpy as np
 from chainrule.narration import display, fit
 
 RADIUS = 19  # of a node
-GAP = 34  # between columns, where edges bend
+GAP = 34  # between columns, where edges bend; at most twice as much
 ROW = 17  # the height of a line of numbers
 CELL_ROOM = (
     5  # characters that a cell of a grid holds at least, and a number on a wire: NUMBER_ROOM
@@ -251,7 +251,13 @@ def set_widths(trace, columns):
         column.trunk = round(max(map(wire_width, own), default=0.0))
         heads = [head_width(v) for v in own]
         column.start, column.end = x, x + round(max(heads, default=0.0) + column.trunk)
-        x = column.end + GAP
+        x = column.end + gap_after(column)
+
+
+def gap_after(column):
+    """The room where edges bend, wider where they climb far: a steep line is hard to follow."""
+    climbs = [abs(place.y - user.y) for place in column.places for user in place.right]
+    return round(min(max(GAP, 0.3 * max(climbs, default=0.0)), 2 * GAP))
 
 
 def head_width(variable):
