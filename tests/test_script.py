@@ -1,5 +1,6 @@
 """The script by itself: it shows, draws, computes and says what Python does."""
 
+import gzip
 import math
 
 import numpy as np
@@ -184,3 +185,22 @@ def test_python_and_script_say_every_sentence_alike(module):
             stepper.trace.to_json(),
         )
         assert said == [stepper.trace.sentence(k) for k in range(len(stepper.trace) + 1)]
+
+
+# ---------------------------------------------------------------- weight
+
+
+def test_all_figures_together_are_light():
+    from chainrule.widgets import page
+
+    sizes = [len(gzip.compress(text.encode())) for text in (page.module(), page.style())]
+    assert sum(sizes) <= 30_000
+
+
+def test_a_stepper_of_thirty_nodes_is_light():
+    rng = np.random.default_rng(0)
+    made = [Variable(float(rng.normal()), f"x{k}") for k in range(5)]
+    while len(made) < 35:
+        x, y = made[rng.integers(max(0, len(made) - 9), len(made))], made[-1]
+        made.append([x + y, x * y, x - y][rng.integers(3)])
+    assert len(Stepper(made[-1]).html) <= 60_000
