@@ -91,7 +91,11 @@ def main():
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         browser = playwright.chromium.launch(
             executable_path=find_browser.find(),
-            args=[*find_browser.ARGUMENTS, "--js-flags=--expose-gc", "--enable-precise-memory-info"],
+            args=[
+                *find_browser.ARGUMENTS,
+                "--js-flags=--expose-gc",
+                "--enable-precise-memory-info",
+            ],
             chromium_sandbox=False,
         )
         print(f"Chromium {browser.version}")
