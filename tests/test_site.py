@@ -179,3 +179,22 @@ def test_without_javascript_the_text_and_every_figure_stand(path, open_page):
     for figure in page.locator(".chainrule-stepper").all():
         assert figure.locator("svg").first.is_visible()
         assert figure.locator("table").count() == 1
+
+
+def test_a_menu_opens_and_closes_by_click_and_by_key(open_page):
+    page = open_page("book/07_network.html", viewport={"width": 1280, "height": 800})
+    button = page.get_by_role("button", name="Download this page")
+    link = page.locator("a.btn-download-source-button")
+    assert not link.is_visible()
+    button.click()
+    page.mouse.move(640, 600)  # the theme shows a menu under the pointer, opened or not
+    assert link.is_visible() and button.get_attribute("aria-expanded") == "true"
+    box = link.bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 1280
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.className").count("btn-download-source-button")
+    page.keyboard.press("Escape")
+    assert not link.is_visible()
+    button.click()
+    page.mouse.click(640, 600)
+    assert not link.is_visible()

@@ -4,6 +4,9 @@
 `drawing` for the picture and `stepper.js`, beside this file, for the script.
 """
 
+from chainrule.widgets.explorer import Explorer
+from chainrule.widgets.quiz import Quiz
+from chainrule.widgets.replay import Replay, record_training
 from chainrule.widgets.stepper import Stepper
 
-__all__ = ["Stepper"]
+__all__ = ["Explorer", "Quiz", "Replay", "Stepper", "record_training"]

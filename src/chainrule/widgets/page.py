@@ -76,8 +76,10 @@ def module():
 
 @cache
 def style():
-    """The one style sheet of all figures."""
-    return "".join(read("style", f"{name}.css") for name in STYLES)
+    """The one style sheet of all figures, without comments and indentation."""
+    sheet = "".join(read("style", f"{name}.css") for name in STYLES)
+    sheet = re.sub(r"/\*.*?\*/", "", sheet, flags=re.DOTALL)
+    return "\n".join(line.strip() for line in sheet.splitlines() if line.strip()) + "\n"
 
 
 def read(folder, name):

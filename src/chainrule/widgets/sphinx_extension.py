@@ -22,8 +22,15 @@ NEEDS = {
     "sphinx-design": "sd-",
     "togglebutton": 'class="toggle',
 }
-# Font Awesome's part of the theme: book.css draws the few icons that our pages show.
-UNUSED = ["scripts/fontawesome.js*", "scripts/*.map", "styles/*.map", "vendor", "*macros.html"]
+# Of the theme: Font Awesome (book.css draws the few icons that our pages show), Bootstrap (menus.js).
+UNUSED = [
+    "scripts/fontawesome.js*",
+    "scripts/bootstrap.js*",
+    "scripts/*.map",
+    "styles/*.map",
+    "vendor",
+    "*macros.html",
+]
 ICON_FONTS = re.compile(
     r"@font-face\{[^{}]*fontawesome[^{}]*\}|(?<=[}/])(?:\.fa[\w-]*:+before,?)+\{[^{}]*\}"
 )

@@ -1,1 +1,148 @@
-export function mountExplorer() { throw new Error("not written"); }
+// The explorer: a slider along recorded curves, and a choice of recorded runs. It computes no curve.
+
+import { decode, display } from "./numbers.js";
+import { element, label } from "./parts.js";
+
+/** The pixel of a number on an axis of Python's, or null where it has no place; `Axis.at`. */
+export function placeOn([log, low, high, start, end], value) {
+  if (!Number.isFinite(value) || (log && value <= 0)) return null;
+  return start + (((log ? Math.log10(value) : value) - low) / (high - low)) * (end - start);
+}
+
+const tenth = (pixel) => Math.round(pixel * 10) / 10;
+
+/** The points of a curve, null for one that has no place; `points_of`. */
+export function pointsOf(xs, ys, across, up) {
+  return ys.map((y, k) => {
+    const place = [placeOn(across, xs[k]), placeOn(up, y)];
+    return place.includes(null) ? null : place.map(tenth);
+  });
+}
+
+/** The paths of a curve: line, dots, crosses; `line_path` and its sisters. */
+export function curvePaths(points, kinks, dotted) {
+  const line = points.map((p, k) => (p ? (points[k - 1] ? `L${p.join(" ")}` : `M${p.join(" ")}h0`) : ""));
+  const dots = points.map((p) => (p && dotted ? `M${p.join(" ")}h0` : ""));
+  const crosses = kinks.map((k) => (points[k] ? `M${points[k].join(" ")}m-4-4l8 8m0-8l-8 8` : ""));
+  return [line, dots, crosses].map((parts) => parts.join(""));
+}
+
+/** Put a mark on a point, or hide it where there is none. */
+export function setMark(mark, point) {
+  mark.setAttribute("visibility", point ? "visible" : "hidden");
+  if (point) mark.setAttribute("transform", `translate(${point.join(" ")})`);
+}
+
+/** Make one served explorer live. */
+export function mountExplorer(figure, host) {
+  const data = JSON.parse(figure.querySelector("script").textContent);
+  const { grid, across, up, settings } = data;
+  const [x, y, kink] = data.names;
+  const records = data.records.map((record) => {
+    const ys = record.ys.map((curve) => curve.map(decode));
+    return { ...record, ys, points: ys.map((curve) => pointsOf(grid, curve, across, up)) };
+  });
+  const all = (selector) => [...figure.querySelectorAll(selector)];
+  const svg = figure.querySelector(".chainrule-chart");
+  const [curves, marks, names] = [all(".curve"), all(".mark"), all(".chainrule-chart > text")];
+  const [guide, note, notes] = [svg.querySelector(".guide"), figure.querySelector(".chainrule-said"), all(".chainrule-notes li")];
+  const [table, ...others] = all(".chainrule-wide table");
+  const rows = [...table.tBodies[0].rows];
+  let index = Number(figure.dataset.index);
+  let record;
+
+  const last = grid.length - 1;
+  const slider = element("input", { type: "range", min: 0, max: last, step: 1, "aria-label": x });
+  const counter = element("span", { class: "chainrule-counter" });
+  slider.addEventListener("input", () => go(Number(slider.value)));
+  svg.after(element("div", { class: "chainrule-controls" }, slider, counter));
+  const selects = settings.map(([name, values]) => chooser(name, values));
+  if (selects.length) svg.before(element("div", { class: "chainrule-choosers" }, ...selects.map((one) => one.parentNode)));
+  for (const other of others) other.hidden = true; // a choice shows them
+  for (const event of ["pointerdown", "pointermove"]) svg.addEventListener(event, point);
+  choose(data.chosen);
+
+  function chooser(name, values) {
+    const select = element("select", {}, ...values.map((value, k) => element("option", { value: k }, String(value))));
+    select.addEventListener("change", () => {
+      const chosen = settings.map(([, all], k) => all[selects[k].value]);
+      choose(chosen);
+      host.tell("chosen", Object.fromEntries(settings.map(([name], k) => [name, chosen[k]])));
+    });
+    element("label", {}, name, " ", select);
+    return select;
+  }
+
+  /** Show the record of these choices: a value for each setting. */
+  function choose(chosen) {
+    let at = 0;
+    settings.forEach(([, values], k) => {
+      const picked = values.indexOf(chosen[k]);
+      selects[k].value = picked;
+      at = at * values.length + picked;
+    });
+    record = records[at];
+    curves.forEach((curve, k) => {
+      const paths = curvePaths(record.points[k], record.kinks[k], data.dots);
+      [...curve.children].forEach((path, part) => path.setAttribute("d", paths[part]));
+      const place = record.places[k];
+      names[k].setAttribute("visibility", place ? "visible" : "hidden");
+      ["x", "y"].forEach((side, part) => names[k].setAttribute(side, place ? place[part] : 0));
+    });
+    const [called, described, left] = record.texts;
+    table.caption.textContent = called;
+    svg.querySelector("desc").textContent = described;
+    figure.querySelector(".chainrule-left-out").textContent = left;
+    rows.forEach((row, at) => record.ys.forEach((_, k) => (row.cells[k + 1].textContent = shown(k, at))));
+    move(index);
+  }
+
+  function shown(k, at) {
+    return display(record.ys[k][at]) + (record.kinks[k].includes(at) ? ` (${kink})` : "");
+  }
+
+  function go(to) {
+    if (to === index) return;
+    move(to);
+    host.tell("index", index);
+  }
+
+  /** Show a point of the grid. */
+  function move(to) {
+    index = to;
+    figure.dataset.index = index;
+    const value = display(grid[index]);
+    const cells = all(".chainrule-readout td");
+    cells.forEach((cell, k) => (cell.textContent = shown(k, index)));
+    figure.querySelector(".chainrule-at").textContent = label("explorer.at", { y, x, value });
+    counter.textContent = `${x} = ${value}`;
+    slider.value = index;
+    slider.style.setProperty("--at", index / last);
+    const values = all(".chainrule-readout tbody tr").map((row) => `${row.cells[0].textContent.trim()} ${row.cells[1].textContent}`);
+    slider.setAttribute("aria-valuetext", [counter.textContent, ...values].join("; "));
+    guide.setAttribute("transform", `translate(${tenth(placeOn(across, grid[index]))} 0)`);
+    marks.forEach((mark, k) => setMark(mark, record.points[k][index]));
+    rows.forEach((row, k) => row.classList.toggle("now", k === index));
+    if (note) tellNotes();
+  }
+
+  /** The notes for this point, written only when they change, so that each is heard once. */
+  function tellNotes() {
+    const here = notes.filter(({ dataset }) => dataset.first <= index && index <= dataset.last);
+    const said = here.flatMap((one, k) => [...(k ? [" "] : []), ...one.lastChild.cloneNode(true).childNodes]);
+    const before = note.textContent;
+    const next = element("p", {}, ...said);
+    if (next.textContent !== before) note.replaceChildren(...next.childNodes);
+  }
+
+  /** A press or a drag on the picture takes the slider to the nearest point. */
+  function point(event) {
+    if (!event.buttons) return;
+    const box = svg.getBoundingClientRect();
+    const at = ((event.clientX - box.left) / box.width) * svg.viewBox.baseVal.width;
+    const far = grid.map((value) => Math.abs(placeOn(across, value) - at));
+    go(far.indexOf(Math.min(...far)));
+  }
+
+  return { destroy() {}, update: { index: move, chosen: (value) => choose(settings.map(([name]) => value[name])) } };
+}

@@ -1,0 +1,106 @@
+"""A question with a few choices: whoever picks one reads at once why it is right, or why not."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from html import escape
+
+import traitlets
+
+from chainrule.narration import label
+from chainrule.widgets.figure import Figure
+
+MOST = 6  # choices; more cannot be kept in mind
+MARKED = re.compile(r"`([^`]+)`|(?<![\w*])\*(?=[^\s*])([^*]+)(?<=[^\s*])\*(?![\w*])")
+
+
+class Quiz(Figure):
+    """A question, its choices, and an answer to each of them.
+
+    question  the text of the question
+    choices   choice -> the reason that whoever picks it reads, 2 to 6 of them, all texts
+    right     the choice that is right
+
+    Texts may hold `code` in backticks and *emphasis*; all else is shown as it is typed. The figure puts
+    "Right." or "Not right." before each reason. `.choice` is a synced trait, the choice that is picked,
+    "" for none. ValueError says what is allowed where an argument is wrong.
+    """
+
+    choice = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self, question, choices, right):
+        check_texts(question, choices, right)
+        self.question, self.choices, self.right = question, dict(choices), right
+        self.title = label("quiz.title")
+        super().__init__()
+        self.html = self.markup()
+
+    @traitlets.validate("choice")
+    def check_choice(self, proposal):
+        if proposal["value"] not in ("", *self.choices):
+            allowed = ", ".join(map(repr, self.choices))
+            raise traitlets.TraitError(
+                f"choice is '' or one of {allowed}, got {proposal['value']!r}"
+            )
+        return proposal["value"]
+
+    def answer(self, choice):
+        """What a choice is: "right", "wrong", or "" for none."""
+        return "" if choice == "" else "right" if choice == self.right else "wrong"
+
+    def markup(self):
+        """A list of choices that unfold to their reasons; the script makes radio buttons of them.
+
+        A form of its own keeps the buttons apart from those of the same quiz elsewhere on a page.
+        """
+        texts = repr((self.question, self.choices)).encode()
+        name = f"quiz-{hashlib.sha256(texts).hexdigest()[:8]}"
+        answers = "".join(self.answer_html(choice) for choice in self.choices)
+        return (
+            f'<form class="chainrule-quiz" data-answer="{self.answer(self.choice)}" '
+            f'data-name="{name}" autocomplete="off"><fieldset>'
+            f"<legend>{marked(self.question)}</legend>{answers}</fieldset></form>"
+        )
+
+    def answer_html(self, choice):
+        answer, picked = self.answer(choice), " open" if choice == self.choice else ""
+        sign = "✓" if answer == "right" else "✗"
+        return (
+            f'<details{picked} data-answer="{answer}" data-choice="{escape(choice)}">'
+            f"<summary>{marked(choice)}</summary>"
+            f'<p><span class="chainrule-sign {answer}" aria-hidden="true">{sign}</span> '
+            f"<b>{escape(label(f'quiz.{answer}'))}</b> {marked(self.choices[choice])}</p></details>"
+        )
+
+    def as_text(self):
+        return "\n".join([self.question, *(f"  - {choice}" for choice in self.choices)])
+
+
+def check_texts(question, choices, right):
+    if not is_text(question):
+        raise ValueError(f"Quiz wants the question as a text, got {question!r}")
+    if not isinstance(choices, Mapping) or not 2 <= len(choices) <= MOST:
+        raise ValueError(
+            f"Quiz wants 2 to {MOST} choices, a dict from choice to reason, got {choices!r}"
+        )
+    for choice, reason in choices.items():
+        if not is_text(choice):
+            raise ValueError(f"Quiz wants each choice as a text, got {choice!r}")
+        if not is_text(reason):
+            raise ValueError(f"Quiz wants a reason for {choice!r} as a text, got {reason!r}")
+    if not isinstance(right, str) or right not in choices:
+        raise ValueError(f"Quiz: right is one of {', '.join(map(repr, choices))}, got {right!r}")
+
+
+def is_text(value):
+    return isinstance(value, str) and bool(value.strip())
+
+
+def marked(text):
+    """A text as markup: `code` and *emphasis* are marked, and everything else is text."""
+
+    def mark(match):
+        code, emphasis = match.groups()
+        return f"<code>{code}</code>" if code else f"<em>{emphasis}</em>"
+
+    return MARKED.sub(mark, escape(text))

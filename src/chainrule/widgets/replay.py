@@ -1,0 +1,494 @@
+"""A recorded training run, frame by frame: loss, accuracy, gradient sizes, and what is read wrongly.
+
+Nothing is trained in the page. `record_training` runs `training.train` and keeps what is worth seeing.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, is_dataclass, replace
+from html import escape
+
+import numpy as np
+import traitlets
+
+from chainrule.narration import WORDS, display, fill, label
+from chainrule.trace import encode
+from chainrule.training import split, train
+from chainrule.widgets.chart import (
+    LETTER,
+    axes_svg,
+    axis_over,
+    caption_html,
+    chart_svg,
+    left_of,
+    line_path,
+    points_of,
+    short,
+    tenth,
+    text_svg,
+)
+from chainrule.widgets.figure import Figure
+
+WIDTH, HEIGHT, ROW = 320, 200, 24  # of a panel, and of one bar in it
+MOST_FRAMES, MOST_IMAGES, LARGEST_SIDE = 200, 12, 28
+LEVELS = 16  # of grey above blank; a level is a letter, from "a" for blank
+LONGEST = 14  # letters of a parameter's name, beside its bar
+MARK = "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What is shown of one update.
+
+    step, loss, accuracy, norms   as in `training.Record`; norms by the parameter's name
+    images   what is read wrongly: (levels, caption), the pixels as letters
+    weights  name -> array (rows, columns), small enough to be drawn
+    """
+
+    step: int
+    loss: float
+    accuracy: float | None
+    norms: dict
+    images: list
+    weights: dict
+
+
+class Replay(Figure):
+    """A recorded training run, with the player's controls.
+
+    frames  1 to 200 records of `training.train`, or dicts with the same keys: step, loss, accuracy (or
+            None), gradient_norms {name: number}; and, if wanted, images [(pixels, caption)] with square
+            pixels from 0 to 1, at most 12, and weights {name: array}. `record_training` makes such dicts
+    title, caption  for those who cannot see it; a line under it
+    frame   where it starts: a position in `frames`, -1 for the last
+
+    Going back is exact: a frame is shown as it was recorded, and nothing is trained again. A run with the
+    same seed gives the same frames. `.frame` is a synced trait. ValueError says what is allowed.
+    """
+
+    frame = traitlets.Int(0).tag(sync=True)
+
+    def __init__(self, frames, *, title=None, caption=None, frame=0):
+        self.frames = check_frames(frames)
+        self.side = side_of(self.frames)
+        self.caption = caption
+        self.title = label("replay.title") if title is None else str(title)
+        self.axes = self.make_axes()
+        self.ranges = {name: self.range_of(name) for name in self.frames[0].weights}
+        super().__init__(frame=self.in_range(frame))
+        self.html = self.markup()
+
+    def in_range(self, frame):
+        last = len(self.frames) - 1
+        whole = isinstance(frame, (int, np.integer)) and not isinstance(frame, bool)
+        if not whole or not -1 <= frame <= last:
+            raise ValueError(f"frame is a whole number from 0 to {last}, or -1, got {frame!r}")
+        return last if frame == -1 else int(frame)
+
+    @traitlets.validate("frame")
+    def check_frame(self, proposal):
+        if not 0 <= proposal["value"] < len(self.frames):
+            last = len(self.frames) - 1
+            raise traitlets.TraitError(f"frame runs from 0 to {last}, got {proposal['value']}")
+        return proposal["value"]
+
+    @property
+    def steps(self):
+        return [frame.step for frame in self.frames]
+
+    @property
+    def losses(self):
+        return [frame.loss for frame in self.frames]
+
+    @property
+    def accuracies(self):
+        """The accuracy of each frame, NaN where it was not measured."""
+        return [np.nan if frame.accuracy is None else frame.accuracy for frame in self.frames]
+
+    @property
+    def names(self):
+        return list(self.frames[0].norms)
+
+    def make_axes(self):
+        """The axes of the panels, name -> (across, up), or (across,) for the bars; a panel without any number is left out."""
+        axes = {}
+        for name, numbers in (("loss", self.losses), ("accuracy", self.accuracies)):
+            if np.isfinite(numbers).any():
+                log = (
+                    name == "loss" and min(number for number in numbers if np.isfinite(number)) > 0
+                )
+                up = axis_over(numbers, log, HEIGHT - 46, 30)
+                axes[name] = (axis_over(self.steps, False, left_of(up), WIDTH - 22, 0.02), up)
+        norms = [list(frame.norms.values()) for frame in self.frames]
+        if np.any(np.isfinite(norms) & (np.array(norms) > 0)):
+            start = 12 + LETTER * max(len(short(name, LONGEST)) for name in self.names)
+            axes["norms"] = (axis_over(norms, True, start, WIDTH - 56, 0.08),)
+        return axes
+
+    def range_of(self, name):
+        """The smallest and the largest entry of a weight over the whole run."""
+        numbers = np.concatenate([frame.weights[name].ravel() for frame in self.frames])
+        numbers = numbers[np.isfinite(numbers)]
+        return (float(numbers.min()), float(numbers.max())) if numbers.size else (0.0, 0.0)
+
+    # ---- as markup
+
+    def markup(self):
+        parts = [self.curve_panel(name) for name in ("loss", "accuracy") if name in self.axes]
+        parts += [self.bars_panel()] if "norms" in self.axes else []
+        return (
+            f'<figure class="chainrule-replay" data-frame="{self.frame}" '
+            f'data-frames="{len(self.frames)}" '
+            f'aria-label="{escape(self.title)}"><div class="chainrule-panels">{"".join(parts)}</div>'
+            f'<p class="chainrule-sentence" role="status">{self.sentence_html()}</p>'
+            f"{self.images_html()}{self.weights_html()}{self.table()}{caption_html(self.caption)}"
+            f'<script type="application/json">{self.data()}</script></figure>'
+        )
+
+    def curve_panel(self, name):
+        (across, up), numbers = self.axes[name], self.numbers(name)
+        points = points_of(self.steps, numbers, across, up)
+        line = line_path(points if name == "loss" else self.measured(points))
+        here = self.last_known(name)
+        x = tenth(across.at(self.steps[self.frame]))
+        body = axes_svg(across, up, label("replay.step"), label(f"replay.{name}"))
+        body += (
+            f'<path class="guide" d="M0 {up.end:g}V{up.start:g}" transform="translate({x:g} 0)" '
+            f'stroke="#8a939e"/><g class="c0" color="#0b61a8" fill="none" stroke="currentColor">'
+            f'<path class="line" stroke-width="2" d="{line}"/></g>'
+            f"{mark_svg(None if here is None else points[here])}"
+        )
+        said = [display(number, 3) for number in numbers if np.isfinite(number)]
+        described = label("replay.curve", name=name, first=said[0], last=said[-1])
+        return f'<div data-panel="{name}">{chart_svg(WIDTH, HEIGHT, name, described, body)}</div>'
+
+    def measured(self, points):
+        """The points of the frames whose accuracy was measured: the line goes from one to the next."""
+        pairs = zip(points, self.frames, strict=True)
+        return [point for point, frame in pairs if frame.accuracy is not None]
+
+    def numbers(self, name):
+        return self.losses if name == "loss" else self.accuracies
+
+    def last_known(self, name):
+        """The last frame so far with a number that can be drawn, or None."""
+        numbers = self.numbers(name)[: self.frame + 1]
+        return max((k for k, number in enumerate(numbers) if np.isfinite(number)), default=None)
+
+    def bars_panel(self):
+        """How large each gradient is, as a bar on a log axis; zero has no bar."""
+        (across,) = self.axes["norms"]
+        bottom = 30 + ROW * len(self.names)
+        body = [text_svg(label("replay.norms"), 2, 15, "start", "name")]
+        for tick in across.ticks(3):
+            x = tenth(across.at(tick))
+            body.append(f'<path class="hair" stroke="#c9d1d9" d="M{x:g} 26V{bottom:g}"/>')
+            body.append(text_svg(display(tick), x, bottom + 17, "middle", "tick"))
+        for k, (name, norm) in enumerate(self.frames[self.frame].norms.items()):
+            y = 30 + ROW * k
+            body.append(text_svg(short(name, LONGEST), across.start - 8, y + 15, "end"))
+            body.append(
+                f'<rect class="bar" fill="#b1470a" x="{across.start:g}" y="{y + 3}" '
+                f'width="{self.bar(norm):g}" height="{ROW - 8}"/>'
+            )
+            body.append(text_svg(display(norm, 3), WIDTH - 2, y + 15, "end", "norm"))
+        drawing = chart_svg(
+            WIDTH, bottom + 24, label("replay.norms"), label("replay.bars"), "".join(body)
+        )
+        return f'<div data-panel="norms">{drawing}</div>'
+
+    def bar(self, norm):
+        (across,) = self.axes["norms"]
+        end = across.at(norm)
+        return 0.0 if end is None else tenth(end - across.start)
+
+    def sentence(self):
+        """What this frame says, as (kind, text) parts; the script fills the same templates."""
+        frame, known = self.frames[self.frame], self.last_known("accuracy")
+        parts = filled("loss.is", loss=("value", display(frame.loss)))
+        if known is not None:
+            accuracy = ("value", display(self.frames[known].accuracy, 3))
+            here = "accuracy.now" if known == self.frame else "accuracy.before"
+            parts += filled(here, accuracy=accuracy, step=("", display(self.steps[known])))
+        finite = {name: norm for name, norm in frame.norms.items() if np.isfinite(norm)}
+        if finite:
+            name = max(finite, key=finite.get)
+            parts += filled("largest", name=("", name), norm=("gradient", display(finite[name], 3)))
+        return label("replay.update", step=display(frame.step)), parts
+
+    def sentence_html(self):
+        title, parts = self.sentence()
+        words = "".join(
+            f'<span class="{kind}">{escape(text)}</span>' if kind else escape(text)
+            for kind, text in parts
+        )
+        return f"<b>{escape(title)}</b>{words}"
+
+    def images_html(self):
+        """What is read wrongly after this update: as many places as any frame needs."""
+        places = max(len(frame.images) for frame in self.frames)
+        if places == 0:
+            return ""
+        images = self.frames[self.frame].images
+        heading = label("replay.wrong" if images else "replay.none")
+        items = ""
+        for k in range(places):
+            levels, said = images[k] if k < len(images) else ("", "")
+            items += (
+                f"<li{'' if k < len(images) else ' hidden'}>{levels_svg(levels, self.side, self.side)}"
+                f"<span>{escape(said)}</span></li>"
+            )
+        return f'<p class="chainrule-heading">{escape(heading)}</p><ul class="chainrule-pictures">{items}</ul>'
+
+    def weights_html(self):
+        items = ""
+        for name, (low, high) in self.ranges.items():
+            array = self.frames[self.frame].weights[name]
+            said = label("replay.range", name=name, low=display(low, 3), high=display(high, 3))
+            drawn = levels_svg(self.levels(name, array), *array.shape)
+            items += f"<li>{drawn}<span>{escape(said)}</span></li>"
+        if not items:
+            return ""
+        return (
+            f'<p class="chainrule-heading">{escape(label("replay.weights"))}</p>'
+            f'<ul class="chainrule-pictures chainrule-weights">{items}</ul>'
+        )
+
+    def levels(self, name, array):
+        low, high = self.ranges[name]
+        return as_levels((array - low) / (high - low) if high > low else np.zeros(array.shape))
+
+    def table(self):
+        heads = [label(f"replay.{name}") for name in ("step", "loss", "accuracy")] + self.names
+        with_images = any(frame.images for frame in self.frames)
+        heads += [label("replay.wrong.short")] if with_images else []
+        rows = ""
+        for frame in self.frames:
+            accuracy = "" if frame.accuracy is None else display(frame.accuracy, 3)
+            cells = [display(frame.loss), accuracy]
+            cells += [display(norm, 3) for norm in frame.norms.values()]
+            cells += ["; ".join(said for _, said in frame.images)] if with_images else []
+            rows += f'<tr><th scope="row">{display(frame.step)}</th>'
+            rows += "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+        head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
+        name = escape(label("replay.table", count=len(self.frames)))
+        return (
+            f'<details class="chainrule-table"><summary>{name}</summary><div class="chainrule-wide" '
+            f'tabindex="0" role="group" aria-label="{name}"><table><thead><tr>{head}</tr></thead>'
+            f"<tbody>{rows}</tbody></table></div></details>"
+        )
+
+    def data(self):
+        """What the script needs, as JSON; a picture that comes in many frames is kept once."""
+        pictures = {}
+        wrong = [
+            [[pictures.setdefault(levels, len(pictures)), said] for levels, said in frame.images]
+            for frame in self.frames
+        ]
+        data = {
+            "axes": {name: [axis.data() for axis in axes] for name, axes in self.axes.items()},
+            "names": self.names,
+            "steps": self.steps,
+            "loss": self.losses,
+            "accuracy": self.accuracies,
+            "norms": [list(frame.norms.values()) for frame in self.frames],
+            "side": self.side,
+            "pictures": list(pictures),
+            "wrong": wrong,
+            "weights": [
+                [
+                    *self.frames[0].weights[name].shape,
+                    [self.levels(name, f.weights[name]) for f in self.frames],
+                ]
+                for name in self.ranges
+            ],
+        }
+        text = json.dumps(encode(data), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return text.replace("<", "\\u003c")
+
+    def as_text(self):
+        title, parts = self.sentence()
+        return f"{self.title}. {title}{''.join(text for _, text in parts)}"
+
+
+def filled(key, **slots):
+    """The words of a label as (kind, text) parts, its slots filled with such parts."""
+    return [("", " "), *fill(WORDS["labels"][f"replay.{key}"], slots)]
+
+
+def mark_svg(point):
+    place = f"translate({point[0]:g} {point[1]:g})" if point else "translate(0 0)"
+    shown = "visible" if point else "hidden"
+    return (
+        f'<path class="mark c0" color="#0b61a8" fill="currentColor" d="{MARK}" '
+        f'transform="{place}" visibility="{shown}"/>'
+    )
+
+
+def as_levels(array):
+    """Numbers from 0 to 1 as letters, one a number, row by row; what is not finite is blank."""
+    scaled = np.nan_to_num(np.asarray(array, float).ravel(), nan=0.0, posinf=0.0, neginf=0.0)
+    levels = np.rint(np.clip(scaled, 0, 1) * LEVELS).astype(int)
+    return "".join(chr(ord("a") + level) for level in levels)
+
+
+def levels_svg(levels, rows, columns):
+    """A picture of unit squares, one path a level of grey; the script draws the same."""
+    paths = ""
+    for level in range(1, LEVELS + 1):
+        letter = chr(ord("a") + level)
+        squares = "".join(
+            f"M{k % columns} {k // columns}h1v1h-1z"
+            for k, one in enumerate(levels)
+            if one == letter
+        )
+        if squares:
+            paths += f'<path fill-opacity="{level / LEVELS:g}" d="{squares}"/>'
+    return (
+        f'<svg viewBox="0 0 {columns} {rows}" width="{8 * columns}" height="{8 * rows}" '
+        f'fill="currentColor" shape-rendering="crispEdges" aria-hidden="true">{paths}</svg>'
+    )
+
+
+# ---------------------------------------------------------------- what is allowed
+
+
+def check_frames(frames):
+    frames = list(frames)
+    if not 1 <= len(frames) <= MOST_FRAMES:
+        raise ValueError(
+            f"Replay wants 1 to {MOST_FRAMES} frames, got {len(frames)}; of more, take every few"
+        )
+    checked = [as_frame(frame) for frame in frames]
+    for one, two in zip(checked, checked[1:], strict=False):
+        if two.step <= one.step:
+            raise ValueError(f"Replay wants rising steps, got {two.step} after {one.step}")
+        if one.norms.keys() != two.norms.keys():
+            raise ValueError(
+                f"Replay wants the same gradient_norms in each frame, not so at {two.step}"
+            )
+        shapes = [{name: array.shape for name, array in f.weights.items()} for f in (one, two)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"Replay wants the same weights in each frame, not so at {two.step}")
+    names = list(checked[0].norms)
+    return [replace(one, norms={name: one.norms[name] for name in names}) for one in checked]
+
+
+def as_frame(frame):
+    """A `Frame` of a record or a dict. ValueError says what is missing or odd."""
+    frame = asdict(frame) if is_dataclass(frame) and not isinstance(frame, type) else frame
+    if not isinstance(frame, Mapping):
+        raise ValueError(f"Replay wants frames as records of train or dicts, got {frame!r}")
+    missing = [key for key in ("step", "loss", "gradient_norms") if key not in frame]
+    if missing or not isinstance(frame["gradient_norms"], Mapping):
+        raise ValueError(
+            f"Replay wants step, loss and gradient_norms (a dict) in each frame, got {list(frame)}"
+        )
+    accuracy = frame.get("accuracy")
+    return Frame(
+        int(number("step", frame["step"])),
+        number("loss", frame["loss"]),
+        None if accuracy is None else number("accuracy", accuracy),
+        {str(name): number(name, norm) for name, norm in frame["gradient_norms"].items()},
+        [(as_levels(square(pixels)), str(said)) for pixels, said in images_of(frame)],
+        {str(name): drawable(name, array) for name, array in (frame.get("weights") or {}).items()},
+    )
+
+
+def number(name, value):
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"Replay wants {name} as a number, got {value!r}") from None
+
+
+def images_of(frame):
+    images = list(frame.get("images") or ())
+    if len(images) > MOST_IMAGES or not all(
+        isinstance(image, (tuple, list)) and len(image) == 2 for image in images
+    ):
+        raise ValueError(
+            f"Replay wants at most {MOST_IMAGES} images a frame, each (pixels, caption)"
+        )
+    return images
+
+
+def square(pixels):
+    """Pixels as (side, side), from 0 to 1."""
+    pixels = np.array(pixels, float)
+    side = round(pixels.size**0.5)
+    if side * side != pixels.size or not 1 <= side <= LARGEST_SIDE:
+        raise ValueError(
+            f"Replay wants square images up to {LARGEST_SIDE} by {LARGEST_SIDE}, got shape {pixels.shape}"
+        )
+    if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 1):
+        raise ValueError("Replay wants pixels from 0 to 1")
+    return pixels.reshape(side, side)
+
+
+def side_of(frames):
+    """The one side of all images, 0 where there is none."""
+    sides = {math.isqrt(len(levels)) for frame in frames for levels, _ in frame.images}
+    if len(sides) > 1:
+        raise ValueError(f"Replay wants images of one size, got sides {sorted(sides)}")
+    return sides.pop() if sides else 0
+
+
+def drawable(name, array):
+    """An array as (rows, columns), at most 24 each; of a larger one the means of neighbours."""
+    array = np.array(array, float)
+    if array.ndim not in (1, 2) or array.size == 0:
+        raise ValueError(f"Replay wants weights {name!r} with one or two axes, got {array.shape}")
+    array = np.atleast_2d(array)
+    for axis in (0, 1):
+        parts = np.array_split(array, min(24, array.shape[axis]), axis=axis)
+        array = np.concatenate([part.mean(axis=axis, keepdims=True) for part in parts], axis=axis)
+    return array
+
+
+# ---------------------------------------------------------------- recording
+
+
+def record_training(network, data, *, every=10, wrong=6, weights=(), rng, **options):
+    """Train the network in place, and return frames for `Replay`: a dict for every few updates.
+
+    data     as `training.train` takes it; (x, t) alone, or with held-out data, which is then what the
+             accuracy and the wrong guesses are about
+    every    updates from one frame to the next; the last update is always a frame
+    wrong    how many of the wrongly read images to keep in each frame, the first ones; 0 keeps none
+    weights  names of parameters whose values are kept as small pictures
+    options  go to `train`: optimizer, batch_size, epochs or updates, replacement, progress
+
+    The accuracy is measured at each frame, after its update. The network learns as it would with `train`
+    alone: measuring draws nothing from `rng`.
+    """
+    if isinstance(every, bool) or not isinstance(every, (int, np.integer)) or every < 1:
+        raise ValueError(f"record_training: every is a whole number from 1, got {every!r}")
+    unknown = [name for name in weights if name not in network.params]
+    if unknown:
+        raise ValueError(
+            f"record_training: weights are out of {list(network.params)}, got {unknown}"
+        )
+    _, held_out = split(data)
+    frames, record = [], None
+    for record in train(network, data, rng=rng, **options):
+        if (record.step - 1) % every == 0:
+            frames.append(look(record, network, held_out, wrong, weights))
+    if frames and frames[-1]["step"] != record.step:
+        frames.append(look(record, network, held_out, wrong, weights))
+    return frames
+
+
+def look(record, network, held_out, wrong, weights):
+    """One frame: the record, what the network reads wrongly now, and some of its weights."""
+    x, t = np.asarray(held_out[0]), np.asarray(held_out[1])
+    guess = network.predict(x).argmax(axis=-1)
+    right = t.argmax(axis=-1) if t.ndim > 1 else t
+    missed = np.flatnonzero(guess != right)
+    images = [
+        (x[k].copy(), label("replay.guess", label=right[k], guess=guess[k])) for k in missed[:wrong]
+    ]
+    kept = {name: network.params[name].copy() for name in weights}
+    measured = {"accuracy": 1 - len(missed) / len(x), "images": images, "weights": kept}
+    return {**asdict(record), **measured}
