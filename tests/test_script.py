@@ -6,9 +6,12 @@ import math
 import numpy as np
 import pytest
 
+from chainrule import nodes
 from chainrule.drawing import heat
 from chainrule.graph import Variable, exp, log, maximum, sigmoid, sum_, tanh
+from chainrule.mistakes import GUESSES, evaluate, explain_guess
 from chainrule.narration import display
+from chainrule.nodes import Power
 from chainrule.trace import trace_graph
 from chainrule.widgets import Stepper
 
@@ -185,6 +188,26 @@ def test_python_and_script_say_every_sentence_alike(module):
             stepper.trace.to_json(),
         )
         assert said == [stepper.trace.sentence(k) for k in range(len(stepper.trace) + 1)]
+
+
+# ---------------------------------------------------------------- wrong guesses
+
+
+@pytest.mark.parametrize("op", GUESSES)
+def test_python_and_script_know_the_same_mistakes(op, module):
+    x, y, dout = 3.7, 2.3, -1.9
+    node = Power(y) if op == "Power" else getattr(nodes, op)()
+    inputs = (x, y) if op in ("Add", "Subtract", "Multiply", "Divide", "Maximum", "Power") else (x,)
+    output = node.forward(*(inputs[:1] if op == "Power" else inputs))
+    gradients = node.backward(dout)
+    numbers = {"x": x, "y": y, "z": output, "dout": dout}
+    for port, formula, _ in GUESSES[op]:
+        guess = evaluate(formula, numbers)
+        question = {"op": op, "port": port, "numbers": numbers}
+        question["answer"] = output if port == -1 else gradients[port]
+        said = module.evaluate("([q, guess]) => chainrule.mistake(q, guess)", [question, guess])
+        if abs(guess - question["answer"]) > 0.05 * abs(question["answer"]):
+            assert said == (explain_guess(op, inputs, output, dout, port, guess) or "")
 
 
 # ---------------------------------------------------------------- weight

@@ -9,14 +9,13 @@ from html import escape
 
 import numpy as np
 
+from chainrule.doctor import diagnose
+from chainrule.doctor.probe import TOLERANCE, rounding, slopes_differ
 from chainrule.layers import ReLU
 from chainrule.nodes import Maximum, as_value
 from chainrule.numeric import check_step, nudged, numerical_gradient
 
-__all__ = ["gradient_check", "numerical_gradient", "Report", "Row"]
-
-TOLERANCE = 1e-7  # relative; what central differences in float64 can promise
-KINK_CHANGE = 1e-6  # one-sided slopes closer than this are no kink that could matter
+__all__ = ["diagnose", "gradient_check", "numerical_gradient", "Report", "Row"]
 
 
 @dataclass(frozen=True)
@@ -229,8 +228,11 @@ def compare(probe, name, array, claimed, h, loss, size):
     with writable(probe, name, array) as live:
         masks = []
 
+        def evaluate_loss():
+            return probe.loss()[0]
+
         def evaluate():
-            value = probe.loss()[0]
+            value = evaluate_loss()
             masks.append(probe.masks())
             return value
 
@@ -239,7 +241,8 @@ def compare(probe, name, array, claimed, h, loss, size):
             kink[index] = any((p != q).any() for p, q in zip(*masks, strict=True))
             masks.clear()
             if probe.foreign and not kink[index]:
-                kink[index] = slopes_differ(probe, live, index, h, (above, loss, below), size)
+                values = above, loss, below
+                kink[index] = slopes_differ(evaluate_loss, live, index, h, values, size)
     kinks = int(kink.sum())
     if claimed is None or claimed.dtype.kind not in "fiub":
         return Row(name, array.shape, kinks, 0, 1.0, None, "no gradient was given")
@@ -253,7 +256,6 @@ def judge(name, claimed, numeric, kink, h, size, eps):
     a, n = claimed[~kink].astype(np.float64), numeric[~kink]
     scale = np.linalg.norm(a) + np.linalg.norm(n)
     difference = np.linalg.norm(a - n)
-    rounding = 10 * eps * (1 + size) / h * np.sqrt(a.size)
     relative = float(difference / scale) if scale > 0 else 0.0
     problem, worst = "", None
     if a.size:
@@ -261,34 +263,11 @@ def judge(name, claimed, numeric, kink, h, size, eps):
         index = np.unravel_index(int(np.argmax(off)), off.shape)
         index = tuple(int(i) for i in index)
         worst = (index, float(claimed[index]), float(numeric[index]))
-    if not difference <= TOLERANCE * scale + rounding:  # NaN fails too
+    if not difference <= TOLERANCE * scale + rounding(size, h, a.size, eps):  # NaN fails too
         place = f" at index {worst[0]}" if claimed.ndim else ""
         problem = f"backward gives {worst[1]:.8g}{place}, the numerical gradient {worst[2]:.8g}"
         relative = relative if np.isfinite(relative) else 1.0
     return Row(name, claimed.shape, int(kink.sum()), a.size, relative, worst, problem)
-
-
-def slopes_differ(probe, live, index, h, values, size):
-    """Whether a kink lies within h: the slopes to the two sides differ, and not as a curve's would.
-
-    On a smooth curve the difference of the two slopes shrinks tenfold with the step; at a kink it
-    stays, or, once the step no longer reaches the kink, vanishes.
-    """
-    above, here, below = values
-    gap = abs(above - 2 * here + below) / h
-    noise = 8 * np.finfo(live.dtype).eps * (1 + size) / h
-    if gap <= KINK_CHANGE + 4 * noise:
-        return False
-    kept = live[index]
-    try:
-        live[index] = kept + h / 10
-        above = probe.loss()[0]
-        live[index] = kept - h / 10
-        below = probe.loss()[0]
-    finally:
-        live[index] = kept
-    closer = abs(above - 2 * here + below) / (h / 10)
-    return abs(closer - gap / 10) > 0.02 * gap + 10 * noise
 
 
 class writable:

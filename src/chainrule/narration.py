@@ -17,8 +17,7 @@ SLOT = re.compile(r"\{([a-z]+(?:\.[a-z]+)?)\}")
 
 # operation -> forward, backward: (title, sentence); to: what goes to each input; rule: the
 # formula, and its local derivatives; entry: how one entry of an array is made, and the gradient of
-# each input there; mistakes: (input, or -1 for the output, a formula, what it would mean), where a
-# formula is a name, a number, or [sign, formula, formula]. One dict an operation, and one key a phrase.
+# each input there. One dict an operation, and one key a phrase.
 WORDS = {
     "Add": {
         "forward": ("Add.", "{x} + {y} = {z}."),
@@ -26,41 +25,6 @@ WORDS = {
         "to": ("{x.name} gets {dx}", "{y.name} gets {dy}"),
         "entry": ("{x} + {y}", "{dout}", "{dout}"),
         "rule": ("z = x + y", "∂z/∂x = 1,  ∂z/∂y = 1"),
-        "mistakes": [
-            (-1, ["*", "x", "y"], "That is the product. This node adds."),
-            (
-                0,
-                ["*", "dout", "x"],
-                "That multiplies by an input. Addition copies: its inputs do not matter.",
-            ),
-            (
-                0,
-                ["*", "dout", "y"],
-                "That multiplies by an input. Addition copies: its inputs do not matter.",
-            ),
-            (
-                1,
-                ["*", "dout", "x"],
-                "That multiplies by an input. Addition copies: its inputs do not matter.",
-            ),
-            (
-                1,
-                ["*", "dout", "y"],
-                "That multiplies by an input. Addition copies: its inputs do not matter.",
-            ),
-            (
-                0,
-                ["/", "dout", 2],
-                "That splits the gradient. Addition gives the whole of it to each side.",
-            ),
-            (
-                1,
-                ["/", "dout", 2],
-                "That splits the gradient. Addition gives the whole of it to each side.",
-            ),
-            (0, 1, "You left out the upstream gradient: local times upstream goes on."),
-            (1, 1, "You left out the upstream gradient: local times upstream goes on."),
-        ],
     },
     "Subtract": {
         "forward": ("Subtract.", "{x} − {y} = {z}."),
@@ -71,13 +35,6 @@ WORDS = {
         "to": ("{x.name} gets {dx}", "{y.name} gets {dy}"),
         "entry": ("{x} − {y}", "{dout}", "−({dout})"),
         "rule": ("z = x − y", "∂z/∂x = 1,  ∂z/∂y = −1"),
-        "mistakes": [
-            (-1, ["-", "y", "x"], "The order matters: the first input less the second."),
-            (1, "dout", "The sign is missing: what is subtracted pulls the other way."),
-            (0, ["-", 0, "dout"], "The first input keeps its sign; only the second turns it."),
-            (0, 1, "You left out the upstream gradient: local times upstream goes on."),
-            (1, -1, "You left out the upstream gradient: local times upstream goes on."),
-        ],
     },
     "Multiply": {
         "forward": ("Multiply.", "{x} × {y} = {z}."),
@@ -88,41 +45,6 @@ WORDS = {
         "to": ("{x.name} gets {dout} × {y} = {dx}", "{y.name} gets {dout} × {x} = {dy}"),
         "entry": ("{x} × {y}", "{dout} × {y}", "{dout} × {x}"),
         "rule": ("z = x × y", "∂z/∂x = y,  ∂z/∂y = x"),
-        "mistakes": [
-            (-1, ["+", "x", "y"], "That is the sum. This node multiplies."),
-            (
-                0,
-                ["*", "dout", "x"],
-                "That is what you get if multiply did not swap: each side wants the other input.",
-            ),
-            (
-                1,
-                ["*", "dout", "y"],
-                "That is what you get if multiply did not swap: each side wants the other input.",
-            ),
-            (0, "y", "You left out the upstream gradient: local times upstream goes on."),
-            (1, "x", "You left out the upstream gradient: local times upstream goes on."),
-            (
-                0,
-                "dout",
-                "That is what addition would do. Multiplication scales by the other input.",
-            ),
-            (
-                1,
-                "dout",
-                "That is what addition would do. Multiplication scales by the other input.",
-            ),
-            (
-                0,
-                ["*", "dout", "z"],
-                "That multiplies by the output. The local derivative is the other input.",
-            ),
-            (
-                1,
-                ["*", "dout", "z"],
-                "That multiplies by the output. The local derivative is the other input.",
-            ),
-        ],
     },
     "Divide": {
         "forward": ("Divide.", "{x} ÷ {y} = {z}."),
@@ -133,17 +55,6 @@ WORDS = {
         "to": ("{x.name} gets {dout} ÷ {y} = {dx}", "{y.name} gets −{dout} × {x} ÷ {y}² = {dy}"),
         "entry": ("{x} ÷ {y}", "{dout} ÷ {y}", "−({dout}) × {x} ÷ {y}²"),
         "rule": ("z = x ÷ y", "∂z/∂x = 1/y,  ∂z/∂y = −x/y²"),
-        "mistakes": [
-            (-1, ["/", "y", "x"], "The order matters: the first input divided by the second."),
-            (0, ["*", "dout", "y"], "That multiplies where the derivative divides by y."),
-            (
-                1,
-                ["/", ["*", "dout", "x"], ["*", "y", "y"]],
-                "The sign is missing: a larger divisor makes the quotient smaller.",
-            ),
-            (0, ["/", 1, "y"], "You left out the upstream gradient: local times upstream goes on."),
-            (1, ["/", "dout", "y"], "That is the gradient of the other input."),
-        ],
     },
     "Negate": {
         "forward": ("Negate.", "−({x}) = {z}."),
@@ -151,11 +62,6 @@ WORDS = {
         "to": ("{x.name} gets {dx}",),
         "entry": ("−({x})", "−({dout})"),
         "rule": ("z = −x", "∂z/∂x = −1"),
-        "mistakes": [
-            (-1, "x", "The sign is missing."),
-            (0, "dout", "The sign is missing: the derivative of −x is −1."),
-            (0, -1, "You left out the upstream gradient: local times upstream goes on."),
-        ],
     },
     "Power": {
         "forward": ("Power.", "{x} to the power {p} is {z}."),
@@ -166,30 +72,6 @@ WORDS = {
         "to": ("{x.name} gets {dout} × {p} × {x}^({p} − 1) = {dx}", "{y.name} gets {dy}"),
         "entry": ("{x}^{p}", "{dout} × {p} × {x}^({p} − 1)", "{dout} × {z} × log {x}"),
         "rule": ("z = xᵖ", "∂z/∂x = p xᵖ⁻¹"),
-        "mistakes": [
-            (-1, ["*", "x", "y"], "That multiplies by the exponent. x² is x times x."),
-            (
-                0,
-                ["*", "y", ["^", "x", ["-", "y", 1]]],
-                "You left out the upstream gradient: local times upstream goes on.",
-            ),
-            (
-                0,
-                ["*", "dout", ["^", "x", ["-", "y", 1]]],
-                "The exponent is missing in front: the derivative of xᵖ is p xᵖ⁻¹.",
-            ),
-            (
-                0,
-                ["*", "dout", ["*", "y", ["^", "x", "y"]]],
-                "The exponent goes down by one in the derivative.",
-            ),
-            (
-                0,
-                ["*", "dout", "z"],
-                "That multiplies by the output. The derivative of xᵖ is p xᵖ⁻¹.",
-            ),
-            (0, "dout", "The local derivative is missing: p xᵖ⁻¹."),
-        ],
     },
     "Exp": {
         "forward": ("Exponential.", "e to the power {x} is {z}."),
@@ -200,15 +82,6 @@ WORDS = {
         "to": ("{x.name} gets {dout} × {z} = {dx}",),
         "entry": ("exp({x})", "{dout} × {z}"),
         "rule": ("z = eˣ", "∂z/∂x = z"),
-        "mistakes": [
-            (
-                0,
-                ["*", "dout", "x"],
-                "That multiplies by the input. exp is its own derivative: multiply by the output.",
-            ),
-            (0, "z", "You left out the upstream gradient: local times upstream goes on."),
-            (0, "dout", "The local derivative is missing: it is the output itself."),
-        ],
     },
     "Log": {
         "forward": ("Logarithm.", "The natural logarithm of {x} is {z}."),
@@ -216,12 +89,6 @@ WORDS = {
         "to": ("{x.name} gets {dout} ÷ {x} = {dx}",),
         "entry": ("log {x}", "{dout} ÷ {x}"),
         "rule": ("z = log x", "∂z/∂x = 1/x"),
-        "mistakes": [
-            (0, ["*", "dout", "x"], "That multiplies where the derivative divides: it is 1/x."),
-            (0, ["/", 1, "x"], "You left out the upstream gradient: local times upstream goes on."),
-            (0, "dout", "The local derivative is missing: 1/x."),
-            (0, ["/", "dout", "z"], "That divides by the output. The derivative of log x is 1/x."),
-        ],
     },
     "Maximum": {
         "forward": ("Maximum.", "The larger of {x} and {y} is {z}."),
@@ -233,15 +100,6 @@ WORDS = {
         "to": ("{x.name} gets {dx}", "{y.name} gets {dy}"),
         "entry": ("max({x}, {y})", "{dout} × {won}", "{dout} × {won}"),
         "rule": ("z = max(x, y)", "∂z/∂x = 1 where x > y, else 0"),
-        "mistakes": [
-            (-1, ["+", "x", "y"], "That is the sum. This node takes the larger one."),
-            (0, "dout", "The gate is closed here: the larger input gets everything, the other 0."),
-            (1, "dout", "The gate is closed here: the larger input gets everything, the other 0."),
-            (0, 0, "The gate is open here: this input is the larger one."),
-            (1, 0, "The gate is open here: this input is the larger one."),
-            (0, 1, "You left out the upstream gradient: local times upstream goes on."),
-            (1, 1, "You left out the upstream gradient: local times upstream goes on."),
-        ],
     },
     "MatMul": {
         "forward": (
@@ -266,9 +124,6 @@ WORDS = {
         ),
         "to": ("{x.name} gets {dx}",),
         "rule": ("z = Σ xᵢ", "∂z/∂xᵢ = 1"),
-        "mistakes": [
-            (0, 1, "You left out the upstream gradient: local times upstream goes on."),
-        ],
     },
     "Affine": {
         "forward": (

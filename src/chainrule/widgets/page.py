@@ -2,7 +2,8 @@
 
 The script is written as small ES modules in `script/`, which import one another by name. A notebook
 and a page opened from disk can load only one module, without imports of its own; so the files are
-joined, in the order below, and the lines that import are left out. The words come from `narration`.
+joined, in the order below, and the lines that import are left out. The words come from `narration`,
+and what a wrong guess may have come from out of `mistakes`.
 """
 
 import json
@@ -11,6 +12,7 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
+from chainrule.mistakes import GUESSES
 from chainrule.narration import WORDS
 
 HERE = Path(__file__).parent
@@ -69,8 +71,11 @@ body { max-width: 60rem; margin: 1rem auto; padding: 0 1rem; font-family: system
 def module():
     """The one ES module that all figures run on, as text. It exports `default` for anywidget,
     `hydrate` for pages, and its pure functions for tests."""
-    words = json.dumps(WORDS, ensure_ascii=False, separators=(",", ":"))
-    words = f"export const WORDS = {words};\n"
+    tables = {"WORDS": WORDS, "GUESSES": GUESSES}
+    words = "".join(
+        f"export const {name} = {json.dumps(table, ensure_ascii=False, separators=(',', ':'))};\n"
+        for name, table in tables.items()
+    )
     return words + "".join(joinable(read("script", f"{name}.js")) for name in SCRIPTS)
 
 

@@ -3,7 +3,7 @@
 import { display, parseNumber } from "./numbers.js";
 import { cellName } from "./reading.js";
 import { button, element, label } from "./parts.js";
-import { WORDS } from "./words.js";
+import { GUESSES } from "./words.js";
 
 const NEAR = 0.02; // of the answer: a guess this close is right
 
@@ -38,7 +38,7 @@ export const near = (guess, answer) => Math.abs(guess - answer) <= NEAR * Math.a
 
 /** The sentence of the first known mistake that gives this guess, or "". */
 export function mistake({ op, port, numbers, answer }, guess) {
-  const known = (WORDS[op]?.mistakes ?? []).filter(([input]) => input === port);
+  const known = (GUESSES[op] ?? []).filter(([input]) => input === port);
   const made = known.find(([, formula]) => {
     const would = evaluate(formula, numbers);
     return Number.isFinite(would) && near(guess, would) && !near(would, answer);

@@ -1,0 +1,331 @@
+"""Evidence: what a piece of code claims, what nudging finds, and which mistakes would explain it.
+
+An `Observation` runs one piece for a few upstream gradients. For each of its arrays it gives
+`Sample`s, each a claim beside the truth, and `suspects` holds them against the table of mistakes.
+Read `doctor` next: it decides what to run, and what to say.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from chainrule.doctor.probe import Truth, one_hot
+from chainrule.graph import Variable, topological_order
+from chainrule.mistakes import TABLE, Scene, same
+from chainrule.nodes import Power, sum_to
+
+MANY = 1000  # entries of one array: beyond that a sample is nudged, and the rest together
+FIT = 1e-5  # how near a mistake's numbers must come; nudging itself is good to about 1e-9
+
+
+@dataclass
+class Sample:
+    """One gradient as it is claimed, and the scene that it arose in, which holds the right one.
+
+    seen       where nudging can be trusted
+    noise      what rounding may add to the norm of a difference
+    tolerance  relative, for a claim to be called right
+    """
+
+    scene: Scene
+    claim: np.ndarray
+    seen: np.ndarray
+    noise: float
+    tolerance: float
+
+    def visible(self, gradient):
+        """The trusted entries; a single number stands for all of them."""
+        gradient = np.asarray(gradient, dtype=np.float64)
+        if gradient.size == 1:
+            gradient = np.broadcast_to(gradient.reshape(()), self.seen.shape)
+        return gradient[self.seen] if gradient.shape == self.seen.shape else gradient
+
+    def distance(self, gradient):
+        """The norm of claim - gradient, infinite where their shapes or a NaN forbid it."""
+        claim, other = self.visible(self.claim), self.visible(gradient)
+        off = np.linalg.norm(np.ravel(claim - other)) if claim.shape == other.shape else np.inf
+        return np.inf if np.isnan(off) else float(off)
+
+    def fits(self, gradient, tolerance):
+        size = np.linalg.norm(self.visible(self.claim)) + np.linalg.norm(self.visible(gradient))
+        return self.distance(gradient) <= tolerance * size + self.noise < np.inf
+
+    def explained_by(self, gradient):
+        """Whether the claim is `gradient`, and not merely something close to both it and the truth."""
+        return self.fits(gradient, FIT) and self.distance(gradient) <= self.noise + 0.1 * min(
+            self.distance(self.scene.true), 1e300
+        )
+
+    @property
+    def shaped(self):
+        return np.shape(self.claim) == self.seen.shape
+
+    @property
+    def right(self):
+        return self.shaped and self.fits(self.scene.true, self.tolerance)
+
+    @property
+    def finite(self):
+        return bool(np.all(np.isfinite(self.visible(self.claim))))
+
+    def worst(self):
+        """Where claim and truth differ most, in words."""
+        off = np.where(self.seen, np.abs(self.claim - self.scene.true), -1.0)
+        index = np.unravel_index(int(np.argmax(np.nan_to_num(off, nan=np.inf))), off.shape)
+        place = f" at {[int(i) for i in index]}" if index else ""
+        claim, true = self.claim[index] + 0.0, self.scene.true[index] + 0.0  # no -0
+        return f"backward gives {claim:.6g}{place}, where nudging finds {true:.6g}"
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A mistake that would have produced the claims.
+
+    code    in the table of mistakes
+    words   what it gives
+    factor  for "scaled"
+    where   the place of the mistake, where it is not the array with the wrong gradient
+    also    a second mistake, where only the two together explain the claims
+    """
+
+    code: str
+    words: str
+    factor: float | None = None
+    where: str | None = None
+    also: str | None = None
+
+
+def suspects(samples):
+    """Every mistake of the table that explains the claims of all samples, in the table's order."""
+    found = []
+    for mistake in TABLE:
+        made = [mistake.predictions(sample.scene) for sample in samples]
+        for words in made[0]:
+            if all(words in one for one in made) and all(
+                sample.explained_by(one[words]) for sample, one in zip(samples, made, strict=True)
+            ):
+                found.append(Suspect(mistake.code, words))
+                break
+        if mistake.code == "scaled" and (factor := common_factor(samples)) is not None:
+            found.append(Suspect("scaled", f"{factor:.6g} times the right gradient", factor))
+    return found
+
+
+def common_factor(samples):
+    """The c for which every claim is c times the truth, or None."""
+    if not all(sample.shaped and sample.finite for sample in samples):
+        return None
+    claim = np.concatenate([np.ravel(s.visible(s.claim)) for s in samples])
+    true = np.concatenate([np.ravel(s.visible(s.scene.true)) for s in samples])
+    if not true @ true > 0:
+        return None
+    factor = float(claim @ true / (true @ true))
+    return factor if all(s.explained_by(factor * s.scene.true) for s in samples) else None
+
+
+class Observation:
+    """A piece at its inputs: what it claims for some upstream gradients, and what nudging finds.
+
+    limit   how many entries of each array are nudged; None for all of them, where need be
+    """
+
+    def __init__(self, piece, h=1e-5, seed=0, limit=None):
+        self.piece = piece
+        out = np.array(piece.forward(piece.fresh()), np.float64)
+        self.douts = piece.upstreams(out, seed)
+        self.claims = [piece.claims(dout) for dout in self.douts]
+        self.truth = Truth(piece, [*self.douts, np.ones(out.shape)], h, limit or MANY)
+        self.fork_cache = {}
+        for name, array in self.truth.arrays.items() if limit is None else ():
+            if array.size > MANY and not self.agrees_on_the_whole(name):
+                self.truth.nudge(name, array, None)
+
+    def agrees_on_the_whole(self, name):
+        """Whether the claims for a large array, of which nudging saw a sample, hold along a few random
+        directions, which see every entry at once."""
+        truth, rng = self.truth, np.random.default_rng(1)
+        for _ in range(3):
+            direction = rng.choice([-1.0, 1.0], truth.arrays[name].shape)
+            for claims, slope in zip(self.claims, truth.along(name, direction), strict=False):
+                claim = claims[name]
+                if claim is None or claim.shape != direction.shape:
+                    return True  # wrong, whatever its numbers
+                room = truth.tolerance * (abs(slope) + np.linalg.norm(claim)) + truth.noise[name]
+                if not abs(np.vdot(claim, direction) - slope) <= room:
+                    return False
+        return True
+
+    @property
+    def names(self):
+        """The arrays that can be judged at all: some entry of theirs was seen."""
+        return [name for name, seen in self.truth.seen.items() if seen.any()]
+
+    def matters(self, name):
+        """Whether the output depends on the array at all."""
+        seen = self.truth.gradients[name][:, self.truth.seen[name]]
+        return bool(np.linalg.norm(seen) > self.truth.noise[name])
+
+    def samples(self, name):
+        """A `Sample` for each upstream gradient; none where there is no claim."""
+        truth = self.truth
+        return [
+            Sample(
+                self.scene(name, k),
+                claims[name],
+                truth.seen[name],
+                truth.noise[name],
+                truth.tolerance,
+            )
+            for k, claims in enumerate(self.claims)
+            if claims[name] is not None
+        ]
+
+    def scene(self, name, k):
+        names, truth = self.piece.names, self.truth
+        inputs = {key: truth.arrays[key] for key in names}
+        if (
+            not names
+        ):  # a network: its input is no place for a gradient, but it tells the batch size
+            inputs = {"x": np.asarray(self.piece.inputs[0], dtype=np.float64)}
+        alone = len(names) == 1 and self.slopes.get(names[0]) is not None
+        return Scene(
+            place=name,
+            inputs=inputs,
+            params={key: array for key, array in truth.arrays.items() if key not in names},
+            out=truth.out,
+            dout=self.douts[k],
+            true=truth.gradients[name][k],
+            unit=truth.gradients[name][-1],
+            slopes=self.slopes,
+            slope_at=self.slope_at if alone else None,
+            out_at=self.out_at if alone else None,
+            t=one_hot(self.piece.t, inputs.get("x")) if names else None,
+            forks=tuple(self.forks(k).get(name, ())),
+            forkless=isinstance(self.piece.target, Power),
+        )
+
+    @cached_property
+    def slopes(self):
+        return {name: self.slope(name) for name in self.truth.arrays}
+
+    def slope(self, name):
+        """The derivative of each entry of the output by its own entry of an array.
+
+        None where the output does not work entry by entry: there the slopes do not add up.
+        """
+        array, truth = self.truth.arrays[name], self.truth
+        if not self.piece.names or self.piece.t is not None:
+            return None
+        slope = self.central(array, array.copy())
+        for dout, true in zip([*self.douts, 1.0], truth.gradients[name], strict=True):
+            try:
+                whole = sum_to(dout * slope, array.shape)
+            except ValueError:
+                return None
+            sample = Sample(None, whole, truth.seen[name], truth.noise[name], truth.tolerance)
+            if not (sample.shaped and sample.fits(true, FIT)):
+                return None
+        return slope
+
+    def slope_at(self, x):
+        """The local derivative at another input of the same shape, for what works entry by entry."""
+        return self.central(self.truth.moved.inputs[0], x)
+
+    def out_at(self, x):
+        """The output at another input of the same shape."""
+        array = self.truth.moved.inputs[0]
+        kept = array.copy()
+        try:
+            array[...] = x
+            return self.truth.evaluate()
+        except Exception:  # outside the domain of forward
+            return np.full(self.truth.out.shape, np.nan)
+        finally:
+            array[...] = kept
+
+    def central(self, array, at):
+        """The slope of the output when all of `array` moves at once, around the numbers `at`."""
+        kept, h = array.copy(), self.truth.h
+        try:
+            array[...] = at + h
+            above = self.truth.evaluate()
+            array[...] = at - h
+            return (above - self.truth.evaluate()) / (2 * h)
+        except Exception:  # outside the domain of forward
+            return np.full(self.truth.out.shape, np.nan)
+        finally:
+            array[...] = kept
+
+    def forks(self, k):
+        if k not in self.fork_cache:
+            written_out = with_a_use_forgotten(self.piece, self.douts[k])
+            self.fork_cache[k] = written_out or with_one_use_of_a_matrix(self.truth, self.douts[k])
+        return self.fork_cache[k]
+
+
+def with_a_use_forgotten(piece, dout):
+    """name -> [(words, gradient)], for a target with `expand`: one use of a forked value left out,
+    or all uses but one."""
+    subject = piece.fresh()
+    expand = getattr(type(subject), "expand", None)
+    if expand is None or not piece.names or expand.__module__.startswith("chainrule."):
+        return {}  # our own layers are written in closed form, without the forks of their expansion
+    made = {}
+    try:
+        x = Variable(piece.arguments()[0], piece.names[0])
+        out = subject.expand(x, *piece.arguments()[1:])
+        order = topological_order(out)
+        leaves = {v.name: v for v in order if v.node is None and v.name in (*piece.names, "W", "b")}
+        for fork, edges in forked(order).items():
+            for edge in edges:
+                for kept, words in ((False, "without one use of"), (True, "with one use alone of")):
+                    dropped = set(edges) - {edge} if kept else {edge}
+                    gradients = gradients_without(order, dout, dropped)
+                    for name, leaf in leaves.items():
+                        label = f"{words} {fork.name or 'a value'} ({len(made.get(name, []))})"
+                        made.setdefault(name, []).append((label, gradients[leaf]))
+    except Exception:  # it cannot be written out here, so its forks are not known
+        return {}
+    return made
+
+
+def with_one_use_of_a_matrix(truth, dout):
+    """The same for a layer that multiplies by one matrix twice, W and then W, or W and then W.T."""
+    arrays = list(truth.arrays.items())
+    if len(arrays) != 2 or any(array.ndim != 2 for _, array in arrays):
+        return {}
+    (_, x), (name, W) = arrays
+    for words, second in (("W", W), ("W.T", W.T)):
+        fits = x.shape[1] == len(W) and W.shape[1] == len(second)
+        if fits and same(x @ W @ second, truth.out):
+            last = (x @ W).T @ dout
+            first = x.T @ (dout @ second.T)
+            last = last if second is W else last.T
+            return {name: [("the first use alone", first), (f"the use as {words} alone", last)]}
+    return {}
+
+
+def forked(order):
+    """variable -> the edges (user, position) that lead to it, for those with more than one."""
+    edges = {}
+    for user in order:
+        for position, source in enumerate(user.inputs):
+            edges.setdefault(source, []).append((user, position))
+    return {source: uses for source, uses in edges.items() if 1 < len(uses) <= 6}
+
+
+def gradients_without(order, dout, dropped):
+    """variable -> gradient, when what flows along the edges `dropped` is lost."""
+    gradients = {variable: 0.0 for variable in order}
+    gradients[order[-1]] = float(dout) if type(order[-1].value) is float else dout
+    for user in reversed(order):
+        if user.node is None:
+            continue
+        upstream = np.broadcast_to(gradients[user], np.shape(user.value))
+        upstream = float(upstream) if type(user.value) is float else upstream
+        given = user.node.backward(upstream)
+        for position, (source, gradient) in enumerate(zip(user.inputs, given, strict=True)):
+            if gradient is not None and (user, position) not in dropped:
+                gradients[source] = gradients[source] + gradient
+    return gradients

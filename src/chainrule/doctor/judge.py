@@ -1,0 +1,229 @@
+"""The judge: which known mistake explains the gradients that nudging contradicts.
+
+First array by array, by the table of mistakes; then, for what is one whole, by a chain of our own
+layers with one mistake put into it. Read `state` and `doctor` next.
+"""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+
+from chainrule.doctor.chain import chain_of_layer, chain_of_network
+from chainrule.doctor.evidence import Observation, Sample, Suspect, suspects
+from chainrule.doctor.findings import RANK, finding, missing, shapeless, tell
+from chainrule.doctor.probe import variants
+from chainrule.mistakes import Scene, same
+
+FEW = 30  # entries of all inputs together: with so few, two mistakes may agree by accident
+LIMIT = 60  # entries of an array that are nudged at a second input
+BY_BATCH = ("bias-mean", "missing-batch-division", "double-batch-division")
+TINY = 1e-300  # noise where nothing was nudged
+
+
+def judge(observation):
+    """The findings that have a name, and name -> samples of the wrong gradients that got none."""
+    found, wrong = [], {}
+    network = not observation.piece.names
+    for name in reversed(observation.names) if network else observation.names:
+        samples = observation.samples(name)
+        if len(samples) < len(observation.claims):
+            if observation.matters(name):  # None is a fair answer where the gradient is 0
+                found.append(missing(name))
+        elif not all(sample.finite for sample in samples):
+            found.append(finding("not-finite", name, "backward gives a number that is not finite"))
+        elif not all(sample.right for sample in samples):
+            wrong[name] = samples
+    explained = explain(observation, wrong) if wrong else {}
+    unnamed = {name: samples for name, samples in wrong.items() if name not in explained}
+    for name in [name for name in unnamed if not all(s.shaped for s in unnamed[name])]:
+        found.append(shapeless(name, unnamed.pop(name)[0]))
+    return found + tell(explained, wrong), unnamed
+
+
+def explain(observation, wrong):
+    """name -> suspects, for as many of the wrong arrays as possible."""
+    ways = (by_table, by_chain) if observation.piece.names else (by_chain, by_table)
+    first = ways[0](observation, wrong)
+    if len(first) == len(wrong):
+        return first
+    whole = ways[1](observation, wrong)  # one mistake behind them all is better than a few of them
+    return whole if len(whole) == len(wrong) else whole | first
+
+
+def by_table(observation, wrong):
+    """name -> suspects, for what the table explains array by array."""
+    elsewhere = at_other_inputs(observation)
+    explained = {}
+    for name, samples in wrong.items():
+        more = [s for other in elsewhere if name in other.names for s in other.samples(name)]
+        causes = explanations(samples + more, len(samples))
+        if causes and causes[0].code in BY_BATCH:
+            causes = explanations(samples + more + one_sample_more(observation, name), len(samples))
+        if causes:
+            explained[name] = causes
+    return agreed(explained)
+
+
+def at_other_inputs(observation):
+    """Observations at a few other inputs, where there are so few numbers that mistakes coincide."""
+    piece = observation.piece
+    if sum(value.size for value in piece.inputs) > FEW or not piece.names:
+        return []
+    return [other for other in map(observed, variants(piece, same_shape=True)) if other]
+
+
+def one_sample_more(observation, name):
+    """Samples for a larger batch: a factor of N grows with it, any other factor does not."""
+    piece = observation.piece
+    if len(piece.inputs) != 1 or piece.inputs[0].ndim < 2:
+        return []
+    t = piece.t
+    if np.ndim(t):
+        t = np.concatenate([t, t[:1]])
+    larger = observed(
+        piece.at([np.concatenate([piece.inputs[0], 0.9 * piece.inputs[0][:1]])], t), LIMIT
+    )
+    return larger.samples(name) if larger and name in larger.names else []
+
+
+def observed(piece, limit=None):
+    try:
+        return Observation(piece, limit=limit)
+    except Exception:  # outside the domain of forward
+        return None
+
+
+def explanations(samples, count):
+    """Suspects for one array, best first; `count` samples belong to the inputs that were given."""
+    found = suspects(samples)
+    if found:
+        return found
+    if no_matter_what_dout(samples[:count]):
+        flat = [
+            replace(s, scene=replace(s.scene, true=s.scene.unit, dout=ones(s))) for s in samples
+        ]
+        return [replace(one, also="upstream-ignored") for one in suspects(flat)[:1]]
+    return two_at_once(samples)
+
+
+def ones(sample):
+    return np.ones_like(sample.scene.dout)
+
+
+def no_matter_what_dout(samples):
+    """Whether the claims stay the same although dout, and with it the truth, does not."""
+    claims = [sample.claim for sample in samples]
+    return len(claims) > 1 and np.any(claims[0]) and same(claims[0], claims[1], 1e-12)
+
+
+def two_at_once(samples):
+    """A known mistake, and on top of it a batch size or a sign."""
+    N = samples[0].scene.samples
+    factors = {"missing-batch-division": N, "double-batch-division": 1 / N, "wrong-sign": -1}
+    for code, factor in factors.items():
+        undone = [replace(sample, claim=sample.claim / factor) for sample in samples]
+        plain = [one for one in suspects(undone) if RANK[one.code] < RANK["upstream-ignored"]]
+        if factor != 1 and plain:
+            return [replace(plain[0], also=code)]
+    return []
+
+
+def agreed(explained):
+    """For each array the suspects to be told: one that all arrays have in common, where there is one.
+
+    A second suspect is kept only where it is as specific as the first.
+    """
+    codes = [{one.code for one in causes} for causes in explained.values()]
+    common = set.intersection(*codes) if len(codes) > 1 else set()
+    if common:
+        code = min(common, key=RANK.get)
+        return {name: [c for c in causes if c.code == code] for name, causes in explained.items()}
+    generic = RANK["upstream-ignored"]
+    return {
+        name: causes[:1] + [c for c in causes[1:] if RANK[c.code] < generic]
+        for name, causes in explained.items()
+    }
+
+
+def by_chain(observation, wrong):
+    """name -> suspects, from a chain with the same numbers as the code under test."""
+    piece, truth = observation.piece, observation.truth
+    params = {key: array for key, array in truth.arrays.items() if key not in piece.names}
+    try:
+        if piece.names:
+            alone = len(piece.names) == 1 and piece.t is None and params
+            chain = chain_of_layer(params, piece.inputs[0], truth.out) if alone else None
+        else:
+            chain = chain_of_network(params, piece.inputs[0], piece.t, float(truth.out))
+    except Exception:  # the numbers do not suit our own layers
+        return {}
+    if chain is None:
+        return {}
+    whole = {name: observation.samples(name) for name in observation.names}
+    if not piece.names:
+        return by_mistaken_chain([chain], whole, wrong)
+    runs = [copy.deepcopy(chain).run(piece.inputs[0], dout=dout) for dout in observation.douts]
+    return by_mistaken_chain(runs, whole, wrong)
+
+
+def by_mistaken_chain(chains, samples, wrong):
+    """name -> suspects. The mistake may sit at one array, or above several that it spoils.
+
+    chains    the right chain, run for each upstream gradient
+    samples   name -> its samples, for these upstream gradients, of every array
+    wrong     the names among them whose gradients are wrong, from the loss backward
+    """
+    runs = [{one[:3]: one[3] for one in chain.with_mistakes()} for chain in chains]
+    made = {key: [run[key] for run in runs] for key in runs[0] if all(key in r for r in runs)}
+    untouched = [name for name in samples if name not in wrong]
+
+    def from_above(names):
+        for (code, words, where), gradients in made.items():
+            if names and where not in samples and fitting(samples, gradients, names + untouched):
+                return {name: [] for name in names} | {
+                    names[0]: [Suspect(code, words, where=where)]
+                }
+        return {}
+
+    if found := from_above(list(wrong)):
+        return found
+    alone = {}
+    for (code, words, where), gradients in made.items():
+        if where in wrong and fitting(samples, gradients, [where]):
+            alone.setdefault(where, [Suspect(code, words)])
+    found = alone | from_above([name for name in wrong if name not in alone])
+    return {name: found[name] for name in wrong if name in found}
+
+
+def fitting(samples, gradients, names):
+    """Whether the claims for all of `names` are these gradients, one dict an upstream gradient."""
+    for name in names:
+        for sample, made in zip(samples[name], gradients, strict=True):
+            if np.size(made.get(name, ())) != sample.seen.size:
+                return False
+            if not sample.explained_by(np.reshape(made[name], sample.seen.shape)):
+                return False
+    return True
+
+
+def compare_whole(claims, chain):
+    """As `judge`, for a `gradient` whose layers are all right: it should give what they add up to."""
+    found, samples = [], {}
+    x, out = chain.inputs[next(iter(chain.layers))], np.array(chain.value)
+    for name, claim in reversed(claims.items()):
+        true = np.asarray(chain.gradients[name])
+        if claim is None:
+            found.append(missing(name))
+            continue
+        scene = Scene(name, {"x": x}, {}, out, np.array(1.0), true, true)
+        samples[name] = [Sample(scene, claim, np.ones(true.shape, bool), TINY, 1e-9)]
+    wrong = {name: one for name, one in samples.items() if not one[0].right}
+    explained = by_mistaken_chain([chain], samples, wrong) if wrong else {}
+    left = {name: one for name, one in wrong.items() if name not in explained}
+    by_number = {name: explanations(one, 1) for name, one in left.items()}
+    explained |= agreed({name: causes for name, causes in by_number.items() if causes})
+    unnamed = {name: one for name, one in left.items() if name not in explained}
+    for name in [name for name, (one,) in unnamed.items() if not one.shaped]:
+        found.append(shapeless(name, unnamed.pop(name)[0]))
+    return found + tell(explained, wrong), unnamed

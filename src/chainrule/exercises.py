@@ -1,0 +1,476 @@
+"""The grader: `check(MyReLU)` runs what a learner wrote, and answers in one useful sentence.
+
+What a thing claims to be stands in its name, after "My". Its forward is compared with the package's
+own, its backward is held against the numerical gradient, and the doctor says what went wrong. Code of
+a learner never raises here: what it raises is told in words.
+"""
+
+import inspect
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from chainrule import layers, losses, nodes
+from chainrule.doctor import quiet
+from chainrule.doctor.probe import params_of, private_copy
+from chainrule.gradcheck import diagnose, gradient_check, numerical_gradient
+from chainrule.mistakes import MISTAKES
+from chainrule.network import Network
+
+SEED = 7
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome of an exercise.
+
+    ok        whether everything is right
+    sentence  what is right, or what is wrong first and what to do about it
+    findings  what the doctor found, a list, best first
+    """
+
+    ok: bool
+    sentence: str
+    findings: tuple = ()
+
+    def __repr__(self):
+        return self.sentence
+
+    def _repr_html_(self):
+        outcome, _, reason = self.sentence.partition(":")
+        return (
+            f'<p class="chainrule-report" data-ok="{str(self.ok).lower()}">'
+            f"<strong>{escape(outcome)}:</strong>{escape(reason)}</p>"
+        )
+
+
+class Wrong(Exception):
+    """Ends the grading: its text is what to say, and `findings` what it rests on."""
+
+    def __init__(self, sentence, findings=()):
+        super().__init__(sentence)
+        self.findings = tuple(findings)
+
+
+def check(thing):
+    """Grade what a learner wrote, and say so in a sentence.
+
+    thing   a class such as MyReLU, an object of one, or a function such as my_numerical_gradient. The
+            part of the name after My says what it should be; where that is no piece of this package,
+            it is judged by its methods, and only by whether its backward fits its forward.
+
+    Returns a `Verdict`. Raises ValueError for a thing that nothing is known of, with a list of what can
+    be checked.
+    """
+    name = getattr(thing, "__name__", type(thing).__name__)
+    grader = grader_for(thing, name)
+    try:
+        with quiet():
+            said = grader(thing, name)
+    except Wrong as wrong:
+        return Verdict(False, f"Not yet: {wrong}", wrong.findings)
+    except Exception as error:  # nothing that a learner wrote may end in a traceback
+        return Verdict(False, f"Not yet: checking {name} ends in {type(error).__name__}: {error}.")
+    return Verdict(True, f"Right: {said}")
+
+
+def grader_for(thing, name):
+    """The function that grades a thing of this name; ValueError where there is none."""
+    known = known_as(name)
+    if known in FUNCTIONS and callable(thing) and not inspect.isclass(thing):
+        return FUNCTIONS[known]
+    if known in PIECES and not inspect.isroutine(thing):
+        return grade_piece
+    if (known in NETWORKS and not inspect.isroutine(thing)) or hasattr(thing, "gradient"):
+        return grade_network
+    if hasattr(thing, "forward") and hasattr(thing, "backward"):
+        return grade_unknown
+    raise ValueError(
+        f"nothing is known of {name!r}. What can be checked: {NAMES}, and anything with forward "
+        "and backward, or with loss, gradient and params"
+    )
+
+
+def known_as(name):
+    """The known name that stands after My: MyReLU, my_relu and MyReLU2 are all "relu"."""
+    plain = re.sub(r"^my|_|\d+$", "", name.lower())
+    return plain if plain in {**PIECES, **FUNCTIONS} or plain in NETWORKS else None
+
+
+# Pieces: layers, nodes and losses. Each is run at a few places, given as (inputs, targets).
+
+
+def numbers(*shape, low=-2.0):
+    """Random numbers between `low` and 2, that stay away from 0, where a gate has its kink."""
+    drawn = np.random.default_rng([SEED, *shape]).uniform(low, 2.0, shape)
+    return np.where(np.abs(drawn) < 0.05, 0.3, drawn)
+
+
+def entrywise(low=-2.0):
+    return [((numbers(3, 4, low=low),), None), ((numbers(5, low=low),), None)]
+
+
+def pairs(low=-2.0):
+    x, y = numbers(3, 4, low=low), numbers(3, 5, low=low)[:, 1:]
+    return [((2.0, 5.0), None), ((x, y.copy()), None)]
+
+
+def rows(width=4):
+    return [
+        ((numbers(3, width),), None),
+        ((numbers(5, width),), None),
+        ((numbers(1, width),), None),
+    ]
+
+
+def labelled():
+    a, t = numbers(5, 3), np.eye(3)[[2, 0, 1, 1, 0]]
+    return [((a,), t), ((a[:2],), t[:2]), ((a[0],), t[0])]
+
+
+def indexed():
+    a, t = numbers(5, 3), np.array([2, 0, 1, 1, 0])
+    return [((a,), t), ((a[:2],), t[:2]), ((a[0],), 2)]
+
+
+def measured():
+    a, t = numbers(5, 3), numbers(5, 4)[:, 1:].copy()
+    return [((a,), t), ((a[:2],), t[:2]), ((a[0],), t[0])]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of piece: the package's own, where to run it, and the arguments that it is made with."""
+
+    own: type
+    places: Callable
+    arguments: tuple = ()
+
+
+W, b = numbers(4, 2), np.array([0.5, -0.25])
+PIECES = {
+    "relu": Kind(layers.ReLU, entrywise),
+    "sigmoid": Kind(layers.Sigmoid, entrywise),
+    "tanh": Kind(layers.Tanh, entrywise),
+    "affine": Kind(layers.Affine, rows, (W, b)),
+    "add": Kind(nodes.Add, pairs),
+    "subtract": Kind(nodes.Subtract, pairs),
+    "multiply": Kind(nodes.Multiply, pairs),
+    "divide": Kind(nodes.Divide, lambda: pairs(0.5)),
+    "maximum": Kind(nodes.Maximum, pairs),
+    "negate": Kind(nodes.Negate, entrywise),
+    "exp": Kind(nodes.Exp, entrywise),
+    "log": Kind(nodes.Log, lambda: entrywise(0.5)),
+    "matmul": Kind(nodes.MatMul, lambda: [((numbers(3, 4), numbers(4, 2)), None)]),
+    "softmaxwithloss": Kind(losses.SoftmaxWithLoss, labelled),
+    "identitywithloss": Kind(losses.IdentityWithLoss, measured),
+}
+
+
+def grade_piece(thing, name):
+    kind = PIECES[known_as(name)]
+    for method in ("forward", "backward"):
+        if not hasattr(thing, method):
+            raise Wrong(f"{name} has no `{method}`.")
+    mine, own, places = made(thing, name, kind)
+    for inputs, t in places:
+        arguments = inputs if t is None else (*inputs, t)
+        wanted = own.forward(*arguments)
+        compare(name, run(f"{name}.forward", mine.forward, *copies(arguments)), wanted, arguments)
+        examine(name, mine, inputs, t)
+    last_words(name, mine)
+    return f"forward and backward of {name} agree with the numbers, at every place that was tried."
+
+
+def made(thing, name, kind):
+    """The learner's object, the package's own beside it, and where to run the two."""
+    places = kind.places()
+    if not inspect.isclass(thing):
+        if kind.own is not layers.Affine:
+            return private_copy(thing), kind.own(*kind.arguments), places
+        matrix, vector = parameters_of(thing, name)
+        return private_copy(thing), layers.Affine(matrix, vector), rows(len(matrix))
+    mine = run(name, thing, *copies(kind.arguments))
+    if kind.own is losses.SoftmaxWithLoss and not takes(mine, *places[0]):
+        places = indexed() if takes(mine, *indexed()[0]) else places
+    return mine, kind.own(*copies(kind.arguments)), places
+
+
+def parameters_of(layer, name):
+    params = getattr(layer, "params", {})
+    found = {np.ndim(array): array for array in getattr(params, "values", tuple)()}
+    if set(found) != {1, 2}:
+        raise Wrong(f"{name} wants a matrix W and a vector b in its dict `params`.")
+    return found[2], found[1]
+
+
+def takes(mine, inputs, t):
+    """Whether a loss works with targets of this form."""
+    try:
+        return np.size(mine.forward(*copies((*inputs, t)))) == 1
+    except Exception:
+        return False
+
+
+def copies(values):
+    return [value.copy() if isinstance(value, np.ndarray) else value for value in values]
+
+
+def run(what, function, *arguments):
+    """What the learner's function returns; an exception of it ends the grading, in words."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        kinds = ", ".join(shape_of(value) for value in arguments) or "nothing"
+        raise Wrong(
+            f"{what}, given {kinds}, raises {type(error).__name__}: {error}".rstrip(". ") + "."
+        ) from error
+
+
+def shape_of(value):
+    if callable(value):
+        return "a function"
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape}"
+    return f"{value!r}" if isinstance(value, (int, float)) else f"a {type(value).__name__}"
+
+
+def compare(what, got, wanted, arguments, tolerance=1e-9):
+    """End the grading where a value is not the wanted one."""
+    given = ", ".join(shape_of(value) for value in arguments)
+    try:
+        array = np.asarray(got, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise Wrong(f"forward of {what} returns {type(got).__name__}, not numbers.") from None
+    if array.shape != np.shape(wanted):
+        raise Wrong(
+            f"forward of {what}, given {given}, returns shape {array.shape}, "
+            f"but {np.shape(wanted)} was wanted."
+        )
+    off = np.abs(array - wanted)
+    if np.all(off <= tolerance * (1 + np.abs(wanted))):
+        return
+    index = np.unravel_index(int(np.argmax(np.nan_to_num(off, nan=np.inf))), off.shape)
+    place = f" at {[int(i) for i in index]}" if index else ""
+    right = float(np.asarray(wanted)[index])
+    raise Wrong(
+        f"forward of {what}, given {given}, gives {array[index]:.6g}{place}, "
+        f"but {right:.6g} was wanted. Put forward right first; backward builds on it."
+    )
+
+
+def examine(name, mine, inputs, t=None):
+    """End the grading with what the doctor finds first, or with a gradient check that fails."""
+    x = inputs if len(inputs) > 1 else inputs[0]
+    found = diagnose(mine, x, t)
+    if found:
+        first = found[0]
+        raise Wrong(f"backward of {name}, at {first.where}. {said(first)}", found)
+    report = gradient_check(mine, x, t)
+    if not report.ok:
+        raise Wrong(f"the gradient check of {name} fails: {report.rows[0].problem}.")
+
+
+def said(found):
+    """The doctor's finding as a learner wants it: what is wrong, what to do, and the numbers."""
+    unclear = found.cause in ("unknown", "wrong-shape", "not-finite")
+    words = [MISTAKES[found.cause].cause, found.hint]
+    return " ".join([found.evidence, *words[1:]] if unclear else [*words, found.evidence])
+
+
+def last_words(name, mine):
+    """A softmax must bear large scores: the shift by the maximum costs one line."""
+    if known_as(name) != "softmaxwithloss":
+        return
+    a = np.array([[1000.0, 0.0, -1000.0], [0.0, 800.0, 1.0]])
+    for t in (np.eye(3)[[0, 1]], np.array([0, 1])):
+        if takes(mine, (a,), t) and np.isfinite(mine.forward(a.copy(), t)):
+            return
+    raise Wrong(
+        f"forward of {name} overflows for a score of 1000. Subtract the maximum of each row "
+        "before exp: the probabilities stay the same."
+    )
+
+
+# What is judged by its methods alone.
+
+
+def grade_unknown(thing, name):
+    try:
+        mine = thing() if inspect.isclass(thing) else private_copy(thing)
+    except TypeError as error:
+        raise Wrong(f"{name}() raises {error}. Make an object first, and check that.") from error
+    for inputs, t in places_for(mine, name):
+        arguments = inputs if t is None else (*inputs, t)
+        run(f"{name}.forward", mine.forward, *copies(arguments))
+        examine(name, mine, inputs, t)
+    return (
+        f"backward of {name} fits its forward. What forward should be, its name does not tell me."
+    )
+
+
+def places_for(mine, name):
+    """Inputs that the forward of an unknown piece takes: a loss, two inputs, or one."""
+    names = [
+        p.name for p in inspect.signature(mine.forward).parameters.values() if p.default is p.empty
+    ]
+    if len(names) == 2 and re.match(r"t$|target|label|y_?true", names[1]):
+        choices = [labelled(), indexed(), measured()]
+    elif len(names) == 2:
+        choices = [pairs()]
+    else:
+        widths = {size for p in params_of(mine).values() for size in np.shape(p)[-2:]}
+        choices = [entrywise(), *(rows(width) for width in sorted(widths))]
+    for places in choices:
+        if takes_all(mine, places):
+            return places
+    return choices[0]
+
+
+def takes_all(mine, places):
+    for inputs, t in places:
+        try:
+            mine.forward(*copies(inputs if t is None else (*inputs, t)))
+        except Exception:
+            return False
+    return True
+
+
+# Networks.
+
+NETWORKS = ("network", "net", "twolayernet")
+
+
+def grade_network(thing, name):
+    mine = network_of(thing, name) if inspect.isclass(thing) else private_copy(thing)
+    for method in ("loss", "gradient", "params"):
+        if not hasattr(mine, method):
+            raise Wrong(f"{name} has no `{method}`, and a network wants loss, gradient and params.")
+    matrices = [p for p in params_of(mine).values() if np.ndim(p) == 2]
+    D, C = (matrices[0].shape[0], matrices[-1].shape[1]) if matrices else (4, 3)
+    x, labels = numbers(5, D), np.arange(5) % C
+    for t in (labels, np.eye(C)[labels], numbers(5, C)):
+        if loss_is_a_number(mine, x, t):
+            break
+    else:
+        t = labels
+        run(f"{name}.loss", mine.loss, x, t)
+    given = run(f"{name}.gradient", mine.gradient, x.copy(), t.copy())
+    if not hasattr(given, "keys") or set(given.keys()) != set(params_of(mine)):
+        raise Wrong(
+            f"gradient of {name} should return a dict with the keys {', '.join(params_of(mine))}."
+        )
+    found = diagnose(mine, x, t)
+    if found:
+        raise Wrong(f"{name}, at {found[0].where}. {said(found[0])}", found)
+    gradient_check_of_network(mine, name, x, t)
+    return f"the gradients of {name} agree with the numerical ones, for every parameter."
+
+
+def loss_is_a_number(network, x, t):
+    try:
+        return np.size(network.loss(x.copy(), t.copy())) == 1
+    except Exception:
+        return False
+
+
+def gradient_check_of_network(mine, name, x, t):
+    report = gradient_check(mine, x, t)
+    if not report.ok:
+        wrong = next((f"{row.name}: {row.problem}" for row in report.rows if row.problem), "")
+        raise Wrong(f"the gradient check of {name} fails. {wrong or report.verdict}.")
+
+
+def network_of(thing, name):
+    """An object of a network's class, made from layers and a loss, or from sizes and an rng."""
+    rng = np.random.default_rng(SEED)
+    try:
+        return thing(two_layers(rng), losses.SoftmaxWithLoss())
+    except TypeError:
+        return run(name, thing, 4, 6, 3, rng)
+
+
+def two_layers(rng):
+    return OrderedDict(
+        Affine1=layers.Affine(numbers(4, 6), numbers(6)),
+        ReLU1=layers.ReLU(),
+        Affine2=layers.Affine(numbers(6, 3), numbers(3)),
+    )
+
+
+# Functions.
+
+
+def grade_function(function, name, own, places):
+    for arguments in places:
+        got = run(name, function, *copies(arguments))
+        compare_value(name, got, own(*arguments), arguments)
+    return f"{name} gives the right numbers."
+
+
+def compare_value(name, got, wanted, arguments, tolerance=1e-9):
+    try:
+        compare(name, got, wanted, arguments, tolerance)
+    except Wrong as wrong:
+        words = str(wrong).removeprefix("forward of ").split(" Put forward right")[0]
+        raise Wrong(words) from None
+
+
+def grade_numerical_gradient(function, name):
+    x = numbers(2, 3)
+    for f in (lambda v: float(np.sum(v**2)), lambda v: float(np.sum(np.sin(v) * v[0, 0]))):
+        given, wanted = x.copy(), numerical_gradient(f, x)
+        got = run(name, function, f, given)
+        if not np.array_equal(given, x):
+            raise Wrong(f"{name} leaves x changed. Put each entry back after its nudge.")
+        if np.shape(got) == wanted.shape and 1e-7 < np.max(np.abs(got - wanted)) < 1e-3:
+            raise Wrong(
+                f"{name} is close, but not close enough. Nudge to both sides, "
+                "(f(x + h) - f(x - h)) / 2h, with an h near 1e-5."
+            )
+        if np.shape(got) != wanted.shape:
+            raise Wrong(
+                f"{name} returns shape {np.shape(got)} for an x of shape {x.shape}. "
+                "Nudge one entry at a time: there is one slope for each."
+            )
+        compare_value(name, got, wanted, (f, x), 1e-6)
+    return f"{name} agrees with the derivatives."
+
+
+def grade_gradient(function, name):
+    network = Network(two_layers(np.random.default_rng(SEED)), losses.SoftmaxWithLoss())
+    x, t = numbers(5, 4), np.array([2, 0, 1, 1, 0])
+    wanted = private_copy(network).gradient(x, t)
+    got = run(name, function, network.layers, network.loss_layer, x.copy(), t.copy())
+    if not hasattr(got, "keys") or set(got.keys()) != set(wanted):
+        raise Wrong(f"{name} should return a dict with the keys {', '.join(wanted)}.")
+    for key, gradient in reversed(wanted.items()):
+        compare_value(f"{name}, for {key},", got[key], gradient, (x, t))
+    return f"{name} gives the gradient of every parameter."
+
+
+def valued(own, *places):
+    return lambda function, name: grade_function(function, name, own, places)
+
+
+x34, a53, t53 = numbers(3, 4), numbers(5, 3), np.eye(3)[[2, 0, 1, 1, 0]]
+FUNCTIONS = {
+    "numericalgradient": grade_numerical_gradient,
+    "gradient": grade_gradient,
+    "relu": valued(lambda x: layers.ReLU().forward(x), (x34,), (x34[0],)),
+    "sigmoid": valued(lambda x: layers.Sigmoid().forward(x), (x34,), (x34[0],)),
+    "tanh": valued(np.tanh, (x34,), (x34[0],)),
+    "softmax": valued(losses.softmax, (a53,), (a53[0],), (a53 + 1000.0,)),
+    "crossentropy": valued(losses.cross_entropy, (a53, t53), (a53[0], t53[0])),
+    "sumsquarederror": valued(losses.sum_squared_error, (a53, t53), (a53[0], t53[0])),
+}
+NAMES = (
+    "MyReLU, MySigmoid, MyTanh, MyAffine, MyAdd, MySubtract, MyMultiply, MyDivide, MyMaximum, "
+    "MyNegate, MyExp, MyLog, MyMatMul, MySoftmaxWithLoss, MyIdentityWithLoss, MyNetwork, "
+    "my_numerical_gradient, my_gradient, my_relu, my_sigmoid, my_tanh, my_softmax, "
+    "my_cross_entropy, my_sum_squared_error"
+)
