@@ -215,3 +215,12 @@ def test_the_picture_of_the_readme_is_what_the_package_draws():
         encoding="utf-8"
     )
     assert PICTURE.read_text(encoding="utf-8") == picture()
+
+
+@every_chapter
+def test_a_question_does_not_show_its_answer_in_its_source(chapter):
+    for cell in nbformat.read(chapter, as_version=4).cells:
+        if cell.cell_type == "code" and re.search(r"^Quiz\(", cell.source, re.MULTILINE):
+            assert "remove-input" in cell.metadata.get("tags", []), cell.source[:80]
+            assert cell.metadata["jupyter"]["source_hidden"]
+            assert re.sub(r"^from chainrule.*\n", "", cell.source).strip().startswith("Quiz(")
