@@ -267,6 +267,7 @@ def test_one_broken_figure_says_so_and_harms_no_other(browser, tmp_path):
         (lambda: Stepper(bill(), step=10), "from 0 to 9, or -1, got 10"),
         (lambda: Stepper(bill(), step="2"), "from 0 to 9, or -1, got '2'"),
         (lambda: Stepper(bill(), open=["side", "size"]), "open is True, False or names"),
+        (lambda: Stepper(bill(), level="deep"), "level is one of layers, nodes, got 'deep'"),
     ],
 )
 def test_a_wrong_argument_is_refused_in_words(make, said):
@@ -293,6 +294,14 @@ def test_the_output_in_a_notebook_is_the_figure_and_its_text():
     assert bundle["text/html"] == stepper.markup()
     assert bundle["text/plain"].splitlines()[0].endswith("Power. 3 to the power 2 is 9.")
     assert "application/vnd.jupyter.widget-view+json" in bundle
+
+
+def test_the_level_is_a_trait_and_the_markup_follows_it():
+    net = two_layer_net(2, 3, 2, np.random.default_rng(0))
+    stepper = Stepper(net, np.ones((2, 2)), [0, 1], level="nodes", step=20)
+    assert 'data-step="20" data-steps="29"' in stepper.markup()
+    stepper.level = "layers"
+    assert 'data-step="9" data-steps="9"' in stepper.markup()
 
 
 def test_a_picture_for_slides_stands_alone():

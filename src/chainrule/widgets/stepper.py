@@ -28,12 +28,13 @@ class Stepper(Figure):
     open     the inputs that the reader may change: True for every named number or small array (the
              default), False for none, or a list of names
 
-    `.step` is a synced trait, and so is `.inputs`, the open inputs by name: assign a dict to change some
-    of them, and the whole run is computed anew. The reader's own variables, layers and arrays are left
-    as they were. ValueError says what is allowed where an argument is wrong.
+    `.step` and `.level` are synced traits, and so is `.inputs`, the open inputs by name: assign a dict to
+    change some of them, and the whole run is computed anew. The reader's own variables, layers and
+    arrays are left as they were. ValueError says what is allowed where an argument is wrong.
     """
 
     step = traitlets.Int(0).tag(sync=True)
+    level = traitlets.Unicode("nodes").tag(sync=True)
     inputs = traitlets.Dict().tag(sync=True)
     numbers = traitlets.Unicode().tag(sync=True)
     problem = traitlets.Unicode().tag(sync=True)
@@ -42,30 +43,27 @@ class Stepper(Figure):
         self, source, x=None, t=None, *, title=None, caption=None, step=0, level="layers", open=True
     ):
         self.graph, self.trace = graph_and_trace(source, x, t)
-        if level not in LEVELS or (level == "nodes" and not self.levels):
+        super().__init__()
+        fixed = self.graph is None and not isinstance(source, Trace)  # no layer is known in nodes
+        if level not in LEVELS[: 1 if fixed else 2]:
             raise ValueError(
-                f"Stepper: level is one of {list(self.levels) or LEVELS}, got {level!r}"
+                f"Stepper: level is one of {', '.join(LEVELS[: 1 if fixed else 2])}, got {level!r}"
             )
-        self.level = level if self.levels else "nodes"
+        self.level = level if self.trace.nodes is not None else "nodes"
         self.title = (
             f"Computational graph of {self.shown.variables[-1].name}"
             if title is None
             else str(title)
         )
         self.caption = caption
-        fixed = self.graph is None and not isinstance(source, Trace)
         self.open_names = open_inputs(self.trace, False if fixed and open is True else open)
-        super().__init__(step=self.checked_step(step))
+        self.step = self.checked_step(step)
         self.html = self.markup()
 
     @property
-    def levels(self):
-        """The levels that the figure can be read at; none where there is but one."""
-        return LEVELS if self.trace.nodes is not None else ()
-
-    @property
     def shown(self):
-        return self.trace.nodes if self.levels and self.level == "nodes" else self.trace
+        """The trace at the level that is shown."""
+        return self.trace.nodes if self.trace.nodes and self.level == "nodes" else self.trace
 
     def checked_step(self, step):
         last = len(self.shown)
@@ -76,16 +74,15 @@ class Stepper(Figure):
         return last if step == -1 else step
 
     def markup(self):
-        return figure_html(
-            self.trace, self.title, self.caption, self.step, self.open_names, self.level
-        )
+        step = min(self.step, len(self.shown))  # the level may have changed where nobody looks
+        return figure_html(self.trace, self.title, self.caption, step, self.open_names, self.level)
 
     def as_text(self):
         return repr(self.shown)
 
     @traitlets.validate("step")
     def check_step(self, proposal):
-        last = max(len(self.trace), len(self.trace.nodes or ()))
+        last = len(self.trace.nodes or self.trace)
         if not 0 <= proposal["value"] <= last:
             raise traitlets.TraitError(f"step runs from 0 to {last}, got {proposal['value']}")
         return proposal["value"]

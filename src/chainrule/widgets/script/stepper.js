@@ -102,6 +102,7 @@ export function mountStepper(figure, host) {
     for (const one of tools.querySelectorAll("[data-level]")) one.setAttribute("aria-pressed", String(one.dataset.level === name));
     build(to);
     asks.leap(to);
+    host.tell("level", name);
     tell();
   }
 
@@ -278,7 +279,12 @@ export function mountStepper(figure, host) {
       figure.removeEventListener("keydown", onKey);
     },
     update: {
-      step: (to) => to !== walk.now() && (walk.set(to), showStep(walk.now())),
+      level: (name) => name in model.runs && switchTo(name),
+      step(to) {
+        if (to === walk.now() || to > run.last) return;
+        walk.set(to);
+        showStep(to);
+      },
       numbers(text) {
         if (!text || !model.install(JSON.parse(text))) return;
         refresh();
