@@ -6,7 +6,7 @@ six significant digits. The exact numbers that a figure carries are compared by 
 
 import re
 
-NUMBER = r"(?<![\w.#-])[-+]?(?:\d+\.\d*|\.\d+|\d+(?=e))(?:e[-+]?\d+)?(?!\w|\.\d)"
+NUMBER = r"(?<![\w.#-])[-+−]?(?:\d+\.\d*|\.\d+|\d+(?=e))(?:e[-+−]?\d+)?(?!\w|\.\d)"
 NOISE = 1e-12  # what is left of a zero after rounding; it has no digit that can be trusted
 
 SANITIZE = {
@@ -18,7 +18,7 @@ SANITIZE = {
 
 
 def six_digits(text):
-    number = float(text)
+    number = float(text.replace("−", "-"))  # figures write a true minus sign
     return "0" if abs(number) < NOISE else f"{number:.6g}"
 
 

@@ -111,8 +111,8 @@ WORDS = {
             "With the upstream gradient of shape {z.shape}:",
         ),
         "to": (
-            "{x.name} gets dout @ yᵀ, of shape {x.shape}",
-            "{y.name} gets xᵀ @ dout, of shape {y.shape}",
+            "{x.name} gets dout @ {y.name}ᵀ, of shape {x.shape}",
+            "{y.name} gets {x.name}ᵀ @ dout, of shape {y.shape}",
         ),
         "rule": ("z = x @ y", "dx = dout @ yᵀ,  dy = xᵀ @ dout"),
     },
@@ -132,8 +132,8 @@ WORDS = {
         ),
         "backward": ("Affine hands on three gradients.", "From dout, of shape {z.shape}:"),
         "to": (
-            "{x.name} gets dout @ Wᵀ, of shape {x.shape}",
-            "{y.name} gets xᵀ @ dout, of shape {y.shape}",
+            "{x.name} gets dout @ {y.name}ᵀ, of shape {x.shape}",
+            "{y.name} gets {x.name}ᵀ @ dout, of shape {y.shape}",
             "{b.name} gets dout summed over the batch, of shape {b.shape}",
         ),
         "rule": ("y = x @ W + b", "dx = dout @ Wᵀ,  dW = xᵀ @ dout,  db = Σ dout"),

@@ -381,6 +381,8 @@ def trace_network(network, x, t):
     walk = (type(network).forward_steps, type(network).backward_steps)
     variables = [Traced(**variable) for variable in variables]
     nodes = trace_expanded(network, x, t)
+    if nodes is not None and not {v.name for v in variables} <= {v.name for v in nodes.variables}:
+        nodes = None  # an `expand` of the author's own calls its leaves otherwise
     reads = [] if nodes is None else [reads_of(v, nodes) for v in variables]
     return Trace(variables, steps, source_of(layers.values(), walk), nodes, reads)
 
