@@ -10,6 +10,9 @@ import time
 import nbformat
 import pytest
 
+from chainrule.graph import Variable
+from chainrule.widgets import Stepper
+
 pytest.importorskip("jupyterlab", reason="JupyterLab is not installed")
 
 CELLS = [
@@ -32,20 +35,17 @@ HBox([stepper, slider])""",
     "stepper.inputs = {'side': 5.0, 'price': 20.0}",
 ]
 SERVERS = {
-    "lab": (["jupyterlab", "--LabApp.news_url="], "lab/tree/figure.ipynb"),
-    "notebook": (["notebook"], "notebooks/figure.ipynb"),
+    "lab": ("jupyterlab", ["--LabApp.news_url="], "lab/tree"),
+    "notebook": ("notebook", [], "notebooks"),
 }
 
 
 @pytest.fixture(scope="module", params=SERVERS)
-def page(request, browser, tmp_path_factory):
-    """A notebook with two views of one figure, run top to bottom, in JupyterLab and in Notebook."""
-    (module, *options), path = SERVERS[request.param]
+def server(request, tmp_path_factory):
+    """A JupyterLab, and a Notebook, each with a folder of its own: (address of a notebook by name, folder)."""
+    module, options, path = SERVERS[request.param]
     pytest.importorskip(module, reason=f"{module} is not installed")
     folder = tmp_path_factory.mktemp(request.param)
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in CELLS])
-    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
-    nbformat.write(notebook, folder / "figure.ipynb")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -54,13 +54,32 @@ def page(request, browser, tmp_path_factory):
     command += ["--expose-app-in-browser", "--ServerApp.port_retries=0"]
     home = {"JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTER_DATA_DIR": str(folder / "data")}
     with open(folder / "log", "w") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **home})
-        page = browser.new_page(viewport={"width": 1280, "height": 1400})
-        open_notebook(page, f"http://127.0.0.1:{port}/{path}", folder / "log")
-        yield page
-        page.close()
-        server.terminate()
-        server.wait(20)
+        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **home})
+        yield lambda name: f"http://127.0.0.1:{port}/{path}/{name}", folder
+        process.terminate()
+        process.wait(20)
+
+
+def write(folder, name, cells):
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(notebook, folder / name)
+
+
+@pytest.fixture(scope="module")
+def page(server, browser):
+    """A notebook with two views of one figure, run top to bottom."""
+    address, folder = server
+    write(folder, "figure.ipynb", [nbformat.v4.new_code_cell(source) for source in CELLS])
+    page = browser.new_page(viewport={"width": 1280, "height": 1400})
+    open_notebook(page, address("figure.ipynb"), folder / "log")
+    for cell in range(2):
+        run(page, cell)
+    page.wait_for_function(
+        "document.querySelectorAll('.chainrule-live').length === 2", timeout=90_000
+    )
+    yield page
+    page.close()
 
 
 KERNEL_IS_IDLE = """() => {
@@ -79,11 +98,6 @@ def open_notebook(page, address, log):
     else:
         pytest.fail(f"the server did not start: {log.read_text()}")
     page.wait_for_function(KERNEL_IS_IDLE, timeout=90_000)
-    for cell in range(2):
-        run(page, cell)
-    page.wait_for_function(
-        "document.querySelectorAll('.chainrule-live').length === 2", timeout=90_000
-    )
 
 
 def run(page, number):
@@ -168,3 +182,19 @@ def test_the_picture_is_in_the_saved_output_too(page):
         "Object.keys(jupyterapp.shell.currentWidget.content.widgets[0].model.outputs.toJSON()[0].data)"
     )
     assert {"text/html", "text/plain", "application/vnd.jupyter.widget-view+json"} <= set(kinds)
+
+
+def test_a_notebook_that_is_not_trusted_yet_shows_the_picture(server, browser):
+    """Opened as it was cloned, with nothing run: no SVG is let in there, but an image is."""
+    address, folder = server
+    x = Variable(3.0, "x")
+    html = Stepper(x * x, title="A square")._repr_mimebundle_()[0]["text/html"]
+    cell = nbformat.v4.new_code_cell("stepper")
+    cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": html})]
+    write(folder, "cloned.ipynb", [cell])
+    page = browser.new_page()
+    open_notebook(page, address("cloned.ipynb"), folder / "log")
+    image = page.locator('img[alt="A square"]')
+    image.wait_for(state="visible", timeout=30_000)
+    assert image.evaluate("async (img) => { await img.decode(); return img.naturalWidth > 100; }")
+    page.close()

@@ -22,6 +22,10 @@ class Figure(anywidget.AnyWidget):
         """The figure as HTML, in its present state."""
         return self.html
 
+    def still(self):
+        """More HTML for a notebook's output: what to show where the figure's own markup is not let in."""
+        return ""
+
     def as_text(self):
         """What a terminal shows."""
         return self.title
@@ -34,5 +38,5 @@ class Figure(anywidget.AnyWidget):
         """The live widget where there is a kernel, and the same figure as HTML everywhere else."""
         bundle = super()._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
-        shown = {"text/html": self.markup(), "text/plain": self.as_text()}
+        shown = {"text/html": self.markup() + self.still(), "text/plain": self.as_text()}
         return {**data, **shown}, metadata

@@ -11,6 +11,7 @@ from pathlib import Path
 from chainrule.widgets import page
 
 FIGURE = re.compile(r'class="chainrule-')
+STILL = re.compile(r'<img class="chainrule-still"[^>]*>')  # for notebooks alone: see Stepper.still
 SCRIPT, STYLE = "chainrule.js", "chainrule.css"
 
 # What every page would load, and what a page must hold to need it.
@@ -64,7 +65,8 @@ def use_node(app):
 
 
 def trim_page(app, pagename, templatename, context, doctree):
-    body = context.get("body") or ""
+    body = STILL.sub("", context.get("body") or "")
+    context["body"] = body
     for kind in ("script_files", "css_files"):
         files = context.get(kind, [])
         files[:] = [file for file in files if is_needed(file, body)]

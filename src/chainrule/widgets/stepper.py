@@ -2,6 +2,9 @@
 
 import copy
 import json
+import re
+from html import escape
+from urllib.parse import quote
 
 import numpy as np
 import traitlets
@@ -76,6 +79,16 @@ class Stepper(Figure):
     def markup(self):
         step = min(self.step, len(self.shown))  # the level may have changed where nobody looks
         return figure_html(self.trace, self.title, self.caption, step, self.open_names, self.level)
+
+    def still(self):
+        """The picture as an image. A notebook that is not trusted yet is shown without SVG and without
+        attributes such as `hidden`, so there the image appears; everywhere else it stays hidden."""
+        picture = re.sub(' data-exact="[^"]*"', "", draw(self.shown, title=self.title))
+        source = quote(picture, safe=" '()/:;,=-.")
+        return (
+            f'<img class="chainrule-still" hidden alt="{escape(self.title)}" '
+            f'src="data:image/svg+xml,{source}">'
+        )
 
     def as_text(self):
         return repr(self.shown)
