@@ -166,16 +166,17 @@ def connect(i, places, target, lanes, columns):
 
 def order_columns(columns):
     """Sort each column by the mean position of its neighbours, to and fro; keep the best order."""
+    rank = {id(p): k for column in columns for k, p in enumerate(column.places)}
     best, fewest = [list(column.places) for column in columns], crossings(columns)
     for sweep in range(12):
         side = "left" if sweep % 2 == 0 else "right"
         for column in columns if side == "left" else reversed(columns):
-            rank = {id(p): k for c in columns for k, p in enumerate(c.places)}
             means = {}
             for place in column.places:
                 near = [rank[id(p)] for p in getattr(place, side)]
                 means[id(place)] = sum(near) / len(near) if near else rank[id(place)]
             column.places.sort(key=lambda place, means=means: means[id(place)])
+            rank.update((id(p), k) for k, p in enumerate(column.places))
         now = crossings(columns)
         if now < fewest:
             best, fewest = [list(column.places) for column in columns], now
