@@ -171,3 +171,12 @@ def test_a_node_of_the_authors_own_is_traced_under_its_name():
 def test_a_step_that_does_not_exist_is_refused():
     with pytest.raises(ValueError, match="steps run from 0 to 7, got 8"):
         trace_graph(bill()).sentence(8)
+
+
+def test_infinite_numbers_are_recorded_without_a_warning():
+    x = Variable(np.array([2.0, 1.0]), "x")
+    out = sum_(exp(x) / exp(x))
+    x.value = np.array([800.0, 1.0])  # as a reader may type it into a figure
+    trace = trace_graph(out)
+    assert trace.variables[-1].value != trace.variables[-1].value  # not a number
+    assert Trace.from_json(trace.to_json()) == trace

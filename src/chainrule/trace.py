@@ -308,16 +308,8 @@ def trace_graph(output, dout=1.0):
     """
     order = topological_order(output)
     index = {variable: i for i, variable in enumerate(order)}
-    steps = [Step("forward", index[v]) for v in forward_steps(output)]
-    forked = used_again(order)
-    for number, variable in enumerate(backward_steps(output, dout)):
-        if number == 0:
-            steps.append(Step("backward", index[variable], True, (copied(variable.grad),)))
-            continue
-        handed = [v.grad for v in variable.inputs]
-        if not forked.isdisjoint(variable.inputs):  # a sum by now: ask for this node's own share
-            handed = variable.node.backward(variable.grad)
-        steps.append(Step("backward", index[variable], False, tuple(map(copied, handed))))
+    with np.errstate(all="ignore"):  # what is infinite or not a number is shown as that
+        steps = recorded_steps(output, dout, index, used_again(order))
     names = unique_names(order)
     variables = [
         Traced(
@@ -334,6 +326,20 @@ def trace_graph(output, dout=1.0):
     ]
     walk = (forward_steps, backward_steps)
     return Trace(variables, steps, source_of([v.node for v in order if v.node is not None], walk))
+
+
+def recorded_steps(output, dout, index, forked):
+    """A Step for every visit of the walk forward, and of the walk back."""
+    steps = [Step("forward", index[v]) for v in forward_steps(output)]
+    for number, variable in enumerate(backward_steps(output, dout)):
+        if number == 0:
+            steps.append(Step("backward", index[variable], True, (copied(variable.grad),)))
+            continue
+        handed = [v.grad for v in variable.inputs]
+        if not forked.isdisjoint(variable.inputs):  # a sum by now: ask for this node's own share
+            handed = variable.node.backward(variable.grad)
+        steps.append(Step("backward", index[variable], False, tuple(map(copied, handed))))
+    return steps
 
 
 def used_again(order):
