@@ -1,0 +1,106 @@
+"""The formulas of chapter 11 and of the appendix, in numbers."""
+
+import numpy as np
+import pytest
+
+from chainrule.losses import SoftmaxWithLoss, softmax
+from chainrule.mistakes import ZOO, UpdatesEarly
+from chainrule.network import two_layer_net
+from chainrule.numeric import numerical_gradient
+
+N, D, H, C = 5, 4, 6, 3
+
+
+def batch():
+    rng = np.random.default_rng(2)
+    return rng.uniform(0, 1, size=(N, D)), np.array([0, 2, 1, 1, 0])
+
+
+def specimen(name):
+    one = next(one for one in ZOO if one.name == name)
+    return one.network(D, H, C, np.random.default_rng(1))
+
+
+def test_an_early_update_adds_lr_times_dout_doutT_h():
+    rng = np.random.default_rng(0)
+    W, h, d = rng.normal(size=(H, C)), rng.normal(size=(N, H)), rng.normal(size=(N, C))
+    layer = UpdatesEarly(W, rng.normal(size=C))
+    layer.lr = 0.3
+    layer.forward(h)
+    np.testing.assert_allclose(layer.backward(d), d @ W.T - 0.3 * (d @ d.T) @ h, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["ReLU: mask forgotten", "bias: sum over everything"])
+def test_a_small_step_changes_the_loss_by_minus_lr_times_both_lengths_times_the_cosine(name):
+    x, t = batch()
+    right, wrong = two_layer_net(D, H, C, np.random.default_rng(1)), specimen(name)
+    true, step = right.gradient(x, t), wrong.gradient(x, t)
+    g = np.concatenate([true[key].ravel() for key in true])
+    w = np.concatenate([np.broadcast_to(step[key], true[key].shape).ravel() for key in true])
+    cosine = g @ w / (np.linalg.norm(g) * np.linalg.norm(w))
+    lr, before = 1e-6, right.loss(x, t)
+    for key, array in right.params.items():
+        array -= lr * step[key]
+    promised = -lr * np.linalg.norm(g) * np.linalg.norm(w) * cosine
+    assert right.loss(x, t) - before == pytest.approx(promised, rel=1e-3)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 10])
+def test_equal_scores_give_the_loss_ln_C(classes):
+    t = np.arange(4) % classes
+    assert SoftmaxWithLoss().forward(np.full((4, classes), 0.7), t) == pytest.approx(
+        np.log(classes), rel=1e-14
+    )
+
+
+def test_each_row_of_y_minus_t_sums_to_zero_so_the_sum_over_everything_is_zero():
+    x, t = batch()
+    net = specimen("bias: sum over everything")
+    assert abs(net.gradient(x, t)["Affine2.b"]) < 1e-15
+    rows = softmax(np.random.default_rng(3).normal(size=(N, C))) - np.eye(C)[t]
+    np.testing.assert_allclose(rows.sum(axis=1), 0.0, atol=1e-15)
+
+
+def test_a_mask_by_the_sign_of_the_upstream_never_gives_a_negative_gradient_to_pixels():
+    grads = specimen("ReLU: mask from the upstream's sign").gradient(*batch())
+    assert grads["Affine1.W"].min() >= 0 and grads["Affine1.b"].min() >= 0
+    assert grads["Affine1.W"].max() > 0
+
+
+@pytest.mark.parametrize("samples", [1, 3, 10])
+def test_no_division_and_two_divisions_have_the_same_relative_error(samples):
+    missing, twice = (abs(c - 1) / (c + 1) for c in (samples, 1 / samples))
+    assert missing == pytest.approx(twice) == pytest.approx((samples - 1) / (samples + 1))
+
+
+def test_the_answers_of_the_last_questions():
+    a, b = 2.0, 3.0
+    h = 1e-6
+    assert (((a + h) * b + (a + h)) - ((a - h) * b + (a - h))) / (2 * h) == pytest.approx(4)
+    assert 2 * 0.8 * (1 - 0.8) == pytest.approx(0.32)
+    assert (np.ones((6, 4)).T @ np.ones((6, 3))).shape == (4, 3)
+
+
+# The appendix
+
+
+def test_the_energy_of_a_moving_body_falls_with_time_by_m_d_squared_over_t_cubed():
+    m, d, t = 3.0, 8.0, 2.0
+    slope = numerical_gradient(lambda t: 0.5 * m * (d / t) ** 2, t)
+    assert slope == pytest.approx(-m * d**2 / t**3, rel=1e-8)
+
+
+@pytest.mark.parametrize("x", [-3.0, 0.0, 2.0])
+def test_the_slope_of_softplus_is_the_sigmoid_and_exp_of_x_minus_y(x):
+    slope = numerical_gradient(lambda x: np.logaddexp(0.0, x), x)
+    y = np.logaddexp(0.0, x)
+    assert slope == pytest.approx(1 / (1 + np.exp(-x)), rel=1e-8)
+    assert np.exp(x - y) == pytest.approx(1 / (1 + np.exp(-x)), rel=1e-12)
+
+
+def test_a_product_of_jacobians_is_the_same_from_both_ends_and_costs_what_is_counted():
+    rng = np.random.default_rng(0)
+    J1, J2, J3 = (rng.normal(size=shape) for shape in ((20, 64), (10, 20), (1, 10)))
+    np.testing.assert_allclose((J3 @ J2) @ J1, J3 @ (J2 @ J1), rtol=1e-10)
+    assert 1 * 10 * 20 + 1 * 20 * 64 == 1480  # from the loss
+    assert 10 * 20 * 64 + 1 * 10 * 64 == 13440  # from the inputs
