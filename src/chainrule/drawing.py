@@ -35,9 +35,9 @@ VALUE, GRADIENT = "#1f6fb2", "#b9500b"  # where no style sheet says otherwise
 STYLE = f"""
 svg{{--value:{VALUE};--gradient:{GRADIENT};--ink:#1c1e21;--quiet:#8a939e;color:var(--ink)}}
 @media (prefers-color-scheme: dark){{svg{{--value:#6cb6ff;--gradient:#ff9a57;--ink:#e6e6e6}}}}
-.edges,.wires{{stroke:var(--value)}} .backs{{stroke:var(--gradient)}}
+.edges{{stroke:var(--value)}} .backs{{stroke:var(--gradient)}}
 .value{{fill:var(--value)}} .gradient{{fill:var(--gradient)}}
-.hidden{{visibility:hidden}} .later{{opacity:.35}} .now rect{{stroke-width:3}}
+.hidden{{visibility:hidden}} .later{{opacity:.35}} .now :is(circle,rect){{stroke-width:3}}
 """
 
 

@@ -34,7 +34,7 @@ export function changes(inputs, apply) {
     return Object.fromEntries(inputs.map((input) => [input.name, input.get()]));
   }
 
-  const differs = (a, b) => a !== b && display(entry(a, 0)) !== undefined && JSON.stringify(a) !== JSON.stringify(b);
+  const differs = (a, b) => JSON.stringify(a) !== JSON.stringify(b);
 
   /** Set one number. Says whether it was taken. */
   function set(field, number, within = null) {
@@ -73,13 +73,12 @@ export function changes(inputs, apply) {
     refresh();
   }
 
-  const word = { class: "chainrule-word" };
   const undo = button(label("undo"), () => restore(past.pop()), label("undo"));
   const reset = button(label("reset"), () => {
     past.push(snapshot());
     restore(first);
   }, label("reset"));
-  for (const made of [undo, reset]) made.setAttribute("class", word.class);
+  for (const made of [undo, reset]) made.classList.add("chainrule-word");
 
   /** Bring the fields up to the numbers, all but the one that is being typed in. */
   function refresh() {

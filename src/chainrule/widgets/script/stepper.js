@@ -6,7 +6,7 @@ import { decode, exact } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
 import { button, calm, element, label, plain, player, vector, write } from "./parts.js";
 import { Picture } from "./picture.js";
-import { cellName, reading } from "./reading.js";
+import { reading } from "./reading.js";
 import { compute, places, readLayers, Run } from "./run.js";
 import { WORDS } from "./words.js";
 
