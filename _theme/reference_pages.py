@@ -1,5 +1,4 @@
-"""How the reference pages are made: docstrings as reStructuredText, a list of sources that axe accepts, and
-anchors for plain links to terms and sources.
+"""How the reference pages are made: docstrings as reStructuredText, and a list of sources that axe accepts.
 
 A docstring of this package is plain text, written for `help()`. Here its paragraphs stay paragraphs, its
 columns (a name, two spaces or more, what it is) become a definition list, and indented lines stay as they are.
@@ -16,7 +15,6 @@ LIST_MARK = re.compile(r"\w{1,5}[.)]\s|[-+•]\s")  # "Y. LeCun" is a name, and 
 def setup(app):
     app.connect("autodoc-process-docstring", rewrite)
     app.connect("autodoc-process-signature", own_signature)
-    app.connect("env-updated", name_anchors)
     app.connect("html-page-context", name_roles)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -32,25 +30,6 @@ def own_signature(app, what, name, obj, options, signature, returned):
     own = inspect.signature(obj.__init__)
     own = own.replace(parameters=list(own.parameters.values())[1:], return_annotation=own.empty)
     return str(own), returned
-
-
-def name_anchors(app, env):
-    """Tell MyST, which knows headings alone, what else a plain link may lead to: terms and sources.
-
-    A link such as `[nudge](glossary.md#term-nudge)` works in JupyterLab too, where a role would show as it is
-    typed. One that leads nowhere still fails the build.
-    """
-    terms = [
-        (doc, anchor)
-        for _, _, kind, doc, anchor, _ in env.get_domain("std").get_objects()
-        if kind == "term"
-    ]
-    sources = [
-        (cited.bibliography_key.docname, cited.citation_id)
-        for cited in env.get_domain("cite").citations
-    ]
-    for doc, anchor in terms + sources:
-        env.metadata[doc].setdefault("myst_slugs", {})[anchor] = (0, anchor, anchor)
 
 
 def name_roles(app, pagename, templatename, context, doctree):
