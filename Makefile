@@ -57,9 +57,10 @@ nbval: $(READY)  ## run every chapter and compare its outputs
 bench: $(READY)  ## measure how heavy and how quick the figures are
 	$(BIN)/python benchmarks/stepper.py
 
-lint: $(READY)  ## check the form of code and notebooks
+lint: $(READY)  ## check the form of code and notebooks, and the spelling of prose
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/python tests/spelling.py
 
 format: $(READY)  ## put code and notebooks into that form
 	$(BIN)/ruff format .
