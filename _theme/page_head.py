@@ -43,7 +43,8 @@ def describe_page(app, pagename, templatename, context, doctree):
     home = pagename in (root, "index")
     about = app.env.get_doctree(root) if pagename == "index" else doctree
     context |= {
-        "page_address": config.html_baseurl + app.builder.get_target_uri(root if home else pagename),
+        "page_address": config.html_baseurl
+        + app.builder.get_target_uri(root if home else pagename),
         "share_title": config.html_title if home else context.get("title") or "",
         "description": description(about) if about else f"Search the pages of {config.html_title}.",
         "share_picture": config.html_baseurl + SHARE_PICTURE,
@@ -80,7 +81,9 @@ def menus(source, repository, branch, copy):
     """
     name = urlsplit(repository).path.strip("/")
     is_notebook = source.endswith(".ipynb")
-    opened = source if is_notebook else "book"  # JupyterLab shows the folder, where there is nothing to run
+    opened = (
+        source if is_notebook else "book"
+    )  # JupyterLab shows the folder, where there is nothing to run
     binder = f"https://mybinder.org/v2/gh/{name}/{branch}?urlpath=lab/tree/{opened}"
     colab = f"https://colab.research.google.com/github/{name}/blob/{branch}/{source}"
     run = [("Run on Binder", "rocket", binder, None)]

@@ -48,7 +48,9 @@ def draw_edge(axes, start, end, variable):
     (x0, y0), (x1, y1) = start, end
     axes.plot([x0, x1], [y0, y1], color=QUIET, linewidth=3, zorder=0)
     x, y = (x0 + x1) / 2, (y0 + y1) / 2
-    sides = ["center", "center"] if y0 == y1 else ["right", "left"] if y0 < y1 else ["left", "right"]
+    sides = (
+        ["center", "center"] if y0 == y1 else ["right", "left"] if y0 < y1 else ["left", "right"]
+    )
     value, gradient = f"{variable.value:g}".replace("-", "−"), f"{variable.grad:g}"
     axes.text(x, y + 14, value, size=26, color=VALUE, ha=sides[0])
     axes.text(x, y - 14, gradient, size=26, color=GRADIENT, ha=sides[1], va="top")
