@@ -328,6 +328,21 @@ def test_a_lost_reader_finds_the_way_back_from_any_depth(open_page, site):
     assert [way for way in ways if not (site / way.removeprefix(home)).is_file()] == []
 
 
+def test_a_page_prints_light_with_its_figures_as_picture_and_table(open_page):
+    page = open_page("book/01_computational_graphs.html", color_scheme="dark")
+    page.emulate_media(media="print")
+    page.wait_for_function("document.documentElement.dataset.theme === 'light'")
+    figure = page.locator(".chainrule-stepper").first
+    assert figure.locator("svg").first.is_visible() and figure.locator("table").is_visible()
+    assert not figure.get_by_role("button", name="Forward").is_visible()
+    cut = page.eval_on_selector_all(
+        "pre", "all => all.filter((e) => e.scrollWidth > e.clientWidth).length"
+    )
+    assert cut == 0
+    page.emulate_media(media="screen")
+    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+
+
 BROKEN = """<link rel="icon" href="data:,">
 <img src="https://example.org/a.png" alt=""> <script src="https://example.org/b.js"></script>
 <script>fetch("https://example.org/c").catch(() => {}); new WebSocket("ws://example.org/d");</script>
