@@ -48,7 +48,7 @@ def test_axe_finds_nothing_on_a_page_in_light_and_dark_wide_and_narrow(path, ope
 def settle(page, scheme):
     """Wait until the page has followed the reader's scheme, and no colour is on its way to another."""
     page.wait_for_function(
-        "(scheme) => document.documentElement.dataset.theme === scheme", arg=scheme
+        "(scheme) => (document.documentElement.dataset.theme ?? scheme) === scheme", arg=scheme
     )
     page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished)).then(() => {})")
 

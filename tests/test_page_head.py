@@ -55,8 +55,7 @@ def test_the_notebook_to_download_is_the_committed_one_and_names_no_folder_of_ou
     ]
     served = (site / path).parent / link
     assert served.read_bytes() == (ROOT / source_of(path)).read_bytes()
-    text = served.read_text(encoding="utf-8")
-    assert [word for word in (str(ROOT), "/home/", "/root/", "/Users/") if word in text] == []
+    assert str(ROOT) not in served.read_text(encoding="utf-8")
 
 
 def test_every_page_has_a_title_and_a_description_of_its_own(site):
