@@ -54,8 +54,9 @@ unit: $(READY)  ## run the tests that need neither the built site nor a browser
 nbval: $(READY)  ## run every chapter and compare its outputs
 	$(PYTEST) --nbval --nbval-current-env $(CHAPTERS)
 
-bench: $(READY)  ## measure how heavy and how quick the figures are
+bench: book  ## measure how heavy and how quick figures and pages are
 	$(BIN)/python benchmarks/stepper.py
+	$(BIN)/python benchmarks/pages.py
 
 lint: $(READY)  ## check the form of code and notebooks, and the spelling of prose
 	$(BIN)/ruff format --check .
