@@ -12,8 +12,9 @@ CHAPTERS := $(sort $(wildcard book/*.ipynb book/reference/*.ipynb))
 SOURCES := $(shell find book src _theme third_party -type f -not -path '*/.ipynb_checkpoints/*' -not -path '*/__pycache__/*' -not -path '*.egg-info/*')
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
-LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra test --generate-hashes \
-  --no-emit-index-url --no-annotate --custom-compile-command "make lock" --output-file requirements.txt
+# Wheels alone: to build a package from its source would run what its build asks for, unpinned.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --only-binary :all: --generate-hashes \
+  --no-emit-index-url --no-annotate --custom-compile-command "make lock" pyproject.toml
 
 # One thread a process (tests run side by side), and the same order of everything in every run.
 export OMP_NUM_THREADS ?= 1
@@ -32,7 +33,7 @@ $(READY): requirements.txt pyproject.toml
 	@echo "Making the environment in $(VENV): a minute or two."
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --require-hashes -r requirements.txt
+	$(PIP) install --require-hashes --only-binary :all: -r requirements.txt
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	touch $@
 
@@ -69,11 +70,12 @@ notebooks: $(READY)  ## run every chapter anew and write its outputs, normalised
 	$(BIN)/ruff format --quiet $(CHAPTERS)
 	$(BIN)/python tests/normalise.py --execute $(CHAPTERS)
 
-lock: $(READY)  ## pin requirements.txt anew, within the ranges of pyproject.toml
-	$(LOCK) pyproject.toml
+lock: $(READY)  ## pin both requirements.txt anew, within the ranges of pyproject.toml
+	$(LOCK) $(NEWEST) --extra test --output-file requirements.txt
+	$(LOCK) --extra binder --constraint requirements.txt --output-file .binder/requirements.txt
 
-upgrade: $(READY)  ## the same, with the newest versions that the ranges allow
-	$(LOCK) --upgrade pyproject.toml
+upgrade: NEWEST := --upgrade
+upgrade: lock  ## the same, with the newest versions that the ranges allow
 
 serve: $(SITE)  ## serve the built book on http://localhost:8000
 	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html
