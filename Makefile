@@ -12,6 +12,7 @@ CHAPTERS := $(sort $(wildcard book/*.ipynb book/reference/*.ipynb))
 SOURCES := $(shell find book src _theme third_party -type f -not -path '*/.ipynb_checkpoints/*' -not -path '*/__pycache__/*' -not -path '*.egg-info/*')
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+SCHEMA := $(BIN)/check-jsonschema --quiet --builtin-schema vendor
 # Wheels alone: to build a package from its source would run what its build asks for, unpinned.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --only-binary :all: --generate-hashes \
   --no-emit-index-url --no-annotate --custom-compile-command "make lock" pyproject.toml
@@ -21,7 +22,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export PYTHONHASHSEED := 0
 
-.PHONY: help env book test unit nbval bench lint format notebooks lock upgrade serve clean
+.PHONY: help env book test unit nbval binder links bench lint format notebooks lock upgrade serve clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */ /' | while read -r name what; do printf '%-11s%s\n' "$$name" "$$what"; done
@@ -55,12 +56,24 @@ unit: $(READY)  ## run the tests that need neither the built site nor a browser
 nbval: $(READY)  ## run every chapter and compare its outputs
 	$(PYTEST) --nbval --nbval-current-env $(CHAPTERS)
 
+binder: $(READY)  ## repeat what Binder installs, and run every chapter in the JupyterLab there
+	$(BIN)/python tests/find_browser.py --install
+	PYTHON=$(PYTHON) $(BIN)/python -m pytest tests/binder_lab.py
+
+links: $(READY)  ## ask every outside link of the book whether it still answers
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-book build . --all --builder linkcheck --quiet --path-output _build/links
+
 bench: $(READY)  ## measure how heavy and how quick the figures are
 	$(BIN)/python benchmarks/stepper.py
 
-lint: $(READY)  ## check the form of code and notebooks
+lint: $(READY)  ## check the form of code, notebooks, workflows and CITATION.cff
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(SCHEMA).github-workflows .github/workflows/*.yml
+	$(SCHEMA).dependabot .github/dependabot.yml
+	$(SCHEMA).github-issue-forms .github/ISSUE_TEMPLATE/mistake.yml .github/ISSUE_TEMPLATE/bug.yml
+	$(SCHEMA).github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(SCHEMA).citation-file-format CITATION.cff
 
 format: $(READY)  ## put code and notebooks into that form
 	$(BIN)/ruff format .
