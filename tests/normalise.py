@@ -17,12 +17,12 @@ import nbformat
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
 ADDRESS = PROJECT["project"]["urls"]["Repository"]
-COLAB = f'''\
+COLAB = f"""\
 import sys
 
 if "google.colab" in sys.modules:  # Colab lacks the package; anywhere else this does nothing
-    %pip install --quiet "chainrule[widgets,plots,data] @ git+{ADDRESS}"'''
-
+    package = "chainrule[widgets,plots,data] @ git+{ADDRESS}"
+    get_ipython().run_line_magic("pip", f"install --quiet '{{package}}'")"""
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 LANGUAGE = {"name": "python"}
 # A widget's view holds a random id and is nothing without its kernel; the figure is in text/html.

@@ -116,7 +116,7 @@ def test_the_repository_is_named_by_its_one_address(name):
 
 
 class Shell:
-    """Stands for IPython's; `ran` is what magics were asked for."""
+    """Stands for IPython's: remembers which magics ran."""
 
     def __init__(self):
         self.ran = []
@@ -126,10 +126,8 @@ class Shell:
 
 
 def ran_by_the_colab_cell():
-    from IPython.core.inputtransformer2 import TransformerManager
-
     shell = Shell()
-    exec(TransformerManager().transform_cell(COLAB), {"get_ipython": lambda: shell})
+    exec(COLAB, {"get_ipython": lambda: shell})
     return shell.ran
 
 
@@ -164,10 +162,11 @@ def test_a_chapter_gets_the_cell_once_behind_its_title():
 
 
 def quoted(guide):
-    """What a guide writes as code: between backticks, and in indented blocks."""
+    """What a guide writes as code: between backticks, fenced, and in indented blocks."""
     text = text_of(guide)
-    blocks = re.findall(r"^    (.*)$", text, re.MULTILINE)
-    return re.findall(r"`([^`\n]+)`", text) + [line.split("#")[0] for line in blocks]
+    fenced = "".join(re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    lines = [*fenced.splitlines(), *re.findall(r"^    (.*)$", text, re.MULTILINE)]
+    return re.findall(r"`([^`\n]+)`", text) + [line.split("#")[0] for line in lines]
 
 
 @every_guide
@@ -193,17 +192,14 @@ def test_every_file_that_a_guide_links_to_exists(guide):
 
 def test_a_program_that_a_guide_or_a_hook_starts_is_installed_with_the_environment():
     hooks = yaml.safe_load(text_of(".pre-commit-config.yaml"))["repos"][0]["hooks"]
-    started = " ".join([*map(quoted_text, GUIDES), *(hook["entry"] for hook in hooks)])
+    code = [line for guide in GUIDES for line in quoted(guide)]
+    started = " ".join([*code, *(hook["entry"] for hook in hooks)])
     programs = set(re.findall(r"\.venv/bin/([\w-]+)", started))
     brought_by = {"jupyter": "jupyter-core", "python": None}
     pinned = text_of("requirements.txt")
     for program in programs:
         package = brought_by.get(program, program)
         assert package is None or re.search(rf"^{package}==", pinned, re.MULTILINE), program
-
-
-def quoted_text(guide):
-    return " ".join(quoted(guide))
 
 
 # Citation, changes, licences.
