@@ -96,6 +96,19 @@ def test_only_what_passed_on_main_is_published():
     assert "github.event_name != 'pull_request'" in deploy["if"]
 
 
+def test_no_install_step_runs_code_that_is_not_pinned():
+    """Either hashes and wheels alone (an sdist asks for build tools of its own), or nothing is fetched."""
+    steps = "\n".join(map(text_of, ["Makefile", ".binder/postBuild"]))
+    installs = re.findall(r"(?:\(PIP\)|pip) install (.*)", steps)
+    assert len(installs) == 3
+    for options in installs:
+        assert (
+            "--require-hashes --only-binary :all: -r requirements.txt" in options
+            or "--no-deps --no-build-isolation --editable ." in options
+        ), options
+    assert not re.search(r"curl|wget|npm |npx|uvx|pipx", steps + str(jobs()))
+
+
 # Addresses.
 
 
