@@ -23,6 +23,9 @@ from test_lab import open_notebook
 CHAPTERS = sorted((ROOT / "book").rglob("*.ipynb"))
 BROUGHT = ["jupyterlab", "notebook", "ipykernel"]
 
+# Until then a figure would be shown as its picture.
+WIDGETS_ARE_READY = """() => jupyterapp.shell.currentWidget.content.rendermime.mimeTypes
+    .includes("application/vnd.jupyter.widget-view+json")"""
 # What was saved with the chapter is cleared first: what is seen then has run here.
 RUN_ALL = """async () => {
     await jupyterapp.commands.execute("notebook:clear-all-cell-outputs");
@@ -147,7 +150,10 @@ def steps(page):
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 def test_a_chapter_runs_from_top_to_bottom_and_its_figure_steps(chapter, server, page):
     address, log = server
-    open_notebook(page, f"{address}/lab/tree/{chapter.relative_to(ROOT).as_posix()}", log)
+    # A workspace of its own: Lab would open again what was open in the one before.
+    path = f"lab/workspaces/{chapter.stem}/tree/{chapter.relative_to(ROOT).as_posix()}"
+    open_notebook(page, f"{address}/{path}", log)
+    page.wait_for_function(WIDGETS_ARE_READY)
     cells = page.evaluate(RUN_ALL)
     assert [error for cell in cells for error in cell["errors"]] == []
     assert cells and all(cell["ran"] for cell in cells)
