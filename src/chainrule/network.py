@@ -96,7 +96,7 @@ class Network:
         to_go = len(self.layers)
         for name, layer in reversed(self.layers.items()):
             to_go -= 1
-            if want_dx or to_go or not may_skip_dx(layer.backward):
+            if want_dx or to_go or not takes_want_dx(layer.backward):
                 dout = layer.backward(dout)
             else:
                 dout = layer.backward(dout, want_dx=False)
@@ -116,7 +116,8 @@ class Network:
 
     def backward(self, dout=1.0):
         """The gradient of the loss just computed, for every parameter, by backpropagation."""
-        for _ in self.backward_steps(dout, want_dx=False):
+        spare = {"want_dx": False} if takes_want_dx(self.backward_steps) else {}
+        for _ in self.backward_steps(dout, **spare):
             pass
         return self.collect("grads")
 
@@ -155,7 +156,7 @@ class Network:
         }
 
 
-def may_skip_dx(backward):
+def takes_want_dx(backward):
     """Whether this very method takes `want_dx`; one that a reader wrote in its place need not."""
     code = getattr(getattr(backward, "__wrapped__", backward), "__code__", None)
     return code is not None and "want_dx" in code.co_varnames[: code.co_argcount]

@@ -504,7 +504,7 @@ def method_source(cls, way):
         return {"lines": [], "mark": [0, 0]}
     function = ast.parse(source).body[0]
     lines, body = source.splitlines(), function.body
-    top = function.lineno - 1  # the def itself, below its decorators
+    top = function.lineno - 1  # where `def` stands, below its decorators
     kept = lines[top : body[0].lineno - 1]
     if ast.get_docstring(function) is not None and len(body) > 1:
         kept = lines[top : top + 1]
