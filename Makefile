@@ -20,7 +20,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export PYTHONHASHSEED := 0
 
-.PHONY: help env book test unit nbval bench lint format notebooks lock upgrade serve clean
+.PHONY: help env book test unit nbval bench zoo lint format notebooks lock upgrade serve clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */ /' | while read -r name what; do printf '%-11s%s\n' "$$name" "$$what"; done
@@ -56,6 +56,9 @@ nbval: $(READY)  ## run every chapter and compare its outputs
 
 bench: $(READY)  ## measure how heavy and how quick the figures are
 	$(BIN)/python benchmarks/stepper.py
+
+zoo: $(READY)  ## measure the bug zoo on MNIST anew, half an hour: make zoo MNIST=folder
+	$(BIN)/python benchmarks/zoo.py $(or $(MNIST),$(error Say where the four files of MNIST are: make zoo MNIST=folder))
 
 lint: $(READY)  ## check the form of code and notebooks, and the spelling of prose
 	$(BIN)/ruff format --check .
