@@ -22,7 +22,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export PYTHONHASHSEED := 0
 
-.PHONY: help env book test unit nbval binder links bench lint format notebooks lock upgrade serve clean
+.PHONY: help env book test unit nbval binder links bench zoo lint format notebooks lock upgrade serve clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */ /' | while read -r name what; do printf '%-11s%s\n' "$$name" "$$what"; done
@@ -66,6 +66,9 @@ links: $(READY)  ## ask every outside link of the book whether it still answers
 bench: book  ## measure how heavy and how quick figures and pages are
 	$(BIN)/python benchmarks/stepper.py
 	$(BIN)/python benchmarks/pages.py
+
+zoo: $(READY)  ## measure the bug zoo on MNIST anew, half an hour: make zoo MNIST=folder
+	$(BIN)/python benchmarks/zoo.py $(or $(MNIST),$(error Say where the four files of MNIST are: make zoo MNIST=folder))
 
 lint: $(READY)  ## check the form of code and notebooks, workflows and CITATION.cff, and spelling
 	$(BIN)/ruff format --check .
