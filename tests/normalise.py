@@ -20,7 +20,8 @@ ADDRESS = PROJECT["project"]["urls"]["Repository"]
 COLAB = f"""\
 import sys
 
-if "google.colab" in sys.modules:  # Colab lacks the package; anywhere else this does nothing
+# Colab lacks the package; anywhere else this does nothing.
+if "google.colab" in sys.modules:
     package = "chainrule[widgets,plots,data] @ git+{ADDRESS}"
     get_ipython().run_line_magic("pip", f"install --quiet '{{package}}'")"""
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
