@@ -5,6 +5,7 @@ SHELL := bash
 
 PYTHON ?= python3
 VENV := .venv
+PEERS := .venv-peers
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SITE := _build/html/index.html
@@ -22,10 +23,10 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export PYTHONHASHSEED := 0
 
-.PHONY: help env book test unit nbval binder links bench zoo lint format notebooks lock upgrade serve clean
+.PHONY: help env book test unit nbval binder links bench bench-quick zoo lint format notebooks lock upgrade serve clean
 
 help:  ## list these targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */ /' | while read -r name what; do printf '%-11s%s\n' "$$name" "$$what"; done
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */ /' | while read -r name what; do printf '%-12s%s\n' "$$name" "$$what"; done
 
 env: $(READY)  ## make the environment in .venv
 
@@ -63,9 +64,20 @@ binder: $(READY)  ## repeat what Binder installs, and run every chapter in the J
 links: $(READY)  ## ask every outside link of the book whether it still answers
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-book build . --all --builder linkcheck --quiet --path-output _build/links
 
-bench: book  ## measure how heavy and how quick figures and pages are
+bench: book $(PEERS)/.ready  ## measure figures, pages and the package beside its peers; writes the book's page of it
 	$(BIN)/python benchmarks/stepper.py
 	$(BIN)/python benchmarks/pages.py
+	PYTHONPATH=src $(PEERS)/bin/python benchmarks/speed.py --write
+
+bench-quick: $(PEERS)/.ready  ## the package beside its peers, in about a minute
+	PYTHONPATH=src $(PEERS)/bin/python benchmarks/speed.py --quick
+
+$(PEERS)/.ready: benchmarks/requirements.txt
+	@echo "Making an environment for the peers in $(PEERS): a few minutes."
+	rm -rf $(PEERS)
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip --quiet --disable-pip-version-check install --only-binary :all: -r benchmarks/requirements.txt
+	touch $@
 
 zoo: $(READY)  ## measure the bug zoo on MNIST anew, half an hour: make zoo MNIST=folder
 	$(BIN)/python benchmarks/zoo.py $(or $(MNIST),$(error Say where the four files of MNIST are: make zoo MNIST=folder))
@@ -99,4 +111,4 @@ serve: $(SITE)  ## serve the built book on http://localhost:8000
 	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html
 
 clean:  ## remove what was built, and the environment
-	rm -rf _build $(VENV) .pytest_cache .ruff_cache .hypothesis src/chainrule.egg-info
+	rm -rf _build $(VENV) $(PEERS) .pytest_cache .ruff_cache .hypothesis src/chainrule.egg-info

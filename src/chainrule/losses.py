@@ -57,11 +57,15 @@ def half_square(y, t, where):
     difference = y - t
     total = 0.5 * float(np.vdot(difference, difference))
     if not math.isfinite(total):
-        for name, array in {"y": y, "t": t}.items():
-            odd = array[~np.isfinite(array)]
-            if odd.size:
-                raise ValueError(f"{where} wants finite numbers, got {odd[0]} in {name}")
+        all_finite(y, "y", where), all_finite(t, "t", where)
     return total
+
+
+def all_finite(array, name, where):
+    odd = array[~np.isfinite(array)]
+    if odd.size:
+        raise ValueError(f"{where} wants finite numbers, got {odd[0]} in {name}")
+    return array
 
 
 class SoftmaxWithLoss:
@@ -90,8 +94,9 @@ class SoftmaxWithLoss:
     def backward(self, dout=1.0):
         """da = dout (y - t) / N, in a's shape."""
         dout = loss_upstream(self, dout)
-        return (self.y - self.t) * (dout / batch_size(self.y))
+        return dout * (self.y - self.t) / batch_size(self.y)
 
+    @quiet
     def expand(self, a, t):
         """The same loss in nodes, by log-sum-exp. The shift is a constant: it changes no value."""
         a = as_variable(a)
@@ -138,11 +143,13 @@ class IdentityWithLoss:
     def backward(self, dout=1.0):
         """da = dout (y - t) / N, in a's shape."""
         dout = loss_upstream(self, dout)
-        return (self.y - self.t) * (dout / batch_size(self.y))
+        return dout * (self.y - self.t) / batch_size(self.y)
 
+    @quiet
     def expand(self, a, t):
         a = as_variable(a)
-        t = Variable(same_shape(t, scores(a.value, "IdentityWithLoss"), "IdentityWithLoss"), "t")
+        t = same_shape(t, scores(a.value, "IdentityWithLoss"), "IdentityWithLoss")
+        t = Variable(all_finite(t, "t", "IdentityWithLoss"), "t")
         return sum_((a - t) ** 2) / (2.0 * batch_size(a.value))
 
 

@@ -7,7 +7,6 @@ it, and `gradcheck`, which you may read next, proves it.
 from collections import OrderedDict
 from collections.abc import Mapping
 from operator import is_ as is_same
-from weakref import WeakSet
 
 import numpy as np
 
@@ -27,7 +26,7 @@ class Network:
     """
 
     latest = 0  # the number of the latest forward pass of any network
-    living = WeakSet()
+    used_in = {}  # id of a layer -> the number of the forward pass that used it last
 
     def __init__(self, layers, loss):
         if not isinstance(layers, Mapping):
@@ -37,19 +36,20 @@ class Network:
         self.checked = None
         self.run, self.can_go_back = 0, False
         self.check_layers()
-        Network.living.add(self)
 
     def check_layers(self):
         """TypeError or ValueError unless every layer, and the loss, can go forward and backward."""
         now = [*self.layers.values(), self.loss_layer]
         if self.checked is not None and all(map(is_same, now, self.checked)):
             return
-        for name, layer in [*self.layers.items(), ("the loss", self.loss_layer)]:
+        for name, layer in [*self.layers.items(), ("loss", self.loss_layer)]:
             if isinstance(layer, type) or not (
                 callable(getattr(layer, "forward", None))
                 and callable(getattr(layer, "backward", None))
             ):
-                raise TypeError(f"layer {name!r} has no forward and backward: {layer!r}")
+                raise TypeError(
+                    f"Network: the layer {name!r} has no forward and backward, it is {layer!r}"
+                )
         if len(set(map(id, now))) < len(now):
             raise ValueError("a layer object stands twice in the network; it remembers one input")
         self.checked = now
@@ -60,6 +60,7 @@ class Network:
         Network.latest = self.run = Network.latest + 1
         self.can_go_back = False
         for name, layer in self.layers.items():
+            Network.used_in[id(layer)] = self.run
             x = layer.forward(x)
             yield name, x
         if t is not None:
@@ -73,15 +74,12 @@ class Network:
             raise RuntimeError(
                 "Network.backward goes back from a loss: call loss(x, t) just before"
             )
-        if self.run != Network.latest and any(map(self.was_overtaken_by, Network.living)):
+        used = map(Network.used_in.get, map(id, self.layers.values()))
+        if self.run != Network.latest and any(run != self.run for run in used):
             raise RuntimeError(
-                "Network.backward: another network has used a layer of this one since the loss, "
-                "and a layer remembers one input; call loss(x, t) again"
+                "Network.backward: a layer of this network has been used by another, or replaced, since "
+                "the loss, and a layer remembers one input; call loss(x, t) again"
             )
-
-    def was_overtaken_by(self, other):
-        shared = set(map(id, self.checked)) & set(map(id, other.checked))
-        return bool(shared) and other.run > self.run
 
     def backward_steps(self, dout=1.0, want_dx=True):
         """Yield ("seed", dout), then ("loss", dx) and (name, dx) for each layer, last one first.

@@ -4,9 +4,12 @@ A network learns when its parameters are adjusted, a little at a time, so that t
 the gradients first (`gradcheck`): a wrong gradient may train quite well, and that is the trouble.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+
+from chainrule.nodes import as_numbers, is_count, is_number, quiet
 
 
 @dataclass(frozen=True)
@@ -32,15 +35,19 @@ class SGD:
     """Stochastic gradient descent: each parameter moves against its gradient, lr times as far."""
 
     def __init__(self, lr):
-        if not (isinstance(lr, (int, float)) and 0 < lr < np.inf):
+        if not (is_number(lr) and 0 < lr < np.inf):
             raise ValueError(f"SGD wants a positive learning rate lr, got {lr!r}")
         self.lr = lr
 
+    @quiet
     def update(self, params, grads):
         """params[key] -= lr * grads[key], in place, for every key; both dicts have the same keys.
 
         Everything is checked before anything moves: TypeError or ValueError, naming the parameter.
         """
+        for name, given in {"params": params, "grads": grads}.items():
+            if not isinstance(given, Mapping):
+                raise TypeError(f"SGD.update wants dicts, got {type(given).__name__} as {name}")
         if params.keys() != grads.keys():
             odd = sorted(params.keys() ^ grads.keys())
             raise ValueError(f"SGD.update: not in both params and grads: {', '.join(odd)}")
@@ -59,13 +66,12 @@ def describe(value):
 def check_update(key, array, gradient):
     if type(array) is not np.ndarray or array.dtype.kind != "f" or not array.flags.writeable:
         raise TypeError(f"SGD.update wants writeable float arrays, {key} is {describe(array)}")
-    if type(gradient) is not np.ndarray or gradient.dtype.kind != "f":
-        raise TypeError(
-            f"SGD.update wants the gradient of {key} as floats, got {describe(gradient)}"
-        )
-    if gradient.shape != array.shape:
+    if type(gradient) is not np.ndarray:
+        gradient = as_numbers(gradient, f"SGD.update: the gradient of {key}")
+    if gradient.shape != array.shape or gradient.dtype.kind not in "fiu":
         raise ValueError(
-            f"SGD.update: {key} has shape {array.shape}, its gradient {gradient.shape}"
+            f"SGD.update: {key} has shape {array.shape}, its gradient is {describe(gradient)} "
+            f"of shape {gradient.shape}"
         )
 
 
@@ -74,6 +80,7 @@ BLOCK = 2**16  # numbers; their product with a factor stays in the processor's c
 
 def move(array, direction, factor):
     """array += factor * direction, in place: by blocks of rows, so that no large copy is made."""
+    direction = np.asarray(direction)
     if array.size <= BLOCK:
         array += (factor * direction).astype(array.dtype, copy=False)
         return
@@ -88,7 +95,7 @@ def minibatches(x, t, batch_size, rng):
 
     x (n, ...), t (n, ...); the last batch is smaller where batch_size does not divide n.
     """
-    check_batch(x, t, batch_size, rng)
+    x, t, batch_size = check_batch(x, t, batch_size, rng)
     order = rng.permutation(len(x))
     for start in range(0, len(x), batch_size):
         batch = order[start : start + batch_size]
@@ -97,19 +104,28 @@ def minibatches(x, t, batch_size, rng):
 
 def random_batches(x, t, batch_size, rng):
     """Yield (x, t) batches for ever, each drawn afresh: a sample may come twice, or not at all."""
-    check_batch(x, t, batch_size, rng)
+    x, t, batch_size = check_batch(x, t, batch_size, rng)
     while True:
         batch = rng.integers(len(x), size=batch_size)
         yield x[batch], t[batch]
 
 
 def check_batch(x, t, batch_size, rng):
+    """x and t as arrays and batch_size as an int; TypeError or ValueError for what cannot be one."""
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"batches want a numpy.random.Generator as rng, got {rng!r}")
-    if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+    if not is_count(batch_size) or batch_size < 1:
         raise ValueError(f"batch_size is a positive whole number, got {batch_size!r}")
+    x, t = as_numbers(x, "a batch's x"), as_numbers(t, "a batch's t")
+    if x.ndim == 0 or t.ndim == 0:
+        raise TypeError(
+            f"batches want arrays x (n, ...) and t (n, ...), got shapes {x.shape} and {t.shape}"
+        )
     if len(x) != len(t) or len(x) == 0:
-        raise ValueError(f"x and t want the same number of samples, above 0: {len(x)}, {len(t)}")
+        raise ValueError(
+            f"x and t want the same number of samples, above 0, got shapes {x.shape} and {t.shape}"
+        )
+    return x, t, int(batch_size)
 
 
 def train(
@@ -138,7 +154,8 @@ def train(
     """
     (x, t), held_out = split(data)
     optimizer = SGD(0.1) if optimizer is None else optimizer
-    check_batch(x, t, batch_size, rng)
+    check_trainable(network, optimizer)
+    x, t, batch_size = check_batch(x, t, batch_size, rng)
     per_epoch = -(-len(x) // batch_size)  # rounded up
     updates = count_updates(epochs, updates, per_epoch)
     batches = endless_batches(x, t, batch_size, rng, replacement)
@@ -151,19 +168,30 @@ def train(
 
 
 def split(data):
-    if len(data) != 2:
-        raise ValueError("data is (x, t) or ((x, t), (x_test, t_test))")
-    first, second = data
-    return (first, second) if isinstance(first, tuple) else ((first, second), (first, second))
+    pairs = isinstance(data, (tuple, list)) and len(data) == 2
+    if pairs and all(isinstance(part, tuple) and len(part) == 2 for part in data):
+        return data
+    if not pairs:
+        raise TypeError(f"data is (x, t) or ((x, t), (x_test, t_test)), got {type(data).__name__}")
+    return data, data
+
+
+def check_trainable(network, optimizer):
+    for name, thing, methods in (
+        ("a network", network, ("loss", "backward", "accuracy")),
+        ("an optimizer", optimizer, ("update",)),
+    ):
+        if isinstance(thing, type) or not all(hasattr(thing, method) for method in methods):
+            raise TypeError(f"train wants {name} with {', '.join(methods)}, got {thing!r}")
 
 
 def count_updates(epochs, updates, per_epoch):
     if epochs is not None and updates is not None:
         raise ValueError("say epochs or updates, not both")
     wanted = updates if updates is not None else epochs if epochs is not None else 1
-    if not isinstance(wanted, (int, np.integer)) or wanted < 0:
+    if not is_count(wanted) or wanted < 0:
         raise ValueError(f"epochs and updates are whole numbers from 0, got {wanted!r}")
-    return wanted if updates is not None else wanted * per_epoch
+    return int(wanted) if updates is not None else int(wanted) * per_epoch
 
 
 def endless_batches(x, t, batch_size, rng, replacement):
