@@ -12,7 +12,8 @@ SITE := _build/html/index.html
 CHAPTERS := $(sort $(wildcard book/*.ipynb book/reference/*.ipynb))
 SOURCES := $(shell find book src _theme third_party -type f -not -path '*/.ipynb_checkpoints/*' -not -path '*/__pycache__/*' -not -path '*.egg-info/*')
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+# The longest file, test_access.py, is the first: so the other worker is not idle at the end.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 SCHEMA := $(BIN)/check-jsonschema --quiet --builtin-schema vendor
 # Wheels alone: to build a package from its source would run what its build asks for, unpinned.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --only-binary :all: --generate-hashes \
