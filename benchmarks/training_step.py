@@ -210,9 +210,12 @@ def scikit_learn(task):
     options = {"solver": "sgd", "learning_rate_init": LR, "momentum": 0.0, "alpha": 0.0}
     options |= {"batch_size": len(task.x), "random_state": 0}
     if task.classes:
-        net, extra = MLPClassifier(hidden, **options), {"classes": np.arange(task.classes)}
+        net, extra = (
+            MLPClassifier(hidden_layer_sizes=hidden, **options),
+            {"classes": np.arange(task.classes)},
+        )
         return lambda: net.partial_fit(task.x, task.labels, **extra)
-    net = MLPRegressor(hidden, **options)
+    net = MLPRegressor(hidden_layer_sizes=hidden, **options)
     return lambda: net.partial_fit(task.x, task.t[:, 0])
 
 
