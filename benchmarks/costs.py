@@ -126,7 +126,7 @@ def processes(seconds):
         ],
         ["peak memory, import and 100 steps of 784-50-10", f"{peak / 2**10:.1f} MiB"],
     ]
-    return table(["process", ""], rows)
+    return table(["process", "time or memory"], rows)
 
 
 def fresh(code):
