@@ -20,10 +20,10 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export PYTHONHASHSEED := 0
 
-.PHONY: help env book test unit nbval bench lint format notebooks lock upgrade serve clean
+.PHONY: help env book test unit nbval bad-inputs bench lint format notebooks lock upgrade serve clean
 
 help:  ## list these targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */ /' | while read -r name what; do printf '%-11s%s\n' "$$name" "$$what"; done
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */ /' | while read -r name what; do printf '%-11s%s\n' "$$name" "$$what"; done
 
 env: $(READY)  ## make the environment in .venv
 
@@ -53,6 +53,9 @@ unit: $(READY)  ## run the tests that need neither the built site nor a browser
 
 nbval: $(READY)  ## run every chapter and compare its outputs
 	$(PYTEST) --nbval --nbval-current-env $(CHAPTERS)
+
+bad-inputs: $(READY)  ## print what comes of every doubtful input (WORD=train for some of them)
+	$(BIN)/python tests/bad_calls.py $(WORD)
 
 bench: $(READY)  ## measure how heavy and how quick the figures are
 	$(BIN)/python benchmarks/stepper.py
