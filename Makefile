@@ -12,6 +12,7 @@ CHAPTERS := $(sort $(wildcard book/*.ipynb book/reference/*.ipynb))
 SOURCES := $(shell find book src _theme third_party -type f -not -path '*/.ipynb_checkpoints/*' -not -path '*/__pycache__/*' -not -path '*.egg-info/*')
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+WITNESSES := torch==2.13.0 jax scipy numpy pytest
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra test --generate-hashes \
   --no-emit-index-url --no-annotate --custom-compile-command "make lock" --output-file requirements.txt
 
@@ -20,7 +21,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export PYTHONHASHSEED := 0
 
-.PHONY: help env book test unit nbval bad-inputs bench lint format notebooks lock upgrade serve clean
+.PHONY: help env book test unit nbval bad-inputs witnesses bench lint format notebooks lock upgrade serve clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */ /' | while read -r name what; do printf '%-11s%s\n' "$$name" "$$what"; done
@@ -39,9 +40,13 @@ $(READY): requirements.txt pyproject.toml
 book: $(SITE)  ## build the whole book, with its widgets
 	@echo "The book is built. Open $(SITE) in a browser; it needs no server and no network."
 
+# It is built beside, and takes its place when it is whole: what an interrupted build leaves, nobody trusts.
 $(SITE): $(READY) Makefile _config.yml _toc.yml $(SOURCES)
+	rm -rf .building
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-book build . --path-output .building --all -W -n --keep-going --quiet
 	rm -rf _build
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-book build . --all -W -n --keep-going --quiet
+	mv .building/_build _build
+	rmdir .building
 	@touch $@
 
 test: lint book  ## run everything: lint, unit tests, notebooks, the built site in a browser
@@ -56,6 +61,15 @@ nbval: $(READY)  ## run every chapter and compare its outputs
 
 bad-inputs: $(READY)  ## print what comes of every doubtful input (WORD=train for some of them)
 	$(BIN)/python tests/bad_calls.py $(WORD)
+
+witnesses: .witnesses/.ready  ## hold every gradient against PyTorch, JAX and SciPy
+	PYTHONPATH=src .witnesses/bin/python -m pytest -W default -rs tests/test_witnesses.py
+
+.witnesses/.ready: Makefile
+	rm -rf .witnesses
+	$(PYTHON) -m venv .witnesses
+	.witnesses/bin/pip --quiet --disable-pip-version-check install $(WITNESSES)
+	touch $@
 
 bench: $(READY)  ## measure how heavy and how quick the figures are
 	$(BIN)/python benchmarks/stepper.py
@@ -82,4 +96,4 @@ serve: $(SITE)  ## serve the built book on http://localhost:8000
 	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html
 
 clean:  ## remove what was built, and the environment
-	rm -rf _build $(VENV) .pytest_cache .ruff_cache .hypothesis src/chainrule.egg-info
+	rm -rf _build .building $(VENV) .witnesses .pytest_cache .ruff_cache .hypothesis src/chainrule.egg-info
