@@ -26,7 +26,7 @@ class Torch:
         """The value of the function, and one gradient an input."""
         tensors = [self.library.tensor(x, requires_grad=True) for x in inputs]
         out = function(self, *tensors)
-        out.backward(self.library.tensor(dout))
+        out.backward(self.library.tensor(dout, dtype=out.dtype))
         return out.detach().numpy(), [tensor.grad.numpy() for tensor in tensors]
 
 
