@@ -11,7 +11,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from chainrule.widgets import page
+from chainrule.widgets import page, policy
 
 FIGURE = re.compile(r'class="chainrule-')
 STILL = re.compile(r'<img class="chainrule-still"[^>]*>')  # for notebooks alone: see Stepper.still
@@ -123,3 +123,9 @@ def write_files(app, error):
     style = static / "styles" / "pydata-sphinx-theme.css"
     if style.exists():
         style.write_text(ICON_FONTS.sub("", style.read_text(encoding="utf-8")), encoding="utf-8")
+    header = policy.header(path.read_text(encoding="utf-8") for path in pages(Path(app.outdir)))
+    (Path(app.outdir) / policy.FILE).write_text(header + "\n", encoding="utf-8")
+
+
+def pages(folder):
+    return (path for path in sorted(folder.rglob("*.html")) if "_static" not in path.parts)
