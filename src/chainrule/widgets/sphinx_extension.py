@@ -38,6 +38,23 @@ UNUSED = [
 ICON_FONTS = re.compile(
     r"@font-face\{[^{}]*fontawesome[^{}]*\}|(?<=[}/])(?:\.fa[\w-]*:+before,?)+\{[^{}]*\}"
 )
+# Where the reader's browser blocks storage, asking for it throws, and the theme asks; this page remembers then.
+STORAGE = """<script>
+for (const name of ["localStorage", "sessionStorage"]) {
+  try {
+    window[name];
+  } catch {
+    const kept = new Map();
+    const value = {
+      getItem: (key) => kept.get(key) ?? null,
+      setItem: (key, item) => void kept.set(key, String(item)),
+      removeItem: (key) => void kept.delete(key),
+    };
+    Object.defineProperty(window, name, { value });
+  }
+}
+</script>
+"""
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 
 
@@ -97,6 +114,7 @@ def start_katex(server, folder, _):
 def trim_page(app, pagename, templatename, context, doctree):
     body = STILL.sub("", context.get("body") or "")
     context["body"] = body
+    context["metatags"] = STORAGE + context.get("metatags", "")
     for kind in ("script_files", "css_files"):
         files = context.get(kind, [])
         files[:] = [file for file in files if is_needed(file, body)]
