@@ -13,15 +13,17 @@ SOURCES := $(shell find book src _theme third_party -type f -not -path '*/.ipynb
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 WITNESSES := torch==2.13.0 jax scipy numpy pytest
-LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra test --generate-hashes \
-  --no-emit-index-url --no-annotate --custom-compile-command "make lock" --output-file requirements.txt
+SCHEMA := $(BIN)/check-jsonschema --quiet --builtin-schema vendor
+# Wheels alone: to build a package from its source would run what its build asks for, unpinned.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --only-binary :all: --generate-hashes \
+  --no-emit-index-url --no-annotate --custom-compile-command "make lock" pyproject.toml
 
 # One thread a process (tests run side by side), and the same order of everything in every run.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export PYTHONHASHSEED := 0
 
-.PHONY: help env book test unit nbval bad-inputs witnesses bench lint format notebooks lock upgrade serve clean
+.PHONY: help env book test unit nbval binder bad-inputs witnesses links bench zoo lint format notebooks lock upgrade serve clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */ /' | while read -r name what; do printf '%-11s%s\n' "$$name" "$$what"; done
@@ -33,7 +35,7 @@ $(READY): requirements.txt pyproject.toml
 	@echo "Making the environment in $(VENV): a minute or two."
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --require-hashes -r requirements.txt
+	$(PIP) install --require-hashes --only-binary :all: -r requirements.txt
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	touch $@
 
@@ -71,12 +73,29 @@ witnesses: .witnesses/.ready  ## hold every gradient against PyTorch, JAX and Sc
 	.witnesses/bin/pip --quiet --disable-pip-version-check install $(WITNESSES)
 	touch $@
 
-bench: $(READY)  ## measure how heavy and how quick the figures are
-	$(BIN)/python benchmarks/stepper.py
+binder: $(READY)  ## repeat what Binder installs, and run every chapter in the JupyterLab there
+	$(BIN)/python tests/find_browser.py --install
+	PYTHON=$(PYTHON) $(BIN)/python -m pytest tests/binder_lab.py
 
-lint: $(READY)  ## check the form of code and notebooks
+links: $(READY)  ## ask every outside link of the book whether it still answers
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-book build . --all --builder linkcheck --quiet --path-output _build/links
+
+bench: book  ## measure how heavy and how quick figures and pages are
+	$(BIN)/python benchmarks/stepper.py
+	$(BIN)/python benchmarks/pages.py
+
+zoo: $(READY)  ## measure the bug zoo on MNIST anew, half an hour: make zoo MNIST=folder
+	$(BIN)/python benchmarks/zoo.py $(or $(MNIST),$(error Say where the four files of MNIST are: make zoo MNIST=folder))
+
+lint: $(READY)  ## check the form of code and notebooks, workflows and CITATION.cff, and spelling
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/python tests/spelling.py
+	$(SCHEMA).github-workflows .github/workflows/*.yml
+	$(SCHEMA).dependabot .github/dependabot.yml
+	$(SCHEMA).github-issue-forms .github/ISSUE_TEMPLATE/mistake.yml .github/ISSUE_TEMPLATE/bug.yml
+	$(SCHEMA).github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(SCHEMA).citation-file-format CITATION.cff
 
 format: $(READY)  ## put code and notebooks into that form
 	$(BIN)/ruff format .
@@ -86,11 +105,12 @@ notebooks: $(READY)  ## run every chapter anew and write its outputs, normalised
 	$(BIN)/ruff format --quiet $(CHAPTERS)
 	$(BIN)/python tests/normalise.py --execute $(CHAPTERS)
 
-lock: $(READY)  ## pin requirements.txt anew, within the ranges of pyproject.toml
-	$(LOCK) pyproject.toml
+lock: $(READY)  ## pin both requirements.txt anew, within the ranges of pyproject.toml
+	$(LOCK) $(NEWEST) --extra test --output-file requirements.txt
+	$(LOCK) --extra binder --constraint requirements.txt --output-file .binder/requirements.txt
 
-upgrade: $(READY)  ## the same, with the newest versions that the ranges allow
-	$(LOCK) --upgrade pyproject.toml
+upgrade: NEWEST := --upgrade
+upgrade: lock  ## the same, with the newest versions that the ranges allow
 
 serve: $(SITE)  ## serve the built book on http://localhost:8000
 	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html

@@ -1,4 +1,5 @@
-"""How the reference pages are made: docstrings as reStructuredText, and a list of sources that axe accepts.
+"""How the reference pages are made: docstrings as reStructuredText, places that a plain link finds, and a list
+of sources that axe accepts.
 
 A docstring of this package is plain text, written for `help()`. Here its paragraphs stay paragraphs, its
 columns (a name, two spaces or more, what it is) become a definition list, and indented lines stay as they are.
@@ -6,6 +7,8 @@ columns (a name, two spaces or more, what it is) become a definition list, and i
 
 import inspect
 import re
+
+from docutils import nodes
 
 ROW = re.compile(r"(\S(?:.*?\S)?)\s{2,}(\S.*)")  # a name, a gap, what it is
 CODE_OR_STRESS = re.compile(r"`[^`]+`|(?<![\w*])\*\w[\w ]*\*(?![\w*])")
@@ -15,6 +18,7 @@ LIST_MARK = re.compile(r"\w{1,5}[.)]\s|[-+•]\s")  # "Y. LeCun" is a name, and 
 def setup(app):
     app.connect("autodoc-process-docstring", rewrite)
     app.connect("autodoc-process-signature", own_signature)
+    app.connect("doctree-read", name_places)
     app.connect("html-page-context", name_roles)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -30,6 +34,19 @@ def own_signature(app, what, name, obj, options, signature, returned):
     own = inspect.signature(obj.__init__)
     own = own.replace(parameters=list(own.parameters.values())[1:], return_annotation=own.empty)
     return str(own), returned
+
+
+def name_places(app, doctree):
+    """Let `[a fork](glossary.md#term-fork)` find its term, and a link to `(he2015)=` its source.
+
+    MyST looks among headings alone, and warns of anything else. Such a link works in JupyterLab too, where
+    {term} and {cite} are shown as they are typed.
+    """
+    places = app.env.metadata[app.env.docname].setdefault("myst_slugs", {})
+    for node in doctree.findall(nodes.Element):
+        wanted = isinstance(node, nodes.term) or node.get("names")
+        for name in node.get("ids", ()) if wanted else ():
+            places.setdefault(name, (node.line or 0, name, node.astext()))
 
 
 def name_roles(app, pagename, templatename, context, doctree):

@@ -18,6 +18,18 @@ class BelowAPath(SimpleHTTPRequestHandler):
             return "/nowhere"
         return super().translate_path(path.removeprefix(SUB_PATH[:-1]))
 
+    def send_error(self, code, message=None, explain=None):
+        """An address without a page gets the site's 404.html, as on GitHub Pages."""
+        page = Path(self.directory) / "404.html"
+        if code != 404 or not page.exists():
+            return super().send_error(code, message, explain)
+        body = page.read_bytes()
+        self.send_response(404)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
     def log_message(self, *args):
         pass
 
@@ -48,10 +60,13 @@ def watch(page, home, path, complaints):
 
     page.context.route("**/*", route)
     page.on("request", lambda r: allowed(r.url) or complain(f"asks for {r.url}"))
+    page.on("websocket", lambda socket: complain(f"asks for {socket.url}"))
     page.on("requestfailed", on_failure)
     page.on("response", on_response)
     page.on("pageerror", lambda error: complain(f"throws {error}"))
     page.on(
         "console",
-        lambda m: m.type in ("warning", "error") and complain(f"console {m.type}: {m.text}"),
+        lambda m: (
+            m.type in ("warning", "error", "assert") and complain(f"console {m.type}: {m.text}")
+        ),
     )

@@ -43,15 +43,28 @@ def site():
 
 
 @pytest.fixture(scope="session")
-def site_url(site):
-    """The site, served below a path of its host. Ends in a slash."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(BelowAPath, directory=str(site)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}{SUB_PATH}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+def serve():
+    """serve(folder) serves it below a path of a host of its own, and gives the address; it ends in a slash."""
+    servers = []
+
+    def start(folder):
+        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(BelowAPath, directory=str(folder)))
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        servers.append((server, thread))
+        return f"http://127.0.0.1:{server.server_port}{SUB_PATH}"
+
+    yield start
+    for server, thread in servers:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def site_url(site, serve):
+    """The site, served."""
+    return serve(site)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Bring chapters into the one form that is committed: outputs kept, everything of one machine dropped.
 
+Every chapter holds one cell more than its author wrote, behind the title: it installs the package on Colab.
+
     python tests/normalise.py [--execute] book/*.ipynb
 
 --execute runs each notebook first, from its own folder, in a fresh kernel.
@@ -9,10 +11,20 @@ import argparse
 import hashlib
 import os
 import re
+import tomllib
 from pathlib import Path
 
 import nbformat
 
+PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+ADDRESS = PROJECT["project"]["urls"]["Repository"]
+COLAB = f"""\
+import sys
+
+# Colab lacks the package; anywhere else this does nothing.
+if "google.colab" in sys.modules:
+    package = "chainrule[widgets,plots,data] @ git+{ADDRESS}"
+    get_ipython().run_line_magic("pip", f"install --quiet '{{package}}'")"""
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 LANGUAGE = {"name": "python"}
 # A widget's view holds a random id and is nothing without its kernel; the figure is in text/html.
@@ -24,6 +36,7 @@ def normalise(notebook):
     """The same notebook in its committed form. Changes `notebook` and returns it."""
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": LANGUAGE})
     notebook.nbformat, notebook.nbformat_minor = 4, 5
+    notebook.cells = with_colab_cell(notebook.cells)
     seen, count = set(), 0
     for cell in notebook.cells:
         cell.id = stable_id(cell, seen)
@@ -34,6 +47,13 @@ def normalise(notebook):
             count += bool(cell.source.strip())
             number_outputs(cell, count if cell.source.strip() else None)
     return notebook
+
+
+def with_colab_cell(cells):
+    """The cells with the one for Colab behind the first; one that is there already is made anew."""
+    first, *rest = [cell for cell in cells if cell.get("id") != "colab"]
+    cell = nbformat.v4.new_code_cell(COLAB, id="colab", metadata={"tags": ["remove-cell"]})
+    return [first, cell, *rest]
 
 
 def stable_id(cell, seen):

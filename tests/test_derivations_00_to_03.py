@@ -1,4 +1,4 @@
-"""The formulas of chapters 0, 2 and 3, in exact numbers where that can be done."""
+"""The formulas of chapters 0 to 3, in exact numbers where that can be done."""
 
 from fractions import Fraction
 from itertools import product
@@ -74,6 +74,37 @@ def test_the_way_back_of_an_affine_layer_multiplies_twice_as_often_as_the_way_th
     dout @ W.T, x.T @ dout
     assert forward == 5 * 4 * 3
     assert Counting.multiplications - forward == 2 * forward
+
+
+# Chapter 1
+
+
+def bill(s, p, d, k):
+    return (s**2 * p + d) * k
+
+
+def test_the_bill_has_the_four_partial_derivatives_of_its_formula():
+    s, p, d, k = (Variable(number) for number in (3.0, 20.0, 15.0, 2.0))
+    bill(s, p, d, k).backward()
+    assert (s.grad, p.grad) == (2 * 3 * 20 * 2, 3**2 * 2)
+    assert (d.grad, k.grad) == (2, 3**2 * 20 + 15)
+
+
+@pytest.mark.parametrize("step", [Fraction(1), Fraction(1, 100)])
+def test_two_strips_and_a_corner_are_all_that_a_longer_side_adds(step):
+    tax = Fraction(12, 10)
+    change = bill(3 + step, 20, 15, tax) - bill(3, 20, 15, tax)
+    assert change == (2 * 3 * step + step**2) * 20 * tax
+
+
+def test_the_bill_is_linear_in_each_of_the_other_three_inputs_and_not_in_two_together():
+    tax = Fraction(12, 10)
+    before = bill(3, 20, 15, tax)
+    assert bill(3, 21, 15, tax) - before == 9 * tax
+    assert bill(3, 20, 16, tax) - before == tax
+    assert bill(3, 20, 15, tax + 1) - before == 195
+    both = bill(3, 21, 15, tax + Fraction(1, 10)) - before
+    assert both - (9 * tax + Fraction(195, 10)) == 9 * 1 * Fraction(1, 10)
 
 
 # Chapter 2

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from chainrule.graph import Variable
+from chainrule.layers import Affine, Sigmoid
 from chainrule.losses import SoftmaxWithLoss, softmax
 from chainrule.mistakes import ZOO, UpdatesEarly
 from chainrule.network import two_layer_net
@@ -73,12 +75,25 @@ def test_no_division_and_two_divisions_have_the_same_relative_error(samples):
     assert missing == pytest.approx(twice) == pytest.approx((samples - 1) / (samples + 1))
 
 
-def test_the_answers_of_the_last_questions():
-    a, b = 2.0, 3.0
-    h = 1e-6
-    assert (((a + h) * b + (a + h)) - ((a - h) * b + (a - h))) / (2 * h) == pytest.approx(4)
-    assert 2 * 0.8 * (1 - 0.8) == pytest.approx(0.32)
-    assert (np.ones((6, 4)).T @ np.ones((6, 3))).shape == (4, 3)
+def test_the_answers_of_the_last_questions_that_are_numbers():
+    a, b = Variable(2.0), Variable(3.0)
+    u = a * b
+    (u * u + a).backward()
+    assert a.grad == 12 * 3 + 1 == 37
+    layer, gate = Affine([[3.0]], [np.log(4) - 15]), Sigmoid()
+    assert gate.forward(layer.forward(np.array([[5.0]]))) == pytest.approx(0.8)
+    layer.backward(gate.backward(np.array([[2.0]])))
+    assert layer.grads["W"] == pytest.approx(1.6) and layer.grads["b"] == pytest.approx(0.32)
+
+
+def test_a_hundred_on_every_last_bias_changes_neither_the_loss_nor_a_gradient():
+    x, t = batch()
+    net = two_layer_net(D, H, C, np.random.default_rng(1))
+    loss, grads = net.loss(x, t), net.gradient(x, t)
+    net.params["Affine2.b"] += 100.0
+    assert net.loss(x, t) == pytest.approx(loss, rel=1e-12)
+    for key, gradient in net.gradient(x, t).items():
+        np.testing.assert_allclose(gradient, grads[key], atol=1e-13)
 
 
 # The appendix

@@ -176,6 +176,16 @@ def test_a_softmax_must_bear_large_scores():
     assert not verdict.ok and "overflows" in verdict.sentence
 
 
+def test_a_loss_that_shifts_but_takes_the_log_of_a_rounded_probability_is_told_so():
+    def forward(self, a, t):
+        MySoftmaxWithLoss.forward(self, a, t)
+        return -np.sum(t * np.log(self.y)) / self.N
+
+    verdict = check(named(MySoftmaxWithLoss, "MySoftmaxWithLoss", forward=forward))
+    assert not verdict.ok and "rounded to 0" in verdict.sentence
+    assert "Subtract the maximum" not in verdict.sentence
+
+
 def raises(self, *_):
     raise KeyError("y")
 
@@ -246,6 +256,7 @@ class MyGain:
 def test_an_unknown_piece_is_graded_by_what_its_methods_say(thing):
     verdict = check(thing)
     assert verdict.ok and "fits its forward" in verdict.sentence, verdict
+    assert "could not be checked: the package has nothing of that name" in verdict.sentence
 
 
 def test_an_unknown_piece_with_a_wrong_backward_is_found_out():

@@ -333,6 +333,37 @@ def test_names_lie_on_no_line_where_there_is_room():
         assert 4 < distance < 60
 
 
+def four_vs():
+    """The Vs of chapter 8, as their two errors say: they cross, and share their arms in pairs."""
+    grid = 10.0 ** np.arange(-15, -0.4, 0.5)
+    made = {}
+    for name, u in {"float64": 1.1e-16, "float32": 6e-8}.items():
+        made[f"one side, {name}"] = grid, np.minimum(grid / 2 + 2 * u / grid, 1)
+        made[f"both sides, {name}"] = grid, np.minimum(grid**2 / 6 + u / grid, 1)
+    return Explorer(made, log="xy", x="h", y="relative error")
+
+
+TOUCHED = """() => {
+    const svg = document.querySelector(".chainrule-chart");
+    const lines = [...svg.querySelectorAll(".line")].flatMap((line) => Array.from({ length: 500 },
+        (_, k) => line.getPointAtLength((k / 499) * line.getTotalLength())));
+    const boxes = [...svg.querySelectorAll("text.name[class*=c]")].map((name) => name.getBBox());
+    const inside = (box, { x, y }) => x > box.x - 3 && x < box.x + box.width + 3 && y > box.y && y < box.y + box.height;
+    const over = (a, b) => a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
+    return {
+        names: boxes.length,
+        lines: boxes.filter((box) => lines.some((point) => inside(box, point))).length,
+        others: boxes.filter((box, k) => boxes.some((other, l) => l < k && over(box, other))).length,
+    };
+}"""
+
+
+@pytest.mark.parametrize("viewport", [PHONE, {"width": 1280, "height": 900}], ids=["phone", "desk"])
+def test_names_touch_no_line_and_no_name_in_a_crowded_figure(show, viewport):
+    page = show(four_vs(), viewport=viewport)
+    assert page.evaluate(TOUCHED) == {"names": 4, "lines": 0, "others": 0}
+
+
 # ---------------------------------------------------------------- Python's side
 
 

@@ -129,7 +129,7 @@ def test_different_quizzes_name_their_groups_differently(show):
 
 
 def test_in_a_notebook_the_reader_tells_python_and_python_moves_the_view(module):
-    in_a_notebook(module, quiz(), choice="")
+    in_a_notebook(module, quiz(), choice="", revealed=True)
     module.get_by_role("radio", name="half of it to each").check()
     assert module.evaluate("state.choice") == "half of it to each"
     module.evaluate("python('choice', '`1.2` to each')")
@@ -140,8 +140,68 @@ def test_in_a_notebook_the_reader_tells_python_and_python_moves_the_view(module)
     assert module.evaluate("leave()") == []
 
 
-def test_without_script_each_choice_unfolds_to_its_reason(show):
-    page = show(quiz(), java_script_enabled=False)
+def bet():
+    return Quiz("What will it send back?", CHOICES, "`1.2` to each", reveal="I have looked")
+
+
+def test_a_bet_keeps_its_answer_back_until_the_reader_has_looked(show):
+    page = show(bet())
+    look, said = page.get_by_role("button", name="I have looked"), page.get_by_role("status")
+    assert look.get_attribute("aria-disabled") == "true"
+    look.click(force=True)  # no bet yet, and so nothing to reveal
+    assert (answer(page), said.inner_text()) == ("", "")
+    page.get_by_role("radio", name="half of it to each").check()
+    assert answer(page) == "" and "Look first; then press “I have looked”" in said.inner_text()
+    assert page.get_by_text("not shared out").filter(visible=True).count() == 0
+    look.click()
+    assert said.inner_text() == "✗ Not right. A gradient is not shared out."
+    assert answer(page) == "wrong" and not look.is_visible()
+    page.get_by_role("radio", name="1.2 to each").check()  # and now each choice answers at once
+    assert answer(page) == "right"
+
+
+def test_a_bet_is_placed_and_revealed_by_the_keyboard_alone(show):
+    page = show(bet())
+    for key in ("Tab", "Space", "ArrowDown", "Tab", "Enter"):
+        page.keyboard.press(key)
+    assert answer(page) == "right"
+    page.keyboard.press("ArrowUp")  # the focus is back at the choice that was picked
+    assert answer(page) == "wrong"
+
+
+def test_in_a_notebook_python_sees_the_bet_and_can_reveal_it(module):
+    in_a_notebook(module, bet(), choice="", revealed=False)
+    module.get_by_role("radio", name="half of it to each").check()
+    assert module.evaluate("state.choice") == "half of it to each" and answer(module) == ""
+    module.evaluate("python('revealed', true)")
+    assert answer(module) == "wrong"
+    module.evaluate("python('revealed', false)")
+    module.get_by_role("button", name="I have looked").click()
+    assert module.evaluate("state.revealed") is True
+    module.evaluate("leave()")
+
+
+def test_the_markup_of_a_bet_is_open_only_once_it_is_revealed():
+    placed = bet()
+    placed.choice = "half of it to each"
+    assert "<details open" not in placed.markup() and 'quiz" data-answer=""' in placed.markup()
+    placed.revealed = True
+    assert "<details open" in placed.markup() and "data-reveal" not in placed.markup()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_a_bet(show, scheme):
+    page = show(bet(), viewport=PHONE, color_scheme=scheme)
+    assert findings(page) == []
+    page.get_by_role("radio").nth(0).check()
+    assert findings(page) == []
+    page.get_by_role("button").click()
+    assert findings(page) == []
+
+
+@pytest.mark.parametrize("figure", [quiz, bet])
+def test_without_script_each_choice_unfolds_to_its_reason(show, figure):
+    page = show(figure(), java_script_enabled=False)
     reason = page.get_by_text("✗ Not right. A gradient is not shared out.")
     assert not reason.is_visible()
     page.get_by_text("half of it to each").click()
@@ -245,6 +305,8 @@ def test_a_choice_that_is_not_there_is_refused_with_the_choices():
         (("Q", {"a": "b", "c": "d"}, ["a"]), "right is one of"),
         (("", {"a": "b", "c": "d"}, "a"), "the question as a text, got ''"),
         ((None, {"a": "b", "c": "d"}, "a"), "the question as a text, got None"),
+        (("Q", {"a": "b", "c": "d"}, "a", True), "reveal as the text of a button"),
+        (("Q", {"a": "b", "c": "d"}, "a", " "), "reveal as the text of a button"),
     ],
 )
 def test_wrong_arguments_are_refused_with_what_is_wanted(arguments, said):

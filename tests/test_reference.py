@@ -144,6 +144,14 @@ def test_every_term_that_a_page_links_to_is_in_the_glossary(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_every_plain_link_to_a_term_or_a_source_leads_to_one(page):
+    terms = {re.sub(r"\W+", "-", term) for terms, _ in glossary() for term in terms}
+    links = re.findall(r"\]\(\S*(glossary|bibliography)\.md#([^)]*)\)", prose(page))
+    known = {f"term-{term}" for term in terms} | {f"source-{key}" for key in sources()}
+    assert [anchor for _, anchor in links if anchor not in known] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 def test_every_source_that_a_page_cites_is_in_the_bibliography(page):
     assert cited(prose(page)) <= set(sources())
 

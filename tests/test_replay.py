@@ -105,6 +105,36 @@ def test_play_runs_to_the_end_and_stops(show):
     assert page.get_by_role("button", name="Play", exact=True).is_visible()
 
 
+@pytest.mark.parametrize(
+    "motion, seconds, after", [("no-preference", 0.7, 2), ("reduce", 0.7, 0), ("reduce", 1.5, 1)]
+)
+def test_a_frame_lasts_as_long_as_its_pause_and_longer_for_who_wants_calm(
+    show, motion, seconds, after
+):
+    page = show(full(pause=0.3), reduced_motion=motion)
+    page.clock.install()
+    press(page, "Play")
+    page.clock.run_for(1000 * seconds)
+    assert frame(page) == after
+
+
+def test_a_quick_run_is_read_aloud_only_where_it_stops(show):
+    page = show(full())
+    page.clock.install()
+    live = page.get_by_role("status").get_attribute
+    press(page, "Play")
+    page.clock.run_for(600)
+    assert (frame(page), live("aria-live")) == (2, "off")
+    page.clock.run_for(5_000)
+    assert (frame(page), live("aria-live")) == (4, "polite")
+
+
+@pytest.mark.parametrize("pause", [0, -1, 11, "fast", float("nan"), None])
+def test_a_pause_is_some_seconds(pause):
+    with pytest.raises(ValueError, match="pause as seconds from 0.05 to 10"):
+        full(pause=pause)
+
+
 def test_every_frame_of_the_page_is_the_one_that_python_draws(show):
     page = show(full())
     for k in [0, 1, 2, 3, 4, 2, 0]:

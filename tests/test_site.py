@@ -2,14 +2,17 @@
 
 import gzip
 import posixpath
+from dataclasses import dataclass, field
 from functools import cache
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from built_site import SITE, SUB_PATH
+from built_site import SITE, SUB_PATH, watch
 
 SCRIPT_BUDGET, STYLE_BUDGET = 60_000, 100_000  # bytes, gzip, on any page
+WIDTHS = (360, 640, 1280, 2560)  # 640 is also 200 % zoom of 1280
 BESIDES = ("_static", "_sources", "_images", "_downloads")
 PAGES = sorted(
     path.relative_to(SITE).as_posix()
@@ -20,6 +23,20 @@ CHAPTERS = [page for page in PAGES if page.startswith("book/")]
 every_page = pytest.mark.parametrize("path", PAGES)
 READ = [page for page in PAGES if page != "index.html"]  # that one only sends the reader on
 every_chapter = pytest.mark.parametrize("path", CHAPTERS)
+# What a page loads only if it holds something that matches: a part of the file's name, and what.
+LOADED_FOR = {
+    "chainrule.js": ".chainrule-stepper, .chainrule-quiz, .chainrule-explorer, .chainrule-replay",
+    "chainrule.css": "[class*='chainrule-']",
+    "clipboard": ".highlight",
+    "copybutton": ".highlight",
+    "design-tabs": "[class*='sd-tab']",
+    "katex": ".katex",
+    "mystnb": ".cell",
+    "pygments": ".highlight",
+    "searchindex": "#search-results",
+    "sphinx-design": "[class*='sd-']",
+    "togglebutton": ".toggle",
+}
 
 
 class Page(HTMLParser):
@@ -27,7 +44,8 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.links, self.ids, self.images, self.lang = [], [], [], None
+        self.links, self.ids, self.images, self.meta = [], [], [], {}
+        self.lang = self.canonical = self.title = None
         self.feed(text)
         self.close()
 
@@ -35,63 +53,136 @@ class Page(HTMLParser):
         attributes = dict(attributes)
         if "id" in attributes:
             self.ids.append(attributes["id"])
-        for name in ("href", "src", "data", "poster"):
-            if attributes.get(name) and not (tag == "a" and attributes.get("download") == ""):
+        if attributes.get("rel") == "canonical":
+            self.canonical = attributes["href"]
+            return
+        for name in ("href", "src", "data", "poster", "action"):
+            if attributes.get(name):
                 self.links.append((tag, attributes[name]))
         if tag == "meta" and (attributes.get("http-equiv") or "").lower() == "refresh":
             self.links.append((tag, attributes["content"].partition("url=")[2]))
+        elif tag == "meta":
+            self.meta[attributes.get("name") or attributes.get("property")] = attributes.get(
+                "content"
+            )
         if tag == "img":
             self.images.append(attributes)
         if tag == "html":
             self.lang = attributes.get("lang")
+        if tag == "title" and self.title is None:  # the first one: a figure has its own
+            self.title = ""
+
+    def handle_data(self, data):
+        if self.title == "":
+            self.title = data
 
 
 @cache
-def parsed(path):
-    return Page((SITE / path).read_text(encoding="utf-8"))
+def parsed(path, site=SITE):
+    return Page((site / path).read_text(encoding="utf-8"))
+
+
+def dead_links(path, site=SITE):
+    """Links of a page that lead to no file of the site or no place in it. Other hosts are not asked."""
+    dead = []
+    for tag, address in parsed(path, site).links:
+        parts = urlsplit(address)
+        if parts.scheme in ("https", "mailto", "data"):
+            continue
+        folder = posixpath.dirname(path)
+        target = posixpath.normpath(posixpath.join(folder, unquote(parts.path) or Path(path).name))
+        if parts.scheme or parts.netloc or target.startswith(("..", "/")):
+            dead.append(f"<{tag}> {address}: outside the site")
+        elif not (site / target).is_file():
+            dead.append(f"<{tag}> {address}")
+        elif parts.fragment and tag == "a" and target.endswith(".html"):
+            if unquote(parts.fragment) not in parsed(target, site).ids:
+                dead.append(f"<{tag}> {address}: no such anchor")
+    return dead
+
+
+def loaded_from_elsewhere(path, site=SITE):
+    """What a page's markup loads from other hosts. A link, or a form, is followed only when it is used."""
+    return [
+        address
+        for tag, address in parsed(path, site).links
+        if tag not in ("a", "form")
+        and (urlsplit(address).scheme not in ("", "data") or address.startswith("//"))
+    ]
+
+
+@dataclass
+class Visit:
+    """What was seen when a page was opened."""
+
+    title: str
+    loaded: list  # addresses
+    matched: list  # the selectors of LOADED_FOR that match something
+    undrawn: list  # icons without a picture
+    widths: dict  # of the window: of the page in it
+    complaints: list = field(default_factory=list)
+
+
+def look_around(page, widths, complaints):
+    wide = {}
+    for width in widths:
+        page.set_viewport_size({"width": width, "height": 800})
+        wide[width] = page.evaluate("document.documentElement.scrollWidth")
+    return Visit(
+        title=page.title(),
+        loaded=page.evaluate("performance.getEntriesByType('resource').map((entry) => entry.name)"),
+        matched=page.evaluate(
+            "(all) => all.filter((one) => document.querySelector(one))", [*LOADED_FOR.values()]
+        ),
+        undrawn=page.eval_on_selector_all(
+            ":is(i, span)[class*='fa-']",
+            """(all) => all.filter((one) => !getComputedStyle(one).maskImage.startsWith("url("))
+                .map((one) => one.className)""",
+        ),
+        widths=wide,
+        complaints=complaints,
+    )
+
+
+@pytest.fixture(scope="module")
+def visit(browser, site, site_url):
+    """visit(path, scheme="http") opens a page of the site once, however many tests ask what was seen."""
+
+    @cache
+    def visit_once(path, scheme):
+        home = site_url if scheme == "http" else site.as_uri() + "/"
+        complaints, page = [], browser.new_page()
+        watch(page, home, path, complaints)
+        page.goto(home + path)
+        page.wait_for_load_state("networkidle")
+        seen = look_around(page, WIDTHS if scheme == "http" else (), complaints)
+        page.close()
+        return seen
+
+    return lambda path, scheme="http": visit_once(path, scheme)
 
 
 def test_the_site_has_the_pages_of_the_table_of_contents(site):
-    wanted = {"index.html", "search.html", "book/index.html"}
+    wanted = {"index.html", "search.html", "404.html", "book/index.html"}
     assert wanted <= set(PAGES)
     assert len(CHAPTERS) >= 4
 
 
 @every_page
 def test_no_link_image_or_anchor_is_dead(path, site):
-    dead = []
-    for tag, address in parsed(path).links:
-        parts = urlsplit(address)
-        if parts.scheme or parts.netloc:
-            continue
-        target = posixpath.normpath(
-            posixpath.join(posixpath.dirname(path), unquote(parts.path)) if parts.path else path
-        )
-        file = site / target
-        if target.startswith("..") or not file.is_file():
-            dead.append(f"<{tag}> {address}")
-        elif parts.fragment and tag == "a" and target.endswith(".html"):
-            if unquote(parts.fragment) not in parsed(target).ids:
-                dead.append(f"<{tag}> {address}: no such anchor")
-    assert dead == []
+    assert dead_links(path) == []
 
 
 @every_page
 def test_a_page_loads_nothing_from_another_host(path, site):
-    loading = [
-        address
-        for tag, address in parsed(path).links
-        if tag != "a" and (urlsplit(address).scheme not in ("", "data") or address.startswith("//"))
-    ]
-    assert loading == []
+    assert loaded_from_elsewhere(path) == []
 
 
 @every_page
 def test_ids_are_unique_and_the_language_is_set(path, site):
     page = parsed(path)
     assert sorted(page.ids) == sorted(set(page.ids))
-    if path in READ:
-        assert page.lang == "en"
+    assert page.lang == "en"
 
 
 @every_chapter
@@ -121,28 +212,43 @@ def test_no_page_carries_the_state_of_widgets_or_their_manager(path, site):
 
 @pytest.mark.parametrize("scheme", ["http", "file"])
 @every_page
-def test_a_page_opens_without_a_complaint(path, scheme, open_page):
-    page = open_page(path, scheme)
-    page.wait_for_load_state("networkidle")
-    assert page.title()
+def test_a_page_opens_without_a_complaint(path, scheme, visit):
+    seen = visit(path, scheme)
+    assert seen.complaints == []
+    assert seen.title
 
 
-@every_chapter
-def test_a_page_is_light(path, open_page, site_url):
-    page = open_page(path)
-    page.wait_for_load_state("networkidle")
-    loaded = page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)")
-    files = {SITE / urlsplit(url).path.partition(SUB_PATH)[2] for url in loaded}
+@pytest.mark.parametrize("path", READ)
+def test_a_page_is_light(path, visit):
+    files = {SITE / urlsplit(url).path.partition(SUB_PATH)[2] for url in visit(path).loaded}
     for kind, budget in ((".js", SCRIPT_BUDGET), (".css", STYLE_BUDGET)):
         sizes = [len(gzip.compress(file.read_bytes())) for file in files if file.suffix == kind]
-        assert sizes and sum(sizes) <= budget
+        assert sum(sizes) <= budget
+        assert sizes or path == "404.html"
 
 
-@pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("path", READ)
-def test_no_page_is_wider_than_the_window(path, width, open_page):
-    page = open_page(path, viewport={"width": width, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+def test_a_page_loads_what_it_uses_and_no_more(path, visit):
+    seen = visit(path)
+    for name, selector in LOADED_FOR.items():
+        is_loaded = any(name in address for address in seen.loaded)
+        assert is_loaded <= (selector in seen.matched), f"{name} is loaded in vain"
+
+
+def test_what_a_page_may_leave_out_is_loaded_where_it_is_used(visit):
+    loaded = "\n".join(address for path in READ for address in visit(path).loaded)
+    for name in ("chainrule.js", "chainrule.css", "copybutton", "katex", "mystnb", "searchindex"):
+        assert name in loaded
+
+
+@pytest.mark.parametrize("path", READ)
+def test_no_page_is_wider_than_the_window(path, visit):
+    assert {width: wide for width, wide in visit(path).widths.items() if wide > width} == {}
+
+
+@pytest.mark.parametrize("path", READ)
+def test_every_icon_of_the_theme_is_drawn_by_our_style(path, visit):
+    assert visit(path).undrawn == []
 
 
 @pytest.mark.parametrize("scheme", ["http", "file"])
@@ -153,16 +259,6 @@ def test_search_finds_a_page(scheme, open_page):
     page.keyboard.press("Enter")
     page.click("#search-results li a")
     page.wait_for_url("**/book/*.html*")
-
-
-@every_chapter
-def test_every_icon_of_the_theme_is_drawn_by_our_style(path, open_page):
-    page = open_page(path)
-    blank = page.eval_on_selector_all(
-        "i[class*='fa-']",
-        "all => all.filter(i => !getComputedStyle(i).maskImage.startsWith('url(')).map(i => i.className)",
-    )
-    assert blank == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -182,19 +278,118 @@ def test_without_javascript_the_text_and_every_figure_stand(path, open_page):
 
 
 def test_a_menu_opens_and_closes_by_click_and_by_key(open_page):
-    page = open_page("book/07_network.html", viewport={"width": 1280, "height": 800})
-    button = page.get_by_role("button", name="Download this page")
-    link = page.locator("a.btn-download-source-button")
+    page = open_page("book/07_network.html", viewport={"width": 360, "height": 640})
+    button = page.locator("summary[aria-label='Run this page']")
+    link = page.get_by_role("link", name="Download the notebook")
     assert not link.is_visible()
     button.click()
-    page.mouse.move(640, 600)  # the theme shows a menu under the pointer, opened or not
-    assert link.is_visible() and button.get_attribute("aria-expanded") == "true"
+    assert link.is_visible()
     box = link.bounding_box()
-    assert box["x"] >= 0 and box["x"] + box["width"] <= 1280
-    page.keyboard.press("ArrowDown")
-    assert page.evaluate("document.activeElement.className").count("btn-download-source-button")
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 360
+    page.mouse.click(180, 500)
+    assert not link.is_visible()
+    button.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Run on Binder"
     page.keyboard.press("Escape")
     assert not link.is_visible()
-    button.click()
-    page.mouse.click(640, 600)
-    assert not link.is_visible()
+    assert page.evaluate("document.activeElement.ariaLabel") == "Run this page"
+
+
+def test_a_menu_opens_without_javascript_and_saves_the_notebook(open_page):
+    page = open_page("book/07_network.html", java_script_enabled=False)
+    page.locator("summary[aria-label='Run this page']").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the notebook").click()
+    assert download.value.suggested_filename == "07_network.ipynb"
+
+
+@pytest.mark.parametrize("name", ["Toggle primary sidebar", "Toggle secondary sidebar"])
+def test_a_phone_opens_the_contents_of_the_book_and_of_the_page(name, open_page):
+    page = open_page("book/07_network.html", viewport={"width": 360, "height": 640})
+    page.get_by_role("button", name=name).click()
+    assert page.locator("dialog[open]").is_visible()
+    page.keyboard.press("Escape")
+    assert page.locator("dialog[open]").count() == 0
+
+
+def test_a_lost_reader_finds_the_way_back_from_any_depth(open_page, site):
+    complaints = []
+    page = open_page("book/deep/er/nothing.html", complaints=complaints)
+    assert page.get_by_role("heading", name="No such page").is_visible()
+    assert {what.split()[1] for what in complaints} == {
+        "404",
+        "console",
+    }  # itself, and nothing else
+    home = parsed("book/index.html").canonical.removesuffix("book/index.html")
+    ways = [address for tag, address in parsed("404.html").links if tag in ("a", "form")]
+    assert len(ways) > len(CHAPTERS)
+    assert [way for way in ways if not (site / way.removeprefix(home)).is_file()] == []
+
+
+def test_a_page_prints_light_with_its_figures_as_picture_and_table(open_page):
+    page = open_page("book/01_computational_graphs.html", color_scheme="dark")
+    page.emulate_media(media="print")
+    page.wait_for_function("document.documentElement.dataset.theme === 'light'")
+    figure = page.locator(".chainrule-stepper").first
+    assert figure.locator("svg").first.is_visible() and figure.locator("table").is_visible()
+    assert not figure.get_by_role("button", name="Forward").is_visible()
+    cut = page.eval_on_selector_all(
+        "pre", "all => all.filter((e) => e.scrollWidth > e.clientWidth).length"
+    )
+    assert cut == 0
+    page.emulate_media(media="screen")
+    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+
+
+BROKEN = """<link rel="icon" href="data:,">
+<img src="https://example.org/a.png" alt=""> <script src="https://example.org/b.js"></script>
+<script>fetch("https://example.org/c").catch(() => {}); new WebSocket("ws://example.org/d");</script>
+<script>console.warn("odd"); console.error("bad"); console.assert(false, "false");</script>
+<script>throw new Error("thrown")</script> <script src="missing.js"></script>
+<img src="missing.png" alt="">"""
+COMPLAINTS = [
+    *(f"asks for https://example.org/{name}" for name in ("a.png", "b.js", "c")),
+    "asks for ws://example.org/d",
+    *("console warning: odd", "console error: bad", "console assert: false"),
+    *("throws thrown", "missing.js", "missing.png"),
+]
+
+
+@pytest.mark.parametrize("scheme", ["http", "file"])
+def test_whatever_is_amiss_on_a_page_is_complained_of(scheme, browser, tmp_path, serve):
+    home = serve(tmp_path) if scheme == "http" else tmp_path.as_uri() + "/"
+    (tmp_path / "broken.html").write_text(BROKEN)
+    complaints, page = [], browser.new_page()
+    watch(page, home, "broken.html", complaints)
+    page.goto(home + "broken.html")
+    page.wait_for_load_state("networkidle")
+    page.close()
+    for wanted in COMPLAINTS:
+        assert any(wanted in complaint for complaint in complaints), wanted
+
+
+def test_dead_links_and_what_is_loaded_from_elsewhere_are_found(tmp_path):
+    (tmp_path / "there.html").write_text("<p id='here'></p>")
+    (tmp_path / "page.html").write_text(
+        """<a href="there.html#here"></a><a href="https://example.org"></a>
+        <a href="gone.html"></a><img src="gone.png"><a href="there.html#gone"></a>
+        <a href="#gone"></a><a href="../page.html"></a><a href="/page.html"></a>
+        <a href="file:page.html"></a><a href="//example.org"></a>
+        <link href="https://example.org/a.css"><script src="//example.org/b.js"></script>"""
+    )
+    dead = " ".join(dead_links("page.html", tmp_path))
+    for address in (
+        "gone.html",
+        "gone.png",
+        "there.html#gone",
+        "#gone",
+        "../page.html",
+        "/page.html",
+    ):
+        assert f"> {address}" in dead
+    assert "file:page.html" in dead and "> //example.org" in dead
+    assert "#here" not in dead and "https:" not in dead
+    elsewhere = loaded_from_elsewhere("page.html", tmp_path)
+    assert elsewhere == ["https://example.org/a.css", "//example.org/b.js"]

@@ -109,7 +109,7 @@ def test_the_source_is_the_source_that_ran_with_the_return_marked():
     code = trace_graph(bill()).code["Multiply"]["backward"]
     first, last = code["mark"]
     assert code["lines"][0] == "def backward(self, dout):"
-    assert code["lines"][first : last + 1] == ["    return self.fit(dout * self.y, dout * self.x)"]
+    assert code["lines"][first : last + 1] == ["    return dout * self.y, dout * self.x"]
 
 
 def test_docstrings_are_left_out_of_the_source():

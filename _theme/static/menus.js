@@ -1,4 +1,5 @@
-// What our pages need of Bootstrap's script (24 kB gzip): menus that open. Hints are the browser's own.
+// A menu of the page's header is a <details>: it opens by itself, and is closed here by Escape and by a click elsewhere.
+// Hints are the browser's own, so Bootstrap's script (24 kB gzip) is not needed.
 
 globalThis.bootstrap = {
   Tooltip: class {
@@ -12,30 +13,18 @@ globalThis.bootstrap = {
 
 document.addEventListener("DOMContentLoaded", () => {
   for (const hinted of document.querySelectorAll("[data-bs-title]")) hinted.title ||= hinted.dataset.bsTitle;
-  const toggles = [...document.querySelectorAll('[data-bs-toggle="dropdown"]')];
+});
 
-  function open(toggle, wanted) {
-    toggle.setAttribute("aria-expanded", String(wanted));
-    toggle.nextElementSibling.classList.toggle("show", wanted);
-  }
+const openMenu = () => document.querySelector("details.menu[open]");
 
-  document.addEventListener("click", ({ target }) => {
-    for (const toggle of toggles) {
-      open(toggle, toggle.contains(target) && toggle.getAttribute("aria-expanded") !== "true");
-    }
-  });
-  document.addEventListener("keydown", (event) => {
-    const { key } = event;
-    const opened = toggles.find((toggle) => toggle.getAttribute("aria-expanded") === "true");
-    if (!opened) return;
-    const items = [...opened.nextElementSibling.querySelectorAll("a, button")];
-    const at = items.indexOf(document.activeElement);
-    if (key === "ArrowDown") items[(at + 1) % items.length].focus();
-    else if (key === "ArrowUp") items[(at + items.length - (at < 0 ? 0 : 1)) % items.length].focus();
-    else if (key === "Escape") {
-      open(opened, false);
-      opened.focus();
-    } else return;
-    event.preventDefault();
-  });
+document.addEventListener("click", ({ target }) => {
+  const menu = openMenu();
+  if (menu && !target.closest("summary")) menu.open = false;
+});
+
+document.addEventListener("keydown", ({ key }) => {
+  const menu = openMenu();
+  if (!menu || key !== "Escape") return;
+  menu.open = false;
+  menu.firstElementChild.focus();
 });

@@ -283,17 +283,28 @@ def said(found):
 
 
 def last_words(name, mine):
-    """A softmax must bear large scores: the shift by the maximum costs one line."""
+    """A softmax must bear large scores, and probabilities that are too small for a float."""
     if known_as(name) != "softmaxwithloss":
         return
-    a = np.array([[1000.0, 0.0, -1000.0], [0.0, 800.0, 1.0]])
+    if not bears(mine, np.array([[1000.0, 999.0, 998.0], [799.0, 801.0, 800.0]])):
+        raise Wrong(
+            f"forward of {name} overflows for a score of 1000. Subtract the maximum of each row "
+            "before exp: the probabilities stay the same."
+        )
+    if not bears(mine, np.array([[1000.0, 0.0, -1000.0], [0.0, 800.0, 1.0]])):
+        raise Wrong(
+            f"forward of {name} is not finite where scores lie 1000 apart. A probability is rounded "
+            "to 0 there, and log 0 is minus infinity. Compute log y without y: the score, less the "
+            "maximum, less the logarithm of the sum of exponentials."
+        )
+
+
+def bears(mine, a):
+    """Whether a loss is finite at the scores `a` (2, 3), with either form of targets."""
     for t in (np.eye(3)[[0, 1]], np.array([0, 1])):
         if takes(mine, (a,), t) and np.isfinite(mine.forward(a.copy(), t)):
-            return
-    raise Wrong(
-        f"forward of {name} overflows for a score of 1000. Subtract the maximum of each row "
-        "before exp: the probabilities stay the same."
-    )
+            return True
+    return False
 
 
 # What is judged by its methods alone.
@@ -309,7 +320,8 @@ def grade_unknown(thing, name):
         run(f"{name}.forward", mine.forward, *copies(arguments))
         examine(name, mine, inputs, t)
     return (
-        f"backward of {name} fits its forward. What forward should be, its name does not tell me."
+        f"backward of {name} fits its forward. Whether forward computes what was asked for could not "
+        "be checked: the package has nothing of that name to compare it with."
     )
 
 

@@ -36,12 +36,12 @@ class Variable:
     __slots__ = ("value", "grad", "name", "node", "inputs", "__weakref__")
     __array_ufunc__ = None  # so that array * variable asks the variable
 
-    def __init__(self, value, name=None):
+    def __init__(self, value, name=None, node=None, inputs=()):
         self.value = value if type(value) is float else as_value(value, "Variable")
         self.grad = None
         self.name = name
-        self.node = None
-        self.inputs = ()
+        self.node = node
+        self.inputs = inputs
 
     def backward(self, dout=1.0):
         """Leave d(self)/d(v), times `dout`, in `v.grad` of every variable v that self is made from.
@@ -52,42 +52,42 @@ class Variable:
             pass
 
     def __add__(self, other):
-        return apply(Add(), self, other)
+        return join(Add(), self, other)
 
     def __radd__(self, other):
-        return apply(Add(), other, self)
+        return join(Add(), other, self)
 
     def __sub__(self, other):
-        return apply(Subtract(), self, other)
+        return join(Subtract(), self, other)
 
     def __rsub__(self, other):
-        return apply(Subtract(), other, self)
+        return join(Subtract(), other, self)
 
     def __mul__(self, other):
-        return apply(Multiply(), self, other)
+        return join(Multiply(), self, other)
 
     def __rmul__(self, other):
-        return apply(Multiply(), other, self)
+        return join(Multiply(), other, self)
 
     def __truediv__(self, other):
-        return apply(Divide(), self, other)
+        return join(Divide(), self, other)
 
     def __rtruediv__(self, other):
-        return apply(Divide(), other, self)
+        return join(Divide(), other, self)
 
     def __pow__(self, other):
         if isinstance(other, (int, float)):
             return apply(Power(other), self)
-        return apply(Power(), self, other)
+        return join(Power(), self, other)
 
     def __rpow__(self, other):
-        return apply(Power(), other, self)
+        return join(Power(), other, self)
 
     def __matmul__(self, other):
-        return apply(MatMul(), self, other)
+        return join(MatMul(), self, other)
 
     def __rmatmul__(self, other):
-        return apply(MatMul(), other, self)
+        return join(MatMul(), other, self)
 
     def __neg__(self):
         return apply(Negate(), self)
@@ -103,34 +103,48 @@ def apply(node, *operands):
     A number or an array among the operands becomes a leaf. Your own node works as well: all it
     needs is forward and backward.
     """
-    inputs = tuple([v if isinstance(v, Variable) else Variable(v) for v in operands])
-    out = Variable(node.forward(*[v.value for v in inputs]))
-    out.node, out.inputs = node, inputs
-    return out
+    if not (callable(getattr(node, "forward", None)) and callable(getattr(node, "backward", None))):
+        raise TypeError(f"apply wants a node with forward and backward, got {node!r}")
+    inputs = tuple([as_variable(operand) for operand in operands])
+    return Variable(node.forward(*[v.value for v in inputs]), None, node, inputs)
+
+
+def join(node, x, y):
+    """`apply` for the two sides of an operator, where most of a scalar graph's time is spent."""
+    if not isinstance(x, Variable):
+        x = Variable(x)
+    if not isinstance(y, Variable):
+        y = Variable(y)
+    return Variable(node.forward(x.value, y.value), None, node, (x, y))
 
 
 def exp(x):
+    """e ** x, entry by entry; x a Variable, a number or an array."""
     return apply(Exp(), x)
 
 
 def log(x):
+    """The natural logarithm of a positive x, entry by entry."""
     return apply(Log(), x)
 
 
 def maximum(x, y):
     """The larger of the two; where they tie, the gradient goes to y."""
-    return apply(Maximum(), x, y)
+    return join(Maximum(), x, y)
 
 
 def matmul(x, y):
-    return apply(MatMul(), x, y)
+    """x @ y, (N, D) @ (D, M) -> (N, M); also written with the operator."""
+    return join(MatMul(), x, y)
 
 
 def sum_(x, axis=None, keepdims=False):
+    """The sum over `axis` (an int, a tuple, or None for all); the underscore spares Python's own sum."""
     return apply(Sum(axis, keepdims), x)
 
 
 def relu(x):
+    """max(x, 0), entry by entry; at the kink its gradient is 0, by convention."""
     return maximum(x, 0.0)
 
 
@@ -155,17 +169,16 @@ def topological_order(out):
 
     It keeps its own stack where a recursive walk would use Python's, which ends near depth 1,000.
     """
-    order, done, stack = [], set(), [out]
+    if not isinstance(out, Variable):
+        raise TypeError(f"a walk through the graph starts at a Variable, got {type(out).__name__}")
+    order, seen, stack = [], set(), [out]
     while stack:
-        variable = stack[-1]
-        waiting = [v for v in variable.inputs if v not in done]
-        if waiting:
-            stack.extend(reversed(waiting))
-            continue
-        stack.pop()
-        if variable not in done:
-            done.add(variable)
-            order.append(variable)
+        variable = stack.pop()
+        if variable is None:  # all inputs of the one below have gone before
+            order.append(stack.pop())
+        elif variable not in seen:
+            seen.add(variable)
+            stack += variable, None, *variable.inputs[::-1]
     return order
 
 
@@ -184,8 +197,8 @@ def backward_steps(out, dout=1.0):
     The order is the forward order reversed, so a variable's gradient is complete (the *sum* over all
     its uses) before its own node hands it on. Gradients start from zero at every call.
     """
-    seed = seed_for(out, dout)
     order = topological_order(out)
+    seed = seed_for(out, dout)
     for variable in order:
         variable.grad = 0.0
     out.grad = seed
@@ -193,9 +206,13 @@ def backward_steps(out, dout=1.0):
     for variable in reversed(order):
         if variable.node is None:
             continue
-        for source, gradient in zip(
-            variable.inputs, variable.node.backward(variable.grad), strict=True
-        ):
+        gradients = variable.node.backward(variable.grad)
+        if len(gradients) != len(variable.inputs):
+            raise ValueError(
+                f"{variable.node!r}.backward gave {len(gradients)} gradients "
+                f"for {len(variable.inputs)} inputs"
+            )
+        for source, gradient in zip(variable.inputs, gradients, strict=True):
             if gradient is not None:  # a fixed exponent gets none
                 source.grad = source.grad + gradient
         yield variable

@@ -6,10 +6,12 @@ nothing to inherit. Each layer here also has `expand(x)`, which writes it out in
 for, so that the graph can prove the closed form. Read `losses` next.
 """
 
+import math
+
 import numpy as np
 
 from chainrule.graph import Variable, as_variable, maximum, sigmoid, tanh
-from chainrule.nodes import as_value
+from chainrule.nodes import as_value, is_count, is_number, quiet
 
 
 def as_array(value, where):
@@ -17,17 +19,18 @@ def as_array(value, where):
     return np.asarray(as_value(value, where))
 
 
-def upstream(layer, out, dout):
-    """`dout` as an array, checked against `out`, what the layer's forward returned."""
+def upstream(layer, dout):
+    """`dout` as an array, checked against the shape and type of what the layer's forward returned."""
     name = type(layer).__name__
-    if out is None:
+    if layer.out_shape is None:
         raise RuntimeError(f"{name}: backward was called before forward")
     dout = as_array(dout, f"{name}.backward")
-    if dout.shape != out.shape:
+    if dout.shape != layer.out_shape:
         raise ValueError(
-            f"{name}.backward wants a dout of the output's shape {out.shape}, got {dout.shape}"
+            f"{name}.backward wants a dout of the output's shape {layer.out_shape}, "
+            f"got {dout.shape}"
         )
-    return dout.astype(out.dtype, copy=False)
+    return dout if dout.dtype == layer.dtype else dout.astype(layer.dtype)
 
 
 class ReLU:
@@ -35,21 +38,28 @@ class ReLU:
 
     def __init__(self):
         self.params, self.grads = {}, {}
-        self.mask = None
+        self.mask = self.out_shape = None
 
+    @quiet
     def forward(self, x):
         """x of any shape -> the same shape."""
         x = as_array(x, "ReLU")
-        self.mask = x > 0
-        self.y = np.maximum(x, 0)
-        return self.y
+        self.mask, self.out_shape, self.dtype = x > 0, x.shape, x.dtype
+        return np.maximum(x, 0.0)
 
+    @quiet
     def backward(self, dout):
         """dx = dout where x was positive, else 0. At x = 0, the kink, 0 is a convention."""
-        dout = upstream(self, getattr(self, "y", None), dout)
-        return dout * self.mask
+        dout = upstream(self, dout)
+        dx = dout * self.mask
+        if not math.isfinite(
+            np.vdot(dx, dx)
+        ):  # infinity times 0 is no number: choose, not multiply
+            dx = np.where(self.mask, dout, 0.0)
+        return dx
 
     def expand(self, x):
+        """max(x, 0) as one node; returns a Variable of x's shape."""
         return maximum(x, 0.0)
 
 
@@ -58,21 +68,25 @@ class Sigmoid:
 
     def __init__(self):
         self.params, self.grads = {}, {}
-        self.y = None
+        self.y = self.out_shape = None
 
+    @quiet
     def forward(self, x):
         """x of any shape -> the same shape, each entry between 0 and 1."""
         x = as_array(x, "Sigmoid")
         small = np.exp(-np.abs(x))  # at most 1, so it cannot overflow
         self.y = np.where(x >= 0, 1, small) / (1 + small)
+        self.out_shape, self.dtype = x.shape, x.dtype
         return self.y.copy()
 
+    @quiet
     def backward(self, dout):
         """dx = dout y (1 - y): the output alone is enough."""
-        dout = upstream(self, self.y, dout)
+        dout = upstream(self, dout)
         return dout * self.y * (1 - self.y)
 
     def expand(self, x):
+        """The definition in nodes, for moderate x; returns a Variable of x's shape."""
         return sigmoid(x)
 
 
@@ -81,19 +95,23 @@ class Tanh:
 
     def __init__(self):
         self.params, self.grads = {}, {}
-        self.y = None
+        self.y = self.out_shape = None
 
+    @quiet
     def forward(self, x):
         """x of any shape -> the same shape, each entry between -1 and 1."""
-        self.y = np.asarray(np.tanh(as_array(x, "Tanh")))
+        x = as_array(x, "Tanh")
+        self.y, self.out_shape, self.dtype = np.asarray(np.tanh(x)), x.shape, x.dtype
         return self.y.copy()
 
+    @quiet
     def backward(self, dout):
         """dx = dout (1 - y^2)."""
-        dout = upstream(self, self.y, dout)
+        dout = upstream(self, dout)
         return dout * (1 - self.y) * (1 + self.y)
 
     def expand(self, x):
+        """The definition in nodes, for moderate x; returns a Variable of x's shape."""
         return tanh(x)
 
 
@@ -107,7 +125,7 @@ class Affine:
     def __init__(self, W, b):
         self.params = {"W": as_array(W, "Affine W"), "b": as_array(b, "Affine b")}
         self.grads = {"W": None, "b": None}
-        self.x = self.out = None
+        self.x = self.out_shape = None
         self.parameters()
 
     @classmethod
@@ -122,13 +140,13 @@ class Affine:
         if not isinstance(rng, np.random.Generator):
             raise TypeError(f"Affine.init wants a numpy.random.Generator as rng, got {rng!r}")
         for name, size in {"D": D, "M": M}.items():
-            if not isinstance(size, (int, np.integer)) or size < 1:
+            if not is_count(size) or size < 1:
                 raise ValueError(f"Affine.init wants a positive whole number {name}, got {size!r}")
-        if isinstance(scale, str):
-            if scale not in ("he", "xavier"):
-                raise ValueError(f'Affine.init: scale is "he", "xavier" or a number, got {scale!r}')
+        if isinstance(scale, str) and scale in ("he", "xavier"):
             scale = np.sqrt((2 if scale == "he" else 1) / D)
-        elif not scale >= 0:
+        if not is_number(scale) or not np.isfinite(scale):
+            raise ValueError(f'Affine.init: scale is "he", "xavier" or a number, got {scale!r}')
+        if scale < 0:
             raise ValueError(f"Affine.init: scale cannot be negative, got {scale!r}")
         return cls(rng.normal(0.0, scale, (D, M)), np.zeros(M))
 
@@ -139,6 +157,7 @@ class Affine:
             raise ValueError(f"Affine wants W (D, M) and b (M,), got W {W.shape} and b {b.shape}")
         return W, b
 
+    @quiet
     def forward(self, x):
         """x (N, D) -> (N, M), or one sample (D,) -> (M,)."""
         W, b = self.parameters()
@@ -147,17 +166,27 @@ class Affine:
             raise ValueError(
                 f"Affine wants x (N, {W.shape[0]}) to go with W {W.shape}, got x {x.shape}"
             )
-        self.x, self.W, self.out = x, W, x @ W + b
-        return self.out
+        out = x @ W + b
+        self.x, self.W, self.out_shape, self.dtype = x, W, out.shape, out.dtype
+        return out
 
-    def backward(self, dout):
-        """dx = dout @ W.T (N, D);  dW = x.T @ dout (D, M);  db = the sum of dout over the batch."""
-        dout = upstream(self, self.out, dout)
-        x, rows = np.atleast_2d(self.x), np.atleast_2d(dout)
+    @quiet
+    def backward(self, dout, want_dx=True):
+        """dx = dout @ W.T (N, D);  dW = x.T @ dout (D, M);  db = the sum of dout over the batch.
+
+        want_dx   False leaves dx out and returns None: the first layer of a network has nobody to
+                  hand it to, and there it is the largest of the three products
+        """
+        dout = upstream(self, dout)
+        x, rows = self.x, dout
+        if x.ndim == 1:  # one sample is a batch of one
+            x, rows = x[np.newaxis], rows[np.newaxis]
+        self.grads["W"] = None  # the last one's memory is free, unless somebody kept it
         self.grads["W"] = x.T @ rows
         self.grads["b"] = rows.sum(axis=0)
-        return dout @ self.W.T
+        return dout @ self.W.T if want_dx else None
 
     def expand(self, x):
+        """x @ W + b in nodes, with W and b as leaves of these names; returns a Variable."""
         W, b = self.parameters()
         return as_variable(x) @ Variable(W, "W") + Variable(b, "b")

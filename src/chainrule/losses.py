@@ -4,22 +4,26 @@ A loss is a layer with a second input, the targets t. Both losses here are means
 both were chosen so that what flows back is simply (y - t) / N. Read `numeric` next.
 """
 
+import math
+
 import numpy as np
 
 from chainrule.graph import Variable, as_variable, exp, log, sum_
 from chainrule.layers import as_array
+from chainrule.nodes import as_numbers, quiet
 
 
+@quiet
 def softmax(a):
     """Scores to probabilities, along the last axis: (C,) or (N, C) -> the same shape.
 
     Each row is shifted by its maximum first: the ratios stay as they are, and exp cannot overflow.
     """
-    shifted = shift(as_array(a, "softmax"), "softmax")
-    weights = np.exp(shifted)
+    weights = np.exp(shift(as_array(a, "softmax"), "softmax"))
     return weights / weights.sum(axis=-1, keepdims=True)
 
 
+@quiet
 def cross_entropy(a, t):
     """The mean over the batch of -log(probability of the right class), from scores a, as a float.
 
@@ -29,17 +33,35 @@ def cross_entropy(a, t):
     a = scores(a, "cross_entropy")
     t = one_hot(t, a, "cross_entropy")
     shifted = shift(a, "cross_entropy")
-    log_total = np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    # where t is 0 the term is 0, however far below the maximum the score is
-    terms = np.multiply(t, log_total - shifted, where=t != 0, out=np.zeros_like(shifted))
-    return float(terms.sum()) / batch_size(a)
+    total = np.exp(shifted).sum(axis=-1, keepdims=True)
+    return mean_surprise(np.log(total) - shifted, t)
 
 
+def mean_surprise(surprise, t):
+    """The mean over the batch of t times `surprise`, -log of the probabilities, as a float."""
+    total = np.vdot(t, surprise)
+    if total != total:  # 0 times an infinite surprise is no number; where t is 0 nothing counts
+        total = np.sum(t * surprise, where=t != 0)
+    return float(total) / batch_size(surprise)
+
+
+@quiet
 def sum_squared_error(y, t):
     """Half the sum of squares of y - t (any one shape), as a float; not divided by N."""
     y = as_array(y, "sum_squared_error")
-    t = same_shape(t, y, "sum_squared_error")
-    return float(0.5 * np.sum((y - t) ** 2))
+    return half_square(y, same_shape(t, y, "sum_squared_error"), "sum_squared_error")
+
+
+def half_square(y, t, where):
+    """Half the sum of squares of y - t, as a float: infinite if it is too large, never NaN."""
+    difference = y - t
+    total = 0.5 * float(np.vdot(difference, difference))
+    if not math.isfinite(total):
+        for name, array in {"y": y, "t": t}.items():
+            odd = array[~np.isfinite(array)]
+            if odd.size:
+                raise ValueError(f"{where} wants finite numbers, got {odd[0]} in {name}")
+    return total
 
 
 class SoftmaxWithLoss:
@@ -48,6 +70,7 @@ class SoftmaxWithLoss:
     def __init__(self):
         self.y = None
 
+    @quiet
     def forward(self, a, t):
         """The mean loss over the batch, a float.
 
@@ -57,14 +80,17 @@ class SoftmaxWithLoss:
         """
         a = scores(a, "SoftmaxWithLoss")
         t = one_hot(t, a, "SoftmaxWithLoss")
-        loss = cross_entropy(a, t)
-        self.y, self.t = softmax(a), t
-        return loss
+        shifted = shift(a, "SoftmaxWithLoss")
+        weights = np.exp(shifted)
+        total = weights.sum(axis=-1, keepdims=True)
+        self.y, self.t = weights / total, t
+        return mean_surprise(np.log(total) - shifted, t)
 
+    @quiet
     def backward(self, dout=1.0):
         """da = dout (y - t) / N, in a's shape."""
         dout = loss_upstream(self, dout)
-        return dout * (self.y - self.t) / batch_size(self.y)
+        return (self.y - self.t) * (dout / batch_size(self.y))
 
     def expand(self, a, t):
         """The same loss in nodes, by log-sum-exp. The shift is a constant: it changes no value."""
@@ -99,18 +125,20 @@ class IdentityWithLoss:
     def __init__(self):
         self.y = None
 
+    @quiet
     def forward(self, a, t):
         """Half the sum of squares over the batch size, a float. a and t (N, C), or both (C,)."""
         a = scores(a, "IdentityWithLoss")
         t = same_shape(t, a, "IdentityWithLoss")
-        loss = sum_squared_error(a, t) / batch_size(a)
+        loss = half_square(a, t, "IdentityWithLoss") / batch_size(a)
         self.y, self.t = a, t
         return loss
 
+    @quiet
     def backward(self, dout=1.0):
         """da = dout (y - t) / N, in a's shape."""
         dout = loss_upstream(self, dout)
-        return dout * (self.y - self.t) / batch_size(self.y)
+        return (self.y - self.t) * (dout / batch_size(self.y))
 
     def expand(self, a, t):
         a = as_variable(a)
@@ -135,16 +163,24 @@ def shift(a, where):
     if a.ndim == 0 or a.shape[-1] == 0:
         raise ValueError(f"{where} wants at least one class, got shape {a.shape}")
     top = a.max(axis=-1, keepdims=True)
-    if not np.all(np.isfinite(top)):
+    if not np.isfinite(top).all():
         raise ValueError(f"{where} wants finite scores, got {top[~np.isfinite(top)][0]}")
     return a - top
 
 
 def one_hot(t, a, where):
     """The targets as an array of a's shape and type, whichever way they came."""
-    t = np.asarray(t)
+    t = as_numbers(t, f"{where} t")
     if t.shape == a.shape:
         return distribution(as_array(t, f"{where} t"), where).astype(a.dtype, copy=False)
+    return np.eye(a.shape[-1], dtype=a.dtype)[class_indices(t, a, where)]
+
+
+def class_indices(t, a, where):
+    """The classes as integers (N,), from one-hot (N, C) or from indices; an int for one sample."""
+    t = as_numbers(t, f"{where} t")
+    if t.shape == a.shape:
+        return distribution(as_array(t, f"{where} t"), where).argmax(axis=-1)
     if t.shape != a.shape[:-1]:
         raise ValueError(
             f"{where} wants t of the scores' shape {a.shape} (one-hot), or class indices of shape "
@@ -153,17 +189,17 @@ def one_hot(t, a, where):
     if t.dtype.kind not in "iu":
         raise TypeError(f"{where} wants class indices as integers, got {t.dtype}")
     classes = a.shape[-1]
-    if np.any((t < 0) | (t >= classes)):
+    if t.size and not 0 <= t.min() <= t.max() < classes:
         wrong = t[(t < 0) | (t >= classes)].flat[0]
         raise ValueError(f"{where}: labels run from 0 to {classes - 1}, got {wrong}")
-    return np.eye(classes, dtype=a.dtype)[t]
+    return t
 
 
 def distribution(t, where):
     """t, if each row is a probability distribution: y - t is the gradient only where it sums to 1."""
     tolerance = 1e-6 if t.dtype.itemsize < 8 else 1e-9
-    totals = t.sum(axis=-1)
-    if not (np.all(np.abs(totals - 1) <= tolerance) and np.all(t >= 0)):
+    off = np.abs(t @ np.ones(t.shape[-1], t.dtype) - 1)
+    if not (off.max() <= tolerance and t.min() >= 0):  # false for NaN as well
         raise ValueError(f"{where}: each row of t must be non-negative and sum to 1, got {t}")
     return t
 
@@ -180,6 +216,8 @@ def loss_upstream(loss, dout):
     name = type(loss).__name__
     if loss.y is None:
         raise RuntimeError(f"{name}: backward was called before forward")
+    if type(dout) is float:
+        return dout
     dout = as_array(dout, f"{name}.backward")
     if dout.size != 1:
         raise ValueError(f"{name}.backward wants one number as dout, got shape {dout.shape}")

@@ -250,6 +250,7 @@ WORDS = {
         "quiz.title": "Question",
         "quiz.right": "Right.",
         "quiz.wrong": "Not right.",
+        "quiz.bet": "Your bet is placed. Look first; then press “{button}”.",
         "explorer.title": "{y} over {x}",
         "explorer.curve": "Curve",
         "explorer.at": "{y} at {x} = {value}",

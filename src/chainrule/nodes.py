@@ -8,31 +8,57 @@ Every class has the same two methods, one above the other:
     forward(*inputs) -> output        floats, or arrays whose shapes broadcast
     backward(dout) -> tuple           one gradient an input, in order, in that input's shape
 
+What you read in them is the mathematics alone. The two decorators look after the rest: inputs and
+`dout` are checked before anything changes, broadcasting in forward is summed away in backward, and
+numbers that grow too large become infinite without a warning.
+
 The local derivatives are those of any calculus text; the matrix rules are derived in chapter 5.
 """
 
 import math
+from functools import wraps
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
+
+quiet = np.errstate(all="ignore")  # a decorator: numbers may grow infinite without a warning
+
+
+def as_numbers(value, where):
+    """`value` as an array of real numbers, integers still integers; an array as it is.
+
+    Raises TypeError or ValueError, naming `where`, for what is not a number or an array of them.
+    """
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{where} wants a number or an array, got a ragged sequence") from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{where} wants real numbers, got {type(value).__name__} ({array.dtype})")
+    return array
 
 
 def as_value(value, where):
     """A number as a Python float, anything else as an array of floats (float32 stays float32).
 
-    Raises TypeError, naming `where`, for what is not a number or an array of real numbers.
+    Raises TypeError or ValueError, naming `where`, for what is not a number or an array of them.
     """
+    if type(value) is np.ndarray and value.dtype.kind == "f":
+        return value  # by far the commonest
     if isinstance(value, (bool, int, float)):
         return float(value)
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise ValueError(f"{where} wants a number or an array, got a ragged sequence") from None
-    if array.dtype.kind == "f":
-        return array
-    if array.dtype.kind in "biu":
-        return array.astype(np.float64)
-    raise TypeError(f"{where} wants real numbers, got {type(value).__name__} ({array.dtype})")
+    array = as_numbers(value, where)
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def is_number(value):
+    """Whether `value` is one real number, Python's or NumPy's; True and False are none."""
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def is_count(value):
+    """Whether `value` is a whole number, Python's or NumPy's; True and False are none."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def sum_to(gradient, shape):
@@ -43,31 +69,59 @@ def sum_to(gradient, shape):
     return gradient.sum(axis=stretched, keepdims=True) if stretched else gradient
 
 
-class Node:
-    """What all nodes share: inputs are checked on the way in, gradients fitted on the way out."""
+FLOATS = "floats"  # what a node remembers of inputs that were all plain floats
 
-    symbol = "?"  # how pictures and formulas write the operation
-    inputs_seen = None  # (shape, dtype) of each input; dtype None stands for a Python float
-    out_shape = None
 
-    def accept(self, *inputs):
-        """The inputs as floats or float arrays, and their shapes remembered for backward."""
+def checks_inputs(formula):
+    """Make `formula` a node's forward: check the inputs first, and remember their shapes."""
+    hushed = quiet(formula)
+
+    @wraps(formula)
+    def forward(self, *inputs):
         for value in inputs:
             if type(value) is not float:
                 break
         else:  # plain floats, by far the commonest case in a scalar graph
-            self.check(*inputs)
-            self.inputs_seen, self.out_shape = None, ()
-            return inputs
-        inputs = tuple(as_value(value, self.name) for value in inputs)
-        out_shape = self.shape_of_output(*(np.shape(value) for value in inputs))
-        self.check(*inputs)
-        self.inputs_seen = tuple((np.shape(v), getattr(v, "dtype", None)) for v in inputs)
-        self.out_shape = out_shape
-        return inputs
+            if self.elementwise:
+                out = formula(self, *inputs)
+                self.seen = FLOATS
+                return out
+        inputs, seen = self.accept(inputs)
+        out = hushed(self, *inputs)
+        self.seen = seen
+        return out
 
-    def check(self, *inputs):
-        """Raise ValueError for inputs outside the operation's domain; most have no bounds."""
+    return forward
+
+
+def fits_gradients(formula):
+    """Make `formula` a node's backward: check dout first, and give each gradient its input's shape."""
+    hushed = quiet(formula)
+
+    @wraps(formula)
+    def backward(self, dout):
+        if self.seen is FLOATS and type(dout) is float:
+            return formula(self, dout)
+        dout = self.upstream(dout)
+        return self.fit(hushed(self, dout))
+
+    return backward
+
+
+class Node:
+    """What all nodes share: the checks that the two decorators make."""
+
+    symbol = "?"  # how pictures and formulas write the operation
+    elementwise = True  # floats are as good as arrays
+    seen = None  # after forward: FLOATS, or the inputs' (shape, dtype) and the output's shape
+
+    def accept(self, inputs):
+        """The inputs as floats or float arrays, and what backward must remember of them."""
+        inputs = tuple([as_value(value, self.name) for value in inputs])
+        shapes = [np.shape(value) for value in inputs]
+        out_shape = self.shape_of_output(*shapes)
+        dtypes = [getattr(value, "dtype", None) for value in inputs]  # None for a Python float
+        return inputs, (list(zip(shapes, dtypes, strict=True)), out_shape)
 
     def shape_of_output(self, *shapes):
         try:
@@ -78,24 +132,24 @@ class Node:
 
     def upstream(self, dout):
         """The upstream gradient, checked: it must have the shape of the output."""
-        if self.out_shape is None:
+        if self.seen is None:
             raise RuntimeError(f"{self.name}: backward was called before forward")
-        if type(dout) is not float:
-            dout = as_value(dout, f"{self.name}.backward")
-        if np.shape(dout) != self.out_shape:
+        dout = as_value(dout, f"{self.name}.backward")
+        out_shape = () if self.seen is FLOATS else self.seen[1]
+        if np.shape(dout) != out_shape:
             raise ValueError(
-                f"{self.name}.backward wants a dout of the output's shape {self.out_shape}, "
+                f"{self.name}.backward wants a dout of the output's shape {out_shape}, "
                 f"got {np.shape(dout)}"
             )
-        return dout
+        return float(dout) if self.seen is FLOATS else dout
 
-    def fit(self, *gradients):
+    def fit(self, gradients):
         """Give each gradient the shape and type of its input; broadcasting is undone here."""
-        if self.inputs_seen is None:  # all were floats
+        if self.seen is FLOATS:
             return gradients
         return tuple(
             None if gradient is None else like(gradient, shape, dtype)
-            for gradient, (shape, dtype) in zip(gradients, self.inputs_seen, strict=True)
+            for gradient, (shape, dtype) in zip(gradients, self.seen[0], strict=True)
         )
 
     @property
@@ -117,13 +171,13 @@ class Add(Node):
 
     symbol = "+"
 
+    @checks_inputs
     def forward(self, x, y):
-        x, y = self.accept(x, y)
         return x + y
 
+    @fits_gradients
     def backward(self, dout):
-        dout = self.upstream(dout)
-        return self.fit(dout, dout)
+        return dout, dout
 
 
 class Subtract(Node):
@@ -131,13 +185,13 @@ class Subtract(Node):
 
     symbol = "−"
 
+    @checks_inputs
     def forward(self, x, y):
-        x, y = self.accept(x, y)
         return x - y
 
+    @fits_gradients
     def backward(self, dout):
-        dout = self.upstream(dout)
-        return self.fit(dout, -dout)
+        return dout, -dout
 
 
 class Multiply(Node):
@@ -145,13 +199,14 @@ class Multiply(Node):
 
     symbol = "×"
 
+    @checks_inputs
     def forward(self, x, y):
-        self.x, self.y = self.accept(x, y)
-        return self.x * self.y
+        self.x, self.y = x, y
+        return x * y
 
+    @fits_gradients
     def backward(self, dout):
-        dout = self.upstream(dout)
-        return self.fit(dout * self.y, dout * self.x)
+        return dout * self.y, dout * self.x
 
 
 class Divide(Node):
@@ -159,17 +214,16 @@ class Divide(Node):
 
     symbol = "÷"
 
+    @checks_inputs
     def forward(self, x, y):
-        self.x, self.y = self.accept(x, y)
-        return self.x / self.y
-
-    def backward(self, dout):
-        dout = self.upstream(dout)
-        return self.fit(dout / self.y, -dout * self.x / self.y / self.y)
-
-    def check(self, x, y):
-        if np.any(y == 0):
+        if any_of(y == 0):
             raise ValueError("Divide: cannot divide by 0, and y holds a 0")
+        self.x, self.y = x, y
+        return x / y
+
+    @fits_gradients
+    def backward(self, dout):
+        return dout / self.y, -dout * self.x / self.y / self.y
 
 
 class Negate(Node):
@@ -177,13 +231,13 @@ class Negate(Node):
 
     symbol = "−"
 
+    @checks_inputs
     def forward(self, x):
-        (x,) = self.accept(x)
         return -x
 
+    @fits_gradients
     def backward(self, dout):
-        dout = self.upstream(dout)
-        return self.fit(-dout)
+        return (-dout,)
 
 
 class Power(Node):
@@ -201,41 +255,45 @@ class Power(Node):
         if np.ndim(self.exponent):
             raise ValueError("Power: a fixed exponent is one number; an array is an input")
 
-    def forward(self, x, y=None):
-        self.x, self.y = self.base_and_exponent(x, y)
-        self.z = power(self.x, self.y)
+    @checks_inputs
+    def forward(self, x, *exponents):
+        (y,) = exponents if self.exponent is None else (self.exponent, *exponents)
+        refuse_power(x, y)
+        self.x, self.y, self.z = x, y, power(x, y)
         return self.z
 
+    @fits_gradients
     def backward(self, dout):
-        dout = self.upstream(dout)
         dx = dout * power_slope(self.x, self.y)
-        return self.fit(dx, *self.exponent_gradient(dout))
-
-    def base_and_exponent(self, x, y):
-        if (y is None) == (self.exponent is None):
-            raise TypeError("Power() takes x and y; Power(exponent) takes x alone")
-        return self.accept(x, y) if y is not None else (*self.accept(x), self.exponent)
-
-    def exponent_gradient(self, dout):
         if self.exponent is not None:
-            return ()
-        return (dout * self.z * logarithm(self.x) if np.all(self.x > 0) else None,)
+            return (dx,)
+        return dx, dout * self.z * logarithm(self.x) if all_of(self.x > 0) else None
 
-    def check(self, x, y=None):
-        y = self.exponent if y is None else y
-        if not isinstance(y, float) and np.any(x <= 0):
-            raise ValueError("Power: an exponent that is a variable wants a positive base x")
-        if np.any(x < 0) and np.any(y != np.floor(y)):
-            raise ValueError(f"Power: a negative base has no real power {y}")
-        if np.any(x == 0) and np.any(y < 0):
-            raise ValueError(f"Power: 0 has no power {y}")
+    def accept(self, inputs):
+        if len(inputs) != (1 if self.exponent is not None else 2):
+            raise TypeError("Power() takes x and y; Power(exponent) takes x alone")
+        return super().accept(inputs)
+
+
+def refuse_power(x, y):
+    """Raise ValueError where x ** y is no real number, or has no gradient."""
+    if type(y) is not float and any_of(x <= 0):
+        raise ValueError("Power: an exponent that is a variable wants a positive base x")
+    if any_of(x < 0) and any_of(y != np.floor(y)):
+        raise ValueError(f"Power: a negative base has no real power {y}")
+    if any_of(x == 0) and any_of(y < 0):
+        raise ValueError(f"Power: 0 has no power {y}")
 
 
 def power(x, y):
     """x ** y; too large a result is infinite, and 0 to a negative power (a slope) is too."""
-    with np.errstate(over="ignore", divide="ignore"):
-        z = np.power(x, y)
-    return z if np.ndim(z) or isinstance(x, np.ndarray) else float(z)
+    if type(x) is float is type(y):
+        try:
+            return x**y
+        except (OverflowError, ZeroDivisionError):
+            with np.errstate(all="ignore"):
+                return float(np.power(x, y))
+    return np.power(x, y)
 
 
 def power_slope(x, y):
@@ -243,21 +301,37 @@ def power_slope(x, y):
     return y * power(x, y - 1.0 + (y == 0))
 
 
+def any_of(condition):
+    return condition if type(condition) is bool else condition.any()
+
+
+def all_of(condition):
+    return condition if type(condition) is bool else condition.all()
+
+
 class Exp(Node):
     """e ** x. Its derivative is its own output, so that is what it keeps."""
 
     symbol = "exp"
 
+    @checks_inputs
     def forward(self, x):
-        (x,) = self.accept(x)
-        with np.errstate(over="ignore"):  # too large a result is infinite
-            y = np.exp(x)
-        self.y = float(y) if type(x) is float else y
+        self.y = exponential(x)
         return self.y
 
+    @fits_gradients
     def backward(self, dout):
-        dout = self.upstream(dout)
-        return self.fit(dout * self.y)
+        return (dout * self.y,)
+
+
+def exponential(x):
+    """e ** x; too large a result is infinite."""
+    if type(x) is not float:
+        return np.exp(x)
+    try:
+        return math.exp(x)
+    except OverflowError:
+        return math.inf
 
 
 class Log(Node):
@@ -265,17 +339,16 @@ class Log(Node):
 
     symbol = "log"
 
+    @checks_inputs
     def forward(self, x):
-        (self.x,) = self.accept(x)
-        return logarithm(self.x)
-
-    def backward(self, dout):
-        dout = self.upstream(dout)
-        return self.fit(dout / self.x)
-
-    def check(self, x):
-        if np.any(x <= 0):
+        if any_of(x <= 0):
             raise ValueError(f"Log wants positive numbers, got {np.min(x)}")
+        self.x = x
+        return logarithm(x)
+
+    @fits_gradients
+    def backward(self, dout):
+        return (dout / self.x,)
 
 
 def logarithm(x):
@@ -290,16 +363,23 @@ class Maximum(Node):
 
     symbol = "max"
 
+    @checks_inputs
     def forward(self, x, y):
-        x, y = self.accept(x, y)
         self.from_x, self.from_y = x > y, x <= y
-        if type(x) is type(y) is float:
+        if type(x) is float is type(y):
             return x if x > y or x != x else y
         return np.maximum(x, y)
 
+    @fits_gradients
     def backward(self, dout):
-        dout = self.upstream(dout)
-        return self.fit(dout * self.from_x, dout * self.from_y)
+        return gate(dout, self.from_x), gate(dout, self.from_y)
+
+
+def gate(dout, is_open):
+    """dout where the gate is open, 0 where it is closed, whatever comes: an infinite dout too."""
+    if type(is_open) is bool:
+        return dout if is_open else 0.0
+    return np.where(is_open, dout, 0.0)
 
 
 class MatMul(Node):
@@ -309,20 +389,23 @@ class MatMul(Node):
     """
 
     symbol = "@"
+    elementwise = False
 
+    @checks_inputs
     def forward(self, x, y):
-        self.x, self.y = self.accept(*(np.asarray(as_value(v, "MatMul")) for v in (x, y)))
-        return self.x @ self.y
+        self.x, self.y = x, y
+        return x @ y
 
+    @fits_gradients
     def backward(self, dout):
-        dout = np.asarray(self.upstream(dout))
         x = self.x if self.x.ndim > 1 else self.x[np.newaxis, :]
         y = self.y if self.y.ndim > 1 else self.y[:, np.newaxis]
+        dout = np.asarray(dout)
         dout = dout if self.x.ndim > 1 else np.expand_dims(dout, -1 if self.y.ndim == 1 else -2)
         dout = dout if self.y.ndim > 1 else np.expand_dims(dout, -1)
         dx, dy = dout @ np.swapaxes(y, -1, -2), np.swapaxes(x, -1, -2) @ dout
-        return self.fit(
-            dx if self.x.ndim > 1 else dx.sum(axis=-2), dy if self.y.ndim > 1 else dy.sum(axis=-1)
+        return dx if self.x.ndim > 1 else dx.sum(axis=-2), dy if self.y.ndim > 1 else dy.sum(
+            axis=-1
         )
 
     def shape_of_output(self, x_shape, y_shape):
@@ -340,20 +423,21 @@ class Sum(Node):
     """The sum over `axis` (an int, a tuple, or None for all). Backward: every term gets its share."""
 
     symbol = "Σ"
+    elementwise = False
 
     def __init__(self, axis=None, keepdims=False):
         self.axis, self.keepdims = axis, keepdims
 
+    @checks_inputs
     def forward(self, x):
-        (x,) = self.accept(x)
         self.x_shape = np.shape(x)
         return np.sum(x, axis=self.axis, keepdims=self.keepdims) if self.x_shape else x
 
+    @fits_gradients
     def backward(self, dout):
-        dout = self.upstream(dout)
         if self.x_shape and self.axis is not None and not self.keepdims:
             dout = np.expand_dims(dout, self.axis)
-        return self.fit(np.broadcast_to(dout, self.x_shape) if self.x_shape else dout)
+        return (np.broadcast_to(dout, self.x_shape),)
 
     def shape_of_output(self, shape):
         try:

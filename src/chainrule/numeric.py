@@ -6,11 +6,12 @@ package is checked against it. Read `network` next.
 
 import numpy as np
 
-from chainrule.nodes import as_value
+from chainrule.nodes import as_value, is_number
 
 
 def check_step(h):
-    if not (isinstance(h, (int, float)) and 0 < h < np.inf):
+    """Raise ValueError unless the step h is a positive, finite number."""
+    if not (is_number(h) and 0 < h < np.inf):
         raise ValueError(f"the step h must be a positive number, got {h!r}")
 
 
@@ -41,6 +42,8 @@ def numerical_gradient(f, x, h=1e-5):
     Returns an array of x's shape and float type; a float for a float.
     """
     check_step(h)
+    if not callable(f):
+        raise TypeError(f"numerical_gradient wants a function f, got {type(f).__name__}")
     x = as_value(x, "numerical_gradient")
     if isinstance(x, float):
         return (number(f(x + h)) - number(f(x - h))) / (2 * h)
@@ -52,6 +55,10 @@ def numerical_gradient(f, x, h=1e-5):
 
 
 def number(value):
+    """What f returned, as a float; TypeError or ValueError if it is not one real number."""
+    if type(value) is float:
+        return value
+    value = as_value(value, "numerical_gradient: f must return one number, and")
     if np.size(value) != 1:
         raise ValueError(f"f must return one number, got an array of shape {np.shape(value)}")
     return float(np.reshape(value, ()))

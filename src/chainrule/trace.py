@@ -536,13 +536,11 @@ def method_source(cls, way):
         return {"lines": [], "mark": [0, 0]}
     function = ast.parse(source).body[0]
     lines, body = source.splitlines(), function.body
-    start = function.lineno
+    top = function.lineno - 1  # where `def` stands, below its decorators
+    kept = lines[top : body[0].lineno - 1]
     if ast.get_docstring(function) is not None and len(body) > 1:
-        start = body[0].end_lineno
+        kept = lines[top : top + 1]
         body = body[1:]
-    kept = (
-        lines[function.lineno - 1 : body[0].lineno - 1] if start == function.lineno else lines[:1]
-    )
     first = body[0].lineno - 1
     ran = [node for node in ast.walk(function) if isinstance(node, ast.Return)] or [body[-1]]
     offset = len(kept) - first

@@ -37,17 +37,50 @@ class SGD:
         self.lr = lr
 
     def update(self, params, grads):
-        """params[key] -= lr * grads[key], in place, for every key; both dicts have the same keys."""
+        """params[key] -= lr * grads[key], in place, for every key; both dicts have the same keys.
+
+        Everything is checked before anything moves: TypeError or ValueError, naming the parameter.
+        """
         if params.keys() != grads.keys():
             odd = sorted(params.keys() ^ grads.keys())
             raise ValueError(f"SGD.update: not in both params and grads: {', '.join(odd)}")
         for key, array in params.items():
-            if np.shape(grads[key]) != np.shape(array):
-                raise ValueError(
-                    f"SGD.update: {key} has shape {np.shape(array)}, its gradient {np.shape(grads[key])}"
-                )
+            check_update(key, array, grads[key])
         for key, array in params.items():
-            array -= (self.lr * grads[key]).astype(array.dtype, copy=False)
+            move(array, grads[key], -self.lr)
+
+
+def describe(value):
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype}" + ("" if value.flags.writeable else ", read-only")
+    return type(value).__name__
+
+
+def check_update(key, array, gradient):
+    if type(array) is not np.ndarray or array.dtype.kind != "f" or not array.flags.writeable:
+        raise TypeError(f"SGD.update wants writeable float arrays, {key} is {describe(array)}")
+    if type(gradient) is not np.ndarray or gradient.dtype.kind != "f":
+        raise TypeError(
+            f"SGD.update wants the gradient of {key} as floats, got {describe(gradient)}"
+        )
+    if gradient.shape != array.shape:
+        raise ValueError(
+            f"SGD.update: {key} has shape {array.shape}, its gradient {gradient.shape}"
+        )
+
+
+BLOCK = 2**16  # numbers; their product with a factor stays in the processor's cache
+
+
+def move(array, direction, factor):
+    """array += factor * direction, in place: by blocks of rows, so that no large copy is made."""
+    if array.size <= BLOCK:
+        array += (factor * direction).astype(array.dtype, copy=False)
+        return
+    rows = max(1, BLOCK * len(array) // array.size)
+    for start in range(0, len(array), rows):
+        block = factor * direction[start : start + rows]
+        array[start : start + rows] += block.astype(array.dtype, copy=False)
 
 
 def minibatches(x, t, batch_size, rng):

@@ -24,6 +24,7 @@ SHAPES = (  # of the mark on each curve, around (0, 0)
 )
 LONGEST_NAME = 28  # letters, in the picture
 LETTER, LINE = 9.6, 19  # the room that a letter and a line of text take, also on a phone
+CLEAR = 9  # pixels between a name and a line: a mark that slides along the line fits between
 
 
 @dataclass(frozen=True)
@@ -159,20 +160,21 @@ def chart_svg(width, height, title, described, body):
 def place_names(curves, names, across, up):
     """Where each curve's name stands: [x, y] of its middle and its base, or None for an empty curve.
 
-    curves  a list of points for each curve. A name stands beside a point of its own curve, on as few
-            of all the lines, and as far from the other curves and names, as can be.
+    curves  a list of points for each curve. A name touches no line and no other name where there is
+            such a place. Of these places it takes one that is near its own curve, and not near another.
     """
     lines = [samples(points) for points in curves]
-    all_lines = np.concatenate(lines)
     places, taken = [], np.empty((0, 4))
     for own, (line, name) in enumerate(zip(lines, names, strict=True)):
         if len(line) == 0:
             places.append(None)
             continue
-        boxes = boxes_beside(curves[own], LETTER * len(short(name)), across, up)
-        others = np.concatenate([np.empty((0, 2)), *(lines[:own] + lines[own + 1 :])])
-        cost = 2.0 * inside(boxes, all_lines) + inside(boxes + [-18, -12, 18, 12], others)
-        cost += 1000.0 * overlaps(boxes, taken)
+        boxes = boxes_within(LETTER * len(short(name)), across, up)
+        gaps = np.array([gap(boxes, line) for line in lines])
+        others = np.delete(gaps, own, axis=0).min(axis=0, initial=np.inf)
+        cost = gaps[own] - np.minimum(others - gaps[own], 30)
+        cost += 1000.0 * np.maximum(CLEAR - gaps.min(axis=0), 0)
+        cost += 100_000.0 * overlaps(boxes, taken)
         best = boxes[np.argmin(cost - boxes[:, 0] / 1000)]  # of equal ones the rightmost
         taken = np.vstack([taken, best])
         places.append([round(float(best[0] + best[2]) / 2), round(float(best[3])) - 5])
@@ -192,22 +194,21 @@ def samples(points):
     return np.concatenate([np.empty((0, 2)), *drawn])
 
 
-def boxes_beside(points, width, across, up):
-    """Boxes (left, top, right, bottom) right above and right below each point, within the axes."""
-    boxes = []
-    for x, y in filter(None, points):
-        left = max(across.start + 3, min(x - width / 2, across.end - width))
-        tops = [y - 7 - LINE, y + 7]
-        tops = [max(up.end - LINE, min(top, up.start - LINE - 2)) for top in tops]
-        boxes += [(left, top, left + width, top + LINE) for top in tops]
-    return np.array(boxes, float)
+def boxes_within(width, across, up):
+    """Boxes (left, top, right, bottom) of that width, every few pixels, within the axes."""
+    lefts = np.arange(across.start + 3, max(across.start + 4, across.end - width), 6)
+    tops = np.arange(up.end - LINE, up.start - LINE - 2, 6)
+    left, top = (array.ravel() for array in np.meshgrid(lefts, tops))
+    return np.stack([left, top, left + width, top + LINE], axis=1)
 
 
-def inside(boxes, dots):
-    """How many of the dots (n, 2) lie in each of the boxes (k, 4)."""
-    x, y = dots[:, 0], dots[:, 1]
+def gap(boxes, dots):
+    """How far each of the boxes (k, 4) is from the nearest of the dots (n, 2): 0 inside, infinite from none."""
     left, top, right, bottom = (boxes[:, k, None] for k in range(4))
-    return ((left < x) & (x < right) & (top < y) & (y < bottom)).sum(axis=1)
+    x, y = dots[:, 0], dots[:, 1]
+    aside = np.maximum(np.maximum(left - x, x - right), 0)
+    away = np.maximum(np.maximum(top - y, y - bottom), 0)
+    return np.hypot(aside, away).min(axis=1, initial=np.inf)
 
 
 def overlaps(boxes, taken):

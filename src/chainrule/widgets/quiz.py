@@ -20,19 +20,26 @@ class Quiz(Figure):
     question  the text of the question
     choices   choice -> the reason that whoever picks it reads, 2 to 6 of them, all texts
     right     the choice that is right
+    reveal    "" answers at once. A text makes the question a bet: the answer waits until the reader, who
+              has looked elsewhere meanwhile, presses the button that bears this text
 
     Texts may hold `code` in backticks and *emphasis*; all else is shown as it is typed. The figure puts
     "Right." or "Not right." before each reason. `.choice` is a synced trait, the choice that is picked,
-    "" for none. ValueError says what is allowed where an argument is wrong.
+    "" for none, and so is `.revealed`, whether reasons are shown. ValueError says what is allowed where
+    an argument is wrong.
     """
 
     choice = traitlets.Unicode("").tag(sync=True)
+    revealed = traitlets.Bool(True).tag(sync=True)
 
-    def __init__(self, question, choices, right):
+    def __init__(self, question, choices, right, reveal=""):
         check_texts(question, choices, right)
+        if reveal != "" and not is_text(reveal):
+            raise ValueError(f"Quiz wants reveal as the text of a button, or '', got {reveal!r}")
         self.question, self.choices, self.right = question, dict(choices), right
+        self.reveal = reveal
         self.title = label("quiz.title")
-        super().__init__()
+        super().__init__(revealed=not reveal)
         self.html = self.markup()
 
     @traitlets.validate("choice")
@@ -56,14 +63,19 @@ class Quiz(Figure):
         texts = repr((self.question, self.choices)).encode()
         name = f"quiz-{hashlib.sha256(texts).hexdigest()[:8]}"
         answers = "".join(self.answer_html(choice) for choice in self.choices)
+        bet = "" if self.revealed else f' data-reveal="{escape(self.reveal)}"'
         return (
-            f'<form class="chainrule-quiz" data-answer="{self.answer(self.choice)}" '
-            f'data-name="{name}" autocomplete="off"><fieldset>'
+            f'<form class="chainrule-quiz" data-answer="{self.answer(self.shown())}" '
+            f'data-name="{name}"{bet} autocomplete="off"><fieldset>'
             f"<legend>{marked(self.question)}</legend>{answers}</fieldset></form>"
         )
 
+    def shown(self):
+        """The choice whose reason is shown, "" for none."""
+        return self.choice if self.revealed else ""
+
     def answer_html(self, choice):
-        answer, picked = self.answer(choice), " open" if choice == self.choice else ""
+        answer, picked = self.answer(choice), " open" if choice == self.shown() else ""
         sign = "✓" if answer == "right" else "✗"
         return (
             f'<details{picked} data-answer="{answer}" data-choice="{escape(choice)}">'

@@ -62,6 +62,8 @@ class Replay(Figure):
             pixels from 0 to 1, at most 12, and weights {name: array}. `record_training` makes such dicts
     title, caption  for those who cannot see it; a line under it
     frame   where it starts: a position in `frames`, -1 for the last
+    pause   seconds from one frame to the next when it plays, from 0.05 to 10. A reader who asks the system
+            for reduced motion gets at least the 1.4 seconds of a stepper
 
     Going back is exact: a frame is shown as it was recorded, and nothing is trained again. A run with the
     same seed gives the same frames. `.frame` is a synced trait. ValueError says what is allowed.
@@ -69,9 +71,10 @@ class Replay(Figure):
 
     frame = traitlets.Int(0).tag(sync=True)
 
-    def __init__(self, frames, *, title=None, caption=None, frame=0):
+    def __init__(self, frames, *, title=None, caption=None, frame=0, pause=0.25):
         self.frames = check_frames(frames)
         self.side = side_of(self.frames)
+        self.pause = check_pause(pause)
         self.caption = caption
         self.title = label("replay.title") if title is None else str(title)
         self.axes = self.make_axes()
@@ -139,7 +142,7 @@ class Replay(Figure):
         parts += [self.bars_panel()] if "norms" in self.axes else []
         return (
             f'<figure class="chainrule-replay" data-frame="{self.frame}" '
-            f'data-frames="{len(self.frames)}" '
+            f'data-frames="{len(self.frames)}" data-pause="{1000 * self.pause:g}" '
             f'aria-label="{escape(self.title)}"><div class="chainrule-panels">{"".join(parts)}</div>'
             f'<p class="chainrule-sentence" role="status">{self.sentence_html()}</p>'
             f"{self.images_html()}{self.weights_html()}{self.table()}{caption_html(self.caption)}"
@@ -376,6 +379,12 @@ def check_frames(frames):
             raise ValueError(f"Replay wants the same weights in each frame, not so at {two.step}")
     names = list(checked[0].norms)
     return [replace(one, norms={name: one.norms[name] for name in names}) for one in checked]
+
+
+def check_pause(pause):
+    if not (isinstance(pause, (int, float)) and 0.05 <= pause <= 10):
+        raise ValueError(f"Replay wants pause as seconds from 0.05 to 10, got {pause!r}")
+    return pause
 
 
 def as_frame(frame):

@@ -23,6 +23,8 @@ NEEDS = {
     "copybutton": 'class="highlight',
     "design-tabs": "sd-tab",
     "katex": 'class="katex',
+    "mystnb": 'class="cell',
+    "pygments": 'class="highlight',
     "sphinx-design": "sd-",
     "togglebutton": 'class="toggle',
 }

@@ -67,7 +67,7 @@ export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches
 
 // ---------------------------------------------------------------- the player
 
-const PAUSE = 1400; // milliseconds between the steps of Play at normal speed
+const PAUSE = 1400; // milliseconds between the steps of Play at normal speed: time to read a sentence
 const SPEEDS = [0.5, 1, 2, 4];
 
 /**
@@ -77,12 +77,13 @@ const SPEEDS = [0.5, 1, 2, 4];
  * turn               where the second half starts: Play rests there; none by default
  * count(now)         the text of the counter
  * allow(to)          the step that a reader who asks for `to` gets; `to` itself by default
+ * pause              milliseconds between the steps of Play; a reader who wants calm gets at least the usual ones
  *
  * Returns { element, now(), rest(), go(to), move(to), set(to), pause(), key(event), pace() }: `move` pauses,
  * `go` does not, and `set` changes the controls alone; `rest` says whether Play is off; `pace` is the time
  * of a step in milliseconds.
  */
-export function player({ last, turn = -1, name, show, count, allow = (to) => to }) {
+export function player({ last, turn = -1, name, show, count, allow = (to) => to, pause: wanted = PAUSE }) {
   let now = 0;
   let timer = null;
   const buttons = {};
@@ -114,7 +115,7 @@ export function player({ last, turn = -1, name, show, count, allow = (to) => to 
     counter,
   );
 
-  const pace = () => PAUSE / Number(speed.value);
+  const pace = () => (calm() ? Math.max(wanted, PAUSE) : wanted) / Number(speed.value);
 
   function stop() {
     clearInterval(timer);

@@ -1,11 +1,15 @@
-// The quiz: the choices become radio buttons, and whoever picks one reads and hears its reason.
+// The quiz: the choices become radio buttons, and whoever picks one reads and hears its reason. Where
+// the question is a bet, the reasons wait for a button that says that the reader has looked.
 
-import { element } from "./parts.js";
+import { element, label, setDisabled } from "./parts.js";
 
 /** Make one served quiz live. */
 export function mountQuiz(figure, host) {
   const answers = [...figure.querySelectorAll("details")];
   const said = element("p", { class: "chainrule-said", role: "status" });
+  const bet = figure.dataset.reveal;
+  let revealed = !bet;
+  let picked = answers.findIndex((answer) => answer.open);
   const radios = answers.map((answer) => {
     const radio = element("input", { type: "radio", name: figure.dataset.name, value: answer.dataset.choice });
     radio.addEventListener("change", () => {
@@ -16,20 +20,40 @@ export function mountQuiz(figure, host) {
   });
   const rows = answers.map((answer, k) => element("label", {}, radios[k], element("span", {}, ...copies(answer.firstChild))));
   rows.forEach((row, k) => (row.style.order = 2 * k));
-  figure.querySelector("fieldset").append(element("div", { class: "chainrule-choices" }, ...rows, said));
+  const look = element("button", { type: "button", class: "chainrule-word" }, bet ?? "");
+  look.style.order = 2 * rows.length;
+  look.addEventListener("click", () => {
+    if (picked < 0) return;
+    reveal(true);
+    host.tell("revealed", true);
+    radios[picked].focus(); // the button is gone
+  });
+  figure.querySelector("fieldset").append(element("div", { class: "chainrule-choices" }, ...rows, said, look));
   figure.addEventListener("submit", (event) => event.preventDefault()); // Enter asks no server
-  show(answers.find((answer) => answer.open)?.dataset.choice ?? "");
+  draw();
 
-  /** Show the reason under the choice. The one live region stays in place, so that it is heard. */
   function show(choice) {
-    const picked = answers.findIndex((answer) => answer.dataset.choice === choice);
-    figure.dataset.answer = answers[picked]?.dataset.answer ?? "";
-    radios.forEach((radio, k) => (radio.checked = k === picked));
-    said.style.order = 2 * picked + 1;
-    said.replaceChildren(...(picked < 0 ? [] : copies(answers[picked].lastChild)));
+    picked = answers.findIndex((answer) => answer.dataset.choice === choice);
+    draw();
   }
 
-  return { destroy() {}, update: { choice: show } };
+  function reveal(now) {
+    revealed = now;
+    draw();
+  }
+
+  /** Show the reason under the choice, or that it waits. The one live region stays in place, so that it is heard. */
+  function draw() {
+    figure.dataset.answer = (revealed && answers[picked]?.dataset.answer) || "";
+    radios.forEach((radio, k) => (radio.checked = k === picked));
+    look.hidden = revealed;
+    setDisabled(look, picked < 0);
+    said.style.order = 2 * picked + 1;
+    const text = () => (revealed ? copies(answers[picked].lastChild) : [label("quiz.bet", { button: bet })]);
+    said.replaceChildren(...(picked < 0 ? [] : text()));
+  }
+
+  return { destroy() {}, update: { choice: show, revealed: reveal } };
 }
 
 const copies = (place) => [...place.cloneNode(true).childNodes];

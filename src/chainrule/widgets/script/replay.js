@@ -36,7 +36,7 @@ export function mountReplay(figure, host) {
   const weights = all(".chainrule-weights svg");
 
   const last = steps.length - 1;
-  const walk = player({ last, name: label("replay.walk"), show, count });
+  const walk = player({ last, name: label("replay.walk"), show, count, pause: Number(figure.dataset.pause) });
   panels.after(walk.element);
   figure.addEventListener("keydown", walk.key);
   walk.set(Number(figure.dataset.frame));
@@ -74,6 +74,8 @@ export function mountReplay(figure, host) {
       bar.setAttribute("width", end === null ? 0 : Math.round((end - axes.norms[0][3]) * 10) / 10);
       sizes[k].textContent = display(norms[now][k], 3);
     });
+    // a sentence that changes four times a second is not to be read aloud, its last one is
+    sentence.setAttribute("aria-live", walk.rest() || now === last ? "polite" : "off");
     write(sentence, [["title", label("replay.update", { step: display(steps[now]) })], ...words(now)]);
     rows.forEach((row, k) => row.classList.toggle("now", k === now));
     showPictures(now);
