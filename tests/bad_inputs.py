@@ -533,7 +533,7 @@ def written_out():
             return lambda targets: kind().expand(X, targets).value, ()
 
         name = kind.__name__
-        domain = are_distributions if name == "SoftmaxWithLoss" else are_finite
+        domain = are_distributions if name == "SoftmaxWithLoss" else (lambda t: True)
         yield Place(f"{name}.expand a", made, X, lambda a, f=formula, t=t: f(a, t), f"{name}|Variable", of_scores)  # fmt: skip
         yield Place(f"{name}.expand t", made_t, t, lambda t, f=formula: f(X, t), name, of_scores, domain)  # fmt: skip
 
@@ -609,6 +609,14 @@ def scores_are_scores(x):
         return are_scores(a_scores(x))
 
 
+def scores_are_numbers(x):
+    with np.errstate(all="ignore"):
+        return not np.isnan(a_scores(x)).any()
+
+
+NUMBERS_WANTED = {"accuracy": scores_are_numbers}  # an infinite score is the largest, NaN is none
+
+
 def network_places():
     for name, (function, formula) in NETWORK.items():
 
@@ -618,7 +626,7 @@ def network_places():
 
         predicts = name == "predict"
         fits = (lambda s: len(s) in (1, 2) and s[-1] == D) if predicts else of_scores
-        domain = {} if predicts else {"domain": scores_are_scores}
+        domain = {} if predicts else {"domain": NUMBERS_WANTED.get(name, scores_are_scores)}
         yield Place(f"Network.{name} x", made, CENTRED, formula, "Affine|Loss|cross_entropy|accuracy", fits, **domain)  # fmt: skip
 
     def made_numeric():

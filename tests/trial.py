@@ -138,7 +138,7 @@ def alike(got, wanted, tolerance):
         return False
     got, wanted = got.astype(np.float64), wanted.astype(np.float64)
     size = np.max(np.abs(wanted), initial=0.0, where=np.isfinite(wanted))
-    return np.allclose(got, wanted, rtol=tolerance, atol=tolerance * size, equal_nan=True)
+    return np.allclose(got, wanted, rtol=tolerance, atol=tolerance * size + 1e-300, equal_nan=True)
 
 
 def snapshot(thing, depth=6):

@@ -108,7 +108,7 @@ class Tanh:
     def backward(self, dout):
         """dx = dout (1 - y^2)."""
         dout = upstream(self, dout)
-        return dout * (1 - self.y) * (1 + self.y)
+        return dout * ((1 - self.y) * (1 + self.y))
 
     def expand(self, x):
         """The definition in nodes, for moderate x; returns a Variable of x's shape."""

@@ -7,7 +7,7 @@ it, and `gradcheck`, which you may read next, proves it.
 from collections import OrderedDict
 from collections.abc import Mapping
 from operator import is_ as is_same
-from weakref import WeakSet
+from weakref import finalize
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class Network:
     """
 
     latest = 0  # the number of the latest forward pass of any network
-    living = WeakSet()
+    passes = {}  # the id of a layer -> the number of the last pass that went through it
 
     def __init__(self, layers, loss):
         if not isinstance(layers, Mapping):
@@ -37,7 +37,6 @@ class Network:
         self.checked = None
         self.run, self.can_go_back = 0, False
         self.check_layers()
-        Network.living.add(self)
 
     def check_layers(self):
         """TypeError or ValueError unless every layer, and the loss, can go forward and backward."""
@@ -53,6 +52,8 @@ class Network:
         if len(set(map(id, now))) < len(now):
             raise ValueError("a layer object stands twice in the network; it remembers one input")
         self.checked = now
+        for layer in now:
+            forget_when_gone(layer)
 
     def forward_steps(self, x, t=None):
         """Yield (name, output) after each layer; with targets t, ("loss", loss) at the end."""
@@ -60,9 +61,11 @@ class Network:
         Network.latest = self.run = Network.latest + 1
         self.can_go_back = False
         for name, layer in self.layers.items():
+            Network.passes[id(layer)] = self.run
             x = layer.forward(x)
             yield name, x
         if t is not None:
+            Network.passes[id(self.loss_layer)] = self.run
             loss = self.loss_layer.forward(x, t)
             self.can_go_back = True
             yield "loss", loss
@@ -73,15 +76,11 @@ class Network:
             raise RuntimeError(
                 "Network.backward goes back from a loss: call loss(x, t) just before"
             )
-        if self.run != Network.latest and any(map(self.was_overtaken_by, Network.living)):
+        if any(Network.passes[id(layer)] != self.run for layer in self.checked):
             raise RuntimeError(
                 "Network.backward: another network has used a layer of this one since the loss, "
                 "and a layer remembers one input; call loss(x, t) again"
             )
-
-    def was_overtaken_by(self, other):
-        shared = set(map(id, self.checked)) & set(map(id, other.checked))
-        return bool(shared) and other.run > self.run
 
     def backward_steps(self, dout=1.0, want_dx=True):
         """Yield ("seed", dout), then ("loss", dx) and (name, dx) for each layer, last one first.
@@ -154,6 +153,16 @@ class Network:
             for name, layer in self.layers.items()
             for key, array in getattr(layer, kind, {}).items()
         }
+
+
+def forget_when_gone(layer):
+    """Take the layer out of `Network.passes` when it dies: its id may then be another's."""
+    if id(layer) not in Network.passes:
+        Network.passes[id(layer)] = 0
+        try:
+            finalize(layer, Network.passes.pop, id(layer), None).atexit = False
+        except TypeError:  # an object that nothing can refer to weakly: an old number harms nobody
+            pass
 
 
 def takes_want_dx(backward):

@@ -253,7 +253,9 @@ class Power(Node):
     def __init__(self, exponent=None):
         self.exponent = None if exponent is None else as_value(exponent, "Power")
         if np.ndim(self.exponent):
-            raise ValueError("Power: a fixed exponent is one number; an array is an input")
+            raise ValueError(
+                f"Power: a fixed exponent is one number, an input varies; got {exponent}"
+            )
 
     @checks_inputs
     def forward(self, x, *exponents):

@@ -4,9 +4,14 @@ A network learns when its parameters are adjusted, a little at a time, so that t
 the gradients first (`gradcheck`): a wrong gradient may train quite well, and that is the trouble.
 """
 
+import signal
+import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+
+from chainrule.nodes import as_numbers, is_count, is_number, quiet
 
 
 @dataclass(frozen=True)
@@ -32,15 +37,19 @@ class SGD:
     """Stochastic gradient descent: each parameter moves against its gradient, lr times as far."""
 
     def __init__(self, lr):
-        if not (isinstance(lr, (int, float)) and 0 < lr < np.inf):
+        if not (is_number(lr) and 0 < lr < np.inf):
             raise ValueError(f"SGD wants a positive learning rate lr, got {lr!r}")
         self.lr = lr
 
+    @quiet
     def update(self, params, grads):
         """params[key] -= lr * grads[key], in place, for every key; both dicts have the same keys.
 
         Everything is checked before anything moves: TypeError or ValueError, naming the parameter.
         """
+        for name, given in {"params": params, "grads": grads}.items():
+            if not isinstance(given, Mapping):
+                raise TypeError(f"SGD.update wants {name} as a dict, got {describe(given)}")
         if params.keys() != grads.keys():
             odd = sorted(params.keys() ^ grads.keys())
             raise ValueError(f"SGD.update: not in both params and grads: {', '.join(odd)}")
@@ -88,7 +97,7 @@ def minibatches(x, t, batch_size, rng):
 
     x (n, ...), t (n, ...); the last batch is smaller where batch_size does not divide n.
     """
-    check_batch(x, t, batch_size, rng)
+    x, t, batch_size = check_batch(x, t, batch_size, rng)
     order = rng.permutation(len(x))
     for start in range(0, len(x), batch_size):
         batch = order[start : start + batch_size]
@@ -97,19 +106,24 @@ def minibatches(x, t, batch_size, rng):
 
 def random_batches(x, t, batch_size, rng):
     """Yield (x, t) batches for ever, each drawn afresh: a sample may come twice, or not at all."""
-    check_batch(x, t, batch_size, rng)
+    x, t, batch_size = check_batch(x, t, batch_size, rng)
     while True:
         batch = rng.integers(len(x), size=batch_size)
         yield x[batch], t[batch]
 
 
 def check_batch(x, t, batch_size, rng):
+    """x and t as arrays, and batch_size as an int. TypeError or ValueError for what is none."""
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"batches want a numpy.random.Generator as rng, got {rng!r}")
-    if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+    if not is_count(batch_size) or batch_size < 1:
         raise ValueError(f"batch_size is a positive whole number, got {batch_size!r}")
-    if len(x) != len(t) or len(x) == 0:
-        raise ValueError(f"x and t want the same number of samples, above 0: {len(x)}, {len(t)}")
+    x, t = as_numbers(x, "a batch: x"), as_numbers(t, "a batch: t")
+    if x.shape[:1] != t.shape[:1] or x.shape[:1] in ((), (0,)):
+        raise ValueError(
+            f"x and t want the same number of samples, above 0: got shapes {x.shape} and {t.shape}"
+        )
+    return x, t, int(batch_size)
 
 
 def train(
@@ -134,25 +148,67 @@ def train(
     progress     True shows a progress bar; None shows one where a person waits (a terminal)
 
     It is a generator: nothing happens until it is iterated, and stopping early leaves a network that
-    has had whole updates only.
+    has had whole updates only. Ctrl-C waits for the update, and says how many there were.
     """
     (x, t), held_out = split(data)
     optimizer = SGD(0.1) if optimizer is None else optimizer
-    check_batch(x, t, batch_size, rng)
+    x, t, batch_size = check_batch(x, t, batch_size, rng)
+    check_learner(network, optimizer)
     per_epoch = -(-len(x) // batch_size)  # rounded up
     updates = count_updates(epochs, updates, per_epoch)
     batches = endless_batches(x, t, batch_size, rng, replacement)
 
     for step in bar(range(1, updates + 1), progress):
-        x_batch, t_batch = next(batches)  # 1. a mini-batch
-        loss, grads = network.loss(x_batch, t_batch), network.backward()  # 2. the gradient
-        optimizer.update(network.params, grads)  # 3. an update, against the gradient
-        yield record(step, per_epoch, loss, grads, network, held_out)  # 4. repeat
+        with Whole(step, updates):
+            x_batch, t_batch = next(batches)  # 1. a mini-batch
+            loss, grads = network.loss(x_batch, t_batch), network.backward()  # 2. the gradient
+            optimizer.update(network.params, grads)  # 3. an update, against the gradient
+            done = record(step, per_epoch, loss, grads, network, held_out)
+        yield done  # 4. repeat
+
+
+class Whole:
+    """While it lasts, Ctrl-C waits for the end of the update; pressed again, it does not.
+
+    Pressed between two updates, it ends whichever loop asks for them, as it always does.
+    """
+
+    def __init__(self, step, updates):
+        self.step, self.updates, self.pressed = step, updates, False
+
+    def __enter__(self):
+        self.listens = (  # only Python's main thread hears signals; a handler of others is theirs
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        )
+        if self.listens:
+            signal.signal(signal.SIGINT, self.press)
+
+    def press(self, *_):
+        if self.pressed:
+            raise KeyboardInterrupt("training stopped in the middle of an update")
+        self.pressed = True
+
+    def __exit__(self, *_):
+        if self.listens:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if self.pressed:
+            raise KeyboardInterrupt(f"training stopped after update {self.step} of {self.updates}")
+
+
+def check_learner(network, optimizer):
+    if isinstance(network, type) or not all(
+        hasattr(network, name) for name in ("loss", "backward", "params")
+    ):
+        raise TypeError(f"train wants a network, got {network!r}")
+    if isinstance(optimizer, type) or not hasattr(optimizer, "update"):
+        raise TypeError(f"train wants an optimizer such as SGD(0.1), got {optimizer!r}")
 
 
 def split(data):
-    if len(data) != 2:
-        raise ValueError("data is (x, t) or ((x, t), (x_test, t_test))")
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        got = f"{type(data).__name__}" + (f" of {len(data)}" if hasattr(data, "__len__") else "")
+        raise ValueError(f"data is (x, t) or ((x, t), (x_test, t_test)), got {got}")
     first, second = data
     return (first, second) if isinstance(first, tuple) else ((first, second), (first, second))
 
@@ -161,7 +217,7 @@ def count_updates(epochs, updates, per_epoch):
     if epochs is not None and updates is not None:
         raise ValueError("say epochs or updates, not both")
     wanted = updates if updates is not None else epochs if epochs is not None else 1
-    if not isinstance(wanted, (int, np.integer)) or wanted < 0:
+    if not is_count(wanted) or wanted < 0:
         raise ValueError(f"epochs and updates are whole numbers from 0, got {wanted!r}")
     return wanted if updates is not None else wanted * per_epoch
 
