@@ -23,10 +23,10 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export PYTHONHASHSEED := 0
 
-.PHONY: help env book test unit nbval binder bad-inputs witnesses links bench zoo lint format notebooks lock upgrade serve clean
+.PHONY: help env book test unit nbval binder bad-inputs witnesses coverage mutants reproducible links bench zoo lint format notebooks lock upgrade serve clean
 
 help:  ## list these targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */ /' | while read -r name what; do printf '%-11s%s\n' "$$name" "$$what"; done
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */ /' | while read -r name what; do printf '%-13s%s\n' "$$name" "$$what"; done
 
 env: $(READY)  ## make the environment in .venv
 
@@ -64,6 +64,9 @@ nbval: $(READY)  ## run every chapter and compare its outputs
 bad-inputs: $(READY)  ## print what comes of every doubtful input (WORD=train for some of them)
 	$(BIN)/python tests/bad_calls.py $(WORD)
 
+coverage: $(READY)  ## measure which branches of the package the unit tests take
+	$(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered -m "not browser and not site" tests
+
 witnesses: .witnesses/.ready  ## hold every gradient against PyTorch, JAX and SciPy
 	PYTHONPATH=src .witnesses/bin/python -m pytest -W default -rs tests/test_witnesses.py
 
@@ -79,6 +82,13 @@ binder: $(READY)  ## repeat what Binder installs, and run every chapter in the J
 
 links: $(READY)  ## ask every outside link of the book whether it still answers
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-book build . --all --builder linkcheck --quiet --path-output _build/links
+
+# Chapter 0 measures times, and the search index holds what it prints.
+reproducible: book  ## build the book a second time, and compare every byte
+	rm -rf .building
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-book build . --path-output .building --all -W -n --keep-going --quiet
+	diff -rq --exclude=00_why_not_nudge.html --exclude=searchindex.js _build/html .building/_build/html
+	rm -rf .building
 
 bench: book  ## measure how heavy and how quick figures and pages are
 	$(BIN)/python benchmarks/stepper.py

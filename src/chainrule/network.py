@@ -57,18 +57,21 @@ class Network:
 
     def forward_steps(self, x, t=None):
         """Yield (name, output) after each layer; with targets t, ("loss", loss) at the end."""
-        self.check_layers()
-        Network.latest = self.run = Network.latest + 1
-        self.can_go_back = False
+        self.begin()
         for name, layer in self.layers.items():
-            Network.passes[id(layer)] = self.run
             x = layer.forward(x)
             yield name, x
         if t is not None:
-            Network.passes[id(self.loss_layer)] = self.run
             loss = self.loss_layer.forward(x, t)
             self.can_go_back = True
             yield "loss", loss
+
+    def begin(self):
+        """Start a forward pass: from here on the layers remember this one, and no other network's."""
+        self.check_layers()
+        Network.latest = self.run = Network.latest + 1
+        Network.passes.update(dict.fromkeys(map(id, self.checked), self.run))
+        self.can_go_back = False
 
     def check_memory(self):
         """RuntimeError unless every layer still remembers what this network last computed."""

@@ -62,9 +62,32 @@ WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 
 def setup(app):
     app.connect("builder-inited", use_node)
+    app.connect("builder-inited", join_what_is_printed)
     app.connect("html-page-context", trim_page, priority=900)
     app.connect("build-finished", write_files)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def join_what_is_printed(app):
+    """A busy kernel sends a line in pieces; MyST-NB joins them, but with a new line after each."""
+    from myst_nb.core import render
+
+    render.coalesce_streams = joined
+
+
+def joined(outputs):
+    """The outputs of a cell with one text for all that was printed and one for complaints, letter by letter."""
+    streams, others = {}, []
+    for output in outputs:
+        if output["output_type"] != "stream":
+            others.append(output)
+        elif output["name"] in streams:
+            streams[output["name"]]["text"] += output["text"]
+        else:
+            streams[output["name"]] = output
+    printed = [streams[name] for name in sorted(streams, reverse=True)]
+    first = next((k for k, one in enumerate(outputs) if one["output_type"] == "stream"), 0)
+    return others[:first] + printed + others[first:]
 
 
 def use_node(app):
