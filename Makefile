@@ -14,6 +14,7 @@ SOURCES := $(shell find book src _theme third_party -type f -not -path '*/.ipynb
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 # The longest file, test_access.py, is the first: so the other worker is not idle at the end.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+WITNESSES := torch==2.13.0 jax scipy numpy pytest
 SCHEMA := $(BIN)/check-jsonschema --quiet --builtin-schema vendor
 # Wheels alone: to build a package from its source would run what its build asks for, unpinned.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --only-binary :all: --generate-hashes \
@@ -24,10 +25,10 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export PYTHONHASHSEED := 0
 
-.PHONY: help env book test unit nbval binder links bench bench-quick zoo lint format notebooks lock upgrade serve clean
+.PHONY: help env book test unit nbval binder bad-inputs witnesses coverage mutants reproducible links bench bench-quick zoo lint format notebooks lock upgrade serve clean
 
 help:  ## list these targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */ /' | while read -r name what; do printf '%-12s%s\n' "$$name" "$$what"; done
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */ /' | while read -r name what; do printf '%-13s%s\n' "$$name" "$$what"; done
 
 env: $(READY)  ## make the environment in .venv
 
@@ -43,9 +44,13 @@ $(READY): requirements.txt pyproject.toml
 book: $(SITE)  ## build the whole book, with its widgets
 	@echo "The book is built. Open $(SITE) in a browser; it needs no server and no network."
 
+# It is built beside, and takes its place when it is whole: what an interrupted build leaves, nobody trusts.
 $(SITE): $(READY) Makefile _config.yml _toc.yml $(SOURCES)
+	rm -rf .building
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-book build . --path-output .building --all -W -n --keep-going --quiet
 	rm -rf _build
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-book build . --all -W -n --keep-going --quiet
+	mv .building/_build _build
+	rmdir .building
 	@touch $@
 
 test: lint book  ## run everything: lint, unit tests, notebooks, the built site in a browser
@@ -58,12 +63,34 @@ unit: $(READY)  ## run the tests that need neither the built site nor a browser
 nbval: $(READY)  ## run every chapter and compare its outputs
 	$(PYTEST) --nbval --nbval-current-env $(CHAPTERS)
 
+bad-inputs: $(READY)  ## print what comes of every doubtful input (WORD=train for some of them)
+	$(BIN)/python tests/bad_calls.py $(WORD)
+
+coverage: $(READY)  ## measure which branches of the package the unit tests take
+	$(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered -m "not browser and not site" tests
+
+witnesses: .witnesses/.ready  ## hold every gradient against PyTorch, JAX and SciPy
+	PYTHONPATH=src .witnesses/bin/python -m pytest -W default -rs tests/test_witnesses.py
+
+.witnesses/.ready: Makefile
+	rm -rf .witnesses
+	$(PYTHON) -m venv .witnesses
+	.witnesses/bin/pip --quiet --disable-pip-version-check install $(WITNESSES)
+	touch $@
+
 binder: $(READY)  ## repeat what Binder installs, and run every chapter in the JupyterLab there
 	$(BIN)/python tests/find_browser.py --install
 	PYTHON=$(PYTHON) $(BIN)/python -m pytest tests/binder_lab.py
 
 links: $(READY)  ## ask every outside link of the book whether it still answers
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-book build . --all --builder linkcheck --quiet --path-output _build/links
+
+# Chapter 0 measures times, and the search index holds what it prints.
+reproducible: book  ## build the book a second time, and compare every byte
+	rm -rf .building
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-book build . --path-output .building --all -W -n --keep-going --quiet
+	diff -rq --exclude=00_why_not_nudge.html --exclude=searchindex.js _build/html .building/_build/html
+	rm -rf .building
 
 bench: book $(PEERS)/.ready  ## measure figures, pages and the package beside its peers; writes the book's page of it
 	$(BIN)/python benchmarks/stepper.py
@@ -112,4 +139,4 @@ serve: $(SITE)  ## serve the built book on http://localhost:8000
 	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html
 
 clean:  ## remove what was built, and the environment
-	rm -rf _build $(VENV) $(PEERS) .pytest_cache .ruff_cache .hypothesis src/chainrule.egg-info
+	rm -rf _build .building $(VENV) $(PEERS) .witnesses .pytest_cache .ruff_cache .hypothesis src/chainrule.egg-info

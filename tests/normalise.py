@@ -9,6 +9,7 @@ Every chapter holds one cell more than its author wrote, behind the title: it in
 
 import argparse
 import hashlib
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -113,7 +114,17 @@ def main():
         if wanted.execute:
             print(f"Running {path}", flush=True)
             execute(notebook, path.parent)
-        path.write_text(text_of(normalise(notebook)), encoding="utf-8")
+        write_whole(path, text_of(normalise(notebook)))
+
+
+def write_whole(path, text):
+    """Put a file in the place of another at once: whoever is interrupted leaves the old one."""
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -81,14 +81,23 @@ def load_mnist(folder=None, *, dtype=np.float64):
 
     FileNotFoundError and ConnectionError say what to put where; ValueError names a damaged file.
     """
-    if np.dtype(dtype) not in (np.float64, np.float32):
+    if not is_float_type(dtype):
         raise ValueError(f"load_mnist wants float64 or float32 as dtype, got {dtype!r}")
+    if folder is not None and not isinstance(folder, (str, os.PathLike)):
+        raise TypeError(f"load_mnist wants the folder as text or a path, got {folder!r}")
     arrays = [read_mnist(path, name) for name, path in find_mnist(folder).items()]
     x_train, t_train, x_test, t_test = arrays
     return (
         (pixels(x_train, dtype), t_train.astype(np.int64)),
         (pixels(x_test, dtype), t_test.astype(np.int64)),
     )
+
+
+def is_float_type(dtype):
+    try:
+        return dtype is not None and np.dtype(dtype) in (np.float64, np.float32)
+    except TypeError:
+        return False
 
 
 def pixels(images, dtype):
@@ -231,8 +240,8 @@ def make_moons(n=200, *, noise=0.1, rng):
 def check_points(where, rng, noise, **counts):
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"{where} wants a numpy.random.Generator as rng, got {rng!r}")
-    if not (isinstance(noise, Real) and 0 <= noise < np.inf):
+    if isinstance(noise, bool) or not (isinstance(noise, Real) and 0 <= noise < np.inf):
         raise ValueError(f"{where} wants a number from 0 up as noise, got {noise!r}")
     for name, count in counts.items():
-        if not isinstance(count, (int, np.integer)) or count < 1:
+        if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
             raise ValueError(f"{where} wants a positive whole number {name}, got {count!r}")

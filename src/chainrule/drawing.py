@@ -47,8 +47,8 @@ def draw(trace, step=None, title="Computational graph", style=False):
     step    None draws everything; a number draws the state after that step
     style   True adds a style sheet, for a picture that stands alone
     """
-    if step is not None and not 0 <= step <= len(trace):
-        raise ValueError(f"steps run from 0 to {len(trace)}, got {step}")
+    if step is not None:
+        trace.check_step(step)
     columns, places, lanes = lay_out(trace)
     width = columns[-1].end + 2 * MARGIN
     height = max(p.y + p.below for p in [*places, *lanes.values()]) + 2 * MARGIN

@@ -9,7 +9,7 @@ from html import escape
 
 import numpy as np
 
-from chainrule.doctor import diagnose
+from chainrule.doctor import check_arguments, check_seed, diagnose
 from chainrule.doctor.probe import TOLERANCE, rounding, slopes_differ
 from chainrule.layers import ReLU
 from chainrule.nodes import Maximum, as_value
@@ -123,6 +123,7 @@ def gradient_check(target, x, t=None, *, h=1e-5, seed=0, allow_float32=False):
     Returns a `Report`. Parameters are nudged in place and put back exactly.
     """
     check_step(h)
+    check_seed(seed)
     probe = make_probe(target, x, t, seed)
     for name, array in probe.arrays.items():
         if array.dtype != np.float64 and not allow_float32:
@@ -213,13 +214,10 @@ class LayerProbe(Probe):
 
 
 def make_probe(target, x, t, seed):
-    if t is not None and hasattr(target, "gradient") and hasattr(target, "params"):
-        return NetworkProbe(target, x, t)
-    if hasattr(target, "gradient") and hasattr(target, "loss"):
-        raise ValueError("gradient_check of a network wants the targets t")
-    if not (hasattr(target, "forward") and hasattr(target, "backward")):
-        raise TypeError(f"gradient_check wants something with forward and backward, got {target!r}")
-    return LayerProbe(target, x if isinstance(x, tuple) else (x,), t, seed)
+    network = hasattr(target, "gradient") and hasattr(target, "loss")
+    inputs = x if isinstance(x, tuple) and not network else (x,)
+    check_arguments("gradient_check", target, inputs, t, network)
+    return NetworkProbe(target, x, t) if network else LayerProbe(target, inputs, t, seed)
 
 
 def compare(probe, name, array, claimed, h, loss, size):

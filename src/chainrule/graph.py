@@ -103,8 +103,8 @@ def apply(node, *operands):
     A number or an array among the operands becomes a leaf. Your own node works as well: all it
     needs is forward and backward.
     """
-    methods = getattr(node, "forward", None), getattr(node, "backward", None)
-    if isinstance(node, type) or not all(map(callable, methods)):
+    callables = [callable(getattr(node, name, None)) for name in ("forward", "backward")]
+    if isinstance(node, type) or not all(callables):
         raise TypeError(f"apply wants a node with forward and backward, got {node!r}")
     inputs = tuple([as_variable(operand) for operand in operands])
     return Variable(node.forward(*[v.value for v in inputs]), None, node, inputs)

@@ -26,7 +26,7 @@ class Network:
     """
 
     latest = 0  # the number of the latest forward pass of any network
-    used_in = {}  # id of a layer -> the number of the forward pass that used it last
+    passes = {}  # the id of a layer -> the number of the last pass that went through it
 
     def __init__(self, layers, loss):
         if not isinstance(layers, Mapping):
@@ -42,25 +42,20 @@ class Network:
         now = [*self.layers.values(), self.loss_layer]
         if self.checked is not None and all(map(is_same, now, self.checked)):
             return
-        for name, layer in [*self.layers.items(), ("loss", self.loss_layer)]:
+        for name, layer in [*self.layers.items(), ("the loss", self.loss_layer)]:
             if isinstance(layer, type) or not (
                 callable(getattr(layer, "forward", None))
                 and callable(getattr(layer, "backward", None))
             ):
-                raise TypeError(
-                    f"Network: the layer {name!r} has no forward and backward, it is {layer!r}"
-                )
+                raise TypeError(f"Network: layer {name!r} has no forward and backward: {layer!r}")
         if len(set(map(id, now))) < len(now):
             raise ValueError("a layer object stands twice in the network; it remembers one input")
         self.checked = now
 
     def forward_steps(self, x, t=None):
         """Yield (name, output) after each layer; with targets t, ("loss", loss) at the end."""
-        self.check_layers()
-        Network.latest = self.run = Network.latest + 1
-        self.can_go_back = False
+        self.begin()
         for name, layer in self.layers.items():
-            Network.used_in[id(layer)] = self.run
             x = layer.forward(x)
             yield name, x
         if t is not None:
@@ -68,17 +63,24 @@ class Network:
             self.can_go_back = True
             yield "loss", loss
 
+    def begin(self):
+        """Start a forward pass: from here on the layers remember this one, and no other network's."""
+        self.check_layers()
+        Network.latest = self.run = Network.latest + 1
+        Network.passes.update(dict.fromkeys(map(id, self.checked), self.run))
+        self.can_go_back = False
+
     def check_memory(self):
         """RuntimeError unless every layer still remembers what this network last computed."""
         if not self.can_go_back:
             raise RuntimeError(
                 "Network.backward goes back from a loss: call loss(x, t) just before"
             )
-        used = map(Network.used_in.get, map(id, self.layers.values()))
-        if self.run != Network.latest and any(run != self.run for run in used):
+        used = map(Network.passes.get, map(id, self.checked))
+        if Network.latest != self.run and any(last != self.run for last in used):
             raise RuntimeError(
-                "Network.backward: a layer of this network has been used by another, or replaced, since "
-                "the loss, and a layer remembers one input; call loss(x, t) again"
+                "Network.backward: another network has used a layer of this one since the loss, "
+                "and a layer remembers one input; call loss(x, t) again"
             )
 
     def backward_steps(self, dout=1.0, want_dx=True):

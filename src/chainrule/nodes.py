@@ -254,7 +254,7 @@ class Power(Node):
         self.exponent = None if exponent is None else as_value(exponent, "Power")
         if np.ndim(self.exponent):
             raise ValueError(
-                f"Power: a fixed exponent is one number (an array is an input), got {exponent!r}"
+                f"Power: a fixed exponent is one number, an input varies; got {exponent}"
             )
 
     @checks_inputs

@@ -16,6 +16,7 @@ import numpy as np
 from chainrule.graph import Variable, backward_steps, forward_steps, topological_order
 from chainrule.losses import RowMaximum
 from chainrule.narration import WORDS, display, fill, spell
+from chainrule.nodes import as_value
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,7 @@ class Trace:
 
     def title_and_parts(self, number):
         """The title of step `number` (0 is the start), and its sentence as (kind, text) parts."""
-        if not 0 <= number <= len(self.steps):
-            raise ValueError(f"steps run from 0 to {len(self.steps)}, got {number}")
+        self.check_step(number)
         if number == 0:
             title, text = WORDS["start"]["forward"]
             return title, fill(text, {"z.name": ("", self.variables[-1].name)})
@@ -119,6 +119,11 @@ class Trace:
             parts += self.handed_on(step, words["to"], slots)
             parts += self.forks(number)
         return title, parts
+
+    def check_step(self, number):
+        whole = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
+        if not whole or not 0 <= number <= len(self.steps):
+            raise ValueError(f"steps run from 0 to {len(self.steps)}, got {number!r}")
 
     def sentence(self, number):
         """What step `number` did, in words and numbers, as plain text."""
@@ -229,16 +234,39 @@ class Trace:
         """The trace that `to_json` wrote. ValueError for anything else."""
         try:
             return cls.from_dict(json.loads(text))
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"this is not a trace: {error}") from None
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+            got = repr(text)[:40]
+            raise ValueError(f"this is not a trace: {error}; got {got}") from None
 
     @classmethod
     def from_dict(cls, data):
         variables = [Traced(**tuples(decode(v))) for v in data["variables"]]
         steps = [Step(**tuples(decode(s))) for s in data["steps"]]
+        check_record(variables, steps, data["code"])
         nodes = cls.from_dict(data["nodes"]) if "nodes" in data else None
         reads = [tuple(r and tuple(r) for r in pair) for pair in data.get("reads", ())]
         return cls(variables, steps, data["code"], nodes, reads)
+
+
+def check_record(variables, steps, code):
+    """Raise ValueError or TypeError unless a trace can be made of these."""
+    if not variables or not isinstance(code, dict):
+        raise ValueError("it has no variables, or no code")
+    for i, variable in enumerate(variables):
+        if not all(type(k) is int and 0 <= k < i for k in variable.inputs):
+            raise ValueError(f"{variable.name} cannot be made from {variable.inputs}")
+        numbers = (variable.value, variable.grad, *(variable.kept or ())[1:])
+        for number in numbers:
+            if number is not None:
+                as_value(number, variable.name)
+    for step in steps:
+        if step.phase not in ("forward", "backward") or type(step.variable) is not int:
+            raise ValueError(f"there is no step {step.phase} {step.variable}")
+        if not 0 <= step.variable < len(variables):
+            raise ValueError(f"a step runs variable {step.variable} of {len(variables)}")
+        for number in step.contributions:
+            if number is not None:
+                as_value(number, "a contribution")
 
 
 def read(nodes, where):
@@ -356,6 +384,10 @@ KEPT = {"ReLU": "mask", "SoftmaxWithLoss": "y"}
 
 def trace_network(network, x, t):
     """Run the network on x and t, forward and backward, and record it with a layer a step."""
+    if not (hasattr(network, "forward_steps") and hasattr(network, "backward_steps")):
+        raise TypeError(f"trace_network wants a Network, got {network!r}")
+    if t is None:
+        raise ValueError("trace_network wants the targets t")
     variables, steps, made = [], [], {}
 
     def add(name, value, layer=None, inputs=()):

@@ -4,6 +4,8 @@ A network learns when its parameters are adjusted, a little at a time, so that t
 the gradients first (`gradcheck`): a wrong gradient may train quite well, and that is the trouble.
 """
 
+import signal
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -47,7 +49,7 @@ class SGD:
         """
         for name, given in {"params": params, "grads": grads}.items():
             if not isinstance(given, Mapping):
-                raise TypeError(f"SGD.update wants dicts, got {type(given).__name__} as {name}")
+                raise TypeError(f"SGD.update wants {name} as a dict, got {describe(given)}")
         if params.keys() != grads.keys():
             odd = sorted(params.keys() ^ grads.keys())
             raise ValueError(f"SGD.update: not in both params and grads: {', '.join(odd)}")
@@ -66,12 +68,13 @@ def describe(value):
 def check_update(key, array, gradient):
     if type(array) is not np.ndarray or array.dtype.kind != "f" or not array.flags.writeable:
         raise TypeError(f"SGD.update wants writeable float arrays, {key} is {describe(array)}")
-    if type(gradient) is not np.ndarray:
-        gradient = as_numbers(gradient, f"SGD.update: the gradient of {key}")
-    if gradient.shape != array.shape or gradient.dtype.kind not in "fiu":
+    if type(gradient) is not np.ndarray or gradient.dtype.kind != "f":
+        raise TypeError(
+            f"SGD.update wants the gradient of {key} as floats, got {describe(gradient)}"
+        )
+    if gradient.shape != array.shape:
         raise ValueError(
-            f"SGD.update: {key} has shape {array.shape}, its gradient is {describe(gradient)} "
-            f"of shape {gradient.shape}"
+            f"SGD.update: {key} has shape {array.shape}, its gradient {gradient.shape}"
         )
 
 
@@ -80,7 +83,6 @@ BLOCK = 2**16  # numbers; their product with a factor stays in the processor's c
 
 def move(array, direction, factor):
     """array += factor * direction, in place: by blocks of rows, so that no large copy is made."""
-    direction = np.asarray(direction)
     if array.size <= BLOCK:
         array += (factor * direction).astype(array.dtype, copy=False)
         return
@@ -111,19 +113,15 @@ def random_batches(x, t, batch_size, rng):
 
 
 def check_batch(x, t, batch_size, rng):
-    """x and t as arrays and batch_size as an int; TypeError or ValueError for what cannot be one."""
+    """x and t as arrays, and batch_size as an int. TypeError or ValueError for what is none."""
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"batches want a numpy.random.Generator as rng, got {rng!r}")
     if not is_count(batch_size) or batch_size < 1:
         raise ValueError(f"batch_size is a positive whole number, got {batch_size!r}")
-    x, t = as_numbers(x, "a batch's x"), as_numbers(t, "a batch's t")
-    if x.ndim == 0 or t.ndim == 0:
-        raise TypeError(
-            f"batches want arrays x (n, ...) and t (n, ...), got shapes {x.shape} and {t.shape}"
-        )
-    if len(x) != len(t) or len(x) == 0:
+    x, t = as_numbers(x, "a batch: x"), as_numbers(t, "a batch: t")
+    if x.shape[:1] != t.shape[:1] or x.shape[:1] in ((), (0,)):
         raise ValueError(
-            f"x and t want the same number of samples, above 0, got shapes {x.shape} and {t.shape}"
+            f"x and t want the same number of samples, above 0: got shapes {x.shape} and {t.shape}"
         )
     return x, t, int(batch_size)
 
@@ -150,39 +148,69 @@ def train(
     progress     True shows a progress bar; None shows one where a person waits (a terminal)
 
     It is a generator: nothing happens until it is iterated, and stopping early leaves a network that
-    has had whole updates only.
+    has had whole updates only. Ctrl-C waits for the update, and says how many there were.
     """
     (x, t), held_out = split(data)
     optimizer = SGD(0.1) if optimizer is None else optimizer
-    check_trainable(network, optimizer)
     x, t, batch_size = check_batch(x, t, batch_size, rng)
+    check_learner(network, optimizer)
     per_epoch = -(-len(x) // batch_size)  # rounded up
     updates = count_updates(epochs, updates, per_epoch)
     batches = endless_batches(x, t, batch_size, rng, replacement)
 
     for step in bar(range(1, updates + 1), progress):
-        x_batch, t_batch = next(batches)  # 1. a mini-batch
-        loss, grads = network.loss(x_batch, t_batch), network.backward()  # 2. the gradient
-        optimizer.update(network.params, grads)  # 3. an update, against the gradient
-        yield record(step, per_epoch, loss, grads, network, held_out)  # 4. repeat
+        with Whole(step, updates):
+            x_batch, t_batch = next(batches)  # 1. a mini-batch
+            loss, grads = network.loss(x_batch, t_batch), network.backward()  # 2. the gradient
+            optimizer.update(network.params, grads)  # 3. an update, against the gradient
+            done = record(step, per_epoch, loss, grads, network, held_out)  # 4. repeat
+        yield done
+
+
+class Whole:
+    """While it lasts, Ctrl-C waits for the end of the update; pressed again, it does not.
+
+    Pressed between two updates, it ends whichever loop asks for them, as it always does.
+    """
+
+    def __init__(self, step, updates):
+        self.step, self.updates, self.pressed = step, updates, False
+
+    def __enter__(self):
+        self.listens = (  # only Python's main thread hears signals; a handler of others is theirs
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        )
+        if self.listens:
+            signal.signal(signal.SIGINT, self.press)
+
+    def press(self, *_):
+        if self.pressed:
+            raise KeyboardInterrupt("training stopped in the middle of an update")
+        self.pressed = True
+
+    def __exit__(self, *_):
+        if self.listens:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if self.pressed:
+            raise KeyboardInterrupt(f"training stopped after update {self.step} of {self.updates}")
+
+
+def check_learner(network, optimizer):
+    if isinstance(network, type) or not all(
+        hasattr(network, name) for name in ("loss", "backward", "params")
+    ):
+        raise TypeError(f"train wants a network, got {network!r}")
+    if isinstance(optimizer, type) or not hasattr(optimizer, "update"):
+        raise TypeError(f"train wants an optimizer such as SGD(0.1), got {optimizer!r}")
 
 
 def split(data):
-    pairs = isinstance(data, (tuple, list)) and len(data) == 2
-    if pairs and all(isinstance(part, tuple) and len(part) == 2 for part in data):
-        return data
-    if not pairs:
-        raise TypeError(f"data is (x, t) or ((x, t), (x_test, t_test)), got {type(data).__name__}")
-    return data, data
-
-
-def check_trainable(network, optimizer):
-    for name, thing, methods in (
-        ("a network", network, ("loss", "backward", "accuracy")),
-        ("an optimizer", optimizer, ("update",)),
-    ):
-        if isinstance(thing, type) or not all(hasattr(thing, method) for method in methods):
-            raise TypeError(f"train wants {name} with {', '.join(methods)}, got {thing!r}")
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        got = f"{type(data).__name__}" + (f" of {len(data)}" if hasattr(data, "__len__") else "")
+        raise ValueError(f"data is (x, t) or ((x, t), (x_test, t_test)), got {got}")
+    first, second = data
+    return (first, second) if isinstance(first, tuple) else ((first, second), (first, second))
 
 
 def count_updates(epochs, updates, per_epoch):

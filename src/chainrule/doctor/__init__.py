@@ -41,9 +41,10 @@ def diagnose(target, x, t=None, *, h=1e-5, seed=0):
     and arguments are left as they were.
     """
     check_step(h)
+    check_seed(seed)
     network = hasattr(target, "gradient") and hasattr(target, "loss")
     inputs = x if isinstance(x, tuple) and not network else (x,)
-    check_arguments(target, inputs, t, network)
+    check_arguments("diagnose", target, inputs, t, network)
     with quiet(), as_it_was(target):
         if network:
             return examine_network(target, np.asarray(x), t, h, seed)
@@ -53,21 +54,26 @@ def diagnose(target, x, t=None, *, h=1e-5, seed=0):
         return examine(piece, h, seed)
 
 
-def check_arguments(target, inputs, t, network):
-    """Raise TypeError or ValueError for what is no wrong code but a wrong call."""
+def check_seed(seed):
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ValueError(f"the seed is a whole number from 0, got {seed!r}")
+
+
+def check_arguments(where, target, inputs, t, network):
+    """Raise TypeError or ValueError, naming `where`, for what is no wrong code but a wrong call."""
     if isinstance(target, type):
-        raise TypeError(f"diagnose wants an object, got the class: try {target.__name__}(...)")
+        raise TypeError(f"{where} wants an object, got the class: try {target.__name__}(...)")
     if network and t is None:
-        raise ValueError("diagnose of a network wants the targets t")
+        raise ValueError(f"{where} of a network wants the targets t")
     if network and not hasattr(target, "params"):
-        raise TypeError(f"diagnose of a network wants its parameters in `params`, got {target!r}")
+        raise TypeError(f"{where} of a network wants its parameters in `params`, got {target!r}")
     if not network and not (hasattr(target, "forward") and hasattr(target, "backward")):
-        raise TypeError(f"diagnose wants something with forward and backward, got {target!r}")
+        raise TypeError(f"{where} wants something with forward and backward, got {target!r}")
     if not inputs:
-        raise ValueError("diagnose wants at least one input")
+        raise ValueError(f"{where} wants at least one input")
     for value in inputs:
-        if not np.all(np.isfinite(as_value(value, "diagnose"))):
-            raise ValueError("diagnose wants finite inputs, got infinity or NaN")
+        if not np.all(np.isfinite(as_value(value, where))):
+            raise ValueError(f"{where} wants finite inputs, got infinity or NaN")
 
 
 @contextmanager

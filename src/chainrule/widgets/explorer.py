@@ -83,6 +83,8 @@ class Explorer(Figure):
         self.across, self.up = self.axes(check_log(log))
         self.notes = check_notes(notes, self.grid)
         first = {setting: values[0] for setting, values in self.settings.items()}
+        if chosen is not None and not isinstance(chosen, Mapping):
+            raise ValueError(f"Explorer wants chosen as a dict, got {chosen!r}")
         chosen = self.checked_choices({**first, **(chosen or {})})
         super().__init__(index=self.in_range(index), chosen=chosen)
         self.html = self.markup()
@@ -100,7 +102,7 @@ class Explorer(Figure):
         if isinstance(index, bool) or not isinstance(index, (int, np.integer)):
             raise ValueError(f"index is a whole number from 0 to {last}, got {index!r}")
         if not -1 <= index <= last:
-            raise ValueError(f"index runs from 0 to {last}, or is -1 for the last, got {index}")
+            raise ValueError(f"index runs from 0 to {last}, or is -1 for the last, got {index!r}")
         return last if index == -1 else int(index)
 
     @traitlets.validate("index")
@@ -397,8 +399,8 @@ def check_curves(curves, grids):
         if not is_text(name) or not isinstance(curve, (tuple, list)) or len(curve) not in (2, 3):
             raise ValueError(f"Explorer wants a curve as name: (xs, ys), got {name!r}: {curve!r}")
         xs, ys = (numbers(f"curve {name!r}", part) for part in curve[:2])
-        kinks = np.array(curve[2], bool) if len(curve) == 3 else np.zeros(len(xs), bool)
         check_grid(name, xs)
+        kinks = np.array(curve[2], bool) if len(curve) == 3 else np.zeros(len(xs), bool)
         if ys.shape != xs.shape or kinks.shape != xs.shape:
             raise ValueError(
                 f"Explorer: curve {name!r} has {len(xs)} xs, ys of shape {ys.shape}, "
@@ -428,7 +430,8 @@ def numbers(of, values):
 
 def check_notes(notes, grid):
     """(first, last, sentence) by points of the grid; neighbours that say the same are one."""
-    notes = list(notes)
+    if not isinstance(notes, (list, tuple)):
+        raise ValueError(f"Explorer wants notes as a list, got {notes!r}")
     if notes and all(isinstance(note, str) for note in notes):
         return joined_notes(notes, grid)
     checked = []

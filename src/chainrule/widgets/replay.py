@@ -358,7 +358,10 @@ def levels_svg(levels, rows, columns):
 
 
 def check_frames(frames):
-    frames = list(frames)
+    try:
+        frames = list(frames)
+    except TypeError:
+        raise ValueError(f"Replay wants a list of frames, got {frames!r}") from None
     if not 1 <= len(frames) <= MOST_FRAMES:
         raise ValueError(
             f"Replay wants 1 to {MOST_FRAMES} frames, got {len(frames)}; of more, take every few"
@@ -396,13 +399,28 @@ def as_frame(frame):
         )
     accuracy = frame.get("accuracy")
     return Frame(
-        int(number("step", frame["step"])),
+        whole_step(frame["step"]),
         number("loss", frame["loss"]),
         None if accuracy is None else number("accuracy", accuracy),
         {str(name): number(name, norm) for name, norm in frame["gradient_norms"].items()},
         [(as_levels(square(pixels)), str(said)) for pixels, said in images_of(frame)],
-        {str(name): drawable(name, array) for name, array in (frame.get("weights") or {}).items()},
+        {str(name): drawable(name, array) for name, array in weights_of(frame).items()},
     )
+
+
+def whole_step(value):
+    step = number("step", value)
+    if not step.is_integer():
+        raise ValueError(f"Replay wants step as a whole number, got {value!r}")
+    return int(step)
+
+
+def weights_of(frame):
+    weights = frame.get("weights")
+    weights = {} if weights is None else weights
+    if not isinstance(weights, Mapping):
+        raise ValueError(f"Replay wants weights as a dict from name to array, got {weights!r}")
+    return weights
 
 
 def number(name, value):
@@ -412,9 +430,17 @@ def number(name, value):
         raise ValueError(f"Replay wants {name} as a number, got {value!r}") from None
 
 
+def numbers(name, values):
+    try:
+        return np.array(values, float)
+    except (TypeError, ValueError):
+        raise ValueError(f"Replay wants {name} as numbers, got {values!r}") from None
+
+
 def images_of(frame):
-    images = list(frame.get("images") or ())
-    if len(images) > MOST_IMAGES or not all(
+    images = frame.get("images")
+    images = () if images is None else images
+    if (not isinstance(images, (list, tuple)) or len(images) > MOST_IMAGES) or not all(
         isinstance(image, (tuple, list)) and len(image) == 2 for image in images
     ):
         raise ValueError(
@@ -425,7 +451,7 @@ def images_of(frame):
 
 def square(pixels):
     """Pixels as (side, side), from 0 to 1."""
-    pixels = np.array(pixels, float)
+    pixels = numbers("pixels", pixels)
     side = round(pixels.size**0.5)
     if side * side != pixels.size or not 1 <= side <= LARGEST_SIDE:
         raise ValueError(
@@ -446,7 +472,7 @@ def side_of(frames):
 
 def drawable(name, array):
     """An array as (rows, columns), at most 24 each; of a larger one the means of neighbours."""
-    array = np.array(array, float)
+    array = numbers(f"weights {name!r}", array)
     if array.ndim not in (1, 2) or array.size == 0:
         raise ValueError(f"Replay wants weights {name!r} with one or two axes, got {array.shape}")
     array = np.atleast_2d(array)
@@ -472,12 +498,14 @@ def record_training(network, data, *, every=10, wrong=6, weights=(), rng, **opti
     The accuracy is measured at each frame, after its update. The network learns as it would with `train`
     alone: measuring draws nothing from `rng`.
     """
-    if isinstance(every, bool) or not isinstance(every, (int, np.integer)) or every < 1:
-        raise ValueError(f"record_training: every is a whole number from 1, got {every!r}")
-    unknown = [name for name in weights if name not in network.params]
-    if unknown:
+    if not (hasattr(network, "gradient") and hasattr(network, "params")):
+        raise TypeError(f"record_training wants a network, got {network!r}")
+    check_count("every", every, 1)
+    check_count("wrong", wrong, 0)
+    named = isinstance(weights, (list, tuple))
+    if not named or any(name not in network.params for name in weights):
         raise ValueError(
-            f"record_training: weights are out of {list(network.params)}, got {unknown}"
+            f"record_training: weights are out of {list(network.params)}, got {weights!r}"
         )
     _, held_out = split(data)
     frames, record = [], None
@@ -487,6 +515,12 @@ def record_training(network, data, *, every=10, wrong=6, weights=(), rng, **opti
     if frames and frames[-1]["step"] != record.step:
         frames.append(look(record, network, held_out, wrong, weights))
     return frames
+
+
+def check_count(name, value, least):
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or value < least:
+        raise ValueError(f"record_training: {name} is a whole number from {least}, got {value!r}")
 
 
 def look(record, network, held_out, wrong, weights):

@@ -11,7 +11,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from chainrule.widgets import page
+from chainrule.widgets import page, policy
 
 FIGURE = re.compile(r'class="chainrule-')
 STILL = re.compile(r'<img class="chainrule-still"[^>]*>')  # for notebooks alone: see Stepper.still
@@ -40,14 +40,54 @@ UNUSED = [
 ICON_FONTS = re.compile(
     r"@font-face\{[^{}]*fontawesome[^{}]*\}|(?<=[}/])(?:\.fa[\w-]*:+before,?)+\{[^{}]*\}"
 )
+# Where the reader's browser blocks storage, asking for it throws, and the theme asks; this page remembers then.
+STORAGE = """<script>
+for (const name of ["localStorage", "sessionStorage"]) {
+  try {
+    window[name];
+  } catch {
+    const kept = new Map();
+    const value = {
+      getItem: (key) => kept.get(key) ?? null,
+      setItem: (key, item) => void kept.set(key, String(item)),
+      removeItem: (key) => void kept.delete(key),
+    };
+    Object.defineProperty(window, name, { value });
+  }
+}
+</script>
+"""
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 
 
 def setup(app):
     app.connect("builder-inited", use_node)
+    app.connect("builder-inited", join_what_is_printed)
     app.connect("html-page-context", trim_page, priority=900)
     app.connect("build-finished", write_files)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def join_what_is_printed(app):
+    """A busy kernel sends a line in pieces; MyST-NB joins them, but with a new line after each."""
+    from myst_nb.core import render
+
+    render.coalesce_streams = joined
+
+
+def joined(outputs):
+    """The outputs of a cell with one text for all that was printed and one for complaints, letter by letter."""
+    streams, others = {}, []
+    for output in outputs:
+        if output["output_type"] != "stream":
+            others.append(output)
+        elif output["name"] in streams:
+            streams[output["name"]]["text"] += output["text"]
+        else:
+            streams[output["name"]] = output
+    printed = [streams[name] for name in sorted(streams, reverse=True)]
+    first = next((k for k, one in enumerate(outputs) if one["output_type"] == "stream"), 0)
+    return others[:first] + printed + others[first:]
 
 
 def use_node(app):
@@ -99,6 +139,7 @@ def start_katex(server, folder, _):
 def trim_page(app, pagename, templatename, context, doctree):
     body = STILL.sub("", context.get("body") or "")
     context["body"] = body
+    context["metatags"] = STORAGE + context.get("metatags", "")
     for kind in ("script_files", "css_files"):
         files = context.get(kind, [])
         files[:] = [file for file in files if is_needed(file, body)]
@@ -125,3 +166,9 @@ def write_files(app, error):
     style = static / "styles" / "pydata-sphinx-theme.css"
     if style.exists():
         style.write_text(ICON_FONTS.sub("", style.read_text(encoding="utf-8")), encoding="utf-8")
+    header = policy.header(path.read_text(encoding="utf-8") for path in pages(Path(app.outdir)))
+    (Path(app.outdir) / policy.FILE).write_text(header + "\n", encoding="utf-8")
+
+
+def pages(folder):
+    return (path for path in sorted(folder.rglob("*.html")) if "_static" not in path.parts)

@@ -48,7 +48,7 @@ class Stepper(Figure):
         self.graph, self.trace = graph_and_trace(source, x, t)
         super().__init__()
         fixed = self.graph is None and not isinstance(source, Trace)  # no layer is known in nodes
-        if level not in LEVELS[: 1 if fixed else 2]:
+        if not isinstance(level, str) or level not in LEVELS[: 1 if fixed else 2]:
             raise ValueError(
                 f"Stepper: level is one of {', '.join(LEVELS[: 1 if fixed else 2])}, got {level!r}"
             )
@@ -70,11 +70,12 @@ class Stepper(Figure):
 
     def checked_step(self, step):
         last = len(self.shown)
-        if isinstance(step, bool) or not isinstance(step, int) or not -1 <= step <= last:
+        whole = isinstance(step, (int, np.integer)) and not isinstance(step, bool)
+        if not whole or not -1 <= step <= last:
             raise ValueError(
                 f"Stepper: step is a whole number from 0 to {last}, or -1, got {step!r}"
             )
-        return last if step == -1 else step
+        return last if step == -1 else int(step)
 
     def markup(self):
         step = min(self.step, len(self.shown))  # the level may have changed where nobody looks
@@ -168,8 +169,8 @@ def open_inputs(trace, wanted):
     able = [v.name for v in trace.variables if can_change(v)]
     if isinstance(wanted, bool):
         return able if wanted else []
-    unknown = [name for name in wanted if name not in able]
-    if unknown or isinstance(wanted, str):
+    listed = isinstance(wanted, (list, tuple))
+    if not listed or [name for name in wanted if name not in able]:
         raise ValueError(f"Stepper: open is True, False or names out of {able}, got {wanted!r}")
     return list(wanted)
 

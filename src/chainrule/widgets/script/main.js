@@ -27,10 +27,12 @@ export function hydrate(root = document) {
   for (const figure of root.querySelectorAll(Object.keys(KINDS).map((kind) => `.${kind}`).join())) {
     if (mounted.has(figure)) continue;
     mounted.add(figure);
+    const served = new Set(figure.querySelectorAll("*"));
     try {
       KINDS[kindOf(figure)](figure, alone);
       figure.classList.add("chainrule-live");
     } catch (error) {
+      for (const one of figure.querySelectorAll("*")) if (!served.has(one)) one.remove();
       figure.append(element("p", { class: "chainrule-broken" }, label("broken", { error: error.message })));
     }
   }

@@ -1,0 +1,656 @@
+"""The table of inputs that a public callable may meet, and what must come of each.
+
+This module holds what takes an array; `bad_calls` holds the rest, and `make bad-inputs` prints both.
+
+What is wanted follows from a few rules, and never from what the code does:
+
+- Real numbers of any type and layout (lists, integers, booleans, float16 to longdouble, either byte order,
+  strided, read-only) give the answer of the same numbers as contiguous float64, which is worked out here
+  from a formula; floats keep their type. Objects, text, complex numbers and dates are refused.
+- A shape that does not fit is refused, and the message says the shape. An empty batch is a batch, but a
+  mean over no sample is none: the losses refuse it.
+- Nodes and layers let NaN and infinities through, by the rules of arithmetic and without a warning; too
+  large a result is infinite. A loss refuses scores and targets that are no numbers, and so a training run
+  that blows up ends there, in words. Minus infinity is a score that softmax understands: probability 0.
+- A closed gate passes nothing on, not even an infinite gradient.
+- True is no count and no size. Each refusal leaves everything as it was.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from trial import Case, Refused, Right
+
+from chainrule import graph, layers, losses, nodes
+from chainrule.graph import Variable
+from chainrule.network import Network
+from chainrule.numeric import numerical_gradient
+
+N, D, M, C = 3, 4, 2, 4  # C = D, so that the same array serves as x and as scores
+X = np.linspace(0.4, 2.6, N * D).reshape(N, D) ** 1.1
+Y = X[:, ::-1] - 0.15
+W = np.linspace(-1.3, 1.7, D * M).reshape(D, M)
+B = np.array([0.5, -0.25])
+LEFT = np.linspace(-1.1, 0.9, 2 * N).reshape(2, N)
+for constant in (X, Y, W, B, LEFT):
+    constant.flags.writeable = False
+ONE_HOT = np.eye(C)[[2, 0, 3]]
+FLOATS = {"float16": 2e-2, "float32": 2e-5, "longdouble": 1e-12, ">f8": 1e-12, "<f4": 2e-5}
+
+
+@dataclass(frozen=True)
+class Place:
+    """One array that a callable takes.
+
+    callable  its public name, and which argument this is
+    make      () -> (function of the array, owners)
+    good      an array that fits, float64
+    formula   the right answer, of a float64 array
+    says      what a refusal must name
+    fits      shape -> bool
+    domain    array -> bool: whether the numbers are allowed
+    keeps     whether the answer is one array of the type of this one
+    """
+
+    callable: str
+    make: object
+    good: np.ndarray
+    formula: object
+    says: str
+    fits: object = lambda shape: True
+    domain: object = lambda x: True
+    keeps: bool = False
+
+
+def array_cases(place):
+    """The cases of one array: its types and layouts, its shapes, its numbers."""
+    yield from type_cases(place)
+    yield from shape_cases(place)
+    yield from number_cases(place)
+
+
+def case(place, given, value, tolerance=1e-12, dtype=None):
+    """The case of an array of real numbers, right or refused by shape and domain."""
+    exact = np.array(value, dtype=np.float64)
+    if not place.fits(exact.shape):
+        wanted = Refused((place.says, shape_words(exact.shape)))
+    elif not place.domain(exact):
+        wanted = Refused((place.says,), (ValueError,))
+    else:
+        with np.errstate(all="ignore"):
+            wanted = Right(place.formula(exact), tolerance, dtype)
+
+    def make():
+        function, owners = place.make()
+        return function, (value,), owners
+
+    return Case(place.callable, given, make, wanted)
+
+
+def shape_words(shape):
+    return r"\(" + ", ?".join(map(str, shape)) + r",?\)" if shape else r"\(\)|float|number"
+
+
+def refused(place, given, value, *words):
+    def make():
+        function, owners = place.make()
+        return function, (value,), owners
+
+    return Case(place.callable, given, make, Refused((place.says, *words)))
+
+
+def type_cases(place):
+    good = place.good
+    for name, tolerance in FLOATS.items():
+        kept = np.dtype(name).newbyteorder("=") if place.keeps else None
+        yield case(place, name, good.astype(name), tolerance, kept)
+    kept = np.dtype(float) if place.keeps else None
+    for name in ("int64", "int8", "uint8", "bool"):
+        value = np.rint(good).astype(name)
+        yield case(place, name, value, dtype=kept)
+    yield case(place, "lists", good.tolist())
+    yield case(place, "tuples", tuple(map(tuple, good.tolist())) if good.ndim == 2 else good)
+    yield case(place, "Fortran order", np.asfortranarray(good))
+    yield case(place, "strided", np.repeat(good, 2, axis=-1)[..., ::2])
+    yield case(place, "reversed", good[::-1].copy()[::-1] if good.ndim else good)
+    frozen = good.copy()
+    frozen.flags.writeable = False
+    yield case(place, "read-only", frozen)
+    yield case(place, "a subclass", good.view(Subclass))
+    yield refused(place, "objects", good.astype(object), "object")
+    yield refused(place, "text in an array", good.astype(str), "str|<U")
+    yield refused(place, "text", "three", "str")
+    yield refused(place, "bytes", b"three", "bytes")
+    yield refused(place, "complex", good.astype(complex), "complex")
+    yield refused(place, "dates", np.zeros(good.shape, "M8[s]"), "datetime")
+    yield refused(place, "None", None, "None|alone")
+    yield refused(place, "a dict", {"x": 1.0}, "dict")
+    yield refused(place, "a set", {1.0, 2.0}, "set")
+    yield refused(place, "a generator", iter([1.0]), "iterator|object")
+    yield refused(place, "a ragged list", [[1.0, 2.0], [3.0]], "ragged|list")
+    yield refused(place, "a class", layers.ReLU, "type|object")
+
+
+class Subclass(np.ndarray):
+    """An array of somebody's own kind; its numbers are what counts."""
+
+
+def shape_cases(place):
+    good = place.good
+    rows = np.atleast_2d(good)
+    shapes = {
+        "a number": good.flat[0].item(),
+        "an array without axes": np.array(good.flat[0]),
+        "one number in an array": good.ravel()[:1],
+        "one row": rows[0],
+        "one row as a batch": rows[:1],
+        "the first column": rows[:, :1],
+        "too many columns": np.hstack([rows, rows[:, :1]]),
+        "too few columns": rows[:, 1:],
+        "twice the batch": np.vstack([rows, rows]),
+        "transposed": rows.T,
+        "an axis more, behind": good[..., np.newaxis],
+        "an axis more, in front": good[np.newaxis],
+        "an empty batch": rows[:0],
+        "no columns": rows[:, :0],
+        "nothing": np.zeros(0),
+        "nothing at all": np.zeros((0, 0)),
+    }
+    for name, value in shapes.items():
+        yield case(place, name, value)
+
+
+def number_cases(place):
+    for name, number in {
+        "a NaN": np.nan,
+        "an infinity": np.inf,
+        "minus infinity": -np.inf,
+        "a huge number": 1e308,
+        "a tiny number": 5e-324,
+        "a zero": 0.0,
+        "a minus zero": -0.0,
+        "a negative number": -1.5,
+    }.items():
+        value = np.array(place.good, float)
+        value.flat[0] = number
+        yield case(place, name, value)
+    value = np.array(place.good, float)
+    value.flat[0], value.flat[-1] = np.inf, -np.inf
+    yield case(place, "both infinities", value)
+    yield case(place, "huge numbers", np.full(place.good.shape, 1.7e308))
+
+
+# ---------------------------------------------------------------- nodes and graph
+
+
+def accepted(function, *others):
+    """shape -> whether NumPy's `function` takes an array of that shape in the place of the None."""
+
+    def fits(shape):
+        try:
+            function(*filled(others, np.ones(shape)))
+        except ValueError:
+            return False
+        return True
+
+    return fits
+
+
+def filled(inputs, value):
+    return [value if one is None else one for one in inputs]
+
+
+def has_axis(axis):
+    return lambda shape: axis is None or axis < len(shape)
+
+
+def tie_to_y(dout, x, y):
+    return np.where(x > y, dout, 0.0), np.where(x > y, 0.0, dout)
+
+
+NONZERO = lambda y: not np.any(y == 0)  # noqa: E731
+POSITIVE = lambda x: not np.any(x <= 0)  # noqa: E731
+
+# (name, node, the inputs with None for the one that varies, forward, backward, domain)
+NODES = [
+    ("Add", nodes.Add, (None, Y), np.add, lambda g, x, y: (g, g)),
+    ("Add", nodes.Add, (X, None), np.add, None),
+    ("Subtract", nodes.Subtract, (None, Y), np.subtract, lambda g, x, y: (g, -g)),
+    ("Subtract", nodes.Subtract, (X, None), np.subtract, None),
+    ("Multiply", nodes.Multiply, (None, Y), np.multiply, lambda g, x, y: (g * y, g * x)),
+    ("Multiply", nodes.Multiply, (X, None), np.multiply, None),
+    ("Divide", nodes.Divide, (None, Y), np.divide, lambda g, x, y: (g / y, -g * x / y / y)),
+    ("Divide", nodes.Divide, (X, None), np.divide, None, NONZERO),
+    ("Maximum", nodes.Maximum, (None, Y), np.maximum, tie_to_y),
+    ("Maximum", nodes.Maximum, (X, None), np.maximum, None),
+    (
+        "Power",
+        nodes.Power,
+        (None, Y),
+        np.power,
+        lambda g, x, y: (g * (y * x ** (y - 1)), g * x**y * np.log(x)),
+        POSITIVE,
+    ),
+    ("Power", nodes.Power, (X, None), np.power, None),
+    ("Power(3)", lambda: nodes.Power(3), (None,), lambda x: x**3, lambda g, x: (g * (3 * x**2),)),
+    ("Power(-1)", lambda: nodes.Power(-1), (None,), lambda x: 1 / x, None, NONZERO),
+    ("Power(0.5)", lambda: nodes.Power(0.5), (None,), np.sqrt, None, lambda x: not np.any(x < 0)),
+    ("Negate", nodes.Negate, (None,), np.negative, lambda g, x: (-g,)),
+    ("Exp", nodes.Exp, (None,), np.exp, lambda g, x: (g * np.exp(x),)),
+    ("Log", nodes.Log, (None,), np.log, lambda g, x: (g / x,), POSITIVE),
+    ("MatMul", nodes.MatMul, (None, W), np.matmul, lambda g, x, y: (g @ y.T, x.T @ g)),
+    ("MatMul", nodes.MatMul, (LEFT, None), np.matmul, None),
+    ("Sum", nodes.Sum, (None,), np.sum, lambda g, x: (np.full(x.shape, g),)),
+    ("Sum(0)", lambda: nodes.Sum(0), (None,), lambda x: np.sum(x, 0), lambda g, x: (x * 0 + g,)),
+    ("Sum(1, True)", lambda: nodes.Sum(1, True), (None,), lambda x: np.sum(x, 1, keepdims=True),
+     lambda g, x: (np.repeat(g, x.shape[1], 1),)),
+]  # fmt: skip
+
+
+def node_places():
+    for name, make, inputs, forward, backward, *domain in NODES:
+
+        def made(make=make, inputs=inputs):
+            node = make()
+            node.forward(*filled(inputs, X))
+            return lambda value: node.forward(*filled(inputs, value)), (node,)
+
+        def right(value, forward=forward, inputs=inputs):
+            return forward(*filled(inputs, value))
+
+        side = " y" if len(inputs) == 2 and inputs[1] is None else " x"
+        more = {"domain": domain[0]} if domain else {}
+        plain = name.partition("(")[0]
+        fits = has_axis(make().axis) if plain == "Sum" else accepted(forward, *inputs)
+        yield Place(
+            f"{name}.forward{side}", made, X, right, plain, fits, keeps=len(inputs) == 1, **more
+        )
+        if backward is not None:
+            yield backward_place(name, make, filled(inputs, X), forward, backward)
+
+
+def backward_place(name, make, inputs, forward, backward):
+    out = forward(*inputs)
+
+    def made():
+        node = make()
+        node.forward(*inputs)
+        return node.backward, (node,)
+
+    return Place(
+        f"{name}.backward dout", made, np.array(out - 0.3), lambda g: backward(g, *inputs),
+        name.partition("(")[0], lambda shape: shape == np.shape(out),
+    )  # fmt: skip
+
+
+OPERATORS = {
+    "Variable + array": (lambda v, a: v + a, lambda a: X + a),
+    "array + Variable": (lambda v, a: a + v, lambda a: X + a),
+    "Variable - array": (lambda v, a: v - a, lambda a: X - a),
+    "array - Variable": (lambda v, a: a - v, lambda a: a - X),
+    "Variable * array": (lambda v, a: v * a, lambda a: X * a),
+    "array * Variable": (lambda v, a: a * v, lambda a: X * a),
+    "array / Variable": (lambda v, a: a / v, lambda a: a / X),
+    "maximum y": (graph.maximum, lambda a: np.maximum(X, a)),
+}
+FUNCTIONS = {
+    "exp": (graph.exp, np.exp, {}),
+    "log": (graph.log, np.log, {"domain": POSITIVE}),
+    "sum_": (graph.sum_, np.sum, {}),
+    "relu": (graph.relu, lambda x: np.maximum(x, 0), {}),
+    "sigmoid": (graph.sigmoid, lambda x: sigmoid(x), {}),
+    "tanh": (graph.tanh, lambda x: written_out_tanh(x), {}),
+}
+SAYS_VARIABLE = "Variable|Add|Subtract|Multiply|Divide|Maximum"
+
+
+def graph_places():
+    for name, (function, formula) in OPERATORS.items():
+
+        def made(function=function):
+            v = Variable(X)
+            return lambda value: function(v, value).value, (v,)
+
+        yield Place(name, made, Y, formula, SAYS_VARIABLE, accepted(np.add, X, None))
+    for name, (function, formula, more) in FUNCTIONS.items():
+
+        def made_function(function=function):
+            return lambda value: function(value).value, ()
+
+        yield Place(f"graph.{name}", made_function, X, formula, "Variable|Log", **more)
+
+    def made_matmul():
+        return lambda value: graph.matmul(value, W).value, ()
+
+    yield Place("graph.matmul x", made_matmul, X, lambda x: x @ W, "MatMul|Variable", accepted(np.matmul, None, W))  # fmt: skip
+
+    def made_variable():
+        return lambda value: Variable(value).value, ()
+
+    yield Place("Variable value", made_variable, X, lambda x: x, "Variable", keeps=True)
+
+    def made_backward():
+        v = Variable(X)
+        out = v * Y
+
+        def run(dout):
+            out.backward(dout)
+            return v.grad
+
+        return run, (v, out)
+
+    yield Place(
+        "Variable.backward dout", made_backward, X, lambda g: g * Y, "backward",
+        lambda shape: shape == X.shape,
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- layers
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def written_out_tanh(x):
+    """As its nodes have it: for moderate numbers."""
+    return (np.exp(x) - np.exp(-x)) / (np.exp(x) + np.exp(-x))
+
+
+LAYERS = {
+    "ReLU": (layers.ReLU, lambda x: np.maximum(x, 0), lambda g, x: np.where(x > 0, g, 0)),
+    "Sigmoid": (layers.Sigmoid, sigmoid, lambda g, x: g * sigmoid(x) * (1 - sigmoid(x))),
+    "Tanh": (layers.Tanh, np.tanh, lambda g, x: g * (1 - np.tanh(x) ** 2)),
+    "Affine": (lambda: layers.Affine(W, B), lambda x: x @ W + B, lambda g, x: g @ W.T),
+}
+CENTRED = X - 1.2  # on both sides of a gate
+
+
+def layer_places():
+    for name, (make, forward, backward) in LAYERS.items():
+        affine = name == "Affine"
+        fits = (lambda s: len(s) in (1, 2) and s[-1] == D) if affine else (lambda s: True)
+
+        def made(make=make):
+            layer = make()
+            layer.forward(CENTRED)
+            return layer.forward, (layer,)
+
+        yield Place(f"{name}.forward x", made, CENTRED, forward, name, fits, keeps=not affine)
+
+        def made_backward(make=make):
+            layer = make()
+            layer.forward(CENTRED)
+            return layer.backward, (layer,)
+
+        out = forward(CENTRED)
+        yield Place(
+            f"{name}.backward dout", made_backward, out - 0.1,
+            lambda g, backward=backward: backward(g, CENTRED), name,
+            lambda shape, out=out: shape == out.shape,
+        )  # fmt: skip
+    yield from parameter_places()
+    yield from expand_places()
+
+
+def parameter_places():
+    def made_W():
+        return lambda value: layers.Affine(value, B).forward(X), ()
+
+    def made_b():
+        return lambda value: layers.Affine(W, value).forward(X), ()
+
+    def assigned():
+        layer = layers.Affine(W, B)
+        layer.forward(X)
+
+        def run(value):
+            kept = layer.params["W"]
+            layer.params["W"] = value
+            try:
+                return layer.forward(X)
+            except Exception:
+                layer.params["W"] = kept
+                raise
+
+        return run, (layer,)
+
+    def fits_W(shape):
+        return len(shape) == 2 and shape == (D, M)
+
+    yield Place("Affine W", made_W, W, lambda w: X @ w + B, "Affine", fits_W)
+    yield Place("Affine b", made_b, B, lambda b: X @ W + b, "Affine", lambda shape: shape == (M,))
+    yield Place("Affine.params W", assigned, W, lambda w: X @ w + B, "Affine", fits_W)
+
+
+def expand_places():
+    for name, (make, forward, _) in LAYERS.items():
+        forward = written_out_tanh if name == "Tanh" else forward
+
+        def made(make=make):
+            return lambda value: make().expand(value).value, ()
+
+        fits = accepted(np.matmul, None, W) if name == "Affine" else (lambda s: True)
+        yield Place(f"{name}.expand x", made, CENTRED, forward, "Variable|MatMul|Add|Affine", fits)
+
+
+# ---------------------------------------------------------------- losses
+
+
+def log_softmax(a):
+    shifted = a - a.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def entropy(a, t=ONE_HOT):
+    terms = np.where(t == 0, 0.0, -t * log_softmax(a))
+    return terms.sum() / (1 if a.ndim == 1 else len(a))
+
+
+def half_square(y, t):
+    return 0.5 * np.sum((y - t) ** 2)
+
+
+def are_scores(a):
+    return not (np.any(np.isnan(a)) or np.any(a == np.inf)) and bool(
+        np.all(np.max(a, axis=-1) > -np.inf)
+    )
+
+
+def are_distributions(t):
+    with np.errstate(over="ignore"):
+        return bool(np.all(t >= 0) and np.all(abs(t.sum(-1) - 1) < 1e-9))
+
+
+def are_finite(x):
+    return bool(np.all(np.isfinite(x)))
+
+
+def of_scores(shape):
+    return shape == (N, C)
+
+
+ENTROPIES = {
+    "cross_entropy": lambda: losses.cross_entropy,
+    "SoftmaxWithLoss.forward": lambda: losses.SoftmaxWithLoss().forward,
+}
+SQUARES = {
+    "sum_squared_error": (lambda: losses.sum_squared_error, 1),
+    "IdentityWithLoss.forward": (lambda: losses.IdentityWithLoss().forward, N),
+}  # fmt: skip
+
+
+def loss_places():
+    def made_softmax():
+        return losses.softmax, ()
+
+    yield Place(
+        "softmax a", made_softmax, X, lambda a: np.exp(log_softmax(a)), "softmax",
+        lambda shape: len(shape) > 0 and shape[-1] > 0, are_scores, True,
+    )  # fmt: skip
+    for name, make in ENTROPIES.items():
+
+        def made(make=make):
+            function = make()
+            return lambda a: function(a, ONE_HOT), owner_of(function)
+
+        def made_t(make=make):
+            function = make()
+            return lambda t: function(X, t), owner_of(function)
+
+        yield Place(f"{name} a", made, X, entropy, name.partition(".")[0], of_scores, are_scores)
+        yield Place(f"{name} t", made_t, SHARES, lambda t: entropy(X, t), name.partition(".")[0], of_scores, are_distributions)  # fmt: skip
+    for name, (make, share) in SQUARES.items():
+
+        def made_y(make=make):
+            function = make()
+            return lambda y: function(y, Y), owner_of(function)
+
+        def made_target(make=make):
+            function = make()
+            return lambda t: function(X, t), owner_of(function)
+
+        says = name.partition(".")[0]
+        yield Place(f"{name} y", made_y, X, lambda y, n=share: half_square(y, Y) / n, says, of_scores, are_finite)  # fmt: skip
+        yield Place(f"{name} t", made_target, Y, lambda t, n=share: half_square(X, t) / n, says, of_scores, are_finite)  # fmt: skip
+    for make in (losses.SoftmaxWithLoss, losses.IdentityWithLoss):
+        yield dout_place(make)
+    yield from written_out()
+
+
+def written_out():
+    """`expand` of a loss: a graph, which lets numbers through, of targets, which must make sense."""
+    kinds = {
+        losses.SoftmaxWithLoss: (SHARES, lambda a, t: -np.sum(t * log_softmax(a)) / N),
+        losses.IdentityWithLoss: (Y, lambda a, t: half_square(a, t) / N),
+    }
+    for kind, (t, formula) in kinds.items():
+
+        def made(kind=kind, t=t):
+            return lambda a: kind().expand(a, t).value, ()
+
+        def made_t(kind=kind):
+            return lambda targets: kind().expand(X, targets).value, ()
+
+        name = kind.__name__
+        domain = are_distributions if name == "SoftmaxWithLoss" else (lambda t: True)
+        yield Place(f"{name}.expand a", made, X, lambda a, f=formula, t=t: f(a, t), f"{name}|Variable", of_scores)  # fmt: skip
+        yield Place(f"{name}.expand t", made_t, t, lambda t, f=formula: f(X, t), name, of_scores, domain)  # fmt: skip
+
+
+SHARES = np.array([[0.5, 0.25, 0.125, 0.125], [0.0, 1.0, 0.0, 0.0], [0.0, 0.5, 0.5, 0.0]])
+
+
+def owner_of(function):
+    owner = getattr(function, "__self__", None)
+    return () if owner is None else (owner,)
+
+
+def dout_place(make):
+    loss = make()
+    loss.forward(X, SHARES)
+    unit = loss.backward(1.0)
+
+    def made():
+        loss = make()
+        loss.forward(X, SHARES)
+        return loss.backward, (loss,)
+
+    return Place(
+        f"{make.__name__}.backward dout", made, np.array(0.7), lambda g: g * unit, make.__name__,
+        lambda shape: np.prod(shape) == 1,
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- networks and numerical gradients
+
+
+def a_network():
+    """Affine, ReLU, Affine, softmax with loss: 4 -> 2 -> 4, its parameters the same each time."""
+    made = [layers.Affine(W.copy(), B.copy()), layers.ReLU(), layers.Affine(-W.T, np.full(C, 0.1))]
+    network = Network(dict(zip(["Affine1", "ReLU1", "Affine2"], made, strict=True)), losses.SoftmaxWithLoss())  # fmt: skip
+    network.gradient(CENTRED, [0, 1, 2])
+    return network
+
+
+def a_scores(x):
+    return np.maximum(x @ W + B, 0) @ -W.T + 0.1
+
+
+def a_gradient(x):
+    """The gradient of the loss by the parameters, written out once more."""
+    hidden = x @ W + B
+    da = (np.exp(log_softmax(a_scores(x))) - ONE_HOT) / N
+    dh = np.where(hidden > 0, da @ -W, 0.0)
+    kept = np.maximum(hidden, 0)
+    return {
+        "Affine1.W": x.T @ dh, "Affine1.b": dh.sum(0),
+        "Affine2.W": kept.T @ da, "Affine2.b": da.sum(0),
+    }  # fmt: skip
+
+
+def parameters(network):
+    return [network.params, {name: getattr(layer, "grads", {}) for name, layer in network.layers.items()}]  # fmt: skip
+
+
+NETWORK = {
+    "predict": (lambda net, x: net.predict(x), a_scores),
+    "loss": (lambda net, x: net.loss(x, ONE_HOT), lambda x: entropy(a_scores(x))),
+    "gradient": (lambda net, x: net.gradient(x, ONE_HOT), a_gradient),
+    "accuracy": (
+        lambda net, x: net.accuracy(x, ONE_HOT),
+        lambda x: np.mean(a_scores(x).argmax(1) == ONE_HOT.argmax(1)),
+    ),
+}
+
+
+def scores_are_scores(x):
+    with np.errstate(all="ignore"):
+        return are_scores(a_scores(x))
+
+
+def scores_are_numbers(x):
+    with np.errstate(all="ignore"):
+        return not np.isnan(a_scores(x)).any()
+
+
+NUMBERS_WANTED = {"accuracy": scores_are_numbers}  # an infinite score is the largest, NaN is none
+
+
+def network_places():
+    for name, (function, formula) in NETWORK.items():
+
+        def made(function=function):
+            network = a_network()
+            return lambda x: function(network, x), parameters(network)
+
+        predicts = name == "predict"
+        fits = (lambda s: len(s) in (1, 2) and s[-1] == D) if predicts else of_scores
+        domain = {} if predicts else {"domain": NUMBERS_WANTED.get(name, scores_are_scores)}
+        yield Place(f"Network.{name} x", made, CENTRED, formula, "Affine|Loss|cross_entropy|accuracy", fits, **domain)  # fmt: skip
+
+    def made_numeric():
+        return lambda x: numerical_gradient(plain_sum, x, 0.5), ()
+
+    yield Place("numerical_gradient x", made_numeric, X, slopes_of_sum, "numerical_gradient")
+
+
+def plain_sum(x):
+    with np.errstate(all="ignore"):
+        return float(np.sum(x, dtype=np.float64))
+
+
+def slopes_of_sum(x):
+    """(f(x + h) - f(x - h)) / 2h with h = 0.5: exact but for numbers so large that h is lost in them."""
+    slopes = np.empty(x.shape)
+    for index in np.ndindex(x.shape):
+        nudge = np.zeros(x.shape)
+        nudge[index] = 0.5
+        slopes[index] = plain_sum(x + nudge) - plain_sum(x - nudge)
+    return slopes
+
+
+def cases():
+    for places in (node_places, graph_places, layer_places, loss_places, network_places):
+        for place in places():
+            yield from array_cases(place)

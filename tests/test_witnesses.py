@@ -1,0 +1,265 @@
+"""Second witnesses: PyTorch, JAX, SciPy and the complex step differentiate the same things, and agree.
+
+None of them is needed by the package. `make witnesses` puts them into an environment of their own and
+runs this file there; where one is absent, its tests say so and are skipped.
+"""
+
+import numpy as np
+import pytest
+
+from chainrule import layers, losses, nodes
+from chainrule.network import Network
+
+SEEDS = range(12)
+ABSENT = "{} is not installed here: `make witnesses` runs this test"
+
+
+class Torch:
+    """PyTorch's own functions, and its reverse mode."""
+
+    def __init__(self):
+        self.library = pytest.importorskip("torch", reason=ABSENT.format("PyTorch"))
+        for name in ("exp", "log", "maximum", "matmul", "sigmoid", "tanh", "relu", "log_softmax"):
+            setattr(self, name, getattr(self.library, name))
+
+    def differentiate(self, function, inputs, dout):
+        """The value of the function, and one gradient an input."""
+        tensors = [self.library.tensor(x, requires_grad=True) for x in inputs]
+        out = function(self, *tensors)
+        out.backward(self.library.tensor(dout, dtype=out.dtype))
+        return out.detach().numpy(), [tensor.grad.numpy() for tensor in tensors]
+
+
+class Jax:
+    """JAX's own functions, in double precision, and its vector-Jacobian product."""
+
+    def __init__(self):
+        self.library = pytest.importorskip("jax", reason=ABSENT.format("JAX"))
+        self.library.config.update("jax_enable_x64", True)
+        for name in ("exp", "log", "maximum", "matmul", "tanh"):
+            setattr(self, name, getattr(self.library.numpy, name))
+        for name in ("sigmoid", "relu", "log_softmax"):
+            setattr(self, name, getattr(self.library.nn, name))
+
+    def differentiate(self, function, inputs, dout):
+        out, back = self.library.vjp(lambda *arrays: function(self, *arrays), *inputs)
+        return np.asarray(out), [np.asarray(gradient) for gradient in back(np.asarray(dout))]
+
+
+@pytest.fixture(scope="module", params=[Torch, Jax], ids=["PyTorch", "JAX"])
+def witness(request):
+    return request.param()
+
+
+def agree(got, wanted, tolerance=1e-10):
+    assert np.shape(got) == np.shape(wanted)
+    difference = np.linalg.norm(np.asarray(got) - np.asarray(wanted))
+    assert (
+        difference <= tolerance * np.linalg.norm(wanted) + 1e-14
+    )  # of one class the gradient is 0
+
+
+# ---------------------------------------------------------------- nodes and layers
+
+
+def pair(rng):
+    shape = tuple(rng.integers(1, 6, rng.integers(1, 4)))
+    other = tuple(1 if rng.integers(3) == 0 else size for size in shape)[rng.integers(len(shape)) :]
+    return rng.uniform(0.5, 3, shape), rng.uniform(0.5, 3, other)
+
+
+def one(rng):
+    return (rng.normal(size=tuple(rng.integers(1, 6, rng.integers(1, 4)))) * 3,)
+
+
+def positive(rng):
+    return tuple(np.abs(x) + 0.1 for x in one(rng))
+
+
+def factors(rng):
+    N, D, M = rng.integers(1, 8, 3)
+    return rng.normal(size=(N, D)), rng.normal(size=(D, M))
+
+
+def stacks(rng):
+    stack, N, D, M = rng.integers(1, 5, 4)
+    return rng.normal(size=(stack, N, D)), rng.normal(size=(D, M))
+
+
+# name -> (how to make the piece, its inputs, the same function of a witness w)
+PIECES = {
+    "Add": (nodes.Add, pair, lambda w, x, y: x + y),
+    "Subtract": (nodes.Subtract, pair, lambda w, x, y: x - y),
+    "Multiply": (nodes.Multiply, pair, lambda w, x, y: x * y),
+    "Divide": (nodes.Divide, pair, lambda w, x, y: x / y),
+    "Power": (nodes.Power, pair, lambda w, x, y: x**y),
+    "Power(3)": (lambda: nodes.Power(3), one, lambda w, x: x**3),
+    "Negate": (nodes.Negate, one, lambda w, x: -x),
+    "Exp": (nodes.Exp, one, lambda w, x: w.exp(x)),
+    "Log": (nodes.Log, positive, lambda w, x: w.log(x)),
+    "Maximum": (nodes.Maximum, pair, lambda w, x, y: w.maximum(x, y)),
+    "MatMul": (nodes.MatMul, factors, lambda w, x, y: w.matmul(x, y)),
+    "MatMul of stacks": (nodes.MatMul, stacks, lambda w, x, y: w.matmul(x, y)),
+    "Sum": (nodes.Sum, one, lambda w, x: x.sum()),
+    "Sum(0)": (lambda: nodes.Sum(0), one, lambda w, x: x.sum(0)),
+    "ReLU": (layers.ReLU, one, lambda w, x: w.relu(x)),
+    "Sigmoid": (layers.Sigmoid, one, lambda w, x: w.sigmoid(x)),
+    "Tanh": (layers.Tanh, one, lambda w, x: w.tanh(x)),
+}
+
+
+@pytest.mark.parametrize("name", PIECES)
+def test_a_second_witness_agrees_on_every_node_and_layer(witness, name):
+    make, draw, same = PIECES[name]
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        piece, inputs = make(), draw(rng)
+        out = piece.forward(*inputs)
+        dout = rng.normal(size=np.shape(out))
+        back = piece.backward(dout if np.ndim(out) else float(dout))
+        value, gradients = witness.differentiate(same, inputs, dout)
+        agree(out, value)
+        back = back if isinstance(back, tuple) else (back,)
+        for got, wanted in zip(back, gradients, strict=True):
+            agree(got, wanted)
+
+
+def test_a_second_witness_agrees_on_affine_and_its_parameters(witness):
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        (x, W), b = factors(rng), rng.normal(size=0)
+        b = rng.normal(size=W.shape[1])
+        layer = layers.Affine(W, b)
+        out = layer.forward(x)
+        dout = rng.normal(size=out.shape)
+        dx = layer.backward(dout)
+        value, gradients = witness.differentiate(lambda w, x, W, b: x @ W + b, (x, W, b), dout)
+        agree(out, value)
+        for got, wanted in zip((dx, layer.grads["W"], layer.grads["b"]), gradients, strict=True):
+            agree(got, wanted)
+
+
+# ---------------------------------------------------------------- losses and networks
+
+
+def cross_entropy(w, a, t):
+    return -(t * w.log_softmax(a, -1)).sum() / a.shape[0]
+
+
+def half_square(w, a, t):
+    return ((a - t) ** 2).sum() / (2 * a.shape[0])
+
+
+LOSSES = {
+    "cross_entropy": (losses.SoftmaxWithLoss, cross_entropy),
+    "half_square": (losses.IdentityWithLoss, half_square),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_second_witness_agrees_on_both_losses(witness, name):
+    make, same = LOSSES[name]
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        N, C = rng.integers(1, 8, 2)
+        a, t = rng.normal(size=(N, C)) * 5, rng.dirichlet(np.ones(C), N)
+        loss, dout = make(), rng.normal()
+        value, (da, _) = witness.differentiate(same, (a, t), dout)
+        assert loss.forward(a, t) == pytest.approx(float(value), rel=1e-10)
+        agree(loss.backward(dout), da)
+
+
+ACTIVATIONS = {"relu": layers.ReLU, "sigmoid": layers.Sigmoid, "tanh": layers.Tanh}
+
+
+def random_network(seed):
+    """(network, the names of its activations, x, t), its parameters in order of the layers."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 9, rng.integers(2, 6))
+    named = [list(ACTIVATIONS)[k] for k in rng.integers(3, size=len(sizes) - 1)]
+    made = {}
+    for k, name in enumerate(named):
+        shape = sizes[k], sizes[k + 1]
+        made[f"Affine{k}"] = layers.Affine(rng.normal(size=shape), rng.normal(size=shape[1]))
+        made[name + str(k)] = ACTIVATIONS[name]()
+    N = rng.integers(1, 7)
+    t = rng.dirichlet(np.ones(sizes[-1]), N)
+    loss = LOSSES[list(LOSSES)[seed % 2]][0]()
+    return Network(made, loss), named, rng.normal(size=(N, sizes[0])), t
+
+
+def scores(w, named, x, params):
+    for k, name in enumerate(named):
+        x = getattr(w, name)(x @ params[2 * k] + params[2 * k + 1])
+    return x
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_second_witness_agrees_on_random_networks(witness, seed):
+    network, named, x, t = random_network(seed)
+    same = LOSSES[list(LOSSES)[seed % 2]][1]
+
+    def whole(w, t, *params):
+        start = w.library.tensor(x) if hasattr(w.library, "tensor") else x
+        return same(w, scores(w, named, start, params), t)
+
+    value, (_, *wanted) = witness.differentiate(whole, (t, *network.params.values()), 1.0)
+    assert network.loss(x, t) == pytest.approx(float(value), rel=1e-10)
+    for got, gradient in zip(network.gradient(x, t).values(), wanted, strict=True):
+        agree(got, gradient)
+
+
+# ---------------------------------------------------------------- SciPy and the complex step
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_scipy_agrees_on_random_networks(seed):
+    reason = ABSENT.format("SciPy")
+    optimize = pytest.importorskip("scipy.optimize", reason=reason)
+    network, _, x, t = random_network(seed)
+    params = list(network.params.values())
+    ends = np.cumsum([array.size for array in params])
+
+    def put(flat):
+        for array, part in zip(params, np.split(flat, ends[:-1]), strict=True):
+            array[...] = part.reshape(array.shape)
+
+    def loss(flat):
+        put(flat)
+        return network.loss(x, t)
+
+    def gradient(flat):
+        put(flat)
+        return np.concatenate([grad.ravel() for grad in network.gradient(x, t).values()])
+
+    start = np.concatenate([array.ravel() for array in params])
+    size = np.linalg.norm(gradient(start))
+    assert optimize.check_grad(loss, gradient, start) <= 1e-5 * (1 + size)  # one-sided differences
+
+
+class Complex:
+    """Numbers with an imaginary part of 1e-200: it carries the derivative, without any subtraction."""
+
+    library = None
+    relu = staticmethod(lambda x: np.where(x.real > 0, x, 0))
+    tanh = staticmethod(np.tanh)
+    sigmoid = staticmethod(lambda x: 1 / (1 + np.exp(-x)))
+
+    @staticmethod
+    def log_softmax(a, axis):
+        shifted = a - a.real.max(axis=axis, keepdims=True)
+        return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_complex_step_agrees_on_random_networks(seed):
+    network, named, x, t = random_network(seed)
+    same = LOSSES[list(LOSSES)[seed % 2]][1]
+    params = [array.astype(complex) for array in network.params.values()]
+    for array, gradient in zip(params, network.gradient(x, t).values(), strict=True):
+        found = np.empty(array.shape)
+        for index in np.ndindex(array.shape):
+            array[index] += 1e-200j
+            found[index] = same(Complex, scores(Complex, named, x, params), t).imag / 1e-200
+            array[index] = array[index].real
+        agree(gradient, found)
