@@ -44,7 +44,7 @@ def numerical(seconds):
     (P0, r0), *_, (P1, r1) = points
     power = log(r1 / r0) / log(P1 / P0)
     head = ["parameters P", "a forward", "gradient / forward", "numerical gradient"]
-    head += ["of 2P forwards", "numerical / backprop"]
+    head += ["of 2P forwards", "numerical / backpropagation"]
     return (
         table(head, rows)
         + f"\n\nBatches of {samples}. The last column grows as P to the power {power:.2f}."
@@ -119,7 +119,7 @@ def processes(seconds):
     ratio = seen["chainrule.network"][0] / seen["numpy"][0]
     peak = int(subprocess.run([sys.executable, "-c", RUN], capture_output=True, text=True).stdout)
     rows = [
-        ["import numpy", in_units(seen["numpy"][0])],
+        ["`import numpy`", in_units(seen["numpy"][0])],
         [
             "import chainrule.network",
             f"{in_units(seen['chainrule.network'][0])}, {ratio:.2f} times that",
