@@ -23,7 +23,7 @@ def page(seconds):
     timing.one_core()
     return f"""# How fast the package is
 
-These tables are written by `make bench`; nobody typed a number. Measured on: {timing.machine()}.
+These tables are written by `make bench`; nobody typed a number. Measured on: `{timing.machine()}`.
 Everything in one table ran side by side, in turns of a few milliseconds, on one core, with NumPy's own
 choice of matrix kernels. A figure is the median; in brackets stands the range of the middle nine in ten.
 
