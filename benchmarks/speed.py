@@ -1,7 +1,7 @@
 """All of the package's speed in one run: `make bench` writes the page of the book that shows it.
 
 python benchmarks/speed.py                  measure, print
-python benchmarks/speed.py --write          and write book/reference/speed.md
+python benchmarks/speed.py --write          and write book/reference/speed.md and README.md's table
 python benchmarks/speed.py --quick          a minute, for a look while you work
 """
 
@@ -15,12 +15,13 @@ import costs
 import scalar_graph
 import training_step
 
-PAGE = Path(__file__).parents[1] / "book" / "reference" / "speed.md"
+ROOT = Path(__file__).parents[1]
+PAGE, README = ROOT / "book" / "reference" / "speed.md", ROOT / "README.md"
+MARKS = "<!-- written by make bench -->\n", "<!-- until here -->"
 
 
-def page(seconds):
-    """The page, as Markdown; `seconds` a contender table."""
-    timing.one_core()
+def page(steps, seconds):
+    """The page, as Markdown: `steps` is the first table, `seconds` what each further one may take."""
     return f"""# How fast the package is
 
 These tables are written by `make bench`; nobody typed a number. Measured on: `{timing.machine()}`.
@@ -34,7 +35,7 @@ that no way of computing the gradient can avoid. All other columns are multiples
 checks nothing and overwrites its gradients. `chainrule` is what this book's readers run: `Network.gradient`
 and `SGD.update`, with every shape checked, and no array overwritten that was handed out.
 
-{training_step.measure(seconds)}
+{steps}
 
 ## The scalar graph
 
@@ -53,12 +54,23 @@ in all.
 """
 
 
+def into_readme(steps):
+    before, _, rest = README.read_text(encoding="utf-8").partition(MARKS[0])
+    _, mark, after = rest.partition(MARKS[1])
+    text = f"`{timing.machine()}`\n\n{steps}\n\n"
+    README.write_text(before + MARKS[0] + text + mark + after, encoding="utf-8")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="about a minute")
     parser.add_argument("--write", action="store_true", help="write the page of the book")
     wanted = parser.parse_args()
-    text = page(1 if wanted.quick else 12)
+    seconds = 1 if wanted.quick else 12
+    timing.one_core()
+    steps = training_step.measure(seconds)
+    text = page(steps, seconds)
     print(text)
     if wanted.write:
         PAGE.write_text(text, encoding="utf-8")
+        into_readme(steps)
