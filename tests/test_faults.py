@@ -78,7 +78,8 @@ def test_a_fault_in_a_page_fails_its_test(fault, failed_on_the_site):
 
 def test_no_other_page_fails(failed_on_the_site):
     failed, said = failed_on_the_site
-    assert len(failed) == len(SITE_FAULTS), said
+    pages = {page for _, _, page in (name.partition("[") for name in failed)}
+    assert pages == {f"book/p{k}.html]" for k in range(len(SITE_FAULTS))}, said
     assert "[book/index.html]" not in said
 
 
@@ -156,6 +157,7 @@ def compared(tmp_path_factory):
 def test_nbval_sees_a_stale_output_and_a_cell_that_raises(cell, fails, compared):
     code, said = compared
     assert code == 1
+    cell += 1  # the first is for Colab: `normalise` puts it there
     assert (f"Cell {cell}" in "".join(re.findall(r"^FAILED.*", said, re.MULTILINE))) == fails, said
 
 
