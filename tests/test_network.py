@@ -2,6 +2,7 @@
 
 import gc
 import signal
+import sys
 import threading
 from collections import OrderedDict
 from itertools import islice
@@ -337,3 +338,18 @@ def test_a_layer_that_is_gone_is_forgotten():
         net().gradient(*batch())
     gc.collect()
     assert len(Network.passes) <= before
+
+
+def test_a_large_parameter_is_moved_in_blocks_to_the_same_numbers():
+    rng = np.random.default_rng(0)
+    for shape in [(1000, 300), (300_000,), (3, 100_000)]:
+        W, gradient = rng.normal(size=shape), rng.normal(size=shape)
+        wanted = W - 0.5 * gradient
+        SGD(0.5).update({"W": W}, {"W": gradient})
+        np.testing.assert_array_equal(W, wanted)
+
+
+def test_training_without_a_progress_bar_installed_goes_on(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    records = train(net(), batch(), rng=np.random.default_rng(0), updates=2)
+    assert [record.step for record in records] == [1, 2]
