@@ -5,13 +5,15 @@ SHELL := bash
 
 PYTHON ?= python3
 VENV := .venv
+PEERS := .venv-peers
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SITE := _build/html/index.html
 CHAPTERS := $(sort $(wildcard book/*.ipynb book/reference/*.ipynb))
 SOURCES := $(shell find book src _theme third_party -type f -not -path '*/.ipynb_checkpoints/*' -not -path '*/__pycache__/*' -not -path '*.egg-info/*')
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+# The longest file, test_access.py, is the first: so the other worker is not idle at the end.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 WITNESSES := torch==2.13.0 jax scipy numpy pytest
 SCHEMA := $(BIN)/check-jsonschema --quiet --builtin-schema vendor
 # Wheels alone: to build a package from its source would run what its build asks for, unpinned.
@@ -23,7 +25,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export PYTHONHASHSEED := 0
 
-.PHONY: help env book test unit nbval binder bad-inputs witnesses coverage mutants reproducible links bench zoo lint format notebooks lock upgrade serve clean
+.PHONY: help env book test unit nbval binder bad-inputs witnesses coverage mutants reproducible links bench bench-quick zoo lint format notebooks lock upgrade serve clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */ /' | while read -r name what; do printf '%-13s%s\n' "$$name" "$$what"; done
@@ -98,9 +100,20 @@ reproducible: book  ## build the book a second time, and compare every byte
 	diff -rq --exclude=00_why_not_nudge.html --exclude=searchindex.js _build/html .building/_build/html
 	rm -rf .building
 
-bench: book  ## measure how heavy and how quick figures and pages are
+bench: book $(PEERS)/.ready  ## measure figures, pages and the package beside its peers; writes the book's page of it
 	$(BIN)/python benchmarks/stepper.py
 	$(BIN)/python benchmarks/pages.py
+	PYTHONPATH=src $(PEERS)/bin/python benchmarks/speed.py --write
+
+bench-quick: $(PEERS)/.ready  ## the package beside its peers, in about a minute
+	PYTHONPATH=src $(PEERS)/bin/python benchmarks/speed.py --quick
+
+$(PEERS)/.ready: benchmarks/requirements.txt
+	@echo "Making an environment for the peers in $(PEERS): a few minutes."
+	rm -rf $(PEERS)
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip --quiet --disable-pip-version-check install --only-binary :all: -r benchmarks/requirements.txt
+	touch $@
 
 zoo: $(READY)  ## measure the bug zoo on MNIST anew, half an hour: make zoo MNIST=folder
 	$(BIN)/python benchmarks/zoo.py $(or $(MNIST),$(error Say where the four files of MNIST are: make zoo MNIST=folder))
@@ -134,4 +147,4 @@ serve: $(SITE)  ## serve the built book on http://localhost:8000
 	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html
 
 clean:  ## remove what was built, and the environment
-	rm -rf _build .building $(VENV) .witnesses .mutants .pytest_cache .ruff_cache .hypothesis src/chainrule.egg-info
+	rm -rf _build .building $(VENV) $(PEERS) .witnesses .mutants .pytest_cache .ruff_cache .hypothesis src/chainrule.egg-info

@@ -50,7 +50,11 @@ def settle(page, scheme):
     page.wait_for_function(
         "(scheme) => (document.documentElement.dataset.theme ?? scheme) === scheme", arg=scheme
     )
-    page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished)).then(() => {})")
+    page.wait_for_function(  # the theme gives what scrolls a tab stop, a moment after the window changes
+        """() => [...document.querySelectorAll("pre, .cell_output > .output")].every(
+            (one) => one.scrollWidth <= one.clientWidth || one.tabIndex === 0)"""
+    )
+    page.evaluate("document.getAnimations().forEach((one) => one.cancel())")  # one may never finish
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -78,9 +78,8 @@ def test_a_fault_in_a_page_fails_its_test(fault, failed_on_the_site):
 
 def test_no_other_page_fails(failed_on_the_site):
     failed, said = failed_on_the_site
-    pages = {page for _, _, page in (name.partition("[") for name in failed)}
+    pages = {name.partition("[")[2] for name in failed}
     assert pages == {f"book/p{k}.html]" for k in range(len(SITE_FAULTS))}, said
-    assert "[book/index.html]" not in said
 
 
 # ---------------------------------------------------------------- chapters
@@ -133,6 +132,10 @@ def test_a_picture_that_is_missing_or_says_nothing_is_seen(tmp_path):
     assert chapter_checks.unhappy_images(path) == ["gone.svg", "there.svg"]
 
 
+# The normal form puts Colab's cell behind the first one.
+FAILING = {0: False, 1: False, 2: True, 3: True, 4: True, 5: False}
+
+
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory):
     """What nbval says of a chapter with a stale output, a cell that raises, and two good cells."""
@@ -153,7 +156,7 @@ def compared(tmp_path_factory):
     return run("pytest", "-q", "-rf", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider", str(folder), cwd=folder)  # fmt: skip
 
 
-@pytest.mark.parametrize(("cell", "fails"), list(enumerate([False, True, True, True, False])))
+@pytest.mark.parametrize(("cell", "fails"), FAILING.items())
 def test_nbval_sees_a_stale_output_and_a_cell_that_raises(cell, fails, compared):
     code, said = compared
     assert code == 1

@@ -57,11 +57,15 @@ def half_square(y, t, where):
     difference = y - t
     total = 0.5 * float(np.vdot(difference, difference))
     if not math.isfinite(total):
-        for name, array in {"y": y, "t": t}.items():
-            odd = array[~np.isfinite(array)]
-            if odd.size:
-                raise ValueError(f"{where} wants finite numbers, got {odd[0]} in {name}")
+        all_finite(y, "y", where), all_finite(t, "t", where)
     return total
+
+
+def all_finite(array, name, where):
+    odd = array[~np.isfinite(array)]
+    if odd.size:
+        raise ValueError(f"{where} wants finite numbers, got {odd[0]} in {name}")
+    return array
 
 
 class SoftmaxWithLoss:
@@ -141,9 +145,11 @@ class IdentityWithLoss:
         dout = loss_upstream(self, dout)
         return (self.y - self.t) * (dout / batch_size(self.y))
 
+    @quiet
     def expand(self, a, t):
         a = as_variable(a)
-        t = Variable(same_shape(t, scores(a.value, "IdentityWithLoss"), "IdentityWithLoss"), "t")
+        t = same_shape(t, scores(a.value, "IdentityWithLoss"), "IdentityWithLoss")
+        t = Variable(t, "t")
         return sum_((a - t) ** 2) / (2.0 * batch_size(a.value))
 
 

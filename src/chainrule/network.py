@@ -7,7 +7,6 @@ it, and `gradcheck`, which you may read next, proves it.
 from collections import OrderedDict
 from collections.abc import Mapping
 from operator import is_ as is_same
-from weakref import finalize
 
 import numpy as np
 
@@ -48,12 +47,10 @@ class Network:
                 callable(getattr(layer, "forward", None))
                 and callable(getattr(layer, "backward", None))
             ):
-                raise TypeError(f"layer {name!r} has no forward and backward: {layer!r}")
+                raise TypeError(f"Network: layer {name!r} has no forward and backward: {layer!r}")
         if len(set(map(id, now))) < len(now):
             raise ValueError("a layer object stands twice in the network; it remembers one input")
         self.checked = now
-        for layer in now:
-            forget_when_gone(layer)
 
     def forward_steps(self, x, t=None):
         """Yield (name, output) after each layer; with targets t, ("loss", loss) at the end."""
@@ -79,7 +76,8 @@ class Network:
             raise RuntimeError(
                 "Network.backward goes back from a loss: call loss(x, t) just before"
             )
-        if any(Network.passes[id(layer)] != self.run for layer in self.checked):
+        used = map(Network.passes.get, map(id, self.checked))
+        if Network.latest != self.run and any(last != self.run for last in used):
             raise RuntimeError(
                 "Network.backward: another network has used a layer of this one since the loss, "
                 "and a layer remembers one input; call loss(x, t) again"
@@ -156,16 +154,6 @@ class Network:
             for name, layer in self.layers.items()
             for key, array in getattr(layer, kind, {}).items()
         }
-
-
-def forget_when_gone(layer):
-    """Take the layer out of `Network.passes` when it dies: its id may then be another's."""
-    if id(layer) not in Network.passes:
-        Network.passes[id(layer)] = 0
-        try:
-            finalize(layer, Network.passes.pop, id(layer), None).atexit = False
-        except TypeError:  # an object that nothing can refer to weakly: an old number harms nobody
-            pass
 
 
 def takes_want_dx(backward):

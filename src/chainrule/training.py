@@ -219,7 +219,7 @@ def count_updates(epochs, updates, per_epoch):
     wanted = updates if updates is not None else epochs if epochs is not None else 1
     if not is_count(wanted) or wanted < 0:
         raise ValueError(f"epochs and updates are whole numbers from 0, got {wanted!r}")
-    return wanted if updates is not None else wanted * per_epoch
+    return int(wanted) if updates is not None else int(wanted) * per_epoch
 
 
 def endless_batches(x, t, batch_size, rng, replacement):

@@ -20,7 +20,7 @@ export function mountStepper(figure, host) {
   const title = figure.getAttribute("aria-label");
   const rule = element("p", { class: "chainrule-rule" });
   const told = element("p", { class: "chainrule-reading", "aria-live": "polite" });
-  const code = element("pre", { class: "chainrule-code", tabindex: "0", role: "group", "aria-label": label("code") });
+  const code = element("div", { class: "chainrule-code", tabindex: "0", role: "group", "aria-label": label("code") });
   const note = element("p", { class: "chainrule-note" });
   const tools = element("div", { class: "chainrule-tools" });
   let level = data.level;
