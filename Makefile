@@ -147,4 +147,4 @@ serve: $(SITE)  ## serve the built book on http://localhost:8000
 	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html
 
 clean:  ## remove what was built, and the environment
-	rm -rf _build .building $(VENV) $(PEERS) .witnesses .mutants .pytest_cache .ruff_cache .hypothesis src/chainrule.egg-info
+	rm -rf _build .building $(VENV) $(PEERS) .witnesses .mutants .pytest_cache .ruff_cache .hypothesis .coverage src/chainrule.egg-info
