@@ -182,8 +182,8 @@ export function player({ last, turn = -1, name, show, count, allow = (to) => to,
   function key(event) {
     const act = keys[event.key];
     if (!act || event.ctrlKey || event.altKey || event.metaKey || event.shiftKey) return;
-    const own = event.target.closest("button, summary, input, select, pre, a, [data-keys]");
-    if (own && own !== scrubber && (event.key === " " || own.matches("input, select, pre, [data-keys]"))) return;
+    const own = event.target.closest("button, summary, input, select, .chainrule-code, a, [data-keys]");
+    if (own && own !== scrubber && (event.key === " " || own.matches("input, select, .chainrule-code, [data-keys]"))) return;
     event.preventDefault();
     event.stopPropagation(); // a notebook would move to another cell
     act();
