@@ -69,6 +69,14 @@ bad-inputs: $(READY)  ## print what comes of every doubtful input (WORD=train fo
 coverage: $(READY)  ## measure which branches of the package the unit tests take
 	$(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered -m "not browser and not site" tests
 
+# In a copy: the source is changed in place there. A session that was interrupted goes on where it stopped.
+mutants: $(READY)  ## break the core one place at a time, hours long, and list what no test notices
+	@mkdir -p .mutants/copy
+	test -x .mutants/env/bin/cosmic-ray || { $(PYTHON) -m venv .mutants/env && .mutants/env/bin/pip --quiet --disable-pip-version-check install cosmic-ray==8.7.0; }
+	test -e .mutants/copy/session || { cp -r src tests conftest.py pyproject.toml book .mutants/copy/ && cd .mutants/copy && ../env/bin/cosmic-ray init tests/mutants.toml session; }
+	cd .mutants/copy && PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=src ../env/bin/cosmic-ray exec tests/mutants.toml session
+	cd .mutants/copy && ../env/bin/cr-report --surviving-only --show-diff session
+
 witnesses: .witnesses/.ready  ## hold every gradient against PyTorch, JAX and SciPy
 	PYTHONPATH=src .witnesses/bin/python -m pytest -W default -rs tests/test_witnesses.py
 
@@ -139,4 +147,4 @@ serve: $(SITE)  ## serve the built book on http://localhost:8000
 	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html
 
 clean:  ## remove what was built, and the environment
-	rm -rf _build .building $(VENV) $(PEERS) .witnesses .pytest_cache .ruff_cache .hypothesis src/chainrule.egg-info
+	rm -rf _build .building $(VENV) $(PEERS) .witnesses .mutants .pytest_cache .ruff_cache .hypothesis .coverage src/chainrule.egg-info

@@ -254,3 +254,21 @@ def test_random_graphs_agree_with_numerical_gradients(seed):
 def test_matmul_and_the_operator_are_one():
     a, b = np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(3, 4)
     np.testing.assert_array_equal(matmul(a, b).value, (Variable(a) @ b).value)
+
+
+def test_a_variable_shows_its_value_and_its_name():
+    assert repr(Variable(2.0, "x")) == "Variable(2.0, name='x')"
+    assert repr(Variable(2.0)) == "Variable(2.0)"
+
+
+def test_a_node_that_gives_too_few_gradients_is_refused_in_words():
+    class OneSided:
+        def forward(self, x, y):
+            return x * y
+
+        def backward(self, dout):
+            return (dout,)
+
+    out = apply(OneSided(), Variable(2.0), Variable(3.0))
+    with pytest.raises(ValueError, match="gave 1 gradients for 2 inputs"):
+        out.backward()

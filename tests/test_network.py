@@ -1,5 +1,8 @@
 """A network is an ordered list of layers: what it promises, and training it in four steps."""
 
+import signal
+import sys
+import threading
 from collections import OrderedDict
 from itertools import islice
 
@@ -267,3 +270,76 @@ def test_digits_are_learned_to_above_95_per_cent():
     network = two_layer_net(64, 50, 10, rng)
     *_, last = train(network, data, optimizer=SGD(0.3), batch_size=50, epochs=20, rng=rng)
     assert last.accuracy > 0.95
+
+
+# ---------------------------------------------------------------- Ctrl-C
+
+
+def interrupted_at(moment, presses=1):
+    """Train with Ctrl-C pressed inside an update, as Python hears it; what was said, and the steps."""
+    rng, done = np.random.default_rng(0), []
+
+    class Pressed(SGD):
+        def update(self, params, grads):
+            super().update(params, grads)
+            if len(done) == moment:
+                for _ in range(presses):
+                    signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        for record in train(net(), batch(), optimizer=Pressed(0.1), rng=rng, updates=9):
+            done.append(record.step)
+    return str(stopped.value), done
+
+
+def test_ctrl_c_waits_for_the_update_and_says_how_many_there_were(monkeypatch):
+    assert interrupted_at(4) == ("training stopped after update 5 of 9", [1, 2, 3, 4])
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_pressed_twice_does_not_wait():
+    assert interrupted_at(2, presses=2)[0] == "training stopped in the middle of an update"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_handler_that_is_not_pythons_own_is_left_alone():
+    heard = []
+    before = signal.signal(signal.SIGINT, lambda *_: heard.append("here"))
+    try:
+        for record in train(net(), batch(), rng=np.random.default_rng(0), updates=3):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert record.step == 3 and heard == ["here"] * 3
+
+
+def test_training_in_a_thread_listens_to_no_signal():
+    steps = []
+    target = lambda: steps.extend(train(net(), batch(), rng=np.random.default_rng(0), updates=3))  # noqa: E731
+    thread = threading.Thread(target=target)
+    thread.start()
+    thread.join()
+    assert [record.step for record in steps] == [1, 2, 3]
+
+
+def test_a_network_notices_another_one_that_is_gone_by_now():
+    ours = net()
+    ours.loss(*batch())
+    Network({"shared": ours.layers["ReLU1"]}, SoftmaxWithLoss()).predict(np.ones((2, 3)))
+    with pytest.raises(RuntimeError, match="another network has used a layer"):
+        ours.backward()
+
+
+def test_a_large_parameter_is_moved_in_blocks_to_the_same_numbers():
+    rng = np.random.default_rng(0)
+    for shape in [(1000, 300), (300_000,), (3, 100_000)]:
+        W, gradient = rng.normal(size=shape), rng.normal(size=shape)
+        wanted = W - 0.5 * gradient
+        SGD(0.5).update({"W": W}, {"W": gradient})
+        np.testing.assert_array_equal(W, wanted)
+
+
+def test_training_without_a_progress_bar_installed_goes_on(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    records = train(net(), batch(), rng=np.random.default_rng(0), updates=2)
+    assert [record.step for record in records] == [1, 2]

@@ -211,3 +211,12 @@ def test_what_was_returned_is_the_callers_own(cls):
     np.testing.assert_array_equal(dy, kept[1])
     np.testing.assert_array_equal(dout, kept[2])
     np.testing.assert_array_equal(node.backward(dout)[0], kept[0])
+
+
+def test_a_node_shows_its_name():
+    assert repr(Power(2)) == "Power()"
+
+
+def test_a_number_to_an_infinite_power_and_a_number_too_large_are_infinite():
+    assert Power(1000).forward(1e10) == np.inf
+    assert Exp().forward(1e10) == np.inf

@@ -189,10 +189,10 @@ class Whole:
             raise KeyboardInterrupt("training stopped in the middle of an update")
         self.pressed = True
 
-    def __exit__(self, *_):
+    def __exit__(self, failed, *_):
         if self.listens:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-        if self.pressed:
+        if self.pressed and failed is None:
             raise KeyboardInterrupt(f"training stopped after update {self.step} of {self.updates}")
 
 
