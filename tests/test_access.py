@@ -51,7 +51,8 @@ def settle(page, scheme):
         "(scheme) => (document.documentElement.dataset.theme ?? scheme) === scheme", arg=scheme
     )
     page.wait_for_function(  # the theme gives what scrolls a tab stop, a moment after the window changes
-        """() => [...document.querySelectorAll("pre, .cell_output > .output")].every(
+        """() => [...document.querySelectorAll(
+            "pre, .cell_output > .output, .jp-RenderedHTMLCommon, .pst-scrollable-table-container")].every(
             (one) => one.scrollWidth <= one.clientWidth || one.tabIndex === 0)"""
     )
     page.evaluate("document.getAnimations().forEach((one) => one.cancel())")  # one may never finish

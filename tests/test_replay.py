@@ -120,7 +120,8 @@ def test_a_frame_lasts_as_long_as_its_pause_and_longer_for_who_wants_calm(
 
 def test_a_quick_run_is_read_aloud_only_where_it_stops(show):
     page = show(full())
-    page.clock.install()
+    page.clock.install(time=0)
+    page.clock.pause_at(1_000)
     live = page.get_by_role("status").get_attribute
     press(page, "Play")
     page.clock.run_for(600)

@@ -163,8 +163,8 @@ def train(
             x_batch, t_batch = next(batches)  # 1. a mini-batch
             loss, grads = network.loss(x_batch, t_batch), network.backward()  # 2. the gradient
             optimizer.update(network.params, grads)  # 3. an update, against the gradient
-            done = record(step, per_epoch, loss, grads, network, held_out)  # 4. repeat
-        yield done
+            done = record(step, per_epoch, loss, grads, network, held_out)
+        yield done  # 4. repeat
 
 
 class Whole:
