@@ -6,6 +6,7 @@ python benchmarks/speed.py --quick          a minute, for a look while you work
 """
 
 import argparse
+import inspect
 from pathlib import Path
 
 import timing  # before NumPy: it fixes the threads
@@ -36,6 +37,23 @@ checks nothing and overwrites its gradients. `chainrule` is what this book's rea
 and `SGD.update`, with every shape checked, and no array overwritten that was handed out.
 
 {steps}
+
+What lies between the two columns is the price of code that can be read and trusted. This is *NumPy by hand*, the
+whole of it (`task` holds the data, `LR` the learning rate):
+
+```python
+{inspect.getsource(training_step.by_hand)}```
+
+It gains by what the package does not do. It **overwrites**: the sums become scores, the scores become probabilities,
+those become the gradient, each in the place of the last. So nothing may be kept: a forward pass cannot be asked again
+what its layers saw, and a gradient is gone once it has been used. It **checks nothing**: a label out of range, a row of
+targets that does not sum to one, a gradient of another shape go through in silence. And it is **one piece**: no layer can
+be taken out, tested alone, or replaced. A framework keeps the pieces apart, checks once when it compiles, and
+plans the memory by itself; that is what a compiler is for.
+
+What the package does do, since it costs the reader nothing: the first layer leaves out the gradient for its input, which
+nobody uses (`want_dx`); softmax and loss share one exponential; a large update runs in blocks that fit the
+processor's cache (`training.move`).
 
 ## The scalar graph
 
