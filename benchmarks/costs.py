@@ -121,7 +121,7 @@ def processes(seconds):
     rows = [
         ["`import numpy`", in_units(seen["numpy"][0])],
         [
-            "import chainrule.network",
+            "`import chainrule.network`",
             f"{in_units(seen['chainrule.network'][0])}, {ratio:.2f} times that",
         ],
         ["peak memory, import and 100 steps of 784-50-10", f"{peak / 2**10:.1f} MiB"],
