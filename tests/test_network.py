@@ -343,3 +343,11 @@ def test_training_without_a_progress_bar_installed_goes_on(monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
     records = train(net(), batch(), rng=np.random.default_rng(0), updates=2)
     assert [record.step for record in records] == [1, 2]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_training_wants_data_in_two_parts(count):
+    network = two_layer_net(2, 3, 2, np.random.default_rng(0))
+    data = (np.zeros((4, 2)),) * count
+    with pytest.raises(ValueError, match=f"got tuple of {count}"):
+        next(train(network, data, rng=np.random.default_rng(0)))
