@@ -64,7 +64,8 @@ def floor(task):
 
 
 def by_hand(task):
-    weights, biases = [W.copy() for W in task.weights], [b.copy() for b in task.biases]
+    weights = [W.copy() for W in task.weights]
+    biases = [b.copy() for b in task.biases]
     x, t, N, last = task.x, task.t, len(task.x), len(task.weights) - 1
 
     def output_error(a):
