@@ -111,7 +111,7 @@ def server(environment, checkout):
         )
         yield f"http://127.0.0.1:{port}", log
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 @pytest.fixture

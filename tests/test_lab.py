@@ -56,8 +56,17 @@ def server(request, tmp_path_factory):
     with open(folder / "log", "w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **home})
         yield lambda name: f"http://127.0.0.1:{port}/{path}/{name}", folder
-        process.terminate()
-        process.wait(20)
+        stop(process)
+
+
+def stop(process):
+    """End a server: it shuts its kernels down first, and on a busy machine that takes a while."""
+    process.terminate()
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def write(folder, name, cells):
