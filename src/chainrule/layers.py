@@ -16,6 +16,8 @@ from chainrule.nodes import as_value, is_count, is_number, quiet
 
 def as_array(value, where):
     """`value` as a float array (float32 stays float32); TypeError, naming `where`, otherwise."""
+    if type(value) is np.ndarray and value.dtype.kind == "f":
+        return value
     return np.asarray(as_value(value, where))
 
 

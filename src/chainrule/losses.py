@@ -64,7 +64,7 @@ def half_square(y, t, where):
 def all_finite(array, name, where):
     odd = array[~np.isfinite(array)]
     if odd.size:
-        raise ValueError(f"{where} wants finite numbers, got {odd[0]} in {name}")
+        raise ValueError(f"{where} wants finite {name}, got {odd[0]}")
     return array
 
 
@@ -170,8 +170,8 @@ def shift(a, where):
     if a.ndim == 0 or a.shape[-1] == 0:
         raise ValueError(f"{where} wants at least one class, got shape {a.shape}")
     top = a.max(axis=-1, keepdims=True)
-    if not np.isfinite(top).all():
-        raise ValueError(f"{where} wants finite scores, got {top[~np.isfinite(top)][0]}")
+    if not math.isfinite(np.vdot(top, top)):
+        all_finite(top, "scores", where)
     return a - top
 
 

@@ -47,16 +47,18 @@ class SGD:
 
         Everything is checked before anything moves: TypeError or ValueError, naming the parameter.
         """
-        for name, given in {"params": params, "grads": grads}.items():
-            if not isinstance(given, Mapping):
-                raise TypeError(f"SGD.update wants {name} as a dict, got {describe(given)}")
+        if not (isinstance(params, Mapping) and isinstance(grads, Mapping)):
+            raise TypeError(
+                f"SGD.update wants params and grads as dicts, got {describe(params)} "
+                f"and {describe(grads)}"
+            )
         if params.keys() != grads.keys():
             odd = sorted(params.keys() ^ grads.keys())
             raise ValueError(f"SGD.update: not in both params and grads: {', '.join(odd)}")
         for key, array in params.items():
             check_update(key, array, grads[key])
         for key, array in params.items():
-            move(array, grads[key], -self.lr)
+            move(array, -self.lr, grads[key])
 
 
 def describe(value):
@@ -81,15 +83,14 @@ def check_update(key, array, gradient):
 BLOCK = 2**16  # numbers; their product with a factor stays in the processor's cache
 
 
-def move(array, direction, factor):
+def move(array, factor, direction):
     """array += factor * direction, in place: by blocks of rows, so that no large copy is made."""
     if array.size <= BLOCK:
-        array += (factor * direction).astype(array.dtype, copy=False)
+        array += factor * direction
         return
     rows = max(1, BLOCK * len(array) // array.size)
     for start in range(0, len(array), rows):
-        block = factor * direction[start : start + rows]
-        array[start : start + rows] += block.astype(array.dtype, copy=False)
+        array[start : start + rows] += factor * direction[start : start + rows]
 
 
 def minibatches(x, t, batch_size, rng):
