@@ -70,12 +70,27 @@ coverage: $(READY)  ## measure which branches of the package the unit tests take
 	$(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered -m "not browser and not site" tests
 
 # In a copy: the source is changed in place there. A session that was interrupted goes on where it stopped.
-mutants: $(READY)  ## break the core one place at a time, hours long, and list what no test notices
-	@mkdir -p .mutants/copy
-	test -x .mutants/env/bin/cosmic-ray || { $(PYTHON) -m venv .mutants/env && .mutants/env/bin/pip --quiet --disable-pip-version-check install cosmic-ray==8.7.0; }
-	test -e .mutants/copy/session || { cp -r src tests conftest.py pyproject.toml book .mutants/copy/ && cd .mutants/copy && ../env/bin/cosmic-ray init tests/mutants.toml session; }
-	cd .mutants/copy && PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=src ../env/bin/cosmic-ray exec tests/mutants.toml session
-	cd .mutants/copy && ../env/bin/cr-report --surviving-only --show-diff session
+MUTATED = nodes graph layers losses network gradcheck training
+COSMIC = .mutants/env/bin
+
+mutants: .mutants/env/.ready  ## break the core one place at a time, an hour long, and list what no test notices
+	@mkdir -p $(MUTATED:%=.mutants/%)
+	printf '%s\n' $(MUTATED) | xargs -P 2 -I MODULE $(MAKE) --no-print-directory .mutants/MODULE/.done
+	for module in $(MUTATED); do $(COSMIC)/cr-report --surviving-only --show-diff .mutants/$$module/session; done
+
+.mutants/%/.done: $(READY)
+	git ls-files -z | xargs -0 cp --parents -t .mutants/$*
+	sed -i 's/MODULE/$*/' .mutants/$*/tests/mutants.toml
+	cd .mutants/$* && { test -e session || ../env/bin/cosmic-ray init tests/mutants.toml session; }
+	cd .mutants/$* && ../env/bin/cr-filter-operators session tests/mutants.toml
+	cd .mutants/$* && export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=src && ../env/bin/cosmic-ray baseline tests/mutants.toml && ../env/bin/cosmic-ray exec tests/mutants.toml session
+	touch $@
+
+.mutants/env/.ready: Makefile
+	rm -rf .mutants/env
+	$(PYTHON) -m venv .mutants/env
+	.mutants/env/bin/pip --quiet --disable-pip-version-check install cosmic-ray==8.7.0
+	touch $@
 
 witnesses: .witnesses/.ready  ## hold every gradient against PyTorch, JAX and SciPy
 	PYTHONPATH=src .witnesses/bin/python -m pytest -W default -rs tests/test_witnesses.py
