@@ -116,9 +116,8 @@ reproducible: book  ## build the book a second time, and compare every byte
 	rm -rf .building
 
 bench: book $(PEERS)/.ready  ## measure figures, pages and the package beside its peers; writes the book's page of it
-	$(BIN)/python benchmarks/stepper.py
-	$(BIN)/python benchmarks/pages.py
 	PYTHONPATH=src $(PEERS)/bin/python benchmarks/speed.py --write
+	$(BIN)/python benchmarks/book.py --write
 
 bench-quick: $(PEERS)/.ready  ## the package beside its peers, in about a minute
 	PYTHONPATH=src $(PEERS)/bin/python benchmarks/speed.py --quick

@@ -27,7 +27,7 @@ def page(steps, seconds):
 
 These tables are written by `make bench`; nobody typed a number. Measured on: `{timing.machine()}`.
 Everything in one table ran side by side, in turns of a few milliseconds, on one core, with NumPy's own
-choice of matrix kernels. A figure is the median; in brackets stands the range of the middle nine in ten.
+choice of matrix kernels. A figure is the median; below it stands the range of the middle nine in ten.
 
 ## A training step
 

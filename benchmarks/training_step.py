@@ -240,11 +240,13 @@ def measure(seconds):
         seen = side_by_side({name: make(task) for name, make in contenders.items()}, seconds)
         base = seen.pop("floor")[0]
         ratios = [
-            f"{m / base:.2f} ({low / base:.2f}–{high / base:.2f})" for m, low, high in seen.values()
+            f"**{m / base:.2f}**<br>{low / base:.2f}–{high / base:.2f}"
+            for m, low, high in seen.values()
         ]
-        rows.append(["-".join(map(str, sizes)), samples, dtype, in_units(base), *ratios])
+        net = f"{'-'.join(map(str, sizes))}<br>{samples}, {dtype}"
+        rows.append([net, in_units(base), *ratios])
         print(*rows[-1], flush=True)
-    return table(["net", "batch", "type", *contenders], rows)
+    return table(["net<br>batch, type", *contenders], rows)
 
 
 if __name__ == "__main__":

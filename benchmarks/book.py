@@ -1,0 +1,83 @@
+"""How long the book takes to run and to build, and what `stepper.py` and `pages.py` see in a browser.
+
+python benchmarks/book.py              measure, print
+python benchmarks/book.py --write      and add it to the page that speed.py has just written
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter
+
+import nbformat
+from timing import table
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from normalise import execute
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "book" / "reference" / "speed.md"
+os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # for jupyter-book
+
+
+def chapters():
+    """Each chapter once, in a fresh kernel whose start counts; then the whole site, from what is committed."""
+    rows = []
+    for path in sorted(ROOT.glob("book/*.ipynb")) + sorted(ROOT.glob("book/reference/*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
+        begun = perf_counter()
+        execute(notebook, path.parent)
+        rows.append([f"run *{title}*", f"{perf_counter() - begun:.1f} s"])
+        print(*rows[-1], file=sys.stderr, flush=True)
+    begun = perf_counter()
+    build()
+    rows.append(["build the whole site", f"{perf_counter() - begun:.1f} s"])
+    return table(["what", "time"], rows)
+
+
+def build():
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["jupyter-book", "build", str(ROOT), "--path-output", folder, "--all", "--quiet"]
+        subprocess.run(command, check=True, capture_output=True)
+
+
+def printed(script):
+    command = [sys.executable, str(Path(__file__).with_name(script))]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.rstrip()
+
+
+def sections():
+    return f"""
+## The book itself
+
+Each chapter run once from top to bottom, in a fresh kernel, and the site built from the committed outputs.
+
+{chapters()}
+
+## In the browser
+
+```text
+{printed("stepper.py")}
+```
+
+A page of this book beside the same page built with Jupyter Book's defaults, on a slow line and a slow processor:
+
+```text
+{printed("pages.py")}
+```
+"""
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="add it to the page of the book")
+    wanted = parser.parse_args()
+    text = sections()
+    print(text)
+    if wanted.write:
+        with PAGE.open("a", encoding="utf-8") as page:
+            page.write(text)
