@@ -261,14 +261,15 @@ def test_a_variable_shows_its_value_and_its_name():
     assert repr(Variable(2.0)) == "Variable(2.0)"
 
 
-def test_a_node_that_gives_too_few_gradients_is_refused_in_words():
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_node_that_gives_too_few_or_too_many_gradients_is_refused_in_words(count):
     class OneSided:
         def forward(self, x, y):
             return x * y
 
         def backward(self, dout):
-            return (dout,)
+            return (dout,) * count
 
     out = apply(OneSided(), Variable(2.0), Variable(3.0))
-    with pytest.raises(ValueError, match="gave 1 gradients for 2 inputs"):
+    with pytest.raises(ValueError, match=f"gave {count} gradients for 2 inputs"):
         out.backward()

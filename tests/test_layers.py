@@ -261,6 +261,7 @@ def test_a_parameter_assigned_anew_is_honoured():
     [
         (lambda: Affine(np.ones((2, 3)), np.ones(2)), ValueError, r"W \(D, M\) and b \(M,\)"),
         (lambda: Affine(np.ones(3), np.ones(3)), ValueError, r"got W \(3,\)"),
+        (lambda: Affine(np.ones((2, 3, 4)), np.ones((3, 4))), ValueError, r"got W \(2, 3, 4\)"),
         (lambda: affine().forward(np.ones((4, 2))), ValueError, r"wants x \(N, 3\)"),
         (lambda: affine().forward(np.ones((2, 4, 3))), ValueError, r"got x \(2, 4, 3\)"),
         (lambda: affine().forward("x"), TypeError, "Affine wants real numbers"),
@@ -275,9 +276,12 @@ def test_wrong_shapes_and_arguments_are_refused_in_words(make, error, said):
         make()
 
 
-def test_hes_start_has_the_spread_it_promises():
-    layer = Affine.init(400, 300, np.random.default_rng(0))
-    assert layer.params["W"].std() == pytest.approx(np.sqrt(2 / 400), rel=0.02)
+@pytest.mark.parametrize(
+    ("scale", "spread"), [("he", np.sqrt(2 / 400)), ("xavier", np.sqrt(1 / 400)), (0.3, 0.3)]
+)
+def test_a_start_has_the_spread_it_promises(scale, spread):
+    layer = Affine.init(400, 300, np.random.default_rng(0), scale)
+    assert layer.params["W"].std() == pytest.approx(spread, rel=0.02)
     assert not layer.params["b"].any()
 
 

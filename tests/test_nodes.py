@@ -170,6 +170,14 @@ def test_a_dout_of_another_shape_is_refused():
         node.backward(np.ones(3))
 
 
+@pytest.mark.parametrize("dout", [np.ones(3), np.ones(1), [1.0]])
+def test_a_node_of_plain_numbers_wants_a_plain_number_back(dout):
+    node = Multiply()
+    node.forward(2.0, 3.0)
+    with pytest.raises(ValueError, match=r"shape \(\), got \([13],\)"):
+        node.backward(dout)
+
+
 def test_a_refused_input_leaves_the_node_as_it_was():
     node = Divide()
     node.forward(6.0, 3.0)

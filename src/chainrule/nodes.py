@@ -400,15 +400,12 @@ class MatMul(Node):
 
     @fits_gradients
     def backward(self, dout):
-        x = self.x if self.x.ndim > 1 else self.x[np.newaxis, :]
+        x = np.atleast_2d(self.x)
         y = self.y if self.y.ndim > 1 else self.y[:, np.newaxis]
-        dout = np.asarray(dout)
-        dout = dout if self.x.ndim > 1 else np.expand_dims(dout, -1 if self.y.ndim == 1 else -2)
-        dout = dout if self.y.ndim > 1 else np.expand_dims(dout, -1)
+        stack = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+        dout = np.reshape(dout, (*stack, x.shape[-2], y.shape[-1]))
         dx, dy = dout @ np.swapaxes(y, -1, -2), np.swapaxes(x, -1, -2) @ dout
-        return dx if self.x.ndim > 1 else dx.sum(axis=-2), dy if self.y.ndim > 1 else dy.sum(
-            axis=-1
-        )
+        return dx, dy if self.y.ndim > 1 else dy[..., 0]
 
     def shape_of_output(self, x_shape, y_shape):
         if not x_shape or not y_shape:
