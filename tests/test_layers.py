@@ -177,8 +177,64 @@ def test_wrong_labels_are_refused_in_words_before_any_change(t, error, said):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_scores_that_are_not_finite_are_refused(bad):
-    with pytest.raises(ValueError, match="finite scores"):
-        SoftmaxWithLoss().forward([[bad, 0.0]], [0])
+    with pytest.raises(ValueError, match=f"finite scores, got {bad}"):
+        SoftmaxWithLoss().forward([[bad, 0.0], [1.0, np.nan]], [0, 0])
+
+
+def test_labels_of_another_shape_are_told_the_shape_that_is_wanted():
+    for a, wanted in [(np.zeros((2, 3)), r"\(2,\)"), (np.zeros(3), r"\(\)")]:
+        with pytest.raises(ValueError, match=f"class indices of shape {wanted}, got"):
+            SoftmaxWithLoss().forward(a, [0, 1, 2, 0])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "near", "far"), [(np.float32, 3e-7, 3e-6), (np.float64, 3e-10, 3e-9)]
+)
+def test_rows_of_t_sum_to_one_as_nearly_as_their_type_can_tell(dtype, near, far):
+    a = np.zeros((2, 2), dtype)
+    for off in (near, -near):
+        SoftmaxWithLoss().forward(a, np.array([[1.0, 0.0], [0.5, 0.5 + off]], dtype))
+    for off in (far, -far):
+        with pytest.raises(ValueError, match="sum to 1"):
+            SoftmaxWithLoss().forward(a, np.array([[1.0, 0.0], [0.5, 0.5 + off]], dtype))
+
+
+@pytest.mark.parametrize("make", LAYERS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_gradient_has_the_type_of_the_output_whatever_dout_came_in(make, dtype):
+    layer = make()
+    for key, value in layer.params.items():
+        layer.params[key] = value.astype(dtype)
+    out = layer.forward(array((4, 3)).astype(dtype))
+    for given in (np.float32, np.float64):
+        dx = layer.backward(np.ones(out.shape, given))
+        assert {a.dtype for a in (out, dx, *layer.grads.values())} == {np.dtype(dtype)}
+
+
+EXTREMES = np.array([[1e308, -1e308, 1e-308], [800.0, -800.0, 5e-324], [20.0, 5.0, -20.0]])
+
+
+@pytest.mark.parametrize("make", LAYERS)
+@pytest.mark.parametrize("size", [np.inf, 1e308, 1e-308])
+def test_layers_are_quiet_about_numbers_too_large_and_too_small(make, size):
+    layer = make()
+    if layer.params:
+        layer.params["b"] = np.array([1.7e308, -1.7e308])
+    with np.errstate(all="raise"):
+        layer.backward(np.full_like(layer.forward(EXTREMES), size))
+
+
+@pytest.mark.parametrize("size", [np.inf, 1e308, 1e-308])
+def test_losses_are_quiet_about_numbers_too_large_and_too_small(size):
+    labels = [1, 0, 1]
+    with np.errstate(all="raise"):
+        assert cross_entropy(EXTREMES, labels) == np.inf
+        assert sum_squared_error(EXTREMES, -EXTREMES) == np.inf
+        assert softmax(EXTREMES)[:2].tolist() == [[1.0, 0.0, 0.0]] * 2
+        for loss, t in [(SoftmaxWithLoss(), labels), (IdentityWithLoss(), -EXTREMES)]:
+            assert loss.forward(EXTREMES, t) == np.inf
+            loss.backward(size)
+            loss.expand(EXTREMES, t).backward(size)
 
 
 @pytest.mark.parametrize("loss", [SoftmaxWithLoss, IdentityWithLoss])

@@ -180,6 +180,13 @@ def test_sgd_moves_against_the_gradient_in_place():
     assert array.tolist() == [0.0, 3.0] and params["w"] is array
 
 
+def test_an_update_too_large_is_infinite_without_a_warning():
+    params = {"w": np.array([1e308, 1e-308])}
+    with np.errstate(all="raise"):
+        SGD(100.0).update(params, {"w": np.array([-1e308, 0.0])})
+    assert params["w"].tolist() == [np.inf, 1e-308]
+
+
 def test_sgd_refuses_what_does_not_fit_before_it_moves_anything():
     params = {"v": np.zeros(2), "w": np.zeros(2)}
     with pytest.raises(ValueError, match="not in both"):

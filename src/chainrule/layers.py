@@ -42,7 +42,6 @@ class ReLU:
         self.params, self.grads = {}, {}
         self.mask = self.out_shape = None
 
-    @quiet
     def forward(self, x):
         """x of any shape -> the same shape."""
         x = as_array(x, "ReLU")
@@ -54,9 +53,7 @@ class ReLU:
         """dx = dout where x was positive, else 0. At x = 0, the kink, 0 is a convention."""
         dout = upstream(self, dout)
         dx = dout * self.mask
-        if not math.isfinite(
-            np.vdot(dx, dx)
-        ):  # infinity times 0 is no number: choose, not multiply
+        if not math.isfinite(np.vdot(dx, dx)):  # infinity times 0 is no number: choose instead
             dx = np.where(self.mask, dout, 0.0)
         return dx
 
