@@ -155,6 +155,7 @@ def test_a_loss_is_a_python_float_a_mean_and_multiplies_by_dout():
 @pytest.mark.parametrize(
     ("t", "error", "said"),
     [
+        ([4, 3], ValueError, "labels run from 0 to 2, got 4"),
         ([0, 3], ValueError, "labels run from 0 to 2, got 3"),
         ([0, -1], ValueError, "labels run from 0 to 2, got -1"),
         ([0.0, 1.0], TypeError, "class indices as integers"),

@@ -96,7 +96,6 @@ class Tanh:
         self.params, self.grads = {}, {}
         self.y = self.out_shape = None
 
-    @quiet
     def forward(self, x):
         """x of any shape -> the same shape, each entry between -1 and 1."""
         x = as_array(x, "Tanh")
