@@ -137,6 +137,7 @@ def test_labels_may_be_one_hot_or_indices_and_a_batch_or_one_sample():
     assert loss.forward(a, t) == loss.forward(a, hot) == cross_entropy(a, t)
     single = loss.forward(a[0], 2)
     assert single == loss.forward(a[0], hot[0]) == loss.forward(a[:1], [2])
+    assert single == cross_entropy(a[0], 2) == cross_entropy(a[0], hot[0])
     assert loss.backward().shape == (1, 4)
     loss.forward(a[0], 2)
     assert loss.backward().shape == (4,)

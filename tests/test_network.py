@@ -161,6 +161,8 @@ def test_accuracy_counts_the_right_ones_for_indices_and_one_hot():
     x = np.eye(3)
     assert network.accuracy(x, [0, 1, 0]) == pytest.approx(2 / 3)
     assert network.accuracy(x, np.eye(3)[[0, 1, 0]]) == pytest.approx(2 / 3)
+    for label in range(3):  # one sample
+        assert network.accuracy(x[0], label) == network.accuracy(x[0], np.eye(3)[label])
     with pytest.raises(ValueError, match="class indices of shape"):
         network.accuracy(x, [0, 1])
 
