@@ -237,6 +237,7 @@ def test_losses_are_quiet_about_numbers_too_large_and_too_small(size):
             assert loss.forward(EXTREMES, t) == np.inf
             loss.backward(size)
             loss.expand(EXTREMES, t).backward(size)
+        IdentityWithLoss().expand(np.ones((1, 1), np.float32), [[size]])
 
 
 @pytest.mark.parametrize("loss", [SoftmaxWithLoss, IdentityWithLoss])

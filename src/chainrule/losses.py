@@ -96,6 +96,7 @@ class SoftmaxWithLoss:
         dout = loss_upstream(self, dout)
         return (self.y - self.t) * (dout / batch_size(self.y))
 
+    @quiet
     def expand(self, a, t):
         """The same loss in nodes, by log-sum-exp. The shift is a constant: it changes no value."""
         a = as_variable(a)
@@ -144,6 +145,7 @@ class IdentityWithLoss:
         dout = loss_upstream(self, dout)
         return (self.y - self.t) * (dout / batch_size(self.y))
 
+    @quiet
     def expand(self, a, t):
         a = as_variable(a)
         t = same_shape(t, scores(a.value, "IdentityWithLoss"), "IdentityWithLoss")
