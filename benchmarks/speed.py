@@ -6,7 +6,6 @@ python benchmarks/speed.py --quick          a minute, for a look while you work
 """
 
 import argparse
-import inspect
 from pathlib import Path
 
 import timing  # before NumPy: it fixes the threads
@@ -38,35 +37,24 @@ and `SGD.update`, with every shape checked, and no array overwritten that was ha
 
 {steps}
 
-What lies between the two columns is the price of code that can be read and trusted. This is *NumPy by hand*, the
-whole of it (`task` holds the data, `LR` the learning rate):
-
-```python
-{inspect.getsource(training_step.by_hand)}```
-
-It gains by what the package does not do. It **overwrites**: the sums become scores, the scores become probabilities,
-those become the gradient, each in the place of the last. So nothing may be kept: a forward pass cannot be asked again
-what its layers saw, and a gradient is gone once it has been used. It **checks nothing**: a label out of range, a row of
-targets that does not sum to one, a gradient of another shape go through in silence. And it is **one piece**: no layer can
-be taken out, tested alone, or replaced. A framework keeps the pieces apart, checks once when it compiles, and
-plans the memory by itself; that is what a compiler is for.
-
-What the package does do, since it costs the reader nothing: the first layer leaves out the gradient for its input, which
-nobody uses (`want_dx`); softmax and loss share one exponential; a large update runs in blocks that fit the
-processor's cache (`training.move`).
+What lies between the columns *NumPy by hand* and `chainrule` is the price of code that can be read and trusted. The appendix
+[Making it fast](../appendix_making_it_fast.ipynb) shows both, and what each of them gives up.
 
 ## The scalar graph
 
 micrograd's own demonstration: a 2-16-16-1 network written in single numbers, a hundred points, one
-loss. Python's garbage collector looks through all living objects again and again while a graph grows; so both
-engines are shown with it and without it.
+loss. Python's garbage collector looks through all living objects again and again while a graph grows; so each
+engine is shown with it and without it. The tape is the one that
+[the appendix](../appendix_making_it_fast.ipynb) shows: it makes no objects for the collector to look at. In the second table the
+collector is on, and the graphs grow.
 
 {scalar_graph.with_deep_stack(scalar_graph.measure)}
 
 ## Numerical gradients, figures and imports
 
 The first table is chapter 0's claim: nudging costs two forward passes a parameter, backpropagation a few
-in all.
+in all. In the second, a network's trace records two runs, one with a layer a step and one with a node a step; it is made once,
+with the figure.
 
 {costs.measure(min(seconds, 2))}
 """

@@ -87,7 +87,7 @@ class Network:
         """Yield ("seed", dout), then ("loss", dx) and (name, dx) for each layer, last one first.
 
         want_dx   False spares the first layer its dx, if it knows how to: nothing uses the gradient
-                  of the images, and in a small network it is a quarter of all the multiplications
+                  of the images, and for 784-50-10 it takes a third of all the multiplications
         """
         self.check_memory()
         yield "seed", dout

@@ -1,0 +1,82 @@
+"""The two fast versions that the last appendix shows, taken from its cells and tried on more than it tries."""
+
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+
+from chainrule.graph import Variable, relu
+from chainrule.network import two_layer_net
+from chainrule.training import SGD
+
+BOOK = Path(__file__).parents[1] / "book"
+
+
+@pytest.fixture(scope="module")
+def shown():
+    """What the cells of the appendix define."""
+    notebook = nbformat.read(BOOK / "appendix_making_it_fast.ipynb", as_version=4)
+    names = {"np": np}
+    for cell in notebook.cells:
+        if cell.id in ("chF-floor-count", "chF-hand-code", "chF-tape", "chF-ex4-code"):
+            exec(cell.source, names)
+    return names
+
+
+def steps(step, net, x, t, lr, count=5):
+    params = [p.copy() for p in net.params.values()]
+    for _ in range(count):
+        step(params, x, t, lr)
+    return params
+
+
+@pytest.mark.parametrize("sizes", [(3, 4, 2), (7, 1, 5), (20, 30, 10)])
+@pytest.mark.parametrize("lr", [0.01, 1.0])
+def test_the_step_by_hand_moves_as_the_network_does_and_the_hasty_one_does_not(shown, sizes, lr):
+    rng = np.random.default_rng(sum(sizes))
+    net = two_layer_net(*sizes, rng)
+    x, t = rng.normal(size=(6, sizes[0])), np.eye(sizes[2])[rng.integers(sizes[2], size=6)]
+    by_hand = steps(shown["my_step"], net, x, t, lr)
+    hasty = steps(shown["my_hasty_step"], net, x, t, lr)
+    for _ in range(5):
+        SGD(lr).update(net.params, net.gradient(x, t))
+    for ours, mine in zip(net.params.values(), by_hand, strict=True):
+        np.testing.assert_allclose(mine, ours, rtol=0, atol=1e-12)
+    first = net.params["Affine1.W"]
+    assert np.linalg.norm(hasty[0] - first) > 1e-6 * np.linalg.norm(first)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_tape_has_the_gradients_of_the_graph(shown, seed):
+    rng, tape = np.random.default_rng(seed), shown["MyTape"]()
+    made = [(tape.number(v), Variable(v)) for v in rng.normal(size=3).tolist()]
+    leaves = list(made)
+    for _ in range(40):
+        (i, x), (j, y) = (made[k] for k in rng.integers(max(0, len(made) - 6), len(made), size=2))
+        pairs = [(tape.add(i, j), x + y), (tape.multiply(i, j), x * y), (tape.relu(i), relu(x))]
+        made.append(pairs[rng.integers(3)])
+    at, out = made[-1]
+    out.backward()
+    grads = tape.backward(at)
+    assert tape.values[at] == out.value
+    for i, leaf in leaves:
+        wanted = 0.0 if leaf.grad is None else leaf.grad  # None where the output does not use it
+        assert grads[i] == pytest.approx(wanted, rel=1e-12, abs=1e-300)
+
+
+def test_a_product_multiplies_as_often_as_is_counted(shown):
+    x, W = np.ones((4, 3), object), np.ones((3, 2), object)
+
+    class Counted(int):
+        calls = 0
+
+        def __mul__(self, other):
+            Counted.calls += 1
+            return 1
+
+        __rmul__ = __mul__
+
+    x[:] = Counted(1)
+    x @ W
+    assert Counted.calls == shown["multiplications"]([3, 2], 4)["Affine1: x W"] == 24
