@@ -134,17 +134,27 @@ def test_a_picture_that_is_missing_or_says_nothing_is_seen(tmp_path):
 
 # The normal form puts Colab's cell behind the first one.
 FAILING = {0: False, 1: False, 2: True, 3: True, 4: True, 5: False}
+FAILING |= {6: False, 7: True, 8: False, 9: True, 10: True}
 
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory):
-    """What nbval says of a chapter with a stale output, a cell that raises, and two good cells."""
+    """What nbval says of a chapter with stale outputs, a cell that raises, and good cells between."""
     folder = tmp_path_factory.mktemp("stale")
     shutil.copy(ROOT / "conftest.py", folder)
 
     def result(number):
         return new_output("execute_result", {"text/plain": number}, execution_count=1)
 
+    def carries(now, committed):
+        """A cell whose output carries a number in full."""
+        plain = "<IPython.core.display.HTML object>"
+        data = {"text/html": committed, "text/plain": plain}
+        output = new_output("execute_result", data, execution_count=1)
+        return new_code_cell(f"from IPython.display import HTML\nHTML({now!r})", outputs=[output])
+
+    number = '<b data-exact="%s">0.3</b>'
+    trace = '<script type="application/json">{"value":[%s]}</script>'
     chapter(
         folder,
         new_code_cell("0.1 + 0.2", outputs=[result("0.3000000000001")]),  # the same to six digits
@@ -152,15 +162,22 @@ def compared(tmp_path_factory):
         new_code_cell("print('as it was')", outputs=[new_output("stream", text="as it is\n")]),
         new_code_cell("1 / 0", outputs=[result("1")]),
         new_code_cell("2 + 2", outputs=[result("4")]),
+        carries(number % 0.3, number % (0.1 + 0.2)),  # a last digit may differ
+        carries(number % 0.3, number % 0.300000001),
+        carries(trace % "1e9, 1e-9", trace % "1e9, 2e-9"),  # nothing, beside the other one
+        carries(trace % "1.0, 2.0", trace % "1.0, 2.000000001"),
+        carries(trace % "1.0, 2.0", trace % "1.0, 2.0, 3.0"),
     )
     return run("pytest", "-q", "-rf", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider", str(folder), cwd=folder)  # fmt: skip
 
 
 @pytest.mark.parametrize(("cell", "fails"), FAILING.items())
-def test_nbval_sees_a_stale_output_and_a_cell_that_raises(cell, fails, compared):
+def test_nbval_sees_a_stale_output_a_stale_figure_and_a_cell_that_raises(cell, fails, compared):
     code, said = compared
     assert code == 1
-    assert (f"Cell {cell}" in "".join(re.findall(r"^FAILED.*", said, re.MULTILINE))) == fails, said
+    assert (f"Cell {cell} -" in "".join(re.findall(r"^FAILED.*", said, re.MULTILINE))) == fails, (
+        said
+    )
 
 
 # ---------------------------------------------------------------- the build
