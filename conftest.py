@@ -55,14 +55,13 @@ def compare_exactly_too(cell, compare):
 
 
 def exact(outputs):
-    """What figures carry in full: lists of numbers, each with the largest beside it, and words."""
+    """What figures carry in full: lists of numbers, each with the largest number of all, and words."""
+    found = []
     for output in outputs:
         for match in EXACT.finditer("".join(output.get("data", {}).get("text/html", ""))):
-            found = list(pieces(json.loads(match["trace"] or unescape(match["number"]))))
-            largest = max(
-                (abs(n) for numbers in found if type(numbers) is list for n in numbers), default=0
-            )
-            yield from ((piece, largest) for piece in found)
+            found += pieces(json.loads(match["trace"] or unescape(match["number"])))
+    numbers = [abs(n) for piece in found if type(piece) is list for n in piece]
+    return [(piece, max(numbers, default=0.0)) for piece in found]
 
 
 def pieces(data):
