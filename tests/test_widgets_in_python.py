@@ -51,7 +51,9 @@ def test_an_input_that_makes_no_sense_is_told_and_the_old_run_stays():
     assert stepper.problem == "" and values(stepper.trace)["out"] == pytest.approx(np.log(4))
 
 
-@pytest.mark.parametrize(("trait", "value"), [("inputs", {"z": 1.0}), ("step", 99), ("step", -1)])
+@pytest.mark.parametrize(
+    ("trait", "value"), [("inputs", {"z": 1.0}), ("step", 99), ("step", -1), ("level", "x")]
+)
 def test_a_trait_refuses_what_is_not_there(trait, value):
     stepper = Stepper(difference())
     with pytest.raises(traitlets.TraitError, match=trait):

@@ -37,7 +37,7 @@ class Stepper(Figure):
     """
 
     step = traitlets.Int(0).tag(sync=True)
-    level = traitlets.Unicode("nodes").tag(sync=True)
+    level = traitlets.Enum(LEVELS, "nodes").tag(sync=True)
     inputs = traitlets.Dict().tag(sync=True)
     numbers = traitlets.Unicode().tag(sync=True)
     problem = traitlets.Unicode().tag(sync=True)
