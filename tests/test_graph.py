@@ -273,3 +273,13 @@ def test_a_node_that_gives_too_few_or_too_many_gradients_is_refused_in_words(cou
     out = apply(OneSided(), Variable(2.0), Variable(3.0))
     with pytest.raises(ValueError, match=f"gave {count} gradients for 2 inputs"):
         out.backward()
+
+
+@pytest.mark.parametrize("dout", [np.ones(3), np.ones(1)])
+def test_a_dout_that_does_not_fit_the_output_is_refused_before_anything_changes(dout):
+    x = Variable(2.0)
+    out = x * x
+    out.backward()
+    with pytest.raises(ValueError, match=r"an output of shape \(\) wants a dout of that shape"):
+        out.backward(dout)
+    assert x.grad == 4.0

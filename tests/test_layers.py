@@ -320,6 +320,7 @@ def test_a_parameter_assigned_anew_is_honoured():
     [
         (lambda: Affine(np.ones((2, 3)), np.ones(2)), ValueError, r"W \(D, M\) and b \(M,\)"),
         (lambda: Affine(np.ones(3), np.ones(3)), ValueError, r"got W \(3,\)"),
+        (lambda: Affine(np.ones(3), 1.0), ValueError, r"got W \(3,\) and b \(\)"),
         (lambda: Affine(np.ones((2, 3, 4)), np.ones((3, 4))), ValueError, r"got W \(2, 3, 4\)"),
         (lambda: affine().forward(np.ones((4, 2))), ValueError, r"wants x \(N, 3\)"),
         (lambda: affine().forward(np.ones((2, 4, 3))), ValueError, r"got x \(2, 4, 3\)"),

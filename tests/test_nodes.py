@@ -1,5 +1,6 @@
 """Each node by itself: small numbers by hand, then every shape against a numerical gradient."""
 
+import inspect
 import itertools
 
 import numpy as np
@@ -219,6 +220,39 @@ def test_what_was_returned_is_the_callers_own(cls):
     np.testing.assert_array_equal(dy, kept[1])
     np.testing.assert_array_equal(dout, kept[2])
     np.testing.assert_array_equal(node.backward(dout)[0], kept[0])
+
+
+@pytest.mark.parametrize(
+    ("node", "inputs"), [(Power(2), (1.0, 2.0)), (Power(), (1.0,)), (Power(), (1.0, 2.0, 3.0))]
+)
+def test_power_takes_one_input_or_two_as_it_was_made(node, inputs):
+    with pytest.raises(TypeError, match=f"Power.* takes .*; got {len(inputs)} inputs"):
+        node.forward(*inputs)
+    with pytest.raises(TypeError, match=f"Power.* takes .*; got {len(inputs)} inputs"):
+        node.forward(*map(np.atleast_1d, inputs))
+
+
+@pytest.mark.parametrize("base", [0.0, -0.5, -2.0])
+def test_an_exponent_gets_a_gradient_only_where_the_base_is_positive(base):
+    node = Power()
+    node.forward(base, 2.0)
+    assert node.backward(1.0) == (2 * base, None)
+
+
+def test_no_number_is_the_maximum_whichever_side_it_is_on():
+    for x, y in [(np.nan, 1.0), (1.0, np.nan)]:
+        assert np.isnan(Maximum().forward(x, y))
+        assert np.isnan(Maximum().forward(np.array([x]), np.array([y]))).all()
+
+
+def test_a_matrix_product_of_plain_numbers_is_refused():
+    with pytest.raises(ValueError, match="MatMul wants arrays"):
+        MatMul().forward(2.0, 3.0)
+
+
+def test_the_source_that_a_reader_asks_for_is_the_formula():
+    assert "return x + y" in inspect.getsource(Add.forward)
+    assert "return dout, dout" in inspect.getsource(Add.backward)
 
 
 def test_a_node_shows_its_name():

@@ -259,7 +259,7 @@ class Power(Node):
 
     @checks_inputs
     def forward(self, x, *exponents):
-        (y,) = exponents if self.exponent is None else (self.exponent, *exponents)
+        y = the_exponent(self.exponent, exponents)
         refuse_power(x, y)
         self.x, self.y, self.z = x, y, power(x, y)
         return self.z
@@ -271,10 +271,14 @@ class Power(Node):
             return (dx,)
         return dx, dout * self.z * logarithm(self.x) if all_of(self.x > 0) else None
 
-    def accept(self, inputs):
-        if len(inputs) != (1 if self.exponent is not None else 2):
-            raise TypeError("Power() takes x and y; Power(exponent) takes x alone")
-        return super().accept(inputs)
+
+def the_exponent(fixed, given):
+    """The fixed one, or the one input beside x. TypeError for any other number of inputs."""
+    if len(given) != (1 if fixed is None else 0):
+        raise TypeError(
+            f"Power() takes x and y; Power(exponent) takes x alone; got {1 + len(given)} inputs"
+        )
+    return given[0] if fixed is None else fixed
 
 
 def refuse_power(x, y):
