@@ -360,3 +360,77 @@ def test_training_wants_data_in_two_parts(count):
     data = (np.zeros((4, 2)),) * count
     with pytest.raises(ValueError, match=f"got tuple of {count}"):
         next(train(network, data, rng=np.random.default_rng(0)))
+
+
+def test_networks_take_turns_and_a_shared_layer_is_found_whoever_ran_between():
+    (x, t), first, second = batch(), net(), net(seed=5)
+    wanted = first.gradient(x, t)
+    first.loss(x, t)
+    second.loss(-x, t)
+    for key, gradient in first.backward().items():
+        np.testing.assert_array_equal(gradient, wanted[key])
+    sharing = net(seed=7)
+    sharing.layers["Affine2"] = first.layers["Affine2"]
+    first.loss(x, t)
+    second.loss(x, t)
+    sharing.loss(x, t)
+    with pytest.raises(RuntimeError, match="another network has used a layer"):
+        first.backward()
+    sharing.backward()
+
+
+class Told(Affine):
+    """An affine layer that notes whether its dx was wanted."""
+
+    def backward(self, dout, want_dx=True):
+        self.told = want_dx
+        return super().backward(dout, want_dx)
+
+
+class Plain(Affine):
+    """One as a reader writes it, who has not heard of want_dx."""
+
+    def backward(self, dout):
+        want_dx = True
+        return super().backward(dout, want_dx)
+
+
+def test_only_the_first_layer_is_spared_its_dx_and_only_where_nobody_looks():
+    (x, t), rng = batch(), np.random.default_rng(0)
+    layers = [("A", Told.init(4, 5, rng)), ("B", ReLU()), ("C", Told.init(5, 3, rng))]
+    network = Network(OrderedDict(layers), SoftmaxWithLoss())
+    network.gradient(x, t)
+    assert [network.layers[name].told for name in "AC"] == [False, True]
+    network.loss(x, t)
+    steps = dict(network.backward_steps())
+    assert [network.layers[name].told for name in "AC"] == [True, True]
+    assert steps["A"].shape == x.shape
+    network.loss(x, t)
+    steps = dict(network.backward_steps(want_dx=False))
+    assert [network.layers[name].told for name in "AC"] == [False, True]
+    assert steps["A"] is None
+
+
+def test_a_first_layer_that_has_not_heard_of_want_dx_is_called_plainly():
+    (x, t), rng = batch(), np.random.default_rng(0)
+    layers = [("A", Plain.init(4, 5, rng)), ("B", Plain.init(5, 3, rng))]
+    network = Network(OrderedDict(layers), SoftmaxWithLoss())
+    grads = network.gradient(x, t)
+    numeric = network.numerical_gradient(x, t)
+    for key, gradient in grads.items():
+        np.testing.assert_allclose(gradient, numeric[key], atol=1e-9)
+
+
+@pytest.mark.parametrize(("activation", "share"), [("relu", 2), ("sigmoid", 1)])
+def test_the_start_fits_the_activation(activation, share):
+    params = two_layer_net(300, 200, 100, np.random.default_rng(0), activation).params
+    for name, fan_in in (("Affine1.W", 300), ("Affine2.W", 200)):
+        assert params[name].std() == pytest.approx(np.sqrt(share / fan_in), rel=0.03)
+
+
+@pytest.mark.parametrize("lacks", ["forward", "backward"])
+def test_a_layer_that_lacks_one_of_the_two_is_refused(lacks):
+    layer = ReLU()
+    setattr(layer, lacks, None)
+    with pytest.raises(TypeError, match="'odd' has no forward and backward"):
+        Network(OrderedDict(odd=layer), SoftmaxWithLoss())
