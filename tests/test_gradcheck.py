@@ -284,3 +284,34 @@ def test_html_holds_names_as_text():
 
 def test_a_sigmoid_deep_in_saturation_is_not_blamed():
     assert gradient_check(Sigmoid(), np.array([[30.0, -30.0, 800.0, 0.0]])).ok
+
+
+def test_a_backward_that_loses_the_sign_of_dout_is_found():
+    class Unsigned:
+        def forward(self, x):
+            return 2 * x
+
+        def backward(self, dout):
+            return 2 * np.abs(dout)
+
+    for seed in range(5):
+        assert not gradient_check(Unsigned(), np.ones((3, 4)), seed=seed).ok
+
+
+def test_a_gradient_that_is_not_there_or_has_another_shape_fails_with_nothing_compared():
+    class Forgetful(Affine):
+        def backward(self, dout):
+            dx = super().backward(dout)
+            self.grads = {"W": self.grads["W"].T}
+            return dx
+
+    layer = Forgetful.init(2, 3, np.random.default_rng(0))
+    report = gradient_check(layer, np.ones((4, 2)))
+    rows = {row.name: row for row in report.rows}
+    assert rows["x"].ok and rows["x"].compared == 8
+    assert rows["b"].problem == "no gradient was given"
+    assert rows["W"].problem == "the gradient has shape (3, 2), wanted (2, 3)"
+    for name in "Wb":
+        row = rows[name]
+        assert (row.compared, row.kinks, row.relative_error, row.worst) == (0, 0, 1.0, None)
+    assert report.verdict == "FAILED" and report.max_relative_error == 1.0
