@@ -315,3 +315,93 @@ def test_a_gradient_that_is_not_there_or_has_another_shape_fails_with_nothing_co
         row = rows[name]
         assert (row.compared, row.kinks, row.relative_error, row.worst) == (0, 0, 1.0, None)
     assert report.verdict == "FAILED" and report.max_relative_error == 1.0
+
+
+class Scaled:
+    """A node that multiplies by `slope`, and claims `claimed` in its place."""
+
+    def __init__(self, slope, claimed):
+        self.slope, self.claimed = slope, claimed
+
+    def forward(self, x):
+        return self.slope * x
+
+    def backward(self, dout):
+        return self.claimed * dout
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-3, 1e4])
+def test_the_relative_error_is_the_norm_of_the_difference_beside_both_norms(size):
+    x = np.array([[1.0, -2.0, 3.0]])
+    report = gradient_check(Scaled(size, 3 * size), x)
+    assert report.max_relative_error == pytest.approx((3 - 1) / (3 + 1), rel=1e-6)
+    (row,) = report.rows
+    index, claimed, numeric = row.worst
+    assert claimed == pytest.approx(3 * numeric, rel=1e-6)
+    assert f"backward gives {claimed:.8g} at index {index}" in row.problem
+    assert f"the numerical gradient {numeric:.8g}" in row.problem
+    flat = gradient_check(Scaled(0.0, 0.0), x)
+    assert flat.ok and flat.max_relative_error == 0.0
+
+
+def test_a_backward_that_levels_the_sizes_of_dout_is_found():
+    class Level(Scaled):
+        def backward(self, dout):
+            return self.slope * np.sign(dout) * np.mean(np.abs(dout))
+
+    assert not gradient_check(Level(2.0, 2.0), np.ones((3, 4))).ok
+
+
+def test_the_worst_entry_is_never_a_kink():
+    class Odd(ReLU):
+        def backward(self, dout):
+            dx = super().backward(dout)
+            dx[0, 2] += 1e-3
+            return dx
+
+    (row,) = gradient_check(Odd(), np.array([[0.0, 1.0, 2.0]])).rows
+    assert row.kinks == 1 and row.worst[0] == (0, 2) and not row.ok
+    (row,) = gradient_check(ReLU(), np.array([[0.0, -1.0, -2.0]])).rows
+    assert row.kinks == 1 and row.worst[0] != (0, 0) and row.ok
+
+
+def test_inputs_are_called_x_and_y_and_further_ones_are_counted():
+    class Sum:
+        def forward(self, *inputs):
+            return sum(inputs)
+
+        def backward(self, dout):
+            return (dout,) * self.count
+
+    for names in (["x"], ["x", "y"], ["x1", "x2", "x3"], ["x1", "x2", "x3", "x4"]):
+        node, arrays = Sum(), tuple(np.ones(2) * k for k in range(len(names)))
+        node.count = len(names)
+        assert [row.name for row in gradient_check(node, arrays).rows] == names
+    node.count = 3
+    assert gradient_check(node, arrays).rows[3].problem == "no gradient was given"
+
+
+def test_a_layer_that_keeps_its_gradient_is_no_network():
+    class Keeps(ReLU):
+        def backward(self, dout):
+            self.gradient = super().backward(dout)
+            return self.gradient
+
+    layer = Keeps()
+    layer.gradient = None
+    assert gradient_check(layer, np.array([[1.0, -2.0]])).ok
+
+
+def test_a_report_is_a_table_with_its_columns_in_line():
+    layer = Affine(np.eye(2), np.zeros(2))
+    report = gradient_check(layer, np.ones((3, 2)))
+    first, head, *rows, last = repr(report).splitlines()
+    assert first == "gradient check of Affine: ok"
+    assert head.split() == ["array", "shape", "compared", "kinks", "relative", "error"]
+    starts = [head.index(word) + len(word) for word in ("compared", "kinks", "relative error")]
+    for name, row in zip("xWb", rows, strict=True):
+        assert row.startswith(f"{name}     ") and row.endswith("  ok")
+        assert all(row[end - 1] != " " and row[end] == " " for end in starts)
+    html = report._repr_html_()
+    for word in ("array", "shape", "compared", "kinks", "relative error"):
+        assert f'<th scope="col">{word}</th>' in html

@@ -14,7 +14,7 @@ from chainrule.graph import Variable, topological_order
 from chainrule.layers import Affine, ReLU, Sigmoid, Tanh
 from chainrule.losses import IdentityWithLoss, SoftmaxWithLoss
 from chainrule.network import Network, two_layer_net
-from chainrule.training import SGD, minibatches, random_batches, train
+from chainrule.training import SGD, bar, minibatches, random_batches, train
 
 
 def net(D=4, H=5, C=3, seed=0, activation="relu"):
@@ -434,3 +434,24 @@ def test_a_layer_that_lacks_one_of_the_two_is_refused(lacks):
     setattr(layer, lacks, None)
     with pytest.raises(TypeError, match="'odd' has no forward and backward"):
         Network(OrderedDict(odd=layer), SoftmaxWithLoss())
+
+
+def test_what_is_not_said_to_train_is_what_its_help_says():
+    x, t = batch(250)
+    said, unsaid = net(), net()
+    wanted = {"optimizer": SGD(0.1), "batch_size": 100, "epochs": 1}
+    records = list(train(said, (x, t), rng=np.random.default_rng(3), **wanted))
+    again = list(train(unsaid, (x, t), rng=np.random.default_rng(3)))
+    assert [r.loss for r in again] == [r.loss for r in records]
+    assert [r.epoch for r in again] == pytest.approx([1 / 3, 2 / 3, 1])
+    for key, array in said.params.items():
+        np.testing.assert_array_equal(unsaid.params[key], array)
+
+
+def test_a_bar_shows_itself_where_it_is_asked_for_and_leaves_nothing_behind():
+    pytest.importorskip("tqdm")
+    with bar(range(3), True) as shown:
+        assert not shown.disable and not shown.leave and shown.delay == 2
+    for progress in (False, None):  # nobody looks on here
+        with bar(range(3), progress) as hidden:
+            assert hidden.disable
