@@ -71,16 +71,17 @@ coverage: $(READY)  ## measure which branches of the package the unit tests take
 
 # In a copy: the source is changed in place there. A session that was interrupted goes on where it stopped.
 MUTATED = nodes graph layers losses network gradcheck training
-COSMIC = .mutants/env/bin
+OWN_losses = layers
+OWN_training = network
 
 mutants: .mutants/env/.ready  ## break the core one place at a time, an hour long, and list what no test notices
 	@mkdir -p $(MUTATED:%=.mutants/%)
 	printf '%s\n' $(MUTATED) | xargs -P 2 -I MODULE $(MAKE) --no-print-directory .mutants/MODULE/.done
-	for module in $(MUTATED); do $(COSMIC)/cr-report --surviving-only --show-diff .mutants/$$module/session; done
+	$(BIN)/python tests/survivors.py $(MUTATED:%=.mutants/%/session)
 
 .mutants/%/.done: $(READY)
 	git ls-files -z | xargs -0 cp --parents -t .mutants/$*
-	sed -i 's/MODULE/$*/' .mutants/$*/tests/mutants.toml
+	sed -i 's/MODULE/$*/; s/OWN/$(or $(OWN_$*),$*)/' .mutants/$*/tests/mutants.toml
 	cd .mutants/$* && { test -e session || ../env/bin/cosmic-ray init tests/mutants.toml session; }
 	cd .mutants/$* && ../env/bin/cr-filter-operators session tests/mutants.toml
 	cd .mutants/$* && export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=src && ../env/bin/cosmic-ray baseline tests/mutants.toml && ../env/bin/cosmic-ray exec tests/mutants.toml session
