@@ -5,9 +5,12 @@ the output to the inputs, and leaves in every variable the derivative of the out
 `layers` next: there the same walk is taken in bigger steps.
 """
 
+from weakref import WeakValueDictionary
+
 import numpy as np
 
 from chainrule.nodes import (
+    NUMBERS,
     Add,
     Divide,
     Exp,
@@ -76,8 +79,8 @@ class Variable:
         return join(Divide(), other, self)
 
     def __pow__(self, other):
-        if isinstance(other, (int, float)):
-            return apply(Power(other), self)
+        if isinstance(other, NUMBERS):
+            return run(Power(other), self)
         return join(Power(), self, other)
 
     def __rpow__(self, other):
@@ -90,22 +93,50 @@ class Variable:
         return join(MatMul(), other, self)
 
     def __neg__(self):
-        return apply(Negate(), self)
+        return run(Negate(), self)
 
     def __repr__(self):
         name = "" if self.name is None else f", name={self.name!r}"
         return f"Variable({self.value!r}{name})"
 
 
+APPLIED = WeakValueDictionary()  # the id of a node -> the variable that it made last
+
+
 def apply(node, *operands):
     """Run `node` forward on the operands and return its output, joined to them in the graph.
 
     A number or an array among the operands becomes a leaf. Your own node works as well: all it
-    needs is forward and backward.
+    needs is forward and backward. A node remembers one run: each use in a graph wants one of its own.
     """
     callables = [callable(getattr(node, name, None)) for name in ("forward", "backward")]
     if isinstance(node, type) or not all(callables):
         raise TypeError(f"apply wants a node with forward and backward, got {node!r}")
+    out = run(node, *operands)
+    earlier = APPLIED.get(id(node))
+    if earlier is not None:  # it may be done with, as in a loop; whoever walks there is told
+        earlier.node = RanAgain(node)
+    APPLIED[id(node)] = out
+    return out
+
+
+class RanAgain:
+    """Stands where a node stood that was applied once more, and so has forgotten this place."""
+
+    def __init__(self, node):
+        self.node = node
+
+    def forward(self, *inputs):
+        raise RuntimeError(
+            f"{self.node!r} was applied again since, and a node remembers one run: "
+            "make a node for each use"
+        )
+
+    backward = forward
+
+
+def run(node, *operands):
+    """`apply` for a node that is known to be fresh."""
     inputs = tuple([as_variable(operand) for operand in operands])
     return Variable(node.forward(*[v.value for v in inputs]), None, node, inputs)
 
@@ -121,12 +152,12 @@ def join(node, x, y):
 
 def exp(x):
     """e ** x, entry by entry; x a Variable, a number or an array."""
-    return apply(Exp(), x)
+    return run(Exp(), x)
 
 
 def log(x):
     """The natural logarithm of a positive x, entry by entry."""
-    return apply(Log(), x)
+    return run(Log(), x)
 
 
 def maximum(x, y):
@@ -141,7 +172,7 @@ def matmul(x, y):
 
 def sum_(x, axis=None, keepdims=False):
     """The sum over `axis` (an int, a tuple, or None for all); the underscore spares Python's own sum."""
-    return apply(Sum(axis, keepdims), x)
+    return run(Sum(axis, keepdims), x)
 
 
 def relu(x):
@@ -208,15 +239,30 @@ def backward_steps(out, dout=1.0):
         if variable.node is None:
             continue
         gradients = variable.node.backward(variable.grad)
-        if len(gradients) != len(variable.inputs):
-            raise ValueError(
-                f"{variable.node!r}.backward gave {len(gradients)} gradients "
-                f"for {len(variable.inputs)} inputs"
-            )
+        if type(variable.node) not in OURS:
+            check_gradients(variable, gradients)
         for source, gradient in zip(variable.inputs, gradients):  # noqa: B905, strict costs time
             if gradient is not None:  # a fixed exponent gets none
                 source.grad = source.grad + gradient
         yield variable
+
+
+OURS = {Add, Subtract, Multiply, Divide, Negate, Power, Exp, Log, Maximum, MatMul, Sum}
+
+
+def check_gradients(variable, gradients):
+    """ValueError or TypeError unless a node of the reader's own gave one gradient an input, in its shape."""
+    where = f"{variable.node!r}.backward"
+    if not isinstance(gradients, (tuple, list)):
+        raise TypeError(f"{where} wants to return a tuple, got {type(gradients).__name__}")
+    if len(gradients) != len(variable.inputs):
+        raise ValueError(
+            f"{where} gave {len(gradients)} gradients for {len(variable.inputs)} inputs"
+        )
+    for source, gradient in zip(variable.inputs, gradients, strict=True):
+        shape = np.shape(source.value)
+        if gradient is not None and np.shape(as_value(gradient, where)) != shape:
+            raise ValueError(f"{where} gave a gradient of shape {np.shape(gradient)} for {shape}")
 
 
 def seed_for(out, dout):
