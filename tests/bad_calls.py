@@ -50,6 +50,8 @@ class Kind:
             return value in self.others
         if isinstance(value, bool) or not np.isscalar(value) or isinstance(value, complex):
             return False
+        if not self.whole and isinstance(value, int) and value > 2**1023:  # no float can hold it
+            return False
         whole = isinstance(value, int | np.integer)
         return (whole or not self.whole) and bool(self.allows(value))
 
@@ -65,7 +67,7 @@ UP_TO_1 = Kind(True, lambda v: -1 <= v <= 1)
 
 VALUES = [0, -1, 1, 3, 0.5, -0.5, 2.0, np.nan, np.inf, -np.inf, True, False, "3", None, [1], 1j]
 VALUES += [np.int64(2), np.uint8(2), np.float64(0.5), np.float32(0.5), np.array(2), np.array([2])]
-VALUES += [{}, 10**4]
+VALUES += [{}, 10**4, 10**400]
 
 
 FRAME = {"step": 1, "loss": 2.0, "accuracy": 0.5, "gradient_norms": {"W": 1.0}}
@@ -124,7 +126,8 @@ HUGE = {"D", "M", "H", "C", "n_per_class", "classes", "n", "epochs", "updates"} 
 def number_cases():
     for name, argument, function, kind in NUMBERS:
         for value in VALUES:
-            if argument in HUGE and isinstance(value, int) and value > 100:
+            most = 100 if argument in HUGE else 10**5 if name == "random_batches" else np.inf
+            if isinstance(value, int) and value > most:
                 continue
             says = rf"\b{argument}\b|\bstep\b" if argument == "h" else rf"\b{argument}s?\b"
             wanted = (
@@ -352,6 +355,8 @@ def stale():
         other = Network({"first": network.layers["Affine1"], "last": layers.Affine(bad_inputs.W.T, np.zeros(C))}, losses.SoftmaxWithLoss())  # fmt: skip
         other.gradient(Y, T)
 
+    other = a_network()
+    other.gradient(Y, T)
     betweens = {
         "after predict of other inputs": lambda net: net.predict(Y),
         "after accuracy of other inputs": lambda net: net.accuracy(Y, T),
@@ -359,6 +364,14 @@ def stale():
         "after a loss refused for its labels": lambda net: net.loss(Y, [0, 1, 9]),
         "after a loss refused in the second layer": lambda net: net.loss(Y[:, :2], T),
         "after another network ran a shared layer": shared,
+        "after a layer was replaced": lambda net: net.layers.update(ReLU1=other.layers["ReLU1"]),
+        "after the loss was replaced": lambda net: setattr(net, "loss_layer", other.loss_layer),
+        "after a layer was taken out": lambda net: net.layers.pop("ReLU1"),
+        "after a layer was added": lambda net: net.layers.update(Tanh1=layers.Tanh()),
+        "after the order of layers changed": lambda net: net.layers.update(
+            Affine1=net.layers.pop("Affine1")
+        ),
+        "after half a walk over other inputs": lambda net: next(net.forward_steps(Y, T)),
     }
     for given, between in betweens.items():
         yield Case("Network.backward", given, after(between), wanted)
@@ -478,6 +491,7 @@ def update_cases():
         ("integer parameters", params() | {"b": np.ones(2, int)}, halves, "b.*int"),
         ("a list as a parameter", params() | {"b": [1.0, 1.0]}, halves, "b.*list"),
         ("a number as a parameter", {"b": 1.0}, {"b": 0.5}, "b.*float"),
+        ("names of two types", {1: np.ones(1), "b": np.ones(1)}, {}, "1, b"),
         ("a read-only parameter", frozen, halves, "b.*read-only"),
         ("a list of parameters", [1.0], halves, "params.*list|list"),
         ("None", None, None, "None"),
