@@ -91,8 +91,8 @@ def chapter(folder, *made, name="chapter.ipynb"):
     return path
 
 
-def shown(html):
-    return new_output("display_data", {"text/html": html, "text/plain": "a figure"})
+def shown(html, plain="a figure"):
+    return new_output("display_data", {"text/html": html, "text/plain": plain})
 
 
 def product_figure():
@@ -134,11 +134,26 @@ def test_a_picture_that_is_missing_or_says_nothing_is_seen(tmp_path):
 
 # The normal form puts Colab's cell behind the first one.
 FAILING = {0: False, 1: False, 2: True, 3: True, 4: True, 5: False}
+TRACE = '<script type="application/json" class="chainrule-trace">{"step":[1.5,[2,%s]],"code":"%s"}</script>'
+ARRAY = '<p data-exact="[[1.5,%s],[1e-14,3]]">'
+# what a cell shows, what its committed output holds, and whether it must fail
+EXACT = [
+    ('<p data-exact="0.1">', '<p data-exact="0.100000001">', True),
+    ('<p data-exact="0.1">', '<p data-exact="0.10000000000001">', False),
+    ('<p data-exact="0.1">', "<p>", True),
+    ('<p data-exact="inf">', '<p data-exact="3">', True),
+    (ARRAY % "2.5", ARRAY % "2.500000001", True),
+    (ARRAY % "2.5", ARRAY % "2.50000000000001", False),
+    (TRACE % ("3.5", "x * y"), TRACE % ("3.500000001", "x * y"), True),
+    (TRACE % ("3.5", "x * y"), TRACE % ("3.50000000000001", "x * y"), False),
+    (TRACE % ("3.5", "x * y"), TRACE % ("3.5", "x + y"), True),
+]
+FAILING |= {number: fails for number, (*_, fails) in enumerate(EXACT, len(FAILING) + 1)}
 
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory):
-    """What nbval says of a chapter with a stale output, a cell that raises, and two good cells."""
+    """What nbval says of a chapter with good cells, stale ones, and one that raises."""
     folder = tmp_path_factory.mktemp("stale")
     shutil.copy(ROOT / "conftest.py", folder)
 
@@ -152,15 +167,25 @@ def compared(tmp_path_factory):
         new_code_cell("print('as it was')", outputs=[new_output("stream", text="as it is\n")]),
         new_code_cell("1 / 0", outputs=[result("1")]),
         new_code_cell("2 + 2", outputs=[result("4")]),
+        new_code_cell("from IPython.display import HTML, display"),
+        *(
+            new_code_cell(
+                f"display(HTML({new!r}))",
+                outputs=[shown(old, "<IPython.core.display.HTML object>")],
+            )
+            for new, old, _ in EXACT
+        ),
     )
     return run("pytest", "-q", "-rf", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider", str(folder), cwd=folder)  # fmt: skip
 
 
 @pytest.mark.parametrize(("cell", "fails"), FAILING.items())
-def test_nbval_sees_a_stale_output_and_a_cell_that_raises(cell, fails, compared):
+def test_nbval_sees_a_stale_output_a_cell_that_raises_and_exact_numbers_that_are_off(
+    cell, fails, compared
+):
     code, said = compared
     assert code == 1
-    assert (f"Cell {cell}" in "".join(re.findall(r"^FAILED.*", said, re.MULTILINE))) == fails, said
+    assert bool(re.search(rf"^FAILED \S+::Cell {cell}\b", said, re.MULTILINE)) == fails, said
 
 
 # ---------------------------------------------------------------- the build
