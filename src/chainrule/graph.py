@@ -11,6 +11,7 @@ import numpy as np
 
 from chainrule.nodes import (
     NUMBERS,
+    OURS,
     Add,
     Divide,
     Exp,
@@ -20,9 +21,11 @@ from chainrule.nodes import (
     Multiply,
     Negate,
     Power,
+    RanAgain,
     Subtract,
     Sum,
     as_value,
+    check_gradients,
 )
 
 
@@ -118,21 +121,6 @@ def apply(node, *operands):
         earlier.node = RanAgain(node)
     APPLIED[id(node)] = out
     return out
-
-
-class RanAgain:
-    """Stands where a node stood that was applied once more, and so has forgotten this place."""
-
-    def __init__(self, node):
-        self.node = node
-
-    def forward(self, *inputs):
-        raise RuntimeError(
-            f"{self.node!r} was applied again since, and a node remembers one run: "
-            "make a node for each use"
-        )
-
-    backward = forward
 
 
 def run(node, *operands):
@@ -240,29 +228,11 @@ def backward_steps(out, dout=1.0):
             continue
         gradients = variable.node.backward(variable.grad)
         if type(variable.node) not in OURS:
-            check_gradients(variable, gradients)
+            check_gradients(variable.node, gradients, [v.value for v in variable.inputs])
         for source, gradient in zip(variable.inputs, gradients):  # noqa: B905, strict costs time
             if gradient is not None:  # a fixed exponent gets none
                 source.grad = source.grad + gradient
         yield variable
-
-
-OURS = {Add, Subtract, Multiply, Divide, Negate, Power, Exp, Log, Maximum, MatMul, Sum}
-
-
-def check_gradients(variable, gradients):
-    """ValueError or TypeError unless a node of the reader's own gave one gradient an input, in its shape."""
-    where = f"{variable.node!r}.backward"
-    if not isinstance(gradients, (tuple, list)):
-        raise TypeError(f"{where} wants to return a tuple, got {type(gradients).__name__}")
-    if len(gradients) != len(variable.inputs):
-        raise ValueError(
-            f"{where} gave {len(gradients)} gradients for {len(variable.inputs)} inputs"
-        )
-    for source, gradient in zip(variable.inputs, gradients, strict=True):
-        shape = np.shape(source.value)
-        if gradient is not None and np.shape(as_value(gradient, where)) != shape:
-            raise ValueError(f"{where} gave a gradient of shape {np.shape(gradient)} for {shape}")
 
 
 def seed_for(out, dout):

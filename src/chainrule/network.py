@@ -111,16 +111,15 @@ class Network:
         self.check_run(run)
         dout = self.loss_layer.backward(dout)
         yield "loss", dout
-        self.check_run(run)
         to_go = len(self.layers)
         for name, layer in reversed(self.layers.items()):
+            self.check_run(run)
             to_go -= 1
             if want_dx or to_go or not takes_want_dx(layer.backward):
                 dout = layer.backward(dout)
             else:
                 dout = layer.backward(dout, want_dx=False)
             yield name, dout
-            self.check_run(run)
 
     def predict(self, x):
         """The scores for x (N, D), an array (N, C)."""

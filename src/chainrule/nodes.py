@@ -469,3 +469,34 @@ class Sum(Node):
             raise ValueError(f"Sum: no axis {self.axis} in an input of shape {shape}") from None
         kept = [1 if axis in axes else size for axis, size in enumerate(shape)]
         return tuple(n for axis, n in enumerate(kept) if self.keepdims or axis not in axes)
+
+
+OURS = {Add, Subtract, Multiply, Divide, Negate, Power, Exp, Log, Maximum, MatMul, Sum}
+
+
+def check_gradients(node, gradients, inputs):
+    """ValueError or TypeError unless a node of the reader's own gave one gradient an input, in its shape."""
+    where = f"{node!r}.backward"
+    if not isinstance(gradients, (tuple, list)):
+        raise TypeError(f"{where} wants to return a tuple, got {type(gradients).__name__}")
+    if len(gradients) != len(inputs):
+        raise ValueError(f"{where} gave {len(gradients)} gradients for {len(inputs)} inputs")
+    for value, gradient in zip(inputs, gradients, strict=True):
+        shape = np.shape(value)
+        if gradient is not None and np.shape(as_value(gradient, where)) != shape:
+            raise ValueError(f"{where} gave a gradient of shape {np.shape(gradient)} for {shape}")
+
+
+class RanAgain:
+    """Stands where a node stood that was applied once more, and so has forgotten this place."""
+
+    def __init__(self, node):
+        self.node = node
+
+    def forward(self, *inputs):
+        raise RuntimeError(
+            f"{self.node!r} was applied again since, and a node remembers one run: "
+            "make a node for each use"
+        )
+
+    backward = forward
