@@ -50,6 +50,8 @@ class Kind:
             return value in self.others
         if isinstance(value, bool) or not np.isscalar(value) or isinstance(value, complex):
             return False
+        if not self.whole and isinstance(value, int) and value > 2**1023:  # no float can hold it
+            return False
         whole = isinstance(value, int | np.integer)
         return (whole or not self.whole) and bool(self.allows(value))
 
@@ -65,7 +67,7 @@ UP_TO_1 = Kind(True, lambda v: -1 <= v <= 1)
 
 VALUES = [0, -1, 1, 3, 0.5, -0.5, 2.0, np.nan, np.inf, -np.inf, True, False, "3", None, [1], 1j]
 VALUES += [np.int64(2), np.uint8(2), np.float64(0.5), np.float32(0.5), np.array(2), np.array([2])]
-VALUES += [{}, 10**4]
+VALUES += [{}, 10**4, 10**400]
 
 
 FRAME = {"step": 1, "loss": 2.0, "accuracy": 0.5, "gradient_norms": {"W": 1.0}}
@@ -124,7 +126,8 @@ HUGE = {"D", "M", "H", "C", "n_per_class", "classes", "n", "epochs", "updates"} 
 def number_cases():
     for name, argument, function, kind in NUMBERS:
         for value in VALUES:
-            if argument in HUGE and isinstance(value, int) and value > 100:
+            most = 100 if argument in HUGE else 10**5 if name == "random_batches" else np.inf
+            if isinstance(value, int) and value > most:
                 continue
             says = rf"\b{argument}\b|\bstep\b" if argument == "h" else rf"\b{argument}s?\b"
             wanted = (
@@ -352,6 +355,8 @@ def stale():
         other = Network({"first": network.layers["Affine1"], "last": layers.Affine(bad_inputs.W.T, np.zeros(C))}, losses.SoftmaxWithLoss())  # fmt: skip
         other.gradient(Y, T)
 
+    other = a_network()
+    other.gradient(Y, T)
     betweens = {
         "after predict of other inputs": lambda net: net.predict(Y),
         "after accuracy of other inputs": lambda net: net.accuracy(Y, T),
@@ -359,6 +364,14 @@ def stale():
         "after a loss refused for its labels": lambda net: net.loss(Y, [0, 1, 9]),
         "after a loss refused in the second layer": lambda net: net.loss(Y[:, :2], T),
         "after another network ran a shared layer": shared,
+        "after a layer was replaced": lambda net: net.layers.update(ReLU1=other.layers["ReLU1"]),
+        "after the loss was replaced": lambda net: setattr(net, "loss_layer", other.loss_layer),
+        "after a layer was taken out": lambda net: net.layers.pop("ReLU1"),
+        "after a layer was added": lambda net: net.layers.update(Tanh1=layers.Tanh()),
+        "after the order of layers changed": lambda net: net.layers.update(
+            Affine1=net.layers.pop("Affine1")
+        ),
+        "after half a walk over other inputs": lambda net: next(net.forward_steps(Y, T)),
     }
     for given, between in betweens.items():
         yield Case("Network.backward", given, after(between), wanted)
@@ -478,6 +491,7 @@ def update_cases():
         ("integer parameters", params() | {"b": np.ones(2, int)}, halves, "b.*int"),
         ("a list as a parameter", params() | {"b": [1.0, 1.0]}, halves, "b.*list"),
         ("a number as a parameter", {"b": 1.0}, {"b": 0.5}, "b.*float"),
+        ("names of two types", {1: np.ones(1), "b": np.ones(1)}, {}, "1, b"),
         ("a read-only parameter", frozen, halves, "b.*read-only"),
         ("a list of parameters", [1.0], halves, "params.*list|list"),
         ("None", None, None, "None"),
@@ -506,6 +520,29 @@ def trace_cases():
         "a value that is text": text.replace('"value":3.0', '"value":"three"'),
         "an array of objects": text.replace('"value":3.0', '"value":{"dtype":"object","shape":[1],"data":[1]}'),
         "an array of another size": text.replace('"value":3.0', '"value":{"dtype":"float64","shape":[2],"data":[1]}'),
+        "an array of long texts": text.replace('"value":3.0', '"value":{"dtype":"U99999999","shape":[1],"data":["1"]}'),
+        "a list as a value": text.replace('"value":3.0', '"value":[1,2]'),
+        "no value": text.replace('"value":3.0,', ""),
+        "a gradient of another shape": text.replace('"value":3.0,"grad":', '"value":3.0,"grad":{"dtype":"float64","shape":[1],"data":[1]},"x":'),
+        "a name that is a number": text.replace('"name":"side"', '"name":3'),
+        "no name": text.replace('"name":"side",', ""),
+        "one name twice": text.replace('"name":"price"', '"name":"side"'),
+        "an operation that is a list": text.replace('"op":"Power"', '"op":["Power"]'),
+        "options that are a list": text.replace('"options":{', '"options":[1],"o":{', 1),
+        "something kept without a name": text.replace('"value":3.0', '"value":3.0,"kept":[3,1.0]'),
+        "something kept that is half": text.replace('"value":3.0', '"value":3.0,"kept":["mask"]'),
+        "a constant by half": text.replace('"value":3.0', '"value":3.0,"constant":1'),
+        "a seed that is a number": text.replace('"seed":true', '"seed":3'),
+        "a seed on the way forward": text.replace('"phase":"forward"', '"phase":"forward","seed":true', 1),
+        "gradients on the way forward": text.replace('"phase":"forward"', '"phase":"forward","contributions":[1.0]', 1),
+        "more gradients than inputs": text.replace('"contributions":[', '"contributions":[1.0,2.0,3.0,'),
+        "a step of a leaf": text.replace('"variable":1', '"variable":0', 1),
+        "code that is a number": text.replace('"lines":[', '"lines":3,"l":[', 1),
+        "a mark in words": text.replace('"mark":[', '"mark":["first","last"],"m":[', 1),
+        "nodes that are none": text[:-1] + ',"nodes":3}',
+        "reads of nothing": text[:-1] + ',"nodes":' + text + ',"reads":[[[99,"same"],null]]}',
+        "brackets without end": "[" * 100_000,
+        "an integer without end": text.replace("3.0", "1" + "0" * 400),
         "a number by a wrong name": text.replace('"value":3.0', '"value":{"float":"Infinite"}'),
     }.items():  # fmt: skip
         assert wrong != text, given

@@ -16,6 +16,7 @@ What is wanted follows from a few rules, and never from what the code does:
 - True is no count and no size. Each refusal leaves everything as it was.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,6 +118,12 @@ def type_cases(place):
     frozen.flags.writeable = False
     yield case(place, "read-only", frozen)
     yield case(place, "a subclass", good.view(Subclass))
+    if place.callable != "array ** Variable":  # a matrix does that itself, its own way
+        yield case(place, "a matrix", matrix(good))
+    yield case(place, "a mask that hides nothing", np.ma.masked_array(good))
+    yield case(place, "a memoryview", memoryview(good.copy()))
+    yield refused(place, "a mask", np.ma.masked_array(good, good == good.flat[0]), "mask")
+    yield refused(place, "an integer too large", 10**400, "larger|alone|object")
     yield refused(place, "objects", good.astype(object), "object")
     yield refused(place, "text in an array", good.astype(str), "str|<U")
     yield refused(place, "text", "three", "str")
@@ -129,6 +136,13 @@ def type_cases(place):
     yield refused(place, "a generator", iter([1.0]), "iterator|object")
     yield refused(place, "a ragged list", [[1.0, 2.0], [3.0]], "ragged|list")
     yield refused(place, "a class", layers.ReLU, "type|object")
+
+
+def matrix(array):
+    """A `numpy.matrix`, as old homework has them; for an array without two axes the array itself."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        return np.asmatrix(array) if array.ndim == 2 else array
 
 
 class Subclass(np.ndarray):
@@ -284,6 +298,9 @@ def backward_place(name, make, inputs, forward, backward):
 
 
 OPERATORS = {
+    "Variable / array": (lambda v, a: v / a, lambda a: X / a, {"domain": NONZERO}),
+    "Variable ** array": (lambda v, a: v**a, lambda a: X**a),
+    "array ** Variable": (lambda v, a: a**v, lambda a: a**X, {"domain": POSITIVE}),
     "Variable + array": (lambda v, a: v + a, lambda a: X + a),
     "array + Variable": (lambda v, a: a + v, lambda a: X + a),
     "Variable - array": (lambda v, a: v - a, lambda a: X - a),
@@ -301,17 +318,17 @@ FUNCTIONS = {
     "sigmoid": (graph.sigmoid, lambda x: sigmoid(x), {}),
     "tanh": (graph.tanh, lambda x: written_out_tanh(x), {}),
 }
-SAYS_VARIABLE = "Variable|Add|Subtract|Multiply|Divide|Maximum"
+SAYS_VARIABLE = "Variable|Add|Subtract|Multiply|Divide|Maximum|Power"
 
 
 def graph_places():
-    for name, (function, formula) in OPERATORS.items():
+    for name, (function, formula, *more) in OPERATORS.items():
 
         def made(function=function):
             v = Variable(X)
             return lambda value: function(v, value).value, (v,)
 
-        yield Place(name, made, Y, formula, SAYS_VARIABLE, accepted(np.add, X, None))
+        yield Place(name, made, Y, formula, SAYS_VARIABLE, accepted(np.add, X, None), **dict(*more))
     for name, (function, formula, more) in FUNCTIONS.items():
 
         def made_function(function=function):
@@ -323,6 +340,13 @@ def graph_places():
         return lambda value: graph.matmul(value, W).value, ()
 
     yield Place("graph.matmul x", made_matmul, X, lambda x: x @ W, "MatMul|Variable", accepted(np.matmul, None, W))  # fmt: skip
+    for name, run, left in [("array @ Variable", lambda a: a @ Variable(W), True), ("Variable @ array", lambda a: Variable(LEFT) @ a, False)]:  # fmt: skip
+        inputs = (None, W) if left else (LEFT, None)
+
+        def formula(a, inputs=inputs):
+            return np.matmul(*filled(inputs, a))
+
+        yield Place(name, lambda run=run: (lambda a: run(a).value, ()), X, formula, "MatMul|Variable", accepted(np.matmul, *inputs))  # fmt: skip
 
     def made_variable():
         return lambda value: Variable(value).value, ()
@@ -632,7 +656,10 @@ def network_places():
     def made_numeric():
         return lambda x: numerical_gradient(plain_sum, x, 0.5), ()
 
-    yield Place("numerical_gradient x", made_numeric, X, slopes_of_sum, "numerical_gradient")
+    yield Place(
+        "numerical_gradient x", made_numeric, X, slopes_of_sum, "numerical_gradient",
+        domain=lambda x: not np.any(np.isfinite(x) & (np.abs(x) > 2**53)),
+    )  # fmt: skip
 
 
 def plain_sum(x):
@@ -641,7 +668,7 @@ def plain_sum(x):
 
 
 def slopes_of_sum(x):
-    """(f(x + h) - f(x - h)) / 2h with h = 0.5: exact but for numbers so large that h is lost in them."""
+    """(f(x + h) - f(x - h)) / 2h with h = 0.5, which is refused where h is lost in a large number."""
     slopes = np.empty(x.shape)
     for index in np.ndindex(x.shape):
         nudge = np.zeros(x.shape)

@@ -180,3 +180,9 @@ def test_infinite_numbers_are_recorded_without_a_warning():
     trace = trace_graph(out)
     assert trace.variables[-1].value != trace.variables[-1].value  # not a number
     assert Trace.from_json(trace.to_json()) == trace
+
+
+def test_a_leaf_with_an_empty_name_is_one_without_a_name():
+    trace = trace_graph(Variable(2.0, "") * Variable(3.0, ""))
+    assert [v.name for v in trace.variables] == ["c1", "c2", "v1"]
+    assert Trace.from_json(trace.to_json()) == trace

@@ -9,7 +9,7 @@ import traitlets
 from chainrule.graph import Variable, log
 from chainrule.network import two_layer_net
 from chainrule.trace import Trace, trace_graph, trace_network
-from chainrule.widgets import Stepper
+from chainrule.widgets import Explorer, Quiz, Replay, Stepper
 from chainrule.widgets.policy import allowed, header
 
 X, T = np.array([[1.0, 2.0], [-3.0, 0.5]]), np.array([0, 1])
@@ -130,3 +130,47 @@ def test_the_policy_holds_the_hash_of_every_script_in_a_page_and_of_nothing_else
     assert {word.rstrip(";") for word in hashes} == {allowed("one()"), allowed("two()")}
     # of the empty text, as RFC 6234 has it
     assert allowed("") == "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
+
+
+# ---------------------------------------------------------------- nonsense in a trait
+
+FRAME = {"step": 1, "loss": 2.0, "accuracy": 0.5, "gradient_norms": {"W": 1.0}}
+FIGURES = {
+    "a graph": lambda: Stepper(difference(), step=2),
+    "a network": lambda: Stepper(net(), X, T, step=3),
+    "a trace": lambda: Stepper(trace_graph(difference()), step=1),
+    "an explorer": lambda: Explorer(
+        {(k,): {"a": ([0, 1], [2, k])} for k in "12"}, {"run": ["1", "2"]}, index=1
+    ),
+    "a replay": lambda: Replay([FRAME, FRAME | {"step": 2}], frame=1),
+    "a quiz": lambda: Quiz("q", {"a": "b", "c": "d"}, "a"),
+}
+NONSENSE = [99, -1, None, True, 0.5, "nonsense", [1], (), {"nobody": 1.0}, {3: 1}, 10**400]
+NONSENSE += [{"x": value} for value in ("text", None, {}, {1}, 1j, [[1], [1, 2]], 10**400, net)]
+NONSENSE += [{"run": value} for value in (1, None, [], "3")] + [np.ones(2), object()]
+SETTINGS = {"step", "level", "inputs", "index", "chosen", "frame", "choice", "revealed"}
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_nonsense_in_a_trait_is_refused_and_leaves_the_figure_as_it_was(figure):
+    made = FIGURES[figure]()
+    settings = SETTINGS & made.traits(sync=True).keys()
+    assert settings
+    before = made.markup(), {name: getattr(made, name) for name in settings}
+    for name in settings:
+        for value in NONSENSE:
+            if name == "revealed" and value is True:
+                continue
+            with pytest.raises(traitlets.TraitError):
+                setattr(made, name, value)
+            assert getattr(made, "problem", "") == ""
+    assert (made.markup(), {name: getattr(made, name) for name in settings}) == before
+
+
+def test_a_title_or_caption_that_is_no_text_is_shown_as_one():
+    for made in (
+        Stepper(difference(), title=3, caption=4),
+        Explorer({"a": ([0, 1], [2, 3])}, title=3, caption=4),
+        Replay([FRAME, FRAME | {"step": 2}], title=3, caption=4),
+    ):
+        assert 'aria-label="3"' in made.markup() and ">4</figcaption>" in made.markup()

@@ -240,7 +240,8 @@ def make_moons(n=200, *, noise=0.1, rng):
 def check_points(where, rng, noise, **counts):
     if not isinstance(rng, np.random.Generator):
         raise TypeError(f"{where} wants a numpy.random.Generator as rng, got {rng!r}")
-    if isinstance(noise, bool) or not (isinstance(noise, Real) and 0 <= noise < np.inf):
+    most = 2**1023 if isinstance(noise, int) else np.inf  # a larger integer is no float
+    if isinstance(noise, bool) or not (isinstance(noise, Real) and 0 <= noise < most):
         raise ValueError(f"{where} wants a number from 0 up as noise, got {noise!r}")
     for name, count in counts.items():
         if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:

@@ -4,6 +4,7 @@ Backpropagation is quick and easy to get wrong, the numerical gradient is slow a
 where the two agree, both are right. Use float64, a few samples, and shapes that are not square.
 """
 
+import inspect
 from dataclasses import dataclass
 from html import escape
 
@@ -13,7 +14,7 @@ from chainrule.doctor import check_arguments, check_seed, diagnose
 from chainrule.doctor.probe import TOLERANCE, rounding, slopes_differ
 from chainrule.layers import ReLU
 from chainrule.nodes import Maximum, as_value
-from chainrule.numeric import check_step, nudged, numerical_gradient
+from chainrule.numeric import check_nudge, check_step, nudged, numerical_gradient
 
 __all__ = ["diagnose", "gradient_check", "numerical_gradient", "Report", "Row"]
 
@@ -124,8 +125,11 @@ def gradient_check(target, x, t=None, *, h=1e-5, seed=0, allow_float32=False):
     """
     check_step(h)
     check_seed(seed)
+    if h < SMALLEST_STEP:
+        raise ValueError(f"gradient_check: with a step h = {h!r} rounding would hide every error")
     probe = make_probe(target, x, t, seed)
     for name, array in probe.arrays.items():
+        check_nudge(array, h, f"gradient_check: {name}")
         if array.dtype != np.float64 and not allow_float32:
             raise ValueError(
                 f"gradient_check wants float64, got {name} in {array.dtype}: "
@@ -138,6 +142,9 @@ def gradient_check(target, x, t=None, *, h=1e-5, seed=0, allow_float32=False):
         for name, array in probe.arrays.items()
     ]
     return Report(probe.name, rows)
+
+
+SMALLEST_STEP = 1e-12
 
 
 class Probe:
@@ -186,11 +193,14 @@ class LayerProbe(Probe):
     def __init__(self, target, inputs, t, seed):
         names = ["x", "y"] if len(inputs) == 2 else [f"x{i + 1}" for i in range(len(inputs))]
         names = ["x"] if len(inputs) == 1 else names
+        names = [
+            f"input {name}" if name in getattr(target, "params", {}) else name for name in names
+        ]
         self.inputs = [np.array(as_value(value, "gradient_check")) for value in inputs]
         arrays = dict(zip(names, self.inputs, strict=True)) | getattr(target, "params", {})
         super().__init__(target, arrays, [target])
         self.names, self.t = names, t
-        out = np.asarray(self.forward())
+        out = np.asarray(as_value(self.forward(), f"gradient_check: what {self.name} returns"))
         self.dout = np.random.default_rng(seed).uniform(0.5, 1.5, out.shape)
         self.dout *= np.random.default_rng(seed + 1).choice([-1.0, 1.0], out.shape)
         self.dout = self.dout.astype(out.dtype) if out.ndim else float(self.dout)
@@ -217,7 +227,24 @@ def make_probe(target, x, t, seed):
     network = hasattr(target, "gradient") and hasattr(target, "loss")
     inputs = x if isinstance(x, tuple) and not network else (x,)
     check_arguments("gradient_check", target, inputs, t, network)
+    if not network:
+        check_count(target, inputs if t is None else (*inputs, t))
     return NetworkProbe(target, x, t) if network else LayerProbe(target, inputs, t, seed)
+
+
+def check_count(target, inputs):
+    """TypeError unless the target's forward takes so many inputs."""
+    try:
+        takes = inspect.signature(target.forward)
+    except (TypeError, ValueError):  # written in C, say: it has none to look at
+        return
+    try:
+        takes.bind(*inputs)
+    except TypeError:
+        raise TypeError(
+            f"gradient_check: {type(target).__name__}.forward takes {takes}, got {len(inputs)} "
+            "(two inputs go in as a tuple, the targets of a loss as t)"
+        ) from None
 
 
 def compare(probe, name, array, claimed, h, loss, size):

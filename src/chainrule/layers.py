@@ -142,7 +142,7 @@ class Affine:
                 raise ValueError(f"Affine.init wants a positive whole number {name}, got {size!r}")
         if isinstance(scale, str) and scale in ("he", "xavier"):
             scale = np.sqrt((2 if scale == "he" else 1) / D)
-        if not is_number(scale) or not np.isfinite(scale):
+        if not is_number(scale):
             raise ValueError(f'Affine.init: scale is "he", "xavier" or a number, got {scale!r}')
         if scale < 0:
             raise ValueError(f"Affine.init: scale cannot be negative, got {scale!r}")
@@ -150,7 +150,11 @@ class Affine:
 
     def parameters(self):
         """W and b as they are now, checked: an entry of `params` may be assigned anew at any time."""
-        W, b = as_array(self.params["W"], "Affine W"), as_array(self.params["b"], "Affine b")
+        try:
+            W, b = self.params["W"], self.params["b"]
+        except (KeyError, TypeError):
+            raise ValueError(f'Affine wants params "W" and "b", got {self.params!r}') from None
+        W, b = as_array(W, "Affine W"), as_array(b, "Affine b")
         if W.ndim != 2 or b.shape != W.shape[1:]:
             raise ValueError(f"Affine wants W (D, M) and b (M,), got W {W.shape} and b {b.shape}")
         return W, b

@@ -40,8 +40,10 @@ def cross_entropy(a, t):
 def mean_surprise(surprise, t):
     """The mean over the batch of t times `surprise`, -log of the probabilities, as a float."""
     total = np.vdot(t, surprise)
-    if total != total:  # 0 times an infinite surprise is no number; where t is 0 nothing counts
-        total = np.sum(t * surprise, where=t != 0)
+    if not math.isfinite(total):  # 0 times an infinite surprise is no number: where t is 0 nothing
+        total = np.sum(
+            t * surprise, where=t != 0, dtype=np.float64
+        )  # counts; nor is float16 enough
     return float(total) / batch_size(surprise)
 
 
@@ -58,6 +60,8 @@ def half_square(y, t, where):
     total = 0.5 * float(np.vdot(difference, difference))
     if not math.isfinite(total):
         all_finite(y, "y", where), all_finite(t, "t", where)
+        difference = y.astype(np.float64) - t  # too much for float16 or float32 is not yet infinite
+        total = 0.5 * float(np.vdot(difference, difference))
     return total
 
 
@@ -180,7 +184,10 @@ def one_hot(t, a, where):
     t = as_numbers(t, f"{where} t")
     if t.shape == a.shape:
         return distribution(as_array(t, f"{where} t"), where).astype(a.dtype, copy=False)
-    return np.eye(a.shape[-1], dtype=a.dtype)[class_indices(t, a, where)]
+    hot = np.zeros(a.shape, a.dtype)
+    classes = class_indices(t, a, where)
+    hot[classes if a.ndim == 1 else (np.arange(len(a)), classes)] = 1
+    return hot
 
 
 def class_indices(t, a, where):

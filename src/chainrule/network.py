@@ -13,13 +13,13 @@ import numpy as np
 from chainrule.layers import Affine, ReLU, Sigmoid
 from chainrule.losses import SoftmaxWithLoss, class_indices
 from chainrule.nodes import is_count
-from chainrule.numeric import check_step, nudged
+from chainrule.numeric import check_nudge, check_step, nudged
 
 
 class Network:
     """Layers by name, in order, and a loss.
 
-    layers   an OrderedDict, name -> layer; it stays live, so an entry may be replaced
+    layers   an OrderedDict (or a dict), name -> layer; it stays live, so an entry may be replaced
     loss     a loss such as SoftmaxWithLoss()
 
     Parameters and gradients are dicts keyed "Affine1.W". They hold the layers' own arrays.
@@ -31,7 +31,7 @@ class Network:
     def __init__(self, layers, loss):
         if not isinstance(layers, Mapping):
             raise TypeError(f"Network wants a dict of layers, got {type(layers).__name__}")
-        self.layers = layers if isinstance(layers, OrderedDict) else OrderedDict(layers)
+        self.layers = layers if isinstance(layers, dict) else OrderedDict(layers)
         self.loss_layer = loss
         self.checked = None
         self.run, self.can_go_back = 0, False
@@ -42,6 +42,11 @@ class Network:
         now = [*self.layers.values(), self.loss_layer]
         if self.checked is not None and all(map(is_same, now, self.checked)):
             return
+        for name in self.layers:
+            if not isinstance(name, str) or name in ("", *TAKEN):
+                raise ValueError(
+                    f"Network wants each name of a layer as a text other than {TAKEN}, got {name!r}"
+                )
         for name, layer in [*self.layers.items(), ("the loss", self.loss_layer)]:
             if isinstance(layer, type) or not (
                 callable(getattr(layer, "forward", None))
@@ -50,29 +55,40 @@ class Network:
                 raise TypeError(f"Network: layer {name!r} has no forward and backward: {layer!r}")
         if len(set(map(id, now))) < len(now):
             raise ValueError("a layer object stands twice in the network; it remembers one input")
+        check_params(self.layers)
         self.checked = now
 
     def forward_steps(self, x, t=None):
         """Yield (name, output) after each layer; with targets t, ("loss", loss) at the end."""
-        self.begin()
+        run = self.begin()
         for name, layer in self.layers.items():
             x = layer.forward(x)
             yield name, x
+            self.check_run(run)
         if t is not None:
             loss = self.loss_layer.forward(x, t)
             self.can_go_back = True
             yield "loss", loss
 
     def begin(self):
-        """Start a forward pass: from here on the layers remember this one, and no other network's."""
+        """Start a forward pass: from here on the layers remember this one. Returns its number."""
         self.check_layers()
         Network.latest = self.run = Network.latest + 1
         Network.passes.update(dict.fromkeys(map(id, self.checked), self.run))
         self.can_go_back = False
+        return self.run
+
+    def check_run(self, run):
+        """RuntimeError if another forward pass began while somebody looked in at this one."""
+        if self.run != run:
+            raise RuntimeError(
+                "Network: another pass has begun since these steps did, and a layer remembers one "
+                "input; ask for the steps again"
+            )
 
     def check_memory(self):
         """RuntimeError unless every layer still remembers what this network last computed."""
-        if not self.can_go_back:
+        if not self.can_go_back or [*self.layers.values(), self.loss_layer] != self.checked:
             raise RuntimeError(
                 "Network.backward goes back from a loss: call loss(x, t) just before"
             )
@@ -90,11 +106,14 @@ class Network:
                   of the images, and for 784-50-10 it takes a third of all the multiplications
         """
         self.check_memory()
+        run = self.run
         yield "seed", dout
+        self.check_run(run)
         dout = self.loss_layer.backward(dout)
         yield "loss", dout
         to_go = len(self.layers)
         for name, layer in reversed(self.layers.items()):
+            self.check_run(run)
             to_go -= 1
             if want_dx or to_go or not takes_want_dx(layer.backward):
                 dout = layer.backward(dout)
@@ -111,6 +130,8 @@ class Network:
 
     def loss(self, x, t):
         """The loss of x against the targets t, one number."""
+        if t is None:
+            raise TypeError("Network.loss wants the targets t, got None")
         *_, (_, loss) = self.forward_steps(x, t)
         return loss
 
@@ -130,6 +151,10 @@ class Network:
         """The same, by nudging every parameter: two forward passes each. For checking only."""
         check_step(h)
         gradients = {}
+        for key, array in self.params.items():
+            check_nudge(array, h, f"Network.numerical_gradient: {key}")
+            if not array.flags.writeable:
+                raise TypeError(f"Network.numerical_gradient moves {key} in place, it is read-only")
         for key, array in self.params.items():
             gradients[key] = np.zeros_like(array)
             for index, above, below in nudged(array, h, lambda: self.loss(x, t)):
@@ -154,6 +179,25 @@ class Network:
             for name, layer in self.layers.items()
             for key, array in getattr(layer, kind, {}).items()
         }
+
+
+TAKEN = ("x", "t", "loss", "seed")  # what walks and traces call other things
+
+
+def check_params(layers):
+    """TypeError or ValueError unless params are dicts, and no array stands in two places."""
+    owner = {}
+    for name, layer in layers.items():
+        params = getattr(layer, "params", {})
+        if not isinstance(params, Mapping):
+            raise TypeError(f"Network: layer {name!r} wants a dict of params, got {params!r}")
+        for key, array in params.items():
+            place = f"{name}.{key}"
+            if isinstance(array, np.ndarray) and owner.setdefault(id(array), place) != place:
+                raise ValueError(
+                    f"Network: {owner[id(array)]} and {place} are one array; an update of the one "
+                    "would move the other: give each its own copy"
+                )
 
 
 def takes_want_dx(backward):

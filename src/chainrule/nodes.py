@@ -33,6 +33,8 @@ def as_numbers(value, where):
         array = np.asarray(value)
     except ValueError:
         raise ValueError(f"{where} wants a number or an array, got a ragged sequence") from None
+    if array is not value and np.ma.is_masked(value):  # what lies under a mask is no number
+        raise ValueError(f"{where} wants numbers without a mask, got a masked array")
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{where} wants real numbers, got {type(value).__name__} ({array.dtype})")
     return array
@@ -46,14 +48,27 @@ def as_value(value, where):
     if type(value) is np.ndarray and value.dtype.kind == "f":
         return value  # by far the commonest
     if isinstance(value, (bool, int, float)):
-        return float(value)
+        return as_float(value, where)
     array = as_numbers(value, where)
     return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
+def as_float(value, where):
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{where} wants a number up to 1.8e308, got a larger integer") from None
+
+
+NUMBERS = (int, float, np.integer, np.floating)  # what a plain number may be
+
+
 def is_number(value):
-    """Whether `value` is one real number, Python's or NumPy's; True and False are none."""
-    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    """Whether `value` is one finite real number, Python's or NumPy's; True and False are none."""
+    try:
+        return isinstance(value, NUMBERS) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an integer that no float can hold
+        return False
 
 
 def is_count(value):
@@ -89,7 +104,7 @@ def checks_inputs(formula):
         inputs, seen = self.accept(inputs)
         out = hushed(self, *inputs)
         self.seen = seen
-        return out
+        return np.copy(out) if self.keeps_output and isinstance(out, np.ndarray) else out
 
     return forward
 
@@ -113,6 +128,7 @@ class Node:
 
     symbol = "?"  # how pictures and formulas write the operation
     elementwise = True  # floats are as good as arrays
+    keeps_output = False  # for backward: then the caller gets a copy, and may write into it
     seen = None  # after forward: FLOATS, or the inputs' (shape, dtype) and the output's shape
 
     def accept(self, inputs):
@@ -249,6 +265,7 @@ class Power(Node):
     """
 
     symbol = "^"
+    keeps_output = True
 
     def __init__(self, exponent=None):
         self.exponent = None if exponent is None else as_value(exponent, "Power")
@@ -256,6 +273,8 @@ class Power(Node):
             raise ValueError(
                 f"Power: a fixed exponent is one number, an input varies; got {exponent}"
             )
+        if self.exponent is not None:
+            self.exponent = float(self.exponent)  # NumPy's numbers too: an array would be an input
 
     @checks_inputs
     def forward(self, x, *exponents):
@@ -319,6 +338,7 @@ class Exp(Node):
     """e ** x. Its derivative is its own output, so that is what it keeps."""
 
     symbol = "exp"
+    keeps_output = True
 
     @checks_inputs
     def forward(self, x):
@@ -450,3 +470,34 @@ class Sum(Node):
             raise ValueError(f"Sum: no axis {self.axis} in an input of shape {shape}") from None
         kept = [1 if axis in axes else size for axis, size in enumerate(shape)]
         return tuple(n for axis, n in enumerate(kept) if self.keepdims or axis not in axes)
+
+
+OURS = {Add, Subtract, Multiply, Divide, Negate, Power, Exp, Log, Maximum, MatMul, Sum}
+
+
+def check_gradients(node, gradients, inputs):
+    """ValueError or TypeError unless a node of the reader's own gave one gradient an input, in its shape."""
+    where = f"{node!r}.backward"
+    if not isinstance(gradients, (tuple, list)):
+        raise TypeError(f"{where} wants to return a tuple, got {type(gradients).__name__}")
+    if len(gradients) != len(inputs):
+        raise ValueError(f"{where} gave {len(gradients)} gradients for {len(inputs)} inputs")
+    for value, gradient in zip(inputs, gradients, strict=True):
+        shape = np.shape(value)
+        if gradient is not None and np.shape(as_value(gradient, where)) != shape:
+            raise ValueError(f"{where} gave a gradient of shape {np.shape(gradient)} for {shape}")
+
+
+class RanAgain:
+    """Stands where a node stood that was applied once more, and so has forgotten this place."""
+
+    def __init__(self, node):
+        self.node = node
+
+    def forward(self, *inputs):
+        raise RuntimeError(
+            f"{self.node!r} was applied again since, and a node remembers one run: "
+            "make a node for each use"
+        )
+
+    backward = forward

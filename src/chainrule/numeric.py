@@ -6,13 +6,32 @@ package is checked against it. Read `network` next.
 
 import numpy as np
 
-from chainrule.nodes import as_value, is_number
+from chainrule.nodes import as_value, is_number, quiet
 
 
 def check_step(h):
     """Raise ValueError unless the step h is a positive, finite number."""
-    if not (is_number(h) and 0 < h < np.inf):
+    if not (is_number(h) and h > 0):
         raise ValueError(f"the step h must be a positive number, got {h!r}")
+
+
+@quiet
+def check_nudge(array, h, where):
+    """TypeError or ValueError, naming `where`, unless every number in the array can be moved by h."""
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+        raise TypeError(f"{where} wants an array of floats, got {describe(array)}")
+    lost = np.isfinite(array) & ((array + h == array) | (array - h == array))
+    if lost.any():
+        raise ValueError(
+            f"{where}: the step h = {h!r} is lost in {array[lost].flat[0]} ({array.dtype}), "
+            "which stays the same number: a larger h, or numbers of size 1, are wanted"
+        )
+
+
+def describe(value):
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype}" + ("" if value.flags.writeable else ", read-only")
+    return type(value).__name__
 
 
 def nudged(x, h, evaluate):
@@ -46,10 +65,12 @@ def numerical_gradient(f, x, h=1e-5):
         raise TypeError(f"numerical_gradient wants a function f, got {type(f).__name__}")
     x = as_value(x, "numerical_gradient")
     if isinstance(x, float):
+        check_nudge(np.array(x), h, "numerical_gradient")
         return (number(f(x + h)) - number(f(x - h))) / (2 * h)
+    check_nudge(x, h, "numerical_gradient")
     x = x.copy()
     gradient = np.zeros_like(x)
-    for index, above, below in nudged(x, h, lambda: number(f(x))):
+    for index, above, below in nudged(x, h, lambda: number(f(x.copy()))):  # f may write into it
         gradient[index] = (above - below) / (2 * h)
     return gradient
 

@@ -234,7 +234,9 @@ class Trace:
         """The trace that `to_json` wrote. ValueError for anything else."""
         try:
             return cls.from_dict(json.loads(text))
-        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        except (
+            KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError
+        ) as error:  # fmt: skip
             got = repr(text)[:40]
             raise ValueError(f"this is not a trace: {error}; got {got}") from None
 
@@ -245,6 +247,7 @@ class Trace:
         check_record(variables, steps, data["code"])
         nodes = cls.from_dict(data["nodes"]) if "nodes" in data else None
         reads = [tuple(r and tuple(r) for r in pair) for pair in data.get("reads", ())]
+        check_reads(reads, variables, nodes)
         return cls(variables, steps, data["code"], nodes, reads)
 
 
@@ -252,21 +255,75 @@ def check_record(variables, steps, code):
     """Raise ValueError or TypeError unless a trace can be made of these."""
     if not variables or not isinstance(code, dict):
         raise ValueError("it has no variables, or no code")
+    for way in [way for ways in code.values() for way in (ways["forward"], ways["backward"])]:
+        first, last = way["mark"]
+        if type(first) is not int or type(last) is not int or not all_texts(way["lines"]):
+            raise ValueError(f"its code wants lines of text and a mark, got {way}")
     for i, variable in enumerate(variables):
-        if not all(type(k) is int and 0 <= k < i for k in variable.inputs):
-            raise ValueError(f"{variable.name} cannot be made from {variable.inputs}")
-        numbers = (variable.value, variable.grad, *(variable.kept or ())[1:])
-        for number in numbers:
-            if number is not None:
-                as_value(number, variable.name)
+        check_variable(i, variable)
+    if len({variable.name for variable in variables}) < len(variables):
+        raise ValueError("two of its variables have one name")
     for step in steps:
-        if step.phase not in ("forward", "backward") or type(step.variable) is not int:
-            raise ValueError(f"there is no step {step.phase} {step.variable}")
-        if not 0 <= step.variable < len(variables):
-            raise ValueError(f"a step runs variable {step.variable} of {len(variables)}")
-        for number in step.contributions:
-            if number is not None:
-                as_value(number, "a contribution")
+        check_visit(step, variables)
+
+
+def all_texts(values):
+    return isinstance(values, (list, tuple)) and all(isinstance(text, str) for text in values)
+
+
+def check_variable(i, variable):
+    name = variable.name
+    if not all_texts((name, variable.op, variable.symbol)) or not name:
+        raise ValueError(f"variable {i} wants its name and operation as texts, got {name!r}")
+    if not isinstance(variable.options, dict) or type(variable.constant) is not bool:
+        raise ValueError(f"{name} has options {variable.options!r}, constant {variable.constant!r}")
+    if not all(type(k) is int and 0 <= k < i for k in variable.inputs):
+        raise ValueError(f"{name} cannot be made from {variable.inputs}")
+    check_recorded(variable.value, name)
+    if variable.grad is not None:
+        check_recorded(variable.grad, name)
+        if np.shape(variable.grad) != np.shape(variable.value):
+            raise ValueError(f"{name} has a gradient of another shape")
+    if variable.kept is not None:
+        label, array = variable.kept
+        check_recorded(array, name)
+        if not isinstance(label, str):
+            raise ValueError(f"{name} keeps something called {label!r}")
+
+
+def check_recorded(number, where):
+    if isinstance(number, (list, tuple, dict)):
+        raise ValueError(f"{where} wants a number or an array, got {number!r}")
+    as_value(number, where)
+
+
+def check_visit(step, variables):
+    if step.phase not in ("forward", "backward") or type(step.variable) is not int:
+        raise ValueError(f"there is no step {step.phase} {step.variable}")
+    if not 0 <= step.variable < len(variables):
+        raise ValueError(f"a step runs variable {step.variable} of {len(variables)}")
+    backward, inputs = step.phase == "backward", variables[step.variable].inputs
+    if type(step.seed) is not bool or (step.seed and not backward):
+        raise ValueError(f"a step {step.phase} has the seed {step.seed!r}")
+    wanted = 0 if not backward else 1 if step.seed else len(inputs)
+    if len(step.contributions) != wanted or not (inputs or step.seed):
+        raise ValueError(
+            f"{step.phase} {variables[step.variable].name} does not go with its inputs"
+        )
+    for number in step.contributions:
+        if number is not None:
+            check_recorded(number, "a contribution")
+
+
+def check_reads(reads, variables, nodes):
+    """Raise ValueError or TypeError unless every variable can be read off the nodes."""
+    if nodes is None:
+        return
+    if len(reads) not in (0, len(variables)):
+        raise ValueError(f"it reads {len(reads)} of {len(variables)} variables")
+    for index, way in [place for pair in reads for place in pair if place is not None]:
+        if way not in READ or type(index) is not int or not 0 <= index < len(nodes.variables):
+            raise ValueError(f"nothing can be read at {index} by {way!r}")
 
 
 def read(nodes, where):
@@ -324,6 +381,8 @@ def decode(data):
     if data.keys() == {"float"}:
         return SPECIAL[data["float"]]
     if data.keys() == {"dtype", "shape", "data"}:
+        if np.dtype(data["dtype"]).kind not in "fiub":
+            raise ValueError(f"an array holds real numbers, got {data['dtype']!r}")
         return np.array(decode(data["data"]), dtype=data["dtype"]).reshape(data["shape"])
     return {key: decode(value) for key, value in data.items()}
 
@@ -489,7 +548,7 @@ def unique_names(order):
     taken = {str(v.name) for v in order if v.name is not None}
     names, seen, counts = [], set(), {"v": 0, "c": 0}
     for variable in order:
-        name = None if variable.name is None else str(variable.name)
+        name = None if variable.name in (None, "") else str(variable.name)
         if name is None:
             letter = "c" if variable.node is None else "v"
             while name is None or name in taken:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chainrule.nodes import as_numbers, is_count, is_number, quiet
+from chainrule.numeric import describe
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class SGD:
     """Stochastic gradient descent: each parameter moves against its gradient, lr times as far."""
 
     def __init__(self, lr):
-        if not (is_number(lr) and 0 < lr < np.inf):
+        if not (is_number(lr) and lr > 0):
             raise ValueError(f"SGD wants a positive learning rate lr, got {lr!r}")
         self.lr = lr
 
@@ -53,18 +54,12 @@ class SGD:
                 f"and {describe(grads)}"
             )
         if params.keys() != grads.keys():
-            odd = sorted(params.keys() ^ grads.keys())
+            odd = sorted(map(str, params.keys() ^ grads.keys()))
             raise ValueError(f"SGD.update: not in both params and grads: {', '.join(odd)}")
         for key, array in params.items():
             check_update(key, array, grads[key])
         for key, array in params.items():
             move(array, -self.lr, grads[key])
-
-
-def describe(value):
-    if isinstance(value, np.ndarray):
-        return f"an array of {value.dtype}" + ("" if value.flags.writeable else ", read-only")
-    return type(value).__name__
 
 
 def check_update(key, array, gradient):
@@ -211,7 +206,22 @@ def split(data):
         got = f"{type(data).__name__}" + (f" of {len(data)}" if hasattr(data, "__len__") else "")
         raise ValueError(f"data is (x, t) or ((x, t), (x_test, t_test)), got {got}")
     first, second = data
-    return (first, second) if isinstance(first, tuple) else ((first, second), (first, second))
+    if not isinstance(first, tuple):
+        return (first, second), (first, second)
+    for name, pair in {"training data": first, "held-out data": second}.items():
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise ValueError(f"data: the {name} want to be a pair (x, t), got {describe(pair)}")
+    check_held_out(*(np.shape(as_numbers(part, "data")) for part in (first[0], *second)))
+    return first, second
+
+
+def check_held_out(x, x_test, t_test):
+    """ValueError unless the shapes fit: to find out after an epoch is too late."""
+    if x_test[1:] != x[1:] or x_test[:1] != t_test[:1] or x_test[:1] in ((), (0,)):
+        raise ValueError(
+            f"data: held-out x and t want samples like those of x {x}, as many as labels, "
+            f"got {x_test} and {t_test}"
+        )
 
 
 def count_updates(epochs, updates, per_epoch):

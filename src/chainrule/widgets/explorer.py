@@ -77,7 +77,8 @@ class Explorer(Figure):
     ):  # fmt: skip
         self.settings = check_settings(settings)
         self.grid, self.records = check_records(records, self.settings)
-        self.x, self.y, self.kink, self.caption = x, y, kink, caption
+        self.x, self.y, self.kink = x, y, kink
+        self.caption = None if caption is None else str(caption)
         check_names(x=x, y=y, kink=kink)
         self.title = label("explorer.title", x=x, y=y) if title is None else str(title)
         self.across, self.up = self.axes(check_log(log))
@@ -107,10 +108,7 @@ class Explorer(Figure):
 
     @traitlets.validate("index")
     def check_index(self, proposal):
-        if not 0 <= proposal["value"] < len(self.grid):
-            last = len(self.grid) - 1
-            raise traitlets.TraitError(f"index runs from 0 to {last}, got {proposal['value']}")
-        return proposal["value"]
+        return self.whole(proposal, len(self.grid) - 1)
 
     @traitlets.validate("chosen")
     def check_chosen(self, proposal):

@@ -18,6 +18,13 @@ class Figure(anywidget.AnyWidget):
     html = traitlets.Unicode().tag(sync=True)
     title = ""
 
+    def whole(self, proposal, last):
+        """The value proposed for a trait that counts from 0 to `last`. TraitError if it does not."""
+        name, value = proposal["trait"].name, proposal["value"]
+        if isinstance(value, bool) or not 0 <= value <= last:
+            raise traitlets.TraitError(f"{name} runs from 0 to {last}, got {value}")
+        return value
+
     def markup(self):
         """The figure as HTML, in its present state."""
         return self.html

@@ -75,7 +75,7 @@ class Replay(Figure):
         self.frames = check_frames(frames)
         self.side = side_of(self.frames)
         self.pause = check_pause(pause)
-        self.caption = caption
+        self.caption = None if caption is None else str(caption)
         self.title = label("replay.title") if title is None else str(title)
         self.axes = self.make_axes()
         self.ranges = {name: self.range_of(name) for name in self.frames[0].weights}
@@ -91,10 +91,7 @@ class Replay(Figure):
 
     @traitlets.validate("frame")
     def check_frame(self, proposal):
-        if not 0 <= proposal["value"] < len(self.frames):
-            last = len(self.frames) - 1
-            raise traitlets.TraitError(f"frame runs from 0 to {last}, got {proposal['value']}")
-        return proposal["value"]
+        return self.whole(proposal, len(self.frames) - 1)
 
     @property
     def steps(self):

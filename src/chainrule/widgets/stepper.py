@@ -37,7 +37,7 @@ class Stepper(Figure):
     """
 
     step = traitlets.Int(0).tag(sync=True)
-    level = traitlets.Enum(LEVELS, "nodes").tag(sync=True)
+    level = traitlets.Unicode("nodes").tag(sync=True)
     inputs = traitlets.Dict().tag(sync=True)
     numbers = traitlets.Unicode().tag(sync=True)
     problem = traitlets.Unicode().tag(sync=True)
@@ -58,7 +58,7 @@ class Stepper(Figure):
             if title is None
             else str(title)
         )
-        self.caption = caption
+        self.caption = None if caption is None else str(caption)
         self.open_names = open_inputs(self.trace, False if fixed and open is True else open)
         self.step = self.checked_step(step)
         self.html = self.markup()
@@ -96,18 +96,29 @@ class Stepper(Figure):
 
     @traitlets.validate("step")
     def check_step(self, proposal):
-        last = len(self.trace.nodes or self.trace)
-        if not 0 <= proposal["value"] <= last:
-            raise traitlets.TraitError(f"step runs from 0 to {last}, got {proposal['value']}")
+        return self.whole(proposal, len(self.trace.nodes or self.trace))
+
+    @traitlets.validate("level")
+    def check_level(self, proposal):
+        allowed = LEVELS if self.trace.nodes is not None else ("nodes",)
+        if proposal["value"] not in allowed:
+            raise traitlets.TraitError(
+                f"level is one of {', '.join(allowed)}, got {proposal['value']!r}"
+            )
         return proposal["value"]
 
     @traitlets.validate("inputs")
     def check_inputs(self, proposal):
-        unknown = sorted(proposal["value"].keys() - set(self.open_names))
+        unknown = sorted(proposal["value"].keys() - set(self.open_names), key=str)
         if unknown:
             raise traitlets.TraitError(
                 f"inputs are out of {self.open_names}, got {', '.join(map(repr, unknown))}"
             )
+        for name, value in proposal["value"].items():
+            try:
+                as_value(value, f"inputs: {name}")
+            except (TypeError, ValueError) as error:
+                raise traitlets.TraitError(str(error)) from None
         return proposal["value"]
 
     @traitlets.observe("inputs")

@@ -1,0 +1,373 @@
+"""Odd uses that are legal, or look so: each gives the right answer, or is refused in words of ours.
+
+The table in `bad_inputs` and `bad_calls` holds single calls; here are those that take a short story.
+"""
+
+import copy
+import pickle
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from chainrule import layers, losses, nodes
+from chainrule.gradcheck import gradient_check
+from chainrule.graph import Variable, apply, exp, forward_steps
+from chainrule.network import Network, two_layer_net
+from chainrule.numeric import numerical_gradient
+from chainrule.trace import trace_network
+from chainrule.training import SGD, train
+
+X = np.random.default_rng(0).normal(size=(5, 4))
+OTHER = np.random.default_rng(1).normal(size=(5, 4))
+T = np.array([0, 1, 2, 1, 0])
+
+
+def net():
+    return two_layer_net(4, 6, 3, np.random.default_rng(2))
+
+
+def one_affine(name="a", **params):
+    network = Network({name: layers.Affine(np.ones((4, 3)), np.zeros(3))}, losses.SoftmaxWithLoss())
+    network.layers[name].params.update(params)
+    return network
+
+
+def same(got, wanted):
+    return got.keys() == wanted.keys() and all(np.array_equal(got[k], wanted[k]) for k in wanted)
+
+
+# ---------------------------------------------------------------- walks that are left half way
+
+
+def test_a_walk_forward_that_another_pass_has_overtaken_says_so():
+    network = net()
+    steps = network.forward_steps(OTHER, T)
+    next(steps)
+    wanted = network.gradient(X, T)
+    with pytest.raises(RuntimeError, match="another pass has begun"):
+        next(steps)
+    assert same(network.backward(), wanted)
+
+
+@pytest.mark.parametrize("done", [1, 2, 3])
+def test_a_walk_back_that_another_pass_has_overtaken_says_so(done):
+    network = net()
+    network.loss(X, T)
+    steps = network.backward_steps()
+    list(islice(steps, done))
+    network.loss(OTHER, T)
+    with pytest.raises(RuntimeError, match="another pass has begun"):
+        next(steps)
+
+
+def test_a_walk_that_was_asked_for_and_not_begun_changes_nothing():
+    network = net()
+    wanted = network.gradient(X, T)
+    network.forward_steps(OTHER, T)
+    assert same(network.backward(), wanted)
+
+
+def test_an_exception_in_the_middle_of_a_pass_leaves_nothing_to_go_back_from():
+    network = net()
+    network.loss(X, T)
+    network.layers["ReLU1"].forward = lambda x: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        network.loss(OTHER, T)
+    del network.layers["ReLU1"].forward
+    with pytest.raises(RuntimeError, match="goes back from a loss"):
+        network.backward()
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_a_copy_of_a_network_is_a_network_of_its_own(copied):
+    network = net()
+    network.loss(X, T)
+    twin = copied(network)
+    twin_gradient, gradient = twin.backward(), network.backward()
+    assert same(twin_gradient, gradient)
+    SGD(1.0).update(twin.params, twin_gradient)
+    assert same(network.gradient(X, T), gradient)
+
+
+def test_training_that_is_looked_in_at_between_updates_goes_on_as_it_would_have():
+    looked_at, left_alone = net(), net()
+    for network in (looked_at, left_alone):
+        for _ in train(network, (X, T), rng=np.random.default_rng(0), updates=5, batch_size=2, progress=False):  # fmt: skip
+            if network is looked_at:
+                network.gradient(OTHER, T)
+    assert same(looked_at.params, left_alone.params)
+
+
+# ---------------------------------------------------------------- one thing in two places
+
+
+def test_a_node_applied_twice_is_refused_where_its_first_use_is_walked():
+    node, x = nodes.Multiply(), Variable(5.0)
+    once = apply(node, x, 2.0)
+    twice = apply(node, once, 3.0)
+    with pytest.raises(RuntimeError, match="make a node for each use"):
+        twice.backward()
+    with pytest.raises(RuntimeError, match="make a node for each use"):
+        list(forward_steps(twice))
+
+
+def test_a_node_may_be_applied_anew_in_a_loop():
+    node, x = nodes.Multiply(), Variable(5.0)
+    for factor in (2.0, 3.0):
+        y = apply(node, x, factor)
+        y.backward()
+        assert x.grad == factor
+
+
+def test_one_array_as_the_parameter_of_two_layers_is_refused():
+    b = np.zeros(3)
+    pair = {"a": layers.Affine(np.ones((4, 3)), b), "b": layers.Affine(np.ones((3, 3)), b)}
+    with pytest.raises(ValueError, match="a.b and b.b are one array"):
+        Network(pair, losses.SoftmaxWithLoss())
+
+
+def test_a_plain_dict_of_layers_stays_live():
+    made = {"a": layers.Affine(np.ones((4, 3)), np.zeros(3))}
+    network = Network(made, losses.SoftmaxWithLoss())
+    made["a"] = layers.Affine(np.zeros((4, 3)), np.ones(3))
+    assert np.array_equal(network.predict(X), np.ones((5, 3)))
+
+
+@pytest.mark.parametrize("name", ["x", "t", "loss", "seed", "", 1, None])
+def test_a_layer_cannot_have_a_name_that_a_walk_gives_to_something_else(name):
+    with pytest.raises(ValueError, match="name"):
+        one_affine(name)
+
+
+def test_a_layer_named_like_no_other_can_be_traced():
+    assert len(trace_network(one_affine("X"), X, T)) == 5
+
+
+# ---------------------------------------------------------------- what the caller writes into
+
+
+@pytest.mark.parametrize("piece", [nodes.Exp(), nodes.Power(3), layers.Sigmoid(), layers.Tanh(), layers.ReLU()])  # fmt: skip
+def test_what_forward_returned_may_be_written_into(piece):
+    out = piece.forward(np.abs(X))
+    wanted = piece.backward(np.ones_like(X))
+    out[:] = 7.0
+    np.testing.assert_array_equal(piece.backward(np.ones_like(X)), wanted)
+
+
+def test_the_second_input_of_a_power_keeps_its_gradient_too():
+    node, base = nodes.Power(), np.abs(X) + 1
+    node.forward(base, OTHER)[:] = 0.0
+    np.testing.assert_allclose(
+        node.backward(np.ones_like(X))[1], base**OTHER * np.log(base), rtol=1e-14
+    )
+
+
+def test_a_value_in_a_graph_may_be_written_into_before_the_way_back():
+    x = Variable(X)
+    y = exp(x)
+    y.value[:] = 0.0
+    y.backward(np.ones_like(X))
+    np.testing.assert_array_equal(x.grad, np.exp(X))
+
+
+def test_a_function_that_writes_into_its_argument_is_nudged_all_the_same():
+    def shifted(x):
+        x -= x.max()
+        return np.sum(np.exp(x))
+
+    def fresh(x):
+        return shifted(x.copy())
+
+    x = np.array([0.5, 1.0, 3.0])
+    np.testing.assert_array_equal(numerical_gradient(shifted, x), numerical_gradient(fresh, x))
+
+
+# ---------------------------------------------------------------- nodes of the reader's own
+
+
+class Double:
+    """A node that gives back whatever it is told to."""
+
+    def __init__(self, gradients):
+        self.gradients = gradients
+
+    def forward(self, x):
+        return 2 * x
+
+    def backward(self, dout):
+        return self.gradients
+
+
+class Inherits(nodes.Multiply):
+    """A node that inherits, and forgets one of its gradients."""
+
+    def backward(self, dout):
+        return (dout,)
+
+
+WRONG = {
+    "no tuple": (np.full((1, 3), 2.0), TypeError, "tuple, got ndarray"),
+    "a number": (2.0, TypeError, "tuple, got float"),
+    "nothing": (None, TypeError, "tuple, got None"),
+    "two of them": ((np.ones((1, 3)),) * 2, ValueError, "2 gradients for 1 inputs"),
+    "another shape": ((np.ones(3),), ValueError, r"\(3,\) for \(1, 3\)"),
+    "text": (("abc",), TypeError, "real numbers, got str"),
+}
+
+
+@pytest.mark.parametrize("given", WRONG)
+def test_a_node_of_ones_own_that_gives_back_nonsense_is_named(given):
+    gradients, kind, words = WRONG[given]
+    y = apply(Double(gradients), Variable(np.ones((1, 3))))
+    with pytest.raises(kind, match=f"Double.*{words}"):
+        y.backward(np.ones((1, 3)))
+
+
+def test_a_node_that_inherits_from_ours_is_looked_at_as_well():
+    with pytest.raises(ValueError, match="1 gradients for 2 inputs"):
+        apply(Inherits(), 2.0, 3.0).backward()
+
+
+def test_a_list_of_gradients_is_as_good_as_a_tuple():
+    x = Variable(3.0)
+    apply(Double([2.0]), x).backward()
+    assert x.grad == 2.0
+
+
+# ---------------------------------------------------------------- odd numbers
+
+
+@pytest.mark.parametrize("two", [np.int64(2), np.float32(2), np.float64(2), np.uint8(2)])
+def test_a_number_of_numpy_is_a_fixed_exponent_as_well(two):
+    x = Variable(np.array([-3.0, 0.0, 2.0]))
+    y = x**two
+    y.backward(np.ones(3))
+    np.testing.assert_array_equal(y.value, [9.0, 0.0, 4.0])
+    np.testing.assert_array_equal(x.grad, [-6.0, 0.0, 4.0])
+    assert nodes.Power(two).exponent == 2.0 and type(nodes.Power(two).exponent) is float
+
+
+def test_many_classes_need_no_table_of_their_square():
+    a = np.zeros((2, 200_000), np.float32)  # as one-hot by np.eye it would be 160 gigabytes
+    assert losses.SoftmaxWithLoss().forward(a, [3, 199_999]) == pytest.approx(np.log(200_000))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_a_loss_is_infinite_only_where_its_number_is(dtype):
+    big = np.full((3, 2), 0.9 * np.finfo(dtype).max, dtype)
+    exact = np.sum(big.astype(float) ** 2)
+    assert losses.sum_squared_error(big, -big) == pytest.approx(2 * exact)
+    assert losses.IdentityWithLoss().forward(big, 0 * big) == pytest.approx(exact / 6)
+    many = np.zeros((100_000, 2), dtype)
+    many[:, 0] = 40.0
+    assert losses.SoftmaxWithLoss().forward(many, np.ones(100_000, int)) == pytest.approx(40.0)
+
+
+# ---------------------------------------------------------------- parameters that are none
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (np.ones((4, 3), int), "array of int64"),
+        (np.ones((4, 3)).tolist(), "got list"),
+        (np.broadcast_to(1.0, (4, 3)), "read-only"),
+        (np.full((4, 3), 1e12), "lost in 1"),
+    ],
+)
+def test_parameters_that_cannot_be_nudged_are_named(wrong, says):
+    network = one_affine(W=wrong)
+    with pytest.raises((TypeError, ValueError), match=f"a.W.*{says}"):
+        network.numerical_gradient(X, T)
+
+
+@pytest.mark.parametrize("params", [{}, {"W": np.ones((4, 3))}, None, [1]])
+def test_an_affine_without_its_parameters_says_what_it_lacks(params):
+    layer = layers.Affine(np.ones((4, 3)), np.zeros(3))
+    layer.params = params
+    with pytest.raises(ValueError, match='Affine wants params "W" and "b"'):
+        layer.forward(X)
+
+
+def test_params_that_are_no_dict_are_refused_with_the_name_of_the_layer():
+    layer = layers.ReLU()
+    layer.params = [1, 2]
+    with pytest.raises(TypeError, match=r"'one' wants a dict of params, got \[1, 2\]"):
+        Network({"one": layer}, losses.SoftmaxWithLoss())
+
+
+def test_a_loss_without_targets_is_refused():
+    with pytest.raises(TypeError, match="wants the targets t"):
+        net().loss(X, None)
+
+
+# ---------------------------------------------------------------- the gradient check and training
+
+
+class Scale:
+    """x times a parameter that is called like an input, its dx right or wrong."""
+
+    def __init__(self, error=0.0):
+        self.params, self.grads, self.error = {"x": np.ones(4)}, {"x": None}, error
+
+    def forward(self, x):
+        self.x = x
+        return x * self.params["x"]
+
+    def backward(self, dout):
+        self.grads["x"] = (dout * self.x).sum(axis=0)
+        return dout * self.params["x"] + self.error
+
+
+def test_a_parameter_with_the_name_of_an_input_hides_no_wrong_gradient():
+    assert gradient_check(Scale(), X).ok
+    report = gradient_check(Scale(1.0), X)
+    assert [(row.name, row.ok) for row in report.rows] == [("input x", False), ("x", True)]
+
+
+@pytest.mark.parametrize("h", [1e-300, 1e-15])
+def test_a_step_so_small_that_everything_would_pass_is_refused(h):
+    with pytest.raises(ValueError, match="rounding would hide"):
+        gradient_check(Scale(1.0), X, h=h)
+
+
+@pytest.mark.parametrize(
+    ("target", "x", "t", "says"),
+    [
+        (layers.ReLU(), X, T, r"ReLU.forward takes \(x\), got 2"),
+        (layers.ReLU(), (X, X), None, r"ReLU.forward takes \(x\), got 2"),
+        (nodes.Add(), [X, X], None, r"Add.forward takes \(x, y\), got 1.*tuple"),
+        (losses.SoftmaxWithLoss(), X, None, r"SoftmaxWithLoss.forward takes \(a, t\), got 1"),
+    ],
+)
+def test_too_many_or_too_few_inputs_are_told_in_words(target, x, t, says):
+    with pytest.raises(TypeError, match=f"gradient_check: {says}"):
+        gradient_check(target, x, t)
+
+
+@pytest.mark.parametrize("returned", ["text", 1j, None])
+def test_a_layer_that_returns_no_numbers_is_named(returned):
+    layer = layers.ReLU()
+    layer.forward = lambda x: returned
+    with pytest.raises(TypeError, match="what ReLU returns wants real numbers"):
+        gradient_check(layer, X)
+
+
+HELD_OUT = {
+    "nothing": None,
+    "inputs alone": X,
+    "other columns": (X[:, :2], T),
+    "fewer labels": (X, T[:2]),
+    "no samples": (X[:0], T[:0]),
+    "numbers": (1.0, 2),
+}
+
+
+@pytest.mark.parametrize("given", HELD_OUT)
+def test_held_out_data_that_do_not_fit_are_refused_before_the_first_update(given):
+    network = net()
+    before = copy.deepcopy(network.params)
+    with pytest.raises(ValueError, match="^data: .*held-out"):
+        list(train(network, ((X, T), HELD_OUT[given]), rng=np.random.default_rng(0), progress=False))  # fmt: skip
+    assert same(network.params, before)
