@@ -71,8 +71,11 @@ def table(head, rows):
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
+SPACE = "\u00a0"  # no line ends at it
+
+
 def in_units(seconds):
     for size, unit in ((1, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")):
         if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds / 1e-9:.3g} ns"
+            return f"{seconds / size:.3g}{SPACE}{unit}"
+    return f"{seconds / 1e-9:.3g}{SPACE}ns"

@@ -24,6 +24,7 @@ NETS = [
     ((2, 3, 1), 4, "float64"),
 ]
 LR = 0.01
+HYPHEN, TO = "\u2011", "\u2060–\u2060"  # no line ends at these
 
 
 class Task:
@@ -240,10 +241,10 @@ def measure(seconds):
         seen = side_by_side({name: make(task) for name, make in contenders.items()}, seconds)
         base = seen.pop("floor")[0]
         ratios = [
-            f"**{m / base:.2f}**<br>{low / base:.2f}–{high / base:.2f}"
+            f"**{m / base:.2f}**<br><small>{low / base:.2f}{TO}{high / base:.2f}</small>"
             for m, low, high in seen.values()
         ]
-        net = f"{'-'.join(map(str, sizes))}<br>{samples}, {dtype}"
+        net = f"{'-'.join(map(str, sizes)).replace('-', HYPHEN)}<br>{samples}, {dtype}"
         rows.append([net, in_units(base), *ratios])
         print(*rows[-1], flush=True)
     return table(["net<br>batch, type", *contenders], rows)
