@@ -117,7 +117,9 @@ def apply(node, *operands):
         raise TypeError(f"apply wants a node with forward and backward, got {node!r}")
     out = run(node, *operands)
     earlier = APPLIED.get(id(node))
-    if earlier is not None:  # it may be done with, as in a loop; whoever walks there is told
+    if (
+        earlier is not None and earlier.node is node
+    ):  # it may be done with, as in a loop; whoever walks there is told
         earlier.node = RanAgain(node)
     APPLIED[id(node)] = out
     return out
