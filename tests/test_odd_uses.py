@@ -6,6 +6,7 @@ The table in `bad_inputs` and `bad_calls` holds single calls; here are those tha
 import copy
 import pickle
 from itertools import islice
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -352,6 +353,10 @@ def test_a_layer_that_returns_no_numbers_is_named(returned):
     layer.forward = lambda x: returned
     with pytest.raises(TypeError, match="what ReLU returns wants real numbers"):
         gradient_check(layer, X)
+
+
+def test_a_forward_written_in_c_has_no_signature_and_is_checked_all_the_same():
+    assert gradient_check(SimpleNamespace(forward=np.negative, backward=np.negative), X).ok
 
 
 HELD_OUT = {
