@@ -4,6 +4,7 @@ python tests/bad_calls.py [word]    prints the whole table, or the rows that hol
                                     input, what comes, and an arrow where that is not what is wanted
 """
 
+import json
 import re
 import sys
 from itertools import islice
@@ -443,7 +444,13 @@ def thing_cases():
     yield from things("Trace.from_json", Trace.from_json, "not a trace")
     yield from things("Stepper open", lambda v: Stepper(BILL, open=v), "open", ("None",))  # fmt: skip
     yield from things("Stepper level", lambda v: Stepper(BILL, level=v), "level")
-    yield from things("Sum axis", lambda v: nodes.Sum(v).forward(X), "Sum", ("None",))
+    yield from things("Sum axis", lambda v: nodes.Sum(v).forward(X), "Sum", ("None", "a list"))
+    yield from things("Sum keepdims", lambda v: nodes.Sum(0, v).forward(X), "Sum", ("a number",))
+    for axis in (True, np.True_, 0.0, (0, True), (0, 0), 2, -3, np.array([0, 1]), {0}):
+        yield call("Sum axis", repr(axis), lambda v: nodes.Sum(v).forward(X), axis, wanted=Refused(("Sum",), (ValueError,)))  # fmt: skip
+    for axis in ([0, 1], (0, 1), (np.int8(-1), 0)):
+        yield call("Sum axis", repr(axis), lambda v: trace_graph(graph.sum_(Variable(X, "x"), v)).to_json(), axis, wanted=Right())  # fmt: skip
+    yield call("Sum axis", "an int64", lambda v: nodes.Sum(v).forward(X), np.int64(1), wanted=Right(X.sum(1)))  # fmt: skip
     yield from things("Power exponent", nodes.Power, "Power", ("None", "a number"))
 
 
@@ -523,7 +530,6 @@ def trace_cases():
         "an array of long texts": text.replace('"value":3.0', '"value":{"dtype":"U99999999","shape":[1],"data":["1"]}'),
         "a list as a value": text.replace('"value":3.0', '"value":[1,2]'),
         "no value": text.replace('"value":3.0,', ""),
-        "a gradient of another shape": text.replace('"value":3.0,"grad":', '"value":3.0,"grad":{"dtype":"float64","shape":[1],"data":[1]},"x":'),
         "a name that is a number": text.replace('"name":"side"', '"name":3'),
         "no name": text.replace('"name":"side",', ""),
         "one name twice": text.replace('"name":"price"', '"name":"side"'),
@@ -539,14 +545,34 @@ def trace_cases():
         "a step of a leaf": text.replace('"variable":1', '"variable":0', 1),
         "code that is a number": text.replace('"lines":[', '"lines":3,"l":[', 1),
         "a mark in words": text.replace('"mark":[', '"mark":["first","last"],"m":[', 1),
-        "nodes that are none": text[:-1] + ',"nodes":3}',
-        "reads of nothing": text[:-1] + ',"nodes":' + text + ',"reads":[[[99,"same"],null]]}',
         "brackets without end": "[" * 100_000,
         "an integer without end": text.replace("3.0", "1" + "0" * 400),
         "a number by a wrong name": text.replace('"value":3.0', '"value":{"float":"Infinite"}'),
     }.items():  # fmt: skip
         assert wrong != text, given
         yield call("Trace.from_json", given, Trace.from_json, wrong, wanted=Refused(("not a trace",), (ValueError,)))  # fmt: skip
+
+    yield from changed_traces()
+
+
+def changed_traces():
+    """A whole trace with one thing that does not go with the others."""
+    reads = [[[99, "same"], None]] * len(BILL.variables)
+    elsewhere = [[[0, "nowhere"], None]] * len(BILL.variables)
+    array = {"dtype": "float64", "shape": [1], "data": [1.0]}
+    for given, says, change in [
+        ("an empty list of variables", "no variables", lambda d: d.update(variables=[])),
+        ("a gradient of another shape", "another shape", lambda d: d["variables"][0].update(grad=array)),
+        ("nodes that are none", "not a trace", lambda d: d.update(nodes=3)),
+        ("reads past the nodes", "nothing can be read at 99", lambda d: d.update(nodes=dict(d), reads=reads)),
+        ("reads in another way", "by 'nowhere'", lambda d: d.update(nodes=dict(d), reads=elsewhere)),
+        ("too few reads", "it reads 1 of", lambda d: d.update(nodes=dict(d), reads=reads[:1])),
+        ("too many inputs", "does not go with its inputs", lambda d: d["variables"][-1].update(inputs=[0])),
+    ]:  # fmt: skip
+        data = BILL.to_dict()
+        change(data)
+        text = json.dumps(data)
+        yield call("Trace.from_json", given, Trace.from_json, text, wanted=Refused(("not a trace", says), (ValueError,)))  # fmt: skip
 
 
 def widget_cases():

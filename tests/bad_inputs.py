@@ -601,10 +601,10 @@ def a_scores(x):
     return np.maximum(x @ W + B, 0) @ -W.T + 0.1
 
 
-def a_gradient(x):
-    """The gradient of the loss by the parameters, written out once more."""
+def a_gradient(x, dout=1.0):
+    """The gradient of `dout` times the loss by the parameters, written out once more."""
     hidden = x @ W + B
-    da = (np.exp(log_softmax(a_scores(x))) - ONE_HOT) / N
+    da = dout * (np.exp(log_softmax(a_scores(x))) - ONE_HOT) / N
     dh = np.where(hidden > 0, da @ -W, 0.0)
     kept = np.maximum(hidden, 0)
     return {
@@ -652,6 +652,21 @@ def network_places():
         fits = (lambda s: len(s) in (1, 2) and s[-1] == D) if predicts else of_scores
         domain = {} if predicts else {"domain": NUMBERS_WANTED.get(name, scores_are_scores)}
         yield Place(f"Network.{name} x", made, CENTRED, formula, "Affine|Loss|cross_entropy|accuracy", fits, **domain)  # fmt: skip
+
+    def made_back(walk):
+        network = a_network()
+        network.loss(CENTRED, ONE_HOT)
+        return lambda g: walk(network, g), parameters(network)
+
+    for name, walk in {
+        "backward": lambda net, g: net.backward(g),
+        "backward_steps": lambda net, g: [list(net.backward_steps(g)), net.collect("grads")][1],
+    }.items():
+        yield Place(
+            f"Network.{name} dout", lambda walk=walk: made_back(walk), np.array(0.7),
+            lambda g: a_gradient(CENTRED, g.reshape(())), "SoftmaxWithLoss",
+            lambda shape: np.prod(shape) == 1,
+        )  # fmt: skip
 
     def made_numeric():
         return lambda x: numerical_gradient(plain_sum, x, 0.5), ()

@@ -3,6 +3,7 @@
 import json
 import re
 
+import find_browser
 import numpy as np
 import pytest
 from built_site import watch
@@ -311,3 +312,35 @@ def test_a_logarithm_that_makes_no_sense_in_the_page_is_refused_in_words(page_of
     page.wait_for_selector(".chainrule-live")
     page.locator('input[name="x"]').fill("-3")
     assert "x stays 2" in page.get_by_role("alert").inner_text()
+
+
+@pytest.fixture
+def browser_that_keeps_pages(browser):
+    """A browser as people have it. Playwright switches the back and forward cache off."""
+    kept = browser.browser_type.launch(
+        executable_path=find_browser.find(),
+        args=find_browser.ARGUMENTS,
+        chromium_sandbox=False,
+        ignore_default_args=["--disable-back-forward-cache"],
+    )
+    yield kept
+    kept.close()
+
+
+def test_a_page_out_of_the_back_and_forward_cache_is_as_it_was_left(
+    browser_that_keeps_pages, site_url
+):
+    page = browser_that_keeps_pages.new_page()
+    page.add_init_script("addEventListener('pageshow', (e) => { window.kept = e.persisted; })")
+    page.goto(site_url + CHAPTER, wait_until="load")
+    figure = page.locator(".chainrule-stepper").first
+    press(figure, "Forward")
+    press(figure, "Forward")
+    page.goto(site_url + "book/02_chain_rule.html", wait_until="load")
+    page.go_back(wait_until="commit")  # no "load" comes: the page was loaded long ago
+    page.wait_for_function("window.kept !== undefined")
+    assert page.evaluate("window.kept"), "the page came from the server: nothing was tested"
+    assert step(figure) == 2
+    press(figure, "Forward")
+    assert step(figure) == 3
+    assert figure.locator(".chainrule-controls").count() == 1

@@ -311,6 +311,20 @@ def test_ctrl_c_pressed_twice_does_not_wait():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_ctrl_c_between_two_updates_ends_the_loop_that_asks_for_them_and_leaves_whole_updates():
+    stopped, through = net(), net()
+    with pytest.raises(KeyboardInterrupt):
+        for record in train(stopped, batch(), rng=np.random.default_rng(0), updates=9):
+            if record.step == 4:
+                signal.raise_signal(signal.SIGINT)
+    *_, last = train(through, batch(), rng=np.random.default_rng(0), updates=record.step)
+    assert last.step == record.step == 4
+    for ours, theirs in zip(stopped.params.values(), through.params.values(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert len([*train(stopped, batch(), rng=np.random.default_rng(0), updates=2)]) == 2
+
+
 def test_a_handler_that_is_not_pythons_own_is_left_alone():
     heard = []
     before = signal.signal(signal.SIGINT, lambda *_: heard.append("here"))

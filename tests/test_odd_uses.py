@@ -6,12 +6,13 @@ The table in `bad_inputs` and `bad_calls` holds single calls; here are those tha
 import copy
 import pickle
 from itertools import islice
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from chainrule import layers, losses, nodes
-from chainrule.gradcheck import gradient_check
+from chainrule.gradcheck import diagnose, gradient_check
 from chainrule.graph import Variable, apply, exp, forward_steps
 from chainrule.network import Network, two_layer_net
 from chainrule.numeric import numerical_gradient
@@ -326,10 +327,19 @@ def test_a_parameter_with_the_name_of_an_input_hides_no_wrong_gradient():
     assert [(row.name, row.ok) for row in report.rows] == [("input x", False), ("x", True)]
 
 
-@pytest.mark.parametrize("h", [1e-300, 1e-15])
-def test_a_step_so_small_that_everything_would_pass_is_refused(h):
-    with pytest.raises(ValueError, match="rounding would hide"):
-        gradient_check(Scale(1.0), X, h=h)
+@pytest.mark.parametrize("check", [gradient_check, diagnose])
+def test_a_step_so_small_that_everything_would_pass_is_refused(check):
+    for h in (1e-300, 1e-15):
+        with pytest.raises(ValueError, match=f"{check.__name__}: .* rounding would hide"):
+            check(Scale(1.0), X, h=h)
+    with pytest.raises(ValueError, match=f"{check.__name__}.* is lost in 1"):
+        check(Scale(1.0), np.full((2, 4), 1e12))
+
+
+def test_a_gradient_that_rounding_drowns_passes_and_says_what_that_is_worth():
+    report = gradient_check(Scale(3.0), 1e10 * X)
+    assert report.ok and "ok, too small to tell from rounding" in repr(report)
+    assert "too small" not in repr(gradient_check(Scale(), X))
 
 
 @pytest.mark.parametrize(
@@ -352,6 +362,10 @@ def test_a_layer_that_returns_no_numbers_is_named(returned):
     layer.forward = lambda x: returned
     with pytest.raises(TypeError, match="what ReLU returns wants real numbers"):
         gradient_check(layer, X)
+
+
+def test_a_forward_written_in_c_has_no_signature_and_is_checked_all_the_same():
+    assert gradient_check(SimpleNamespace(forward=np.negative, backward=np.negative), X).ok
 
 
 HELD_OUT = {

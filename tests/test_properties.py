@@ -122,18 +122,20 @@ def test_a_random_graph_has_the_gradients_that_nudging_finds(size, seed):
             assert abs(found - gradient[index]) <= error
 
 
-def test_the_random_graphs_are_large_and_hold_every_operation():
-    sizes, operations = [], set()
+def test_the_random_graphs_are_large_hold_every_operation_and_are_mostly_smooth():
+    sizes, operations, smooth = [], set(), []
 
     @settings(max_examples=60)
     @given(SIZES, SEEDS)
     def look(size, seed):
-        order = topological_order(graph_of(size, seed)[1])
+        leaves, out = graph_of(size, seed)
+        order = topological_order(out)
+        smooth.append(slope(out, leaves[0], (), 1e-4)[1])
         sizes.append(len(order))
         operations.update(type(v.node).__name__ for v in order if v.node is not None)
 
     look()
-    assert max(sizes) >= 180
+    assert max(sizes) >= 180 and sum(smooth) >= 0.9 * len(smooth)
     assert operations == {
         "Add", "Subtract", "Multiply", "Divide", "Negate", "Power", "Exp", "Log", "Maximum",
         "MatMul", "Sum",

@@ -52,7 +52,9 @@ class Variable:
     def backward(self, dout=1.0):
         """Leave d(self)/d(v), times `dout`, in `v.grad` of every variable v that self is made from.
 
-        An output that is an array has no single derivative: it wants a `dout` of its own shape.
+        The derivatives are at the values of the last run: whoever gives a leaf another value runs the
+        graph anew first, with `forward_steps`. An output that is an array has no single derivative:
+        it wants a `dout` of its own shape.
         """
         for _ in backward_steps(self, dout):
             pass
@@ -117,8 +119,8 @@ def apply(node, *operands):
         raise TypeError(f"apply wants a node with forward and backward, got {node!r}")
     out = run(node, *operands)
     earlier = APPLIED.get(id(node))
-    if earlier is not None:  # it may be done with, as in a loop; whoever walks there is told
-        earlier.node = RanAgain(node)
+    if earlier is not None and earlier.node is node:
+        earlier.node = RanAgain(node)  # it may be done with, as in a loop; who walks there is told
     APPLIED[id(node)] = out
     return out
 

@@ -2,8 +2,10 @@
 
 A layer is anything with `forward(x)` and `backward(dout) -> dx`; if it learns, its parameters are in
 the dict `params` and, after backward, their gradients under the same keys in `grads`. There is
-nothing to inherit. Each layer here also has `expand(x)`, which writes it out in the nodes it stands
-for, so that the graph can prove the closed form. Read `losses` next.
+nothing to inherit. What forward took is kept as it is, without a copy, so leave it alone until
+backward has run: `x *= 2` in between would change the gradients. Each layer here also has
+`expand(x)`, which writes it out in the nodes it stands for, so that the graph can prove the closed
+form. Read `losses` next.
 """
 
 import math

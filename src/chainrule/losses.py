@@ -40,10 +40,8 @@ def cross_entropy(a, t):
 def mean_surprise(surprise, t):
     """The mean over the batch of t times `surprise`, -log of the probabilities, as a float."""
     total = np.vdot(t, surprise)
-    if not math.isfinite(total):  # 0 times an infinite surprise is no number: where t is 0 nothing
-        total = np.sum(
-            t * surprise, where=t != 0, dtype=np.float64
-        )  # counts; nor is float16 enough
+    if not math.isfinite(total):  # 0 times an infinite surprise is no number; where t is 0 nothing
+        total = np.sum(t * surprise, where=t != 0, dtype=np.float64)  # counts, and float16 is short
     return float(total) / batch_size(surprise)
 
 

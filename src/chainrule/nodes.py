@@ -449,7 +449,14 @@ class Sum(Node):
     elementwise = False
 
     def __init__(self, axis=None, keepdims=False):
-        self.axis, self.keepdims = axis, keepdims
+        if isinstance(axis, (tuple, list)) and all(map(is_count, axis)):
+            axis = tuple(map(int, axis))
+        elif axis is not None and not is_count(axis):
+            raise ValueError(f"Sum wants a whole number as axis, or a tuple of them, got {axis!r}")
+        if not isinstance(keepdims, (bool, np.bool, int)):
+            raise ValueError(f"Sum wants keepdims as True or False, got {keepdims!r}")
+        self.axis = int(axis) if is_count(axis) else axis
+        self.keepdims = bool(keepdims)
 
     @checks_inputs
     def forward(self, x):
@@ -466,7 +473,7 @@ class Sum(Node):
         try:
             axes = range(len(shape)) if self.axis is None else self.axis
             axes = normalize_axis_tuple(axes, len(shape))
-        except (ValueError, TypeError):
+        except ValueError:
             raise ValueError(f"Sum: no axis {self.axis} in an input of shape {shape}") from None
         kept = [1 if axis in axes else size for axis, size in enumerate(shape)]
         return tuple(n for axis, n in enumerate(kept) if self.keepdims or axis not in axes)

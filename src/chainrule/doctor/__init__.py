@@ -26,7 +26,7 @@ from chainrule.doctor.probe import (
 )
 from chainrule.doctor.state import called_before, called_twice, out_of_date, written_to
 from chainrule.nodes import as_value
-from chainrule.numeric import check_step
+from chainrule.numeric import check_nudge, check_step
 
 
 def diagnose(target, x, t=None, *, h=1e-5, seed=0):
@@ -40,11 +40,13 @@ def diagnose(target, x, t=None, *, h=1e-5, seed=0):
     The list is empty where nothing is wrong. What the target raises is reported, not raised. Target
     and arguments are left as they were.
     """
-    check_step(h)
+    check_fine_step(h, "diagnose")
     check_seed(seed)
     network = hasattr(target, "gradient") and hasattr(target, "loss")
     inputs = x if isinstance(x, tuple) and not network else (x,)
     check_arguments("diagnose", target, inputs, t, network)
+    for value in inputs:
+        check_nudge(np.asarray(as_value(value, "diagnose")), h, "diagnose")
     with quiet(), as_it_was(target):
         if network:
             return examine_network(target, np.asarray(x), t, h, seed)
@@ -52,6 +54,15 @@ def diagnose(target, x, t=None, *, h=1e-5, seed=0):
         if type(target).__module__.startswith("chainrule."):
             piece.forward(piece.fresh())  # an argument that does not fit is the caller's mistake
         return examine(piece, h, seed)
+
+
+SMALLEST_STEP = 1e-12
+
+
+def check_fine_step(h, where):
+    check_step(h)
+    if h < SMALLEST_STEP:
+        raise ValueError(f"{where}: with a step h = {h!r} rounding would hide every error")
 
 
 def check_seed(seed):
