@@ -14,7 +14,7 @@ SOURCES := $(shell find book src _theme third_party -type f -not -path '*/.ipynb
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 # The longest file, test_access.py, is the first: so the other worker is not idle at the end.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
-WITNESSES := torch==2.13.0 jax scipy numpy pytest
+WITNESSES := torch==2.13.0 jax==0.10.2 scipy==1.17.1 numpy==2.4.6 pytest==9.2.0
 SCHEMA := $(BIN)/check-jsonschema --quiet --builtin-schema vendor
 # Wheels alone: to build a package from its source would run what its build asks for, unpinned.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --only-binary :all: --generate-hashes \
