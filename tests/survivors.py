@@ -1,10 +1,11 @@
 """Judge what `make mutants` found: at least 95 in 100 killed, and a reason beside each one that lived.
 
-The reasons stand in survivors.toml, by what the changed line says.
+The reasons stand in survivors.toml, beside regular expressions for what the changed line says.
 
     python tests/survivors.py SESSION...        sessions of cosmic-ray, one a module: .../nodes/session
 """
 
+import re
 import sqlite3
 import sys
 import tomllib
@@ -19,21 +20,22 @@ where worker_outcome = 'NORMAL' order by start_pos_row, start_pos_col
 
 
 def changed(diff):
-    """The lines that a mutant put in, as one text."""
-    lines = [line[1:].strip() for line in diff.splitlines() if line.startswith("+")]
-    return "\n".join(line for line in lines if not line.startswith("++ "))
+    """The lines that a mutant put in, or for want of such those it took out, as one text."""
+    lines = [line for line in diff.splitlines() if not line.startswith(("---", "+++"))]
+    new, old = ([line[1:].strip() for line in lines if line.startswith(sign)] for sign in "+-")
+    return "\n".join(filter(None, new)) or "\n".join(filter(None, old))
 
 
 def judge(session):
     """(how many were killed, how many were tried, the diffs of those that lived without a reason)."""
     module = Path(session).parent.name
-    explained = {line for reason in REASONS["survivors"] for line in reason.get(module, ())}
+    explained = [line for reason in REASONS["survivors"] for line in reason.get(module, ())]
     found = sqlite3.connect(session).execute(FOUND).fetchall()
     lived = [diff for outcome, diff in found if outcome.lower() == "survived"]
     return (
         len(found) - len(lived),
         len(found),
-        [diff for diff in lived if changed(diff) not in explained],
+        [diff for diff in lived if not any(re.search(line, changed(diff)) for line in explained)],
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chainrule.datasets import load_digits
-from chainrule.gradcheck import gradient_check, numerical_gradient
+from chainrule.gradcheck import Report, gradient_check, numerical_gradient
 from chainrule.layers import Affine, ReLU, Sigmoid
 from chainrule.losses import SoftmaxWithLoss
 from chainrule.network import Network, two_layer_net
@@ -405,3 +405,29 @@ def test_a_report_is_a_table_with_its_columns_in_line():
     html = report._repr_html_()
     for word in ("array", "shape", "compared", "kinks", "relative error"):
         assert f'<th scope="col">{word}</th>' in html
+
+
+def test_names_of_any_length_leave_the_columns_in_line():
+    lines = repr(gradient_check(make(), *batch())).splitlines()[1:-1]
+    assert len({line.index("  ", len("Affine1.W")) for line in lines[1:]}) == 1
+    assert len({len(line.removesuffix("  ok").rstrip()) for line in lines}) == 1
+
+
+def test_a_gradient_that_is_no_number_counts_as_all_wrong():
+    report = gradient_check(Scaled(1.0, np.nan), np.ones(3))
+    assert report.max_relative_error == 1.0 and not report.ok
+
+
+def test_a_report_of_nothing_is_not_ok_and_has_no_error():
+    report = Report("nothing", [])
+    assert (report.max_relative_error, report.ok, report.verdict) == (0.0, False, "nothing left to compare")  # fmt: skip
+
+
+def test_only_float64_is_checked_unasked():
+    with pytest.raises(ValueError, match="wants float64, got x in"):
+        gradient_check(Scaled(2.0, 2.0), np.ones(3, np.longdouble))
+
+
+def test_the_step_and_the_seed_are_named():
+    with pytest.raises(TypeError, match="positional"):
+        gradient_check(Scaled(2.0, 2.0), np.ones(3), None, 1e-4)

@@ -280,7 +280,7 @@ def judge(name, claimed, numeric, kink, h, size, eps):
     a, n = claimed[~kink].astype(np.float64), numeric[~kink]
     scale = np.linalg.norm(a) + np.linalg.norm(n)
     difference = np.linalg.norm(a - n)
-    relative = float(difference / scale) if scale > 0 else 0.0
+    relative = float(difference) / float(scale) if scale != 0 else 0.0
     problem, worst = "", None
     if a.size:
         off = np.where(kink, -1.0, np.abs(claimed - numeric))
