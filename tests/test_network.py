@@ -469,3 +469,29 @@ def test_a_bar_shows_itself_where_it_is_asked_for_and_leaves_nothing_behind():
     for progress in (False, None):  # nobody looks on here
         with bar(range(3), progress) as hidden:
             assert hidden.disable
+
+
+def test_sgd_names_the_keys_that_are_odd_and_no_other():
+    params = {"w": np.ones(2), "v": np.ones(2)}
+    with pytest.raises(ValueError, match=r"not in both params and grads: u, v$"):
+        SGD(0.1).update(params, {"w": np.ones(2), "u": np.ones(2)})
+
+
+@pytest.mark.parametrize("labels", [2, 4])
+def test_held_out_data_want_as_many_labels_as_samples(labels):
+    x, t = batch()
+    with pytest.raises(ValueError, match="held-out x and t"):
+        next(train(net(), ((x, t), (x[:3], np.zeros(labels, int))), rng=np.random.default_rng(0)))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_held_out_data_are_a_pair(count):
+    x, t = batch()
+    with pytest.raises(ValueError, match="held-out data want to be a pair"):
+        next(train(net(), ((x, t), (x,) * count), rng=np.random.default_rng(0)))
+
+
+def test_a_label_too_large_is_told_the_last_one():
+    for classes in (3, 4):
+        with pytest.raises(ValueError, match=f"run from 0 to {classes - 1}, got 9"):
+            SoftmaxWithLoss().forward(np.zeros((1, classes)), [9])
