@@ -495,3 +495,33 @@ def test_a_label_too_large_is_told_the_last_one():
     for classes in (3, 4):
         with pytest.raises(ValueError, match=f"run from 0 to {classes - 1}, got 9"):
             SoftmaxWithLoss().forward(np.zeros((1, classes)), [9])
+
+
+def test_held_out_data_may_be_one_hot_and_want_the_features_of_the_training_data():
+    x, t = batch()
+    for record in train(net(), ((x, t), (x[:4], np.eye(3)[t[:4]])), rng=np.random.default_rng(0)):
+        assert 0 <= record.accuracy <= 1
+    for features in (3, 5):
+        held_out = np.zeros((2, features)), np.zeros(2, int)
+        with pytest.raises(ValueError, match="held-out x and t"):
+            next(train(net(), ((x, t), held_out), rng=np.random.default_rng(0)))
+
+
+@pytest.mark.parametrize("dtype", [bool, complex, int])
+def test_sgd_moves_floats_alone(dtype):
+    with pytest.raises(TypeError, match="wants writeable float arrays, w is an array of"):
+        SGD(0.1).update({"w": np.ones(2, dtype)}, {"w": np.ones(2)})
+
+
+@pytest.mark.parametrize("shape", [(1,), (3,), (2, 1)])
+def test_sgd_wants_a_gradient_of_the_parameters_shape(shape):
+    with pytest.raises(ValueError, match=r"w has shape \(2,\), its gradient"):
+        SGD(0.1).update({"w": np.ones(2)}, {"w": np.ones(shape)})
+
+
+@pytest.mark.parametrize("names", ["ab", "ba"])
+def test_one_array_in_two_layers_is_refused_whatever_they_are_called(names):
+    W = np.ones((3, 3))
+    layers = {name: Affine(W, np.zeros(3)) for name in names}
+    with pytest.raises(ValueError, match="are one array"):
+        Network(layers, SoftmaxWithLoss())

@@ -75,7 +75,7 @@ def check_update(key, array, gradient):
         )
 
 
-BLOCK = 2**16  # numbers; their product with a factor stays in the processor's cache
+BLOCK = 65_536  # numbers; their product with a factor stays in the processor's cache
 
 
 def move(array, factor, direction):
