@@ -79,10 +79,10 @@ mutants: .mutants/env/.ready  ## break the core one place at a time, an hour lon
 	printf '%s\n' $(MUTATED) | xargs -P 2 -I MODULE $(MAKE) --no-print-directory .mutants/MODULE/.done
 	$(BIN)/python tests/survivors.py $(MUTATED:%=.mutants/%/session)
 
-.mutants/%/.done: $(READY)
+.mutants/%/.done: src/chainrule/%.py tests/mutants.toml | $(READY)
 	git ls-files -z | xargs -0 cp --parents -t .mutants/$*
 	sed -i 's/MODULE/$*/; s/OWN/$(or $(OWN_$*),$*)/' .mutants/$*/tests/mutants.toml
-	cd .mutants/$* && { test -e session || ../env/bin/cosmic-ray init tests/mutants.toml session; }
+	cd .mutants/$* && { test session -nt $(CURDIR)/$< || { rm -f session; ../env/bin/cosmic-ray init tests/mutants.toml session; }; }
 	cd .mutants/$* && ../env/bin/cr-filter-operators session tests/mutants.toml
 	cd .mutants/$* && export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=src && ../env/bin/cosmic-ray baseline tests/mutants.toml && ../env/bin/cosmic-ray exec tests/mutants.toml session
 	touch $@
