@@ -37,7 +37,7 @@ $(READY): requirements.txt pyproject.toml
 	@echo "Making the environment in $(VENV): a minute or two."
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --require-hashes --only-binary :all: -r requirements.txt
+	$(PIP) install --require-hashes --no-deps --only-binary :all: -r requirements.txt
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	touch $@
 
