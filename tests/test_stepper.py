@@ -51,13 +51,13 @@ def test_the_served_figure_starts_before_the_first_step():
 def test_forward_and_back_by_click(show):
     page = show(Stepper(bill()))
     assert state(page) == [0, "start"]
-    press(page, "Forward")
+    press(page, "Next step")
     assert state(page) == [1, "forward"]
-    press(page, "Last")
+    press(page, "Last step")
     assert state(page) == [9, "backward"]
-    press(page, "Back")
+    press(page, "Previous step")
     assert state(page) == [8, "backward"]
-    press(page, "First")
+    press(page, "First step")
     assert state(page) == [0, "start"]
 
 
@@ -96,7 +96,7 @@ def test_the_scrubber_goes_to_any_step(show):
 
 def test_buttons_that_lead_nowhere_say_so_and_stay_focusable(show):
     page = show(Stepper(bill()))
-    back = page.get_by_role("button", name="Back", exact=True)
+    back = page.get_by_role("button", name="Previous step", exact=True)
     assert back.get_attribute("aria-disabled") == "true"
     assert back.get_attribute("disabled") is None
     back.dispatch_event("click")
@@ -128,7 +128,7 @@ def test_numbers_appear_when_they_are_known_and_not_before(show):
     page = show(Stepper(bill()))
     assert not gradient(page, "side").is_visible()
     assert not value(page, "total").is_visible()
-    press(page, "Last")
+    press(page, "Last step")
     assert shown(gradient(page, "side")) == "144"
     assert shown(value(page, "total")) == "234"
 
@@ -138,7 +138,7 @@ def test_a_network_steps_with_its_arrays(show):
     x, t = np.array([[1.0, 2.0], [3.0, 4.0]]), [0, 1]
     page = show(Stepper(net, x, t))
     assert not gradient(page, "Affine1.W").is_visible()
-    press(page, "Last")
+    press(page, "Last step")
     found = json.loads(gradient(page, "Affine1.W").get_attribute("data-exact"))
     np.testing.assert_array_equal(found, net.gradient(x, t)["Affine1.W"])
     cells = gradient(page, "Affine1.b").locator("text").all_text_contents()
@@ -150,7 +150,7 @@ def test_a_fork_shows_the_sum_so_far(show):
     page = show(Stepper(x * x + x))
     seen = []
     for _ in range(5):
-        press(page, "Forward")
+        press(page, "Next step")
         seen.append(shown(gradient(page, "x")))
     assert seen == [None, None, None, "1", "7"]
 
@@ -224,7 +224,7 @@ def test_without_script_the_picture_and_the_table_remain(show):
 def test_a_narrow_page_does_not_scroll_sideways_and_follows_the_active_node(show):
     page = show(Stepper(bill()), viewport={"width": 360, "height": 700})
     for _ in range(4):
-        press(page, "Forward")
+        press(page, "Next step")
     page.wait_for_timeout(600)
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     box, frame = (
@@ -251,7 +251,7 @@ def test_one_broken_figure_says_so_and_harms_no_other(browser, tmp_path):
     page.goto(path.as_uri())
     page.wait_for_selector(".chainrule-live")
     assert "cannot be stepped" in page.locator(".chainrule-broken").inner_text()
-    press(page, "Forward")
+    press(page, "Next step")
     assert page.locator(".chainrule-live").get_attribute("data-step") == "1"
     page.close()
 

@@ -184,7 +184,10 @@ WORDS = {
         "rule": ("", ""),
     },
     "start": {
-        "forward": ("Ready.", "Forward runs one node at a time, from the inputs to {z.name}."),
+        "forward": (
+            "Ready.",
+            "Press Next step: it runs one node at a time, from the inputs to {z.name}, and then the way back.",
+        ),
         "rule": ("downstream gradient = upstream gradient × local gradient", ""),
     },
     "seed": {
@@ -196,12 +199,12 @@ WORDS = {
     },
     # what buttons, fields and messages say; the slots here are plain texts
     "labels": {
-        "First": "First",
-        "Back": "Back",
+        "next": "Next step",
+        "previous": "Previous step",
+        "first": "First step",
+        "last": "Last step",
         "Play": "Play",
         "Pause": "Pause",
-        "Forward": "Forward",
-        "Last": "Last",
         "step": "Step",
         "speed": "Speed",
         "walk": "Step through the calculation",

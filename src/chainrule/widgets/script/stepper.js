@@ -43,7 +43,7 @@ export function mountStepper(figure, host) {
   if (model.runs.layers) tools.append(levels());
   tools.append(asks.toggle);
 
-  scroll.before(tools);
+  scroll.after(tools);
   sentence.after(asks.form, rule, told, whatIf ? whatIf.element : note, code);
   scroll.setAttribute("tabindex", "0");
   scroll.setAttribute("role", "group");
@@ -61,7 +61,7 @@ export function mountStepper(figure, host) {
     const before = figure.querySelector(".chainrule-controls");
     walk = player({ last: run.last, turn: run.turn, name: label("walk"), show, count, allow: (to) => asks.allow(to, walk.now(), run) });
     if (before) before.replaceWith(walk.element);
-    else scroll.after(walk.element);
+    else tools.before(walk.element);
     const sources = Object.values(run.trace.code).flatMap((ways) => [ways.forward, ways.backward]);
     code.style.setProperty("--lines", Math.max(1, ...sources.map((source) => source.lines.length)));
     undrag = whatIf ? whatIf.drag(picture.svg) : null;
