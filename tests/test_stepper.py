@@ -1,12 +1,13 @@
 """The stepper in a real browser, driven as a reader would drive it: clicks, keys and typed numbers."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from chainrule.graph import Variable, log
+from chainrule.graph import Variable, log, maximum, sigmoid
 from chainrule.narration import display
 from chainrule.network import two_layer_net
 from chainrule.trace import Trace, trace_graph
@@ -161,7 +162,59 @@ def test_the_line_that_ran_is_marked(show):
     assert page.locator(".chainrule-code .ran").inner_text().strip() == (
         "return dout * self.y, dout * self.x"
     )
-    assert page.locator(".chainrule-rule").text_content() == "∂z/∂x = y,  ∂z/∂y = x"
+
+
+def rules(page, last):
+    """The rule line at every step."""
+    slider = page.get_by_role("slider", name="Step")
+    said = []
+    for step in range(last + 1):
+        slider.fill(str(step))
+        said.append(page.locator(".rule").text_content())
+    return said
+
+
+def test_the_rule_is_written_in_the_names_of_the_graph(show):
+    side, price = Variable(3.0, "side"), Variable(-20.0, "price")
+    area = side**2
+    total = area * price - 4.0
+    area.name, total.name = "area", "total"
+    assert rules(show(Stepper(total)), 7) == [
+        "",
+        "area = side²",
+        "v1 = area × price",
+        "total = v1 − 4",
+        "∂total/∂total = 1",
+        "∂total/∂v1 = 1",
+        "∂v1/∂area = price = −20,  ∂v1/∂price = area = 9",
+        "∂area/∂side = 2 × side = 6",
+    ]
+
+
+def test_the_rule_of_one_value_on_two_edges_speaks_of_each_edge(show):
+    x = Variable(3.0, "x")
+    y = x * x
+    y.name = "y · y"  # a name that reads as a product
+    assert rules(show(Stepper(y)), 3) == [
+        "",
+        "y · y = x × x",
+        "∂(y · y)/∂(y · y) = 1",
+        "∂(y · y)/∂x = x = 3 on one edge,  ∂(y · y)/∂x = x = 3 on the other",
+    ]
+
+
+def test_every_name_in_a_rule_is_in_the_picture(show):
+    x, w = Variable(-2.0, "height"), Variable(0.5, "width")
+    graph = maximum(x, 0.0) * -x - x**-1 + (x * x) ** 0.5 / w + sigmoid(w) ** x
+    page = show(Stepper(graph))
+    names = set(page.locator(".variable").evaluate_all("all => all.map(e => e.dataset.variable)"))
+    for said in rules(page, len(Stepper(graph).trace)):
+        words = set(
+            re.findall(
+                r"[a-z][a-z0-9]*", said.replace("on one edge", "").replace("on the other", "")
+            )
+        )
+        assert words <= names | {"max", "exp", "log"}, said
 
 
 def test_a_typed_number_changes_values_gradients_words_and_table(show):
@@ -292,7 +345,7 @@ def test_the_output_in_a_notebook_is_the_figure_and_its_text():
     stepper = Stepper(bill())
     bundle, _ = stepper._repr_mimebundle_()
     assert bundle["text/html"].startswith(stepper.markup())
-    assert bundle["text/plain"].splitlines()[0].endswith("Power. 3 to the power 2 is 9.")
+    assert bundle["text/plain"].splitlines()[0].endswith("Square. 3 × 3 = 9.")
     assert "application/vnd.jupyter.widget-view+json" in bundle
 
 

@@ -248,7 +248,7 @@ def test_a_network_with_a_layer_of_the_readers_own_steps_by_layers(show):
 def result_of(sentence):
     """The number that a written-out sum claims, and the sum of its products, from the text."""
     terms, total = sentence.split(" = ")[1:]
-    products = terms.replace("−", "-").split(" + ")
+    products = re.sub(r"[()]", "", terms).replace("−", "-").split(" + ")
     numbers = [[float(n) for n in product.split(" × ")] for product in products]
     return sum(np.prod(term) for term in numbers), float(total.replace("−", "-"))
 

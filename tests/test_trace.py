@@ -45,7 +45,7 @@ def test_the_values_and_gradients_are_those_of_the_graph():
 
 def test_the_sentence_has_the_numbers_of_the_step():
     trace = trace_graph(bill())
-    assert trace.sentence(1) == "Power. 3 to the power 2 is 9."
+    assert trace.sentence(1) == "Square. 3 × 3 = 9."
     assert trace.sentence(6) == (
         "Multiply swaps. The upstream gradient 1 is multiplied by the other input: "
         "area gets 1 × 20 = 20, price gets 1 × 9 = 9."

@@ -8,6 +8,7 @@ import ast
 import inspect
 import json
 import textwrap
+from bisect import bisect_right
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property
 
@@ -15,7 +16,16 @@ import numpy as np
 
 from chainrule.graph import Variable, backward_steps, forward_steps, topological_order
 from chainrule.losses import RowMaximum
-from chainrule.narration import WORDS, display, fill, spell
+from chainrule.narration import (
+    WORDS,
+    derivative,
+    display,
+    fill,
+    label,
+    raised,
+    summed,
+    told_as,
+)
 from chainrule.nodes import as_value
 
 
@@ -109,9 +119,10 @@ class Trace:
         step = self.steps[number - 1]
         slots = self.slots(number)
         if step.seed:
-            title, text = WORDS["seed"]["backward"]
+            one = np.ndim(step.contributions[0]) == 0 and step.contributions[0] == 1
+            title, text = WORDS["seed" if one else "given"]["backward"]
             return title, fill(text, slots)
-        words = WORDS.get(self.variables[step.variable].op, WORDS["other"])
+        words = WORDS[self.told(self.variables[step.variable])]
         title, text = words[step.phase]
         title = "".join(text for _, text in fill(title, slots))
         parts = fill(text, slots)
@@ -119,6 +130,12 @@ class Trace:
             parts += self.handed_on(step, words["to"], slots)
             parts += self.forks(number)
         return title, parts
+
+    def told(self, variable):
+        """Which entry of the table of words tells a variable's operation."""
+        inputs = [self.variables[i] for i in variable.inputs]
+        pairs = [(v.constant, v.value) for v in inputs]
+        return told_as(variable.op, variable.options.get("exponent"), pairs)
 
     def check_step(self, number):
         whole = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
@@ -146,28 +163,34 @@ class Trace:
         inputs = self.variables[self.steps[number - 1].variable].inputs
         parts = []
         for i in dict.fromkeys(inputs):
-            terms = self.received(i, number)
-            if len(terms) > 1 and not self.variables[i].constant:
+            got = self.got(i, number)
+            if len(got) > 1 and not self.variables[i].constant:
+                terms, total = [gradient for _, gradient, _ in got], got[-1][2]
+                said = [("", ": "), *summed(terms), ("", " = "), ("gradient", display(total))]
                 slots = {
                     "x.name": ("", self.variables[i].name),
-                    "terms": ("gradient", " + ".join(map(spell, terms))),
-                    "dx": ("gradient", spell(sum(terms[1:], terms[0]))),
+                    "sum": said if np.ndim(total) == 0 else [],
                 }
                 parts += [("", " "), *fill(WORDS["fork"]["backward"][1], slots)]
         return parts
 
     def received(self, variable, number):
         """The gradients that `variable` has got by the end of step `number`, one a use."""
-        return [gradient for step, gradient in self.shares.get(variable, ()) if step <= number]
+        return [gradient for _, gradient, _ in self.got(variable, number)]
+
+    def got(self, variable, number):
+        shares = self.shares.get(variable, ())
+        return shares[: bisect_right(shares, number, key=lambda share: share[0])]
 
     @cached_property
     def shares(self):
-        """For each variable, the gradients that it gets: (number of the step, gradient), in order."""
+        """For each variable, what it gets: (number of the step, gradient, sum so far), in order."""
         shares = {}
         for number, step in self.numbered():
             for i, gradient in zip(self.receivers(step), step.contributions, strict=False):
                 if gradient is not None:
-                    shares.setdefault(i, []).append((number, gradient))
+                    got = shares.setdefault(i, [])
+                    got.append((number, gradient, got[-1][2] + gradient if got else gradient))
         return shares
 
     def receivers(self, step):
@@ -176,22 +199,29 @@ class Trace:
     def slots(self, number):
         step = self.steps[number - 1]
         out = self.variables[step.variable]
-        slots = {"op": ("", out.op), "p": ("value", display(out.options.get("exponent") or 0.0))}
+        exponent = out.options.get("exponent") or 0.0
+        slots = {
+            "op": ("", out.op),
+            "p": ("value", display(exponent)),
+            "up.p": ("", raised(exponent)),
+            "up.q": ("", raised(exponent - 1)),
+        }
+        last = self.variables[-1].name
         for letter, i in zip("xybcdefghijklmnopqrstuvw", out.inputs, strict=False):
             variable = self.variables[i]
-            label = spell(variable.value) if variable.constant else variable.name
-            slots[letter] = ("value", spell(variable.value))
-            slots[f"{letter}.name"] = ("", label)
+            slots[letter] = ("value", called(variable))
+            slots[f"{letter}.name"] = slots[letter] if variable.constant else ("", variable.name)
             slots[f"{letter}.shape"] = ("", shape_text(variable.value))
-        if out.op == "Power" and len(out.inputs) == 2:
-            slots["p"] = slots["y"]
-        slots["z"] = ("value", spell(out.value))
-        slots["z.name"], slots["z.shape"] = ("", out.name), ("", shape_text(out.value))
+        slots["z"], slots["z.name"] = ("value", called(out)), ("", out.name)
+        slots["z.shape"] = ("", shape_text(out.value))
+        slots["of.z"] = ending("value", out.value)
+        slots["so.z"] = ending("value", out.value, out.name)
         if step.phase == "backward":
-            slots["dout"] = ("gradient", spell(out.grad))
+            known = derivative(last, out.name) if np.ndim(out.grad) else display(out.grad)
+            slots["dout"] = ("gradient", known)
             for letter, gradient in zip("xy", step.contributions, strict=False):
-                shown = "nothing" if gradient is None else spell(gradient)
-                slots[f"d{letter}"] = ("gradient", shown)
+                slots[f"d{letter}"] = ("gradient", given(gradient))
+                slots[f"so.{letter}"] = ending("gradient", gradient)
         return slots
 
     def read_again(self, nodes):
@@ -351,6 +381,28 @@ def compact(record):
 def tuples(data):
     wanted = {"inputs", "contributions", "kept"} & data.keys()
     return data | {key: tuple(data[key]) for key in wanted}
+
+
+def called(variable):
+    """A value within a sentence: a number, or an array by its name."""
+    if np.ndim(variable.value) == 0:
+        return display(variable.value)
+    shape = display(variable.value)
+    return label("constant", shape=shape) if variable.constant else variable.name
+
+
+def given(gradient):
+    if gradient is None:
+        return "nothing"
+    return label("shaped", shape=display(gradient)) if np.ndim(gradient) else display(gradient)
+
+
+def ending(kind, value, name=""):
+    """How a sum ends: with its number, or with the name and the shape of an array."""
+    if np.ndim(value) == 0:
+        return [("", " = "), (kind, "nothing" if value is None else display(value))]
+    named = [("", " = "), (kind, name)] if name else []
+    return [*named, ("", label("of.shape", shape=display(value)))]
 
 
 def shape_text(value):

@@ -37,13 +37,23 @@ export function button(name, act, ...content) {
 
 export const setDisabled = (made, disabled) => made.setAttribute("aria-disabled", String(disabled));
 
-/** A template as [kind, text] parts; a slot is {x} or {x.name}, and a slot's content [kind, text]. */
+/** A template as [kind, text] parts; a slot is {x} or {x.name}, and it holds [kind, text] or a list of them. */
 export function fill(template, slots) {
   if (!cut.has(template)) cut.set(template, template.split(/\{([a-z]+(?:\.[a-z]+)?)\}/));
-  return cut
-    .get(template)
-    .map((part, k) => (k % 2 ? slots[part] : ["", part]))
-    .filter(([, text]) => text !== "");
+  const parts = cut.get(template).flatMap((part, k) => {
+    const held = k % 2 ? slots[part] : ["", part];
+    return Array.isArray(held[0]) || held.length === 0 ? held : [held];
+  });
+  return bracketed(parts.filter(([, text]) => text !== ""));
+}
+
+/** Negative numbers in parentheses behind an operator and under a power; as in chainrule/narration.py. */
+export function bracketed(parts) {
+  return parts.map(([kind, text], k) => {
+    const [before, after] = [k ? parts[k - 1][1].trimEnd() : "", parts[k + 1]?.[1] ?? ""];
+    const wanted = kind && text.startsWith("−") && (/[+−×÷^/@]$/.test(before) || /^[\^⁻⁰¹²³⁴⁵⁶⁷⁸⁹]/.test(after));
+    return [kind, wanted ? `(${text})` : text];
+  });
 }
 
 const cut = new Map(); // template -> text and slots in turn

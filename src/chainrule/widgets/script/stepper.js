@@ -18,7 +18,7 @@ export function mountStepper(figure, host) {
   const sentence = figure.querySelector(".chainrule-sentence");
   const spare = figure.querySelector("template");
   const title = figure.getAttribute("aria-label");
-  const rule = element("p", { class: "chainrule-rule" });
+  const rule = element("p", { class: "chainrule-rule rule" });
   const told = element("p", { class: "chainrule-reading", "aria-live": "polite" });
   const code = element("div", { class: "chainrule-code", tabindex: "0", role: "group", "aria-label": label("code") });
   const note = element("p", { class: "chainrule-note" });
@@ -132,7 +132,7 @@ export function mountStepper(figure, host) {
     const [heading, parts] = run.sentence(now);
     const rest = now === run.turn && !walk.rest() ? [["", ` ${label("turn")}`]] : [];
     write(sentence, [["title", heading], ["", " "], ...parts, ...rest]);
-    rule.textContent = run.words(now).rule[Number(run.phase(now) === "backward")];
+    rule.textContent = run.rule(now);
     showCode(code, run.trace, now);
     read(pointed ?? usual(now));
     if (now > 0) follow(scroll, picture.node(run.trace.steps[now - 1].variable));
