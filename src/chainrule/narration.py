@@ -73,6 +73,16 @@ WORDS = {
         "entry": ("{x}^{p}", "{dout} × {p} × {x}^({p} − 1)", "{dout} × {z} × log {x}"),
         "rule": ("z = xᵖ", "∂z/∂x = p xᵖ⁻¹"),
     },
+    "Square": {
+        "forward": ("Square.", "{x} × {x} = {z}."),
+        "backward": (
+            "Square.",
+            "The upstream gradient {dout} is multiplied by 2 × {x.name}:",
+        ),
+        "to": ("{x.name} gets {dout} × 2 × {x} = {dx}",),
+        "entry": ("{x} × {x}", "{dout} × 2 × {x}"),
+        "rule": ("z = x²", "∂z/∂x = 2x"),
+    },
     "Exp": {
         "forward": ("Exponential.", "e to the power {x} is {z}."),
         "backward": (
@@ -100,6 +110,16 @@ WORDS = {
         "to": ("{x.name} gets {dx}", "{y.name} gets {dy}"),
         "entry": ("max({x}, {y})", "{dout} × {won}", "{dout} × {won}"),
         "rule": ("z = max(x, y)", "∂z/∂x = 1 where x > y, else 0"),
+    },
+    "Rectify": {
+        "forward": ("ReLU.", "The larger of {x} and 0 is {z}."),
+        "backward": (
+            "ReLU is a gate.",
+            "The upstream gradient {dout} passes where {x.name} is positive:",
+        ),
+        "to": ("{x.name} gets {dx}",),
+        "entry": ("max({x}, 0)", "{dout} × {won}"),
+        "rule": ("z = max(x, 0)", "∂z/∂x = 1 where x > 0, else 0"),
     },
     "MatMul": {
         "forward": (
@@ -180,7 +200,8 @@ WORDS = {
     "other": {
         "forward": ("{op}.", "Its output {z.name} is {z}."),
         "backward": ("{op}.", "From the upstream gradient {dout}:"),
-        "to": ("{x.name} gets {dx}", "{y.name} gets {dy}"),
+        "to": ("{x.name} gets {dx}",),  # and so on, for as many inputs as there are
+        "none": "nothing goes further",
         "rule": ("", ""),
     },
     "start": {
@@ -211,7 +232,8 @@ WORDS = {
         "backward": "backward",
         "turn": "This is the turn: every value is there. The way back starts at the end.",
         "broken": "This figure cannot be stepped ({error}). The picture and the table remain.",
-        "code": "The source that ran",
+        "code": "The lines that ran",
+        "whole": "Whole source",
         "picture": "{title}, picture",
         "layers": "Layers",
         "nodes": "Nodes",
@@ -221,6 +243,7 @@ WORDS = {
         "column.phase": "Phase",
         "column.variable": "Variable",
         "column.said": "What happens",
+        "empty": "no numbers",
         "kept": "keeps {name}",
         "change": "Change a number",
         "undo": "Undo",
@@ -324,7 +347,7 @@ SPELLED = 6  # entries; a larger array is told by its shape
 
 def spell(value):
     """A value within a sentence: a number, a small array with its numbers, or the shape of a larger one."""
-    if np.ndim(value) == 0 or np.size(value) > SPELLED:
+    if np.ndim(value) == 0 or np.size(value) > SPELLED or np.size(value) == 0:
         return display(value)
     if np.ndim(value) == 1:
         return "[" + ", ".join(display(v, 3) for v in value) + "]"

@@ -1,5 +1,6 @@
 // Ask first: the next number is hidden until the reader has typed a guess.
 
+import { extent } from "./arrays.js";
 import { display, parseNumber } from "./numbers.js";
 import { cellName } from "./reading.js";
 import { button, element, label } from "./parts.js";
@@ -28,7 +29,7 @@ function question(kind, name, answer, run, step, port) {
     return { words: label(`ask.${kind}`, { name }), answer, op: kind === "seed" ? "" : op, port, numbers };
   }
   const sizes = answer.data.map(Math.abs);
-  const flat = Math.max(0, sizes.indexOf(Math.max(...sizes)));
+  const flat = Math.max(0, sizes.indexOf(extent(sizes)[1]));
   const cell = cellName(answer, flat);
   const words = label(kind === "value" ? "ask.cell" : "ask.share", { name, cell });
   return { words, answer: answer.data[flat], op: "", port, numbers: {} };

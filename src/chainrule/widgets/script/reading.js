@@ -4,6 +4,7 @@ import { entry, sourcesOf, targets } from "./arrays.js";
 import { display } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
 import { fill, label } from "./parts.js";
+import { toldAs } from "./run.js";
 import { WORDS } from "./words.js";
 
 const LONGEST = 8; // terms; of a longer sum the first ones and the last are written
@@ -54,7 +55,7 @@ function madeForward(run, i, flat) {
     const from = range(into.length).filter((k) => into[k] === flat);
     return { parts: joined(from.map((k) => [value(given[0].data[k])])), lit: [[inputs[0], "value", from]] };
   }
-  const formula = WORDS[op]?.entry?.[0];
+  const formula = WORDS[toldAs(run.trace.variables[i])]?.entry?.[0];
   if (!formula) return null;
   const from = given.map((x) => sourcesOf(x, out)[flat]);
   const slots = { z: value(out.data[flat]), p: value(run.trace.variables[i].options.exponent ?? 0) };
@@ -151,5 +152,5 @@ function elementwise(run, j, dout, given, options, port, flat) {
   const slots = { z: value(at(run.values[j])), dout: gradient(at(dout)), p: value(options.exponent ?? 0) };
   given.forEach((x, k) => (slots["xy"[k]] = value(at(x))));
   if (op === "Maximum") slots.won = value(Number((at(given[0]) > at(given[1])) === (port === 0)));
-  return { parts: fill(WORDS[op].entry[port + 1], slots), lit };
+  return { parts: fill(WORDS[toldAs(run.trace.variables[j])].entry[port + 1], slots), lit };
 }

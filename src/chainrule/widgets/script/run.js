@@ -1,16 +1,22 @@
 // A run: its numbers, recorded or computed anew, and its words.
 
-import { add, map, shapeText, sumTo } from "./arrays.js";
+import { add, extent, map, shapeText, sumTo } from "./arrays.js";
 import { decode, display, spell } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
 import { fill, plain } from "./parts.js";
 import { WORDS } from "./words.js";
 
+const MOST_TERMS = 6; // of a sum in a sentence, as in chainrule/trace.py
+const LETTERS = "xybcdefghijklmnopqrstuvw"; // the inputs in a sentence, in order
+
+/** What a variable is told as: its operation, or a special case of it. */
+export const toldAs = (variable) => variable.told || variable.op;
+
 /** The largest entry of each row, as RowMaximum in chainrule/losses.py. */
 function rowMaximum(x) {
   const columns = x.shape[x.shape.length - 1];
   const rows = Array.from({ length: x.data.length / columns }, (_, r) => x.data.slice(r * columns, (r + 1) * columns));
-  return { shape: [...x.shape.slice(0, -1), 1], data: rows.map((row) => Math.max(...row)) };
+  return { shape: [...x.shape.slice(0, -1), 1], data: rows.map((row) => extent(row)[1]) };
 }
 
 /** Compute the whole run anew from its leaves: { values, contributions }. Throws in words. */
@@ -42,7 +48,7 @@ export function compute(trace, leaves) {
 
 /** The inverse of `to_dict` in chainrule/trace.py: what was left out as empty is put back. */
 function whole(data) {
-  const variables = data.variables.map((v) => ({ op: "", symbol: "", inputs: [], options: {}, constant: false, ...v, value: decode(v.value), grad: decode(v.grad ?? null), kept: v.kept ? [v.kept[0], decode(v.kept[1])] : null }));
+  const variables = data.variables.map((v) => ({ op: "", told: "", symbol: "", inputs: [], options: {}, constant: false, ...v, value: decode(v.value), grad: decode(v.grad ?? null), kept: v.kept ? [v.kept[0], decode(v.kept[1])] : null }));
   const steps = data.steps.map((s) => ({ seed: false, ...s, contributions: (s.contributions ?? []).map(decode) }));
   if (!data.code || !steps.every((step) => variables[step.variable])) throw new Error("not a trace");
   return { variables, steps, code: data.code };
@@ -111,7 +117,7 @@ export class Run {
     const slots = { op: ["", out.op], p: ["value", display(out.options.exponent ?? 0)] };
     out.inputs.forEach((i, k) => {
       const { name, constant } = this.trace.variables[i];
-      const letter = "xybcdefghijklmnopqrstuvw"[k];
+      const letter = LETTERS[k];
       slots[letter] = number(this.values[i]);
       slots[`${letter}.name`] = ["", constant ? spell(this.values[i]) : name];
       slots[`${letter}.shape`] = shape(this.values[i]);
@@ -121,9 +127,8 @@ export class Run {
     Object.assign(slots, { z: number(value), "z.name": ["", out.name], "z.shape": shape(value) });
     if (step.phase === "backward") {
       slots.dout = ["gradient", spell(this.gradient(step.variable, now) ?? 0)];
-      ["dx", "dy"].forEach((name, k) => {
-        const given = this.contributions[now - 1][k];
-        slots[name] = ["gradient", given === null || given === undefined ? "nothing" : spell(given)];
+      this.contributions[now - 1].forEach((given, k) => {
+        slots[`d${LETTERS[k]}`] = ["gradient", given === null || given === undefined ? "nothing" : spell(given)];
       });
     }
     return slots;
@@ -134,7 +139,7 @@ export class Run {
     if (now === 0) return WORDS.start;
     const step = this.trace.steps[now - 1];
     if (step.seed) return WORDS.seed;
-    return WORDS[this.trace.variables[step.variable].op] ?? WORDS.other;
+    return WORDS[toldAs(this.trace.variables[step.variable])] ?? WORDS.other;
   }
 
   /** [title, parts] of step `now`; parts are [kind, text], kind "value", "gradient" or "". */
@@ -151,17 +156,25 @@ export class Run {
     const parts = fill(words[step.phase][1], slots);
     if (step.seed || step.phase === "forward") return [title, parts];
     const { inputs } = variables[step.variable];
-    const said = words.to
+    const said = this.phrases(now, words)
       .slice(0, inputs.length)
-      .filter((_, k) => !variables[inputs[k]].constant)
+      .filter((phrase, k) => phrase && !variables[inputs[k]].constant)
       .flatMap((phrase) => [["", ", "], ...fill(phrase, slots)])
       .slice(1);
+    if (said.length === 0) said.push(["", WORDS.other.none]);
     return [title, [...parts, ["", " "], ...said, ["", "."], ...this.forks(now, inputs)]];
+  }
+
+  /** What is said of each input; of an operation of the author's own, as many as there are. */
+  phrases(now, { to }) {
+    if (to !== WORDS.other.to) return to;
+    return this.contributions[now - 1].map((given, k) => (given == null || !LETTERS[k] ? "" : to[0].replaceAll("x", LETTERS[k])));
   }
 
   forks(now, inputs) {
     return [...new Set(inputs)].flatMap((i) => {
-      const terms = this.received(i, now);
+      let terms = this.received(i, now);
+      if (terms.length > MOST_TERMS) terms = [terms.slice(0, -1).reduce(add), terms[terms.length - 1]];
       if (terms.length < 2 || this.trace.variables[i].constant) return [];
       const slots = {
         "x.name": ["", this.trace.variables[i].name],
@@ -188,7 +201,7 @@ function classes(rows) {
   const columns = rows.shape[rows.shape.length - 1];
   const data = Array.from({ length: rows.data.length / columns }, (_, r) => {
     const row = rows.data.slice(r * columns, (r + 1) * columns);
-    return row.indexOf(Math.max(...row));
+    return row.indexOf(extent(row)[1]);
   });
   return rows.shape.length === 1 ? data[0] : { shape: [data.length], data };
 }

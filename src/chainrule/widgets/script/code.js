@@ -1,0 +1,47 @@
+// The source that ran: the line of the walk that called, and the lines of the method that did the step.
+
+import { button, element, label } from "./parts.js";
+import { toldAs } from "./run.js";
+
+const NO_SOURCE = { lines: [], shown: [], mark: [] };
+
+/** The pane under a figure: { element, show(trace, now) }. */
+export function codePane() {
+  const loop = element("code", { class: "chainrule-loop" });
+  const method = element("code", { class: "chainrule-method" });
+  const more = button(label("whole"), () => showWhole(!whole), label("whole"));
+  more.classList.add("chainrule-word");
+  const lines = element("div", { class: "chainrule-lines", tabindex: "0", role: "group", "aria-label": label("code") }, loop, method);
+  const summary = element("summary", {}, label("code"));
+  const pane = element("details", { class: "chainrule-code" }, summary, lines, more);
+  pane.open = !matchMedia("(max-width: 36rem)").matches;
+  let whole = false;
+  let shown = NO_SOURCE;
+
+  function showWhole(on) {
+    whole = on;
+    more.setAttribute("aria-pressed", String(on));
+    writeLines(method, shown, whole);
+  }
+
+  return {
+    element: pane,
+    show(trace, now) {
+      const step = trace.steps[now - 1];
+      const way = step?.phase ?? "forward";
+      const variable = step && trace.variables[step.variable];
+      const atLoss = trace.code[" loss"] && step?.variable === trace.variables.length - 1;
+      const caller = step?.seed ? " seed" : atLoss ? " loss" : "";
+      writeLines(loop, trace.code[caller]?.[way] ?? NO_SOURCE, false, Boolean(step));
+      shown = step && !step.seed ? (trace.code[toldAs(variable)]?.[way] ?? NO_SOURCE) : NO_SOURCE;
+      more.hidden = shown.shown.length === shown.lines.length;
+      writeLines(method, shown, whole);
+    },
+  };
+}
+
+function writeLines(place, { lines, shown, mark }, whole = false, ran = true) {
+  const kept = whole ? lines.map((_, k) => k) : shown;
+  place.replaceChildren(...kept.map((k) => element("span", { class: ran && mark.includes(k) ? "ran" : "" }, `${lines[k]}\n`)));
+  place.hidden = kept.length === 0;
+}
