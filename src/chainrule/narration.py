@@ -202,6 +202,7 @@ WORDS = {
         "backward": ("{op}.", "From the upstream gradient {dout}:"),
         "to": ("{x.name} gets {dx}",),  # and so on, for as many inputs as there are
         "none": "nothing goes further",
+        "unfit": "of another form",
         "rule": ("", ""),
     },
     "start": {

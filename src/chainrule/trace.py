@@ -202,7 +202,8 @@ class Trace:
         slots["z"] = ("value", spell(out.value))
         slots["z.name"], slots["z.shape"] = ("", out.name), ("", shape_text(out.value))
         if step.phase == "backward":
-            slots["dout"] = ("gradient", spell(out.grad))
+            unfit = WORDS["other"]["unfit"]
+            slots["dout"] = ("gradient", unfit if out.grad is None else spell(out.grad))
             for letter, gradient in zip(LETTERS, step.contributions, strict=False):
                 shown = "nothing" if gradient is None else spell(gradient)
                 slots[f"d{letter}"] = ("gradient", shown)

@@ -126,7 +126,8 @@ export class Run {
     const value = this.values[step.variable];
     Object.assign(slots, { z: number(value), "z.name": ["", out.name], "z.shape": shape(value) });
     if (step.phase === "backward") {
-      slots.dout = ["gradient", spell(this.gradient(step.variable, now) ?? 0)];
+      const dout = this.gradient(step.variable, now);
+      slots.dout = ["gradient", dout === undefined ? WORDS.other.unfit : spell(dout)];
       this.contributions[now - 1].forEach((given, k) => {
         slots[`d${LETTERS[k]}`] = ["gradient", given === null || given === undefined ? "nothing" : spell(given)];
       });
