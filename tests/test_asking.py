@@ -46,7 +46,7 @@ def question(page):
 
 
 def forward(page):
-    page.get_by_role("button", name="Forward").click()
+    page.get_by_role("button", name="Next step").click()
 
 
 def test_the_next_value_stays_hidden_until_it_was_guessed(page):
@@ -110,7 +110,7 @@ def test_by_keyboard_alone(page):
 
 
 def test_no_control_goes_past_what_was_guessed_and_the_table_says_no_more(page):
-    page.get_by_role("button", name="Last").click()
+    page.get_by_role("button", name="Last step").click()
     assert step(page) == 0
     page.get_by_role("slider", name="Step").fill("4")
     assert step(page) == 0
@@ -147,7 +147,7 @@ def test_the_score_is_forgotten_on_leaving(page):
 
 def test_switched_off_everything_can_be_seen_again(page):
     page.get_by_role("button", name="Let me guess").click()
-    page.get_by_role("button", name="Last").click()
+    page.get_by_role("button", name="Last step").click()
     assert step(page) == 5
 
 

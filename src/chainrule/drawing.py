@@ -76,7 +76,7 @@ def draw(trace, step=None, title="Computational graph", style=False):
 def describe(trace):
     """The graph in words, for those who cannot see it."""
     made = [
-        f"{v.name} is {v.told or v.op} of {' and '.join(called(trace.variables[i]) for i in v.inputs)}"
+        f"{v.name} is {v.op} of {' and '.join(called(trace.variables[i]) for i in v.inputs)}"
         for v in trace.variables
         if v.inputs
     ]

@@ -38,24 +38,23 @@ class Rectify:
         return dout * (self.x > 0)
 
 
-SPECIAL = {"Square": Square, "Rectify": Rectify}
+SPECIAL = {"Power.square": Square, "Maximum.gate": Rectify}  # by their entry in the table of words
 
 
-def method_source(layer, way):
+def method_source(layer, way, special=None):
     """A method of a node or a layer, "forward" or "backward", as {"lines", "shown", "mark"}.
 
-    lines   its source, to the last letter but for what `textwrap.dedent` takes away
-    shown   the numbers of the lines to show: all but decorators and docstring
-    mark    the numbers of those that compute a result: what is returned, kept, or put into `grads`
+    lines    its source, to the last letter but for what `textwrap.dedent` takes away
+    shown    the numbers of the lines to show: all but decorators and docstring
+    mark     the numbers of those that compute a result: what is returned, kept, or put into `grads`
+    special  a class with a shorter formula for what the node does here: shown in its place, and before it
     """
     method = getattr(layer, way, None)
-    return source_of(getattr(method, "__func__", method))
-
-
-def special_source(name, layer, way):
-    """The short formula of a special case, with the whole source of the node behind it."""
-    short, whole = method_source(SPECIAL[name], way), method_source(layer, way)
-    return short | {"lines": short["lines"] + [""] + whole["lines"]} if whole["lines"] else short
+    found = source_of(getattr(method, "__func__", method))
+    if special is None:
+        return found
+    short = source_of(getattr(special, way))
+    return short | {"lines": [*short["lines"], "", *found["lines"]]} if found["lines"] else short
 
 
 def source_of(function):

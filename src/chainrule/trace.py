@@ -5,6 +5,7 @@ full precision; rounding happens only where they are shown. Read `drawing` next.
 """
 
 import json
+from bisect import bisect_right
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
@@ -12,9 +13,18 @@ import numpy as np
 
 from chainrule.graph import Variable, backward_steps, forward_steps, topological_order
 from chainrule.losses import RowMaximum
-from chainrule.narration import WORDS, display, fill, spell
+from chainrule.narration import (
+    WORDS,
+    derivative,
+    display,
+    fill,
+    label,
+    raised,
+    summed,
+    told_as,
+)
 from chainrule.nodes import as_value
-from chainrule.sources import method_source, special_source, walk_source
+from chainrule.sources import SPECIAL, method_source, walk_source
 
 
 @dataclass(frozen=True)
@@ -30,7 +40,6 @@ class Traced:
     constant  a leaf that the author did not name, such as the 2 in 2 * x
     options   what the name of the operation does not tell, such as the axis of a sum
     kept      (name, array): what a layer keeps for the way back beside its input and output, or None
-    told      what it is told and drawn as, where that is not `op`: "Square" for a Power of 2
     """
 
     name: str
@@ -42,7 +51,6 @@ class Traced:
     constant: bool = False
     options: dict = field(default_factory=dict)
     kept: tuple | None = None
-    told: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,6 @@ class Step:
     contributions: tuple = ()
 
 
-MOST_TERMS = 6  # of a sum in a sentence
 LETTERS = "xybcdefghijklmnopqrstuvw"  # the inputs in a sentence, in order
 
 # How a number of a layer is read off the nodes that the layer stands for.
@@ -113,10 +120,10 @@ class Trace:
         step = self.steps[number - 1]
         slots = self.slots(number)
         if step.seed:
-            title, text = WORDS["seed"]["backward"]
+            one = np.ndim(step.contributions[0]) == 0 and step.contributions[0] == 1
+            title, text = WORDS["seed" if one else "given"]["backward"]
             return title, fill(text, slots)
-        out = self.variables[step.variable]
-        words = WORDS.get(out.told or out.op, WORDS["other"])
+        words = WORDS[self.told(self.variables[step.variable])]
         title, text = words[step.phase]
         title = "".join(text for _, text in fill(title, slots))
         parts = fill(text, slots)
@@ -124,6 +131,12 @@ class Trace:
             parts += self.handed_on(step, words["to"], slots)
             parts += self.forks(number)
         return title, parts
+
+    def told(self, variable):
+        """Which entry of the table of words tells a variable's operation."""
+        inputs = [self.variables[i] for i in variable.inputs]
+        pairs = [(v.constant, v.value) for v in inputs]
+        return told_as(variable.op, variable.options.get("exponent"), pairs)
 
     def check_step(self, number):
         whole = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
@@ -158,30 +171,34 @@ class Trace:
         inputs = self.variables[self.steps[number - 1].variable].inputs
         parts = []
         for i in dict.fromkeys(inputs):
-            terms = self.received(i, number)
-            if len(terms) > 1 and not self.variables[i].constant:
-                if len(terms) > MOST_TERMS:  # what was there, and what has come
-                    terms = [sum(terms[1:-1], terms[0]), terms[-1]]
+            got = self.got(i, number)
+            if len(got) > 1 and not self.variables[i].constant:
+                terms, total = [gradient for _, gradient, _ in got], got[-1][2]
+                said = [("", ": "), *summed(terms), ("", " = "), ("gradient", display(total))]
                 slots = {
                     "x.name": ("", self.variables[i].name),
-                    "terms": ("gradient", " + ".join(map(spell, terms))),
-                    "dx": ("gradient", spell(sum(terms[1:], terms[0]))),
+                    "sum": said if np.ndim(total) == 0 else [],
                 }
                 parts += [("", " "), *fill(WORDS["fork"]["backward"][1], slots)]
         return parts
 
     def received(self, variable, number):
         """The gradients that `variable` has got by the end of step `number`, one a use."""
-        return [gradient for step, gradient in self.shares.get(variable, ()) if step <= number]
+        return [gradient for _, gradient, _ in self.got(variable, number)]
+
+    def got(self, variable, number):
+        shares = self.shares.get(variable, ())
+        return shares[: bisect_right(shares, number, key=lambda share: share[0])]
 
     @cached_property
     def shares(self):
-        """For each variable, the gradients that it gets: (number of the step, gradient), in order."""
+        """For each variable, what it gets: (number of the step, gradient, sum so far), in order."""
         shares = {}
         for number, step in self.numbered():
             for i, gradient in zip(self.receivers(step), step.contributions, strict=False):
                 if gradient is not None:
-                    shares.setdefault(i, []).append((number, gradient))
+                    got = shares.setdefault(i, [])
+                    got.append((number, gradient, got[-1][2] + gradient if got else gradient))
         return shares
 
     def receivers(self, step):
@@ -190,23 +207,29 @@ class Trace:
     def slots(self, number):
         step = self.steps[number - 1]
         out = self.variables[step.variable]
-        slots = {"op": ("", out.op), "p": ("value", display(out.options.get("exponent") or 0.0))}
+        exponent = out.options.get("exponent") or 0.0
+        slots = {
+            "op": ("", out.op),
+            "p": ("value", display(exponent)),
+            "up.p": ("", raised(exponent)),
+            "up.q": ("", raised(exponent - 1)),
+        }
+        last = self.variables[-1].name
         for letter, i in zip(LETTERS, out.inputs, strict=False):
             variable = self.variables[i]
-            label = spell(variable.value) if variable.constant else variable.name
-            slots[letter] = ("value", spell(variable.value))
-            slots[f"{letter}.name"] = ("", label)
+            slots[letter] = ("value", called(variable))
+            slots[f"{letter}.name"] = slots[letter] if variable.constant else ("", variable.name)
             slots[f"{letter}.shape"] = ("", shape_text(variable.value))
-        if out.op == "Power" and len(out.inputs) == 2:
-            slots["p"] = slots["y"]
-        slots["z"] = ("value", spell(out.value))
-        slots["z.name"], slots["z.shape"] = ("", out.name), ("", shape_text(out.value))
+        slots["z"], slots["z.name"] = ("value", called(out)), ("", out.name)
+        slots["z.shape"] = ("", shape_text(out.value))
+        slots["of.z"] = ending("value", out.value)
+        slots["so.z"] = ending("value", out.value, out.name)
         if step.phase == "backward":
-            unfit = WORDS["other"]["unfit"]
-            slots["dout"] = ("gradient", unfit if out.grad is None else spell(out.grad))
+            known = derivative(last, out.name) if np.ndim(out.grad) else spelled(out.grad)
+            slots["dout"] = ("gradient", known)
             for letter, gradient in zip(LETTERS, step.contributions, strict=False):
-                shown = "nothing" if gradient is None else spell(gradient)
-                slots[f"d{letter}"] = ("gradient", shown)
+                slots[f"d{letter}"] = ("gradient", given(gradient))
+                slots[f"so.{letter}"] = ending("gradient", gradient)
         return slots
 
     def read_again(self, nodes):
@@ -289,7 +312,7 @@ def all_texts(values):
 
 def check_variable(i, variable):
     name = variable.name
-    if not all_texts((name, variable.op, variable.symbol, variable.told)) or not name:
+    if not all_texts((name, variable.op, variable.symbol)) or not name:
         raise ValueError(f"variable {i} wants its name and operation as texts, got {name!r}")
     if not isinstance(variable.options, dict) or type(variable.constant) is not bool:
         raise ValueError(f"{name} has options {variable.options!r}, constant {variable.constant!r}")
@@ -369,11 +392,37 @@ def tuples(data):
     return data | {key: tuple(data[key]) for key in wanted}
 
 
+def called(variable):
+    """A value within a sentence: a number, or an array by its name."""
+    if np.ndim(variable.value) == 0:
+        return display(variable.value)
+    shape = display(variable.value)
+    return label("constant", shape=shape) if variable.constant else variable.name
+
+
+def spelled(dout):
+    return WORDS["other"]["unfit"] if dout is None else display(dout)
+
+
+def given(gradient):
+    if gradient is None:
+        return "nothing"
+    return label("shaped", shape=display(gradient)) if np.ndim(gradient) else display(gradient)
+
+
+def ending(kind, value, name=""):
+    """How a sum ends: with its number, or with the name and the shape of an array."""
+    if np.ndim(value) == 0:
+        return [("", " = "), (kind, "nothing" if value is None else display(value))]
+    named = [("", " = "), (kind, name)] if name else []
+    return [*named, ("", label("of.shape", shape=display(value)))]
+
+
 def shape_text(value):
     return display(value) if np.ndim(value) else "number"
 
 
-SPECIAL = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}
+NAMED = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}
 
 
 def encode(data):
@@ -395,7 +444,7 @@ def decode(data):
     if not isinstance(data, dict):
         return data
     if data.keys() == {"float"}:
-        return SPECIAL[data["float"]]
+        return NAMED[data["float"]]
     if data.keys() == {"dtype", "shape", "data"}:
         if np.dtype(data["dtype"]).kind not in "fiub":
             raise ValueError(f"an array holds real numbers, got {data['dtype']!r}")
@@ -428,23 +477,13 @@ def trace_graph(output, dout=1.0):
         )
         for i, v in enumerate(order)
     ]
-    variables = [special_case(variable, variables) for variable in variables]
-    nodes = [
-        (v.op, v.told, source.node) for v, source in zip(variables, order, strict=True) if v.op
-    ]
-    walk = walk_of(forward_steps, backward_steps)
-    return Trace(variables, steps, walk | code_of(nodes))
-
-
-def special_case(variable, variables):
-    """A square, and a maximum with 0, are told as what they are."""
-    if variable.op == "Power" and variable.options["exponent"] == 2:
-        return replace(variable, told="Square")
-    if variable.op == "Maximum":
-        other = variables[variable.inputs[1]]
-        if other.constant and not np.any(other.value):
-            return replace(variable, told="Rectify", symbol="ReLU")
-    return variable
+    trace = Trace(variables, steps, walk_of(forward_steps, backward_steps))
+    trace.variables = tuple(
+        replace(v, symbol="ReLU") if trace.told(v) == "Maximum.gate" else v for v in variables
+    )
+    made = [(trace.told(v), v.op, source.node) for v, source in zip(variables, order, strict=True)]
+    trace.code |= code_of(piece for piece in made if piece[1])
+    return trace
 
 
 def recorded_steps(output, dout, index, forked):
@@ -497,7 +536,7 @@ def trace_network(network, x, t):
     nodes, why = trace_expanded(network, x, t, variables)
     reads = [] if nodes is None else [reads_of(v, nodes, run.names["t"]) for v in variables]
     walk = walk_of(network.forward_steps, network.backward_steps, " loss")
-    code = code_of([(run.kinds[id(layer)], "", layer) for layer in run.layers.values()])
+    code = code_of([("", run.kinds[id(layer)], layer) for layer in run.layers.values()])
     return Trace(variables, run.steps, walk | code, nodes, reads, why)
 
 
@@ -750,15 +789,12 @@ WAYS = ("forward", "backward")
 
 
 def code_of(pieces):
-    """(kind, what it is told as, node or layer) of each -> kind -> the source of its forward and backward."""
+    """(what it is told as, kind, node or layer) of each -> kind -> the source of its forward and backward."""
     code = {}
-    for kind, told, piece in pieces:
-        name = told or kind
+    for told, kind, piece in pieces:
+        name = told if told in SPECIAL else kind
         if name not in code:
-            code[name] = {
-                way: special_source(told, piece, way) if told else method_source(piece, way)
-                for way in WAYS
-            }
+            code[name] = {way: method_source(piece, way, SPECIAL.get(told)) for way in WAYS}
     return code
 
 

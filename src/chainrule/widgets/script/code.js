@@ -1,11 +1,10 @@
 // The source that ran: the line of the walk that called, and the lines of the method that did the step.
 
 import { button, element, label } from "./parts.js";
-import { toldAs } from "./run.js";
 
 const NO_SOURCE = { lines: [], shown: [], mark: [] };
 
-/** The pane under a figure: { element, show(trace, now) }. */
+/** The pane under a figure: { element, show(run, now) }. */
 export function codePane() {
   const loop = element("code", { class: "chainrule-loop" });
   const method = element("code", { class: "chainrule-method" });
@@ -26,14 +25,15 @@ export function codePane() {
 
   return {
     element: pane,
-    show(trace, now) {
+    show(run, now) {
+      const { trace } = run;
       const step = trace.steps[now - 1];
       const way = step?.phase ?? "forward";
       const variable = step && trace.variables[step.variable];
       const atLoss = trace.code[" loss"] && step?.variable === trace.variables.length - 1;
       const caller = step?.seed ? " seed" : atLoss ? " loss" : "";
       writeLines(loop, trace.code[caller]?.[way] ?? NO_SOURCE, false, Boolean(step));
-      shown = step && !step.seed ? (trace.code[toldAs(variable)]?.[way] ?? NO_SOURCE) : NO_SOURCE;
+      shown = step && !step.seed ? ((trace.code[run.told(variable)] ?? trace.code[variable.op])?.[way] ?? NO_SOURCE) : NO_SOURCE;
       more.hidden = shown.shown.length === shown.lines.length;
       writeLines(method, shown, whole);
     },

@@ -19,7 +19,7 @@ export function mountStepper(figure, host) {
   const sentence = figure.querySelector(".chainrule-sentence");
   const spare = figure.querySelector("template");
   const title = figure.getAttribute("aria-label");
-  const rule = element("p", { class: "chainrule-rule" });
+  const rule = element("p", { class: "chainrule-rule rule" });
   const told = element("p", { class: "chainrule-reading", "aria-live": "polite" });
   const code = codePane();
   const note = element("p", { class: "chainrule-note" });
@@ -44,7 +44,7 @@ export function mountStepper(figure, host) {
   if (model.runs.layers) tools.append(levels());
   tools.append(asks.toggle);
 
-  scroll.before(tools);
+  scroll.after(tools);
   sentence.after(asks.form, rule, told, whatIf ? whatIf.element : note, code.element);
   scroll.setAttribute("tabindex", "0");
   scroll.setAttribute("role", "group");
@@ -62,7 +62,7 @@ export function mountStepper(figure, host) {
     const before = figure.querySelector(".chainrule-controls");
     walk = player({ last: run.last, turn: run.turn, name: label("walk"), show, count, allow: (to) => asks.allow(to, walk.now(), run) });
     if (before) before.replaceWith(walk.element);
-    else scroll.after(walk.element);
+    else tools.before(walk.element);
     undrag = whatIf ? whatIf.drag(picture.svg) : null;
     pointed = null;
     readable();
@@ -131,8 +131,8 @@ export function mountStepper(figure, host) {
     const [heading, parts] = run.sentence(now);
     const rest = now === run.turn && !walk.rest() ? [["", ` ${label("turn")}`]] : [];
     write(sentence, [["title", heading], ["", " "], ...parts, ...rest]);
-    rule.textContent = run.words(now).rule[Number(run.phase(now) === "backward")];
-    code.show(run.trace, now);
+    rule.textContent = run.rule(now);
+    code.show(run, now);
     read(pointed ?? usual(now));
     if (now > 0) follow(scroll, picture.node(run.trace.steps[now - 1].variable));
   }
