@@ -155,6 +155,7 @@ MAKERS = [
     *map(plain, [Lambdas, InPlace, ReLU, constructor, start, BadExpand, NoExpand]),
     *map(plain, [layers.ReLU, layers.Sigmoid]),
     lambda rng: layers.Affine.init(D, D, rng),
+    lambda rng: layers.Affine(rng.normal(size=(D, D))),
 ]  # fmt: skip
 
 

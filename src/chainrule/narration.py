@@ -194,6 +194,23 @@ WORDS = {
         ),
         "local": ("@ Wᵀ", "xᵀ @", "Σ rows"),
     },
+    "Affine.plain": {  # an Affine without a bias
+        "forward": ("Affine.", "{x.name} {x.shape} @ {y.name} {y.shape} gives {z.shape}."),
+        "backward": (
+            "Affine hands on two gradients.",
+            "From the upstream gradient {dout} {z.shape}:",
+        ),
+        "to": (
+            "{x.name} gets {dout} @ {y.name}ᵀ, of shape {x.shape}",
+            "{y.name} gets {x.name}ᵀ @ {dout}, of shape {y.shape}",
+        ),
+        "rule": (
+            "{x.name} @ {y.name}",
+            "{z.gradient} @ {y.name}ᵀ",
+            "{x.name}ᵀ @ {z.gradient}",
+        ),
+        "local": ("@ Wᵀ", "xᵀ @"),
+    },
     "ReLU": {
         "forward": ("ReLU.", "Negative entries of {x.name} {x.shape} become 0."),
         "backward": (
@@ -444,6 +461,8 @@ def told_as(op, exponent, inputs):
     """
     if op == "Power":
         return "Power.variable" if len(inputs) == 2 else "Power.square" if exponent == 2 else op
+    if op == "Affine" and len(inputs) == 2:
+        return "Affine.plain"
     if op == "Maximum" and inputs[1][0] and np.ndim(inputs[1][1]) == 0 and inputs[1][1] == 0:
         return "Maximum.gate"
     return op if op in WORDS and op[0].isupper() else "other"

@@ -94,23 +94,23 @@ def walk_source(function, way):
 
 
 def call_lines(statement, way):
-    """The lines of the first call of `way` below a statement, and of sums into a gradient, with what encloses them."""
-    spine, marks, called = set(), [], []
+    """The lines of the first call of `way` below a statement, and of sums into a gradient: (with their loops, alone)."""
+    spine, marks = set(), []
 
     def visit(node, above):
         if isinstance(node, (ast.For, ast.If, ast.With)):
-            head = range(node.lineno - 1, node.body[0].lineno - 1)
+            head = [*range(node.lineno - 1, node.body[0].lineno - 1)]
+            named = (
+                isinstance(node, ast.For) or above
+            )  # an `if` around it all says nothing of the step
             for inner in node.body + getattr(node, "orelse", []):
-                visit(inner, [*above, *head])
-        elif isinstance(node, ast.stmt) and (
-            calls(node, way) and not called or sums_gradient(node)
-        ):
-            called.append(calls(node, way))
+                visit(inner, [*above, *head] if named else [])
+        elif isinstance(node, ast.stmt) and (calls(node, way) and not marks or sums_gradient(node)):
             marks.extend(span(node))
             spine.update(above, span(node))
 
     visit(statement, [])
-    return sorted(spine), marks if any(called) else []
+    return sorted(spine), marks
 
 
 def calls(statement, way):
@@ -214,7 +214,7 @@ def keeps_result(node):
 def computes(value):
     """Whether an expression does more than name something that is there already."""
     parts = value.elts if isinstance(value, ast.Tuple) else [value]
-    plain = (ast.Name, ast.Constant, ast.Attribute, type(None))
+    plain = (ast.Name, ast.Constant, ast.Attribute, ast.Subscript, type(None))
     return any(not isinstance(part, plain) for part in parts)
 
 

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from chainrule.graph import Variable, backward_steps, forward_steps, topological_order
+from chainrule.guards.numbers import as_value
 from chainrule.losses import RowMaximum
 from chainrule.narration import (
     WORDS,
@@ -23,7 +24,6 @@ from chainrule.narration import (
     summed,
     told_as,
 )
-from chainrule.nodes import as_value
 from chainrule.sources import SPECIAL, method_source, walk_source
 
 

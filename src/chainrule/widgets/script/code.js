@@ -42,6 +42,10 @@ export function codePane() {
 
 function writeLines(place, { lines, shown, mark }, whole = false, ran = true) {
   const kept = whole ? lines.map((_, k) => k) : shown;
-  place.replaceChildren(...kept.map((k) => element("span", { class: ran && mark.includes(k) ? "ran" : "" }, `${lines[k]}\n`)));
+  place.replaceChildren(...kept.map((k) => {
+    const line = element("span", { class: ran && mark.includes(k) ? "ran" : "" }, lines[k] || "\u00a0");
+    line.style.setProperty("--indent", lines[k].search(/\S|$/)); // where a long line goes on
+    return line;
+  }));
   place.hidden = kept.length === 0;
 }
