@@ -161,7 +161,7 @@ def edges(trace, columns, places, lanes, state, back):
 
     The way back is drawn a little below the way forward, with its own arrowheads.
     """
-    drop, drawn = (6 if back else 0), []
+    drop, drawn, starts = (6 if back else 0), [], branches(trace, places)
     for j, variable in enumerate(trace.variables):
         column = columns[places[j].column]
         tail = column.end - column.trunk
@@ -175,7 +175,7 @@ def edges(trace, columns, places, lanes, state, back):
         for port, i in enumerate(variable.inputs):
             if back and has_no_gradient(trace.variables[i]):
                 continue
-            path = edge_path(i, j, port, trace, columns, places, lanes, drop)
+            path = edge_path(i, j, port, trace, columns, places, lanes, drop, starts.get((i, j)))
             known = j in (state.returned if back else state.valued)
             drawn.append(mark("edge", f"{j}.{port}", known, path))
     return "".join(drawn)
@@ -190,9 +190,32 @@ def mark(kind, key, known, path):
     return f'<path{later} data-{kind}="{key}" d="{path}"/>'
 
 
-def edge_path(i, j, port, trace, columns, places, lanes, drop):
-    pen = Pen(columns[places[i].column].end, places[i].y + drop)
-    for column in range(places[i].column + 1, places[j].column):
+MANY_USES = 12
+
+
+def branches(trace, places):
+    """(i, j) -> the column whose end an edge starts at, for each edge that does not start at its variable.
+
+    Of a variable that is used very often, each edge starts where the one before it turned off, or the
+    picture would grow with the square of the uses.
+    """
+    users = {}
+    for j, variable in enumerate(trace.variables):
+        for i in dict.fromkeys(variable.inputs):
+            users.setdefault(i, []).append(j)
+    starts = {}
+    for i, many in users.items():
+        if len(many) > MANY_USES:
+            ordered = sorted(many, key=lambda j: places[j].column)
+            for before, j in zip(ordered, ordered[1:], strict=False):
+                starts[i, j] = places[before].column - 1
+    return starts
+
+
+def edge_path(i, j, port, trace, columns, places, lanes, drop, start=None):
+    start = places[i].column if start is None else start
+    pen = Pen(columns[start].end, lanes.get((i, start), places[i]).y + drop)
+    for column in range(start + 1, places[j].column):
         pen.bend(columns[column].start, lanes[i, column].y + drop)
         pen.across(columns[column].end)
     target = columns[places[j].column]

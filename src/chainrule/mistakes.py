@@ -12,10 +12,10 @@ from functools import cached_property
 import numpy as np
 
 from chainrule import nodes
+from chainrule.guards.numbers import sum_to
 from chainrule.layers import Affine, ReLU, Sigmoid
 from chainrule.losses import SoftmaxWithLoss, softmax
 from chainrule.network import two_layer_net
-from chainrule.nodes import sum_to
 
 
 @dataclass

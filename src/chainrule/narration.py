@@ -194,6 +194,23 @@ WORDS = {
         ),
         "local": ("@ Wᵀ", "xᵀ @", "Σ rows"),
     },
+    "Affine.plain": {  # an Affine without a bias
+        "forward": ("Affine.", "{x.name} {x.shape} @ {y.name} {y.shape} gives {z.shape}."),
+        "backward": (
+            "Affine hands on two gradients.",
+            "From the upstream gradient {dout} {z.shape}:",
+        ),
+        "to": (
+            "{x.name} gets {dout} @ {y.name}ᵀ, of shape {x.shape}",
+            "{y.name} gets {x.name}ᵀ @ {dout}, of shape {y.shape}",
+        ),
+        "rule": (
+            "{x.name} @ {y.name}",
+            "{z.gradient} @ {y.name}ᵀ",
+            "{x.name}ᵀ @ {z.gradient}",
+        ),
+        "local": ("@ Wᵀ", "xᵀ @"),
+    },
     "ReLU": {
         "forward": ("ReLU.", "Negative entries of {x.name} {x.shape} become 0."),
         "backward": (
@@ -247,7 +264,9 @@ WORDS = {
     "other": {
         "forward": ("{op}.", "Its output is {z.name}{of.z}."),
         "backward": ("{op}.", "From the upstream gradient {dout}:"),
-        "to": ("{x.name} gets {dx}", "{y.name} gets {dy}"),
+        "to": ("{x.name} gets {dx}",),  # and so on, for as many inputs as there are
+        "none": "nothing goes further",
+        "unfit": "of another form",
         "rule": ("",),
     },
     "start": {
@@ -289,7 +308,8 @@ WORDS = {
         "backward": "backward",
         "turn": "Play rests here: every value is there. Press Play again for the backward pass.",
         "broken": "This figure cannot be stepped ({error}). The picture and the table remain.",
-        "code": "The source that ran",
+        "code": "The lines that ran",
+        "whole": "Whole source",
         "picture": "{title}, picture",
         "layers": "Layers",
         "nodes": "Nodes",
@@ -299,6 +319,7 @@ WORDS = {
         "column.phase": "Phase",
         "column.variable": "Variable",
         "column.said": "What happens",
+        "empty": "no numbers",
         "kept": "keeps {name}",
         "constant": "a constant {shape}",
         "shaped": "a gradient of shape {shape}",
@@ -458,6 +479,8 @@ def told_as(op, exponent, inputs):
     """
     if op == "Power":
         return "Power.variable" if len(inputs) == 2 else "Power.square" if exponent == 2 else op
+    if op == "Affine" and len(inputs) == 2:
+        return "Affine.plain"
     if op == "Maximum" and inputs[1][0] and np.ndim(inputs[1][1]) == 0 and inputs[1][1] == 0:
         return "Maximum.gate"
     return op if op in WORDS and op[0].isupper() else "other"

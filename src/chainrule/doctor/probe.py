@@ -12,7 +12,7 @@ from types import FunctionType
 
 import numpy as np
 
-from chainrule.nodes import as_value
+from chainrule.guards.numbers import as_value
 from chainrule.numeric import nudged
 
 TOLERANCE = 1e-7  # relative; what central differences in float64 can promise

@@ -26,6 +26,7 @@ SCRIPTS = [
     "reading",
     "changes",
     "guessing",
+    "code",
     "stepper",
     "quiz",
     "explorer",

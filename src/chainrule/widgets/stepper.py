@@ -11,8 +11,8 @@ import traitlets
 
 from chainrule.drawing import draw, figure_html
 from chainrule.graph import Variable, topological_order
+from chainrule.guards.numbers import as_value
 from chainrule.layout import LARGEST_GRID
-from chainrule.nodes import as_value
 from chainrule.trace import Trace, encode, expand_network, trace_graph, trace_network
 from chainrule.widgets.figure import Figure
 
@@ -60,10 +60,10 @@ class Stepper(Figure):
         self.graph, self.trace = graph_and_trace(source, x, t)
         super().__init__()
         fixed = self.graph is None and not isinstance(source, Trace)  # no layer is known in nodes
-        if not isinstance(level, str) or level not in LEVELS[: 1 if fixed else 2]:
-            raise ValueError(
-                f"Stepper: level is one of {', '.join(LEVELS[: 1 if fixed else 2])}, got {level!r}"
-            )
+        if not isinstance(level, str) or level not in LEVELS:
+            raise ValueError(f"Stepper: level is one of {', '.join(LEVELS)}, got {level!r}")
+        if fixed and level == "nodes":
+            raise ValueError(f'Stepper: this network has no level "nodes": {self.trace.why}')
         self.level = level if self.trace.nodes is not None else "nodes"
         self.title = (
             f"Computational graph of {self.shown.variables[-1].name}"
@@ -172,7 +172,9 @@ def graph_and_trace(source, x, t):
     if hasattr(source, "forward_steps") and hasattr(source, "backward_steps"):
         if x is None or t is None:
             raise ValueError("Stepper of a network wants x and t: Stepper(network, x, t)")
-        return expand_network(source, x, t), trace_network(source, x, t)
+        trace = trace_network(source, x, t)
+        graph = None if trace.nodes is None else expand_network(source, x, t)[0]
+        return graph, trace
     raise ValueError(
         f"Stepper wants a Variable, a Trace, or a network with x and t, got {type(source).__name__}"
     )

@@ -1,6 +1,6 @@
 // Ask first: the next number is hidden until the reader has typed a guess.
 
-import { entries, entry, product, transpose } from "./arrays.js";
+import { entries, entry, extent, product, transpose } from "./arrays.js";
 import { display, parseNumber } from "./numbers.js";
 import { cellName, telling } from "./reading.js";
 import { button, element, label } from "./parts.js";
@@ -89,7 +89,7 @@ function slips(op, port, [x, y, b], z, dout, kept, flat) {
     if (port < 0) return says(["mean", z * batch], ["half", z * 2]);
     return says(["mean", (a - target[flat]) * g], ["order", ((target[flat] - a) / batch) * g], ["half", (2 * (a - target[flat]) * g) / batch]);
   }
-  const powers = x.data.map((n) => Math.exp(n - Math.max(...x.data)));
+  const powers = x.data.map((n) => Math.exp(n - extent(x.data)[1]));
   const total = (test) => powers.reduce((sum, p, k) => sum + (test(k) ? p : 0), 0);
   const [all, down] = [powers.map((p) => p / total(() => true)), powers.map((p, k) => p / total((m) => m % columns === k % columns))];
   const loss = (shares) => -shares.reduce((sum, p, k) => sum + (target[k] ? target[k] * Math.log(p) : 0), 0) / batch;

@@ -1,5 +1,6 @@
 // The picture: numbers filled into the SVG that Python drew, classes set on it, values on their way.
 
+import { extent } from "./arrays.js";
 import { calm, vector } from "./parts.js";
 import { display, exact, fit } from "./numbers.js";
 
@@ -146,7 +147,8 @@ function fillGrid(place, value) {
 }
 
 function summarise(place, value) {
-  const [low, high] = [Math.min(...value.data), Math.max(...value.data)];
+  if (value.data.length === 0) return;
+  const [low, high] = extent(value.data);
   place.querySelector("[data-line='1']").textContent = `${display(low, 3)} … ${display(high, 3)}`;
   heat(value).forEach((path, k) => place.querySelector(`[data-level="${k}"]`).setAttribute("d", path));
 }
@@ -166,7 +168,7 @@ export function heat(value) {
   });
   const means = sums.map((sum, k) => sum / Math.max(counts[k], 1));
   const finite = means.filter(Number.isFinite);
-  const [low, high] = finite.length ? [Math.min(...finite), Math.max(...finite)] : [0, 0];
+  const [low, high] = finite.length ? extent(finite) : [0, 0];
   const paths = new Array(HEAT_LEVELS).fill("");
   means.forEach((mean, k) => {
     const share = high > low && Number.isFinite(mean) ? (mean - low) / (high - low) : Number(mean > high);

@@ -1,16 +1,17 @@
 // A run: its numbers, recorded or computed anew, and its words.
 
-import { add, map, shapeText, sumTo } from "./arrays.js";
+import { add, extent, map, shapeText, sumTo } from "./arrays.js";
 import { decode, display, raised } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
 import { bracketed, fill, label, plain } from "./parts.js";
 import { WORDS } from "./words.js";
 
+
 /** The largest entry of each row, as RowMaximum in chainrule/losses.py. */
 function rowMaximum(x) {
   const columns = x.shape[x.shape.length - 1];
   const rows = Array.from({ length: x.data.length / columns }, (_, r) => x.data.slice(r * columns, (r + 1) * columns));
-  return { shape: [...x.shape.slice(0, -1), 1], data: rows.map((row) => Math.max(...row)) };
+  return { shape: [...x.shape.slice(0, -1), 1], data: rows.map((row) => extent(row)[1]) };
 }
 
 /** Compute the whole run anew from its leaves: { values, contributions }. Throws in words. */
@@ -120,10 +121,10 @@ export class Run {
     Object.assign(slots, { z: ["value", this.called(step.variable)], "z.name": ["", out.name], "z.shape": ["", shapeWords(value)] });
     Object.assign(slots, { "of.z": ending("value", value), "so.z": ending("value", value, out.name) });
     if (step.phase === "backward") {
-      const dout = this.gradient(step.variable, now) ?? 0;
-      slots.dout = ["gradient", typeof dout === "number" ? display(dout) : derivative(variables[variables.length - 1].name, out.name)];
-      [..."xy"].forEach((letter, k) => {
-        const share = this.contributions[now - 1][k];
+      const dout = this.gradient(step.variable, now);
+      slots.dout = ["gradient", dout === undefined ? WORDS.other.unfit : typeof dout === "number" ? display(dout) : derivative(variables[variables.length - 1].name, out.name)];
+      this.contributions[now - 1].forEach((share, k) => {
+        const letter = LETTERS[k];
         slots[`d${letter}`] = ["gradient", share == null ? "nothing" : typeof share === "number" ? display(share) : label("shaped", { shape: shapeText(share) })];
         slots[`so.${letter}`] = ending("gradient", share);
       });
@@ -141,6 +142,7 @@ export class Run {
   /** The entry of the table of words that tells a variable's operation; `told_as` in chainrule/narration.py. */
   told({ op, inputs, options }) {
     if (op === "Power") return inputs.length === 2 ? "Power.variable" : options.exponent === 2 ? "Power.square" : op;
+    if (op === "Affine" && inputs.length === 2) return "Affine.plain";
     if (op === "Maximum" && this.trace.variables[inputs[1]].constant && this.values[inputs[1]] === 0) return "Maximum.gate";
     return op in WORDS && /^[A-Z]/.test(op) ? op : "other";
   }
@@ -167,12 +169,19 @@ export class Run {
     const parts = fill(words[step.phase][1], slots);
     if (step.seed || step.phase === "forward") return [title, parts];
     const { inputs } = variables[step.variable];
-    const said = words.to
+    const said = this.phrases(now, words)
       .slice(0, inputs.length)
-      .filter((_, k) => !variables[inputs[k]].constant)
+      .filter((phrase, k) => phrase && !variables[inputs[k]].constant)
       .flatMap((phrase) => [["", ", "], ...fill(phrase, slots)])
       .slice(1);
+    if (said.length === 0) said.push(["", WORDS.other.none]);
     return [title, [...parts, ["", " "], ...said, ["", "."], ...this.forks(now, inputs)]];
+  }
+
+  /** What is said of each input; of an operation of the author's own, as many as there are. */
+  phrases(now, { to }) {
+    if (to !== WORDS.other.to) return to;
+    return this.contributions[now - 1].map((given, k) => (given == null || !LETTERS[k] ? "" : to[0].replaceAll("x", LETTERS[k])));
   }
 
   forks(now, inputs) {
@@ -246,7 +255,7 @@ export class Run {
   }
 }
 
-const LETTERS = "xybcdefghijklmnopqrstuvw";
+const LETTERS = "xybcdefghijklmnopqrstuvw"; // the inputs in a sentence, in order
 const MOST = 4; // terms of a fork; of a longer sum the first ones and the last are written
 
 const shapeWords = (value) => (typeof value === "number" ? "number" : shapeText(value));
@@ -286,7 +295,7 @@ function classes(rows) {
   const columns = rows.shape[rows.shape.length - 1];
   const data = Array.from({ length: rows.data.length / columns }, (_, r) => {
     const row = rows.data.slice(r * columns, (r + 1) * columns);
-    return row.indexOf(Math.max(...row));
+    return row.indexOf(extent(row)[1]);
   });
   return rows.shape.length === 1 ? data[0] : { shape: [data.length], data };
 }

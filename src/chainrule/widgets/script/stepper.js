@@ -1,6 +1,7 @@
 // The stepper: one node's visit at a time, forward and then backward.
 
 import { changes } from "./changes.js";
+import { codePane } from "./code.js";
 import { guessing } from "./guessing.js";
 import { decode, exact } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
@@ -20,7 +21,7 @@ export function mountStepper(figure, host) {
   const title = figure.getAttribute("aria-label");
   const rule = element("p", { class: "chainrule-rule rule" });
   const told = element("p", { class: "chainrule-reading", "aria-live": "polite" });
-  const code = element("div", { class: "chainrule-code", tabindex: "0", role: "group", "aria-label": label("code") });
+  const code = codePane();
   const note = element("p", { class: "chainrule-note" });
   const tools = element("div", { class: "chainrule-tools" });
   let level = data.level;
@@ -54,7 +55,7 @@ export function mountStepper(figure, host) {
   tools.append(asks.toggle);
 
   scroll.after(tools);
-  sentence.after(asks.form, rule, told, whatIf ? whatIf.element : note, code);
+  sentence.after(asks.form, rule, told, whatIf ? whatIf.element : note, code.element);
   scroll.setAttribute("tabindex", "0");
   scroll.setAttribute("role", "group");
   scroll.setAttribute("aria-label", label("picture", { title }));
@@ -72,8 +73,6 @@ export function mountStepper(figure, host) {
     walk = player({ last: run.last, turn: run.turn, name: label("walk"), show, count, allow: (to) => asks.allow(to, walk.now(), run) });
     if (before) before.replaceWith(walk.element);
     else tools.before(walk.element);
-    const sources = Object.values(run.trace.code).flatMap((ways) => [ways.forward, ways.backward]);
-    code.style.setProperty("--lines", Math.max(1, ...sources.map((source) => source.lines.length)));
     undrag = whatIf ? whatIf.drag(picture.svg) : null;
     pointed = null;
     readable();
@@ -143,7 +142,7 @@ export function mountStepper(figure, host) {
     const rest = now === run.turn && !walk.rest() ? [["", ` ${label("turn")}`]] : [];
     write(sentence, [["title", heading], ["", " "], ...parts, ...rest]);
     rule.textContent = run.rule(now);
-    showCode(code, run.trace, now);
+    code.show(run, now);
     read(pointed ? [pointed] : usual(now));
     if (now > 0) follow(scroll, picture.node(run.trace.steps[now - 1].variable));
   }
@@ -373,18 +372,6 @@ function makeModel(data) {
       return !same;
     },
   });
-}
-
-function showCode(code, trace, now) {
-  const step = trace.steps[now - 1];
-  const op = step && !step.seed ? trace.variables[step.variable].op : "";
-  const { lines, mark } = trace.code[op][step ? step.phase : "forward"];
-  code.replaceChildren(
-    ...lines.map((line, k) => {
-      const ran = step && k >= mark[0] && k <= mark[1];
-      return element("span", { class: ran ? "ran" : "" }, `${line}\n`);
-    }),
-  );
 }
 
 function inWindow(element) {
