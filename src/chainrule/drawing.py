@@ -27,7 +27,7 @@ from chainrule.layout import (
     shorten,
     summary,
 )
-from chainrule.narration import display, fit, label
+from chainrule.narration import display, fit, label, pieces
 
 MARGIN = 12
 VALUE, GRADIENT = "#1f6fb2", "#b9500b"  # where no style sheet says otherwise
@@ -41,17 +41,20 @@ svg{{--value:{VALUE};--gradient:{GRADIENT};--ink:#1c1e21;--quiet:#8a939e;color:v
 """
 
 
-def draw(trace, step=None, title="Computational graph", style=False):
+def draw(trace, step=None, title="Computational graph", style=False, legend=False):
     """The SVG of a trace, as text.
 
     step    None draws everything; a number draws the state after that step
-    style   True adds a style sheet, for a picture that stands alone
+    style   True adds a style sheet and a legend, for a picture that stands alone
+    legend  True adds the legend alone
     """
     if step is not None:
         trace.check_step(step)
     columns, places, lanes = lay_out(trace)
     width = columns[-1].end + 2 * MARGIN
     height = max(p.y + p.below for p in [*places, *lanes.values()]) + 2 * MARGIN
+    legend = legend or style
+    height += LEGEND_HEIGHT * legend
     state = state_after(trace, len(trace) if step is None else step)
     body = "".join(
         [
@@ -59,8 +62,10 @@ def draw(trace, step=None, title="Computational graph", style=False):
             group("backs", GRADIENT, edges(trace, columns, places, lanes, state, back=True)),
             group("nodes", "currentColor", nodes(trace, columns, places, state, step)),
             f'<g class="variables" fill="{VALUE}" font-weight="600">',
-            labels(trace, columns, places, state),
+            labels(trace, columns, places, state, len(trace) if step is None else step),
             "</g>",
+            pieces_on_edges(trace, columns, places, lanes, state),
+            legend_text(height - 2 * MARGIN) if legend else "",
         ]
     )
     return (
@@ -70,6 +75,21 @@ def draw(trace, step=None, title="Computational graph", style=False):
         f'font-family="system-ui, sans-serif" font-size="15" text-anchor="middle">'
         f"<title>{escape(title)}</title><desc>{escape(describe(trace))}</desc>"
         f"{'<style>' + STYLE + '</style>' if style else ''}{body}</svg>"
+    )
+
+
+LEGEND_HEIGHT = 26
+
+
+def legend_text(y):
+    """What stands where, for a picture that nobody can step through."""
+    value, gradient, rule = (
+        escape(label(f"legend.{name}")) for name in ("value", "gradient", "rule")
+    )
+    return (
+        f'<text x="0" y="{n(y)}" font-size="13" fill="currentColor" text-anchor="start">'
+        f'<tspan class="value" fill="{VALUE}" font-weight="600">{value}</tspan> · '
+        f'<tspan class="gradient" fill="{GRADIENT}" font-weight="600">{gradient}</tspan> {rule}</text>'
     )
 
 
@@ -269,7 +289,7 @@ def nodes(trace, columns, places, state, step):
     return "".join(drawn)
 
 
-def labels(trace, columns, places, state):
+def labels(trace, columns, places, state, step):
     """Names, values and gradients: values above the wire, gradients below it."""
     drawn = []
     for i, variable in enumerate(trace.variables):
@@ -289,7 +309,10 @@ def labels(trace, columns, places, state):
             gradient = state.gradients.get(i, variable.grad)
             if gradient is not None:
                 known = i in state.gradients
-                texts.append(block("gradient", gradient, middle, y + 10, known))
+                if trace.is_fork(i):
+                    texts.append(fork_text(trace, i, gradient, middle, y + 10, step))
+                else:
+                    texts.append(block("gradient", gradient, middle, y + 10, known))
             if variable.kept is not None:
                 texts.append(kept_block(variable, tail, y + KEPT_DROP, i in state.valued))
         drawn.append(
@@ -297,6 +320,58 @@ def labels(trace, columns, places, state):
             f"{''.join(texts)}</g>"
         )
     return "".join(drawn)
+
+
+def fork_text(trace, i, gradient, middle, top, step):
+    """What came back to a variable that is used more than once: the pieces, and their sum."""
+    got = [share for _, share, _ in trace.got(i, step)]
+    said = pieces(got, gradient) if len(got) > 1 else ""
+    if np.ndim(gradient):
+        under = top + block_size(gradient)[1] + 13
+        return block("gradient", gradient, middle, top, bool(got)) + (
+            f'<text class="pieces" x="{n(middle)}" y="{n(under)}" font-size="12" fill="{GRADIENT}">'
+            f"{escape(said)}</text>"
+        )
+    terms = said[: said.rfind(" = ") + 3] if said else ""
+    return (
+        f'<text class="pieces" x="{n(middle)}" y="{n(top + 13)}" fill="{GRADIENT}"><tspan class="terms">'
+        f'{escape(terms)}</tspan><tspan class="gradient{"" if got else " hidden"}" '
+        f'data-exact="{escape(exact(gradient))}">{escape(fit(gradient, NUMBER_ROOM))}</tspan></text>'
+    )
+
+
+def pieces_on_edges(trace, columns, places, lanes, state):
+    """At each edge of a fork, the piece of the gradient that comes back along it."""
+    drawn = []
+    for _, done in trace.numbered():
+        if done.phase == "forward" or done.seed:
+            continue
+        j = done.variable
+        for port, (i, share) in enumerate(
+            zip(trace.receivers(done), done.contributions, strict=True)
+        ):
+            if share is None or np.ndim(share) or not trace.is_fork(i):
+                continue
+            column = columns[places[j].column]
+            x = column.end - column.trunk - 2 * node_reach(trace.variables[j]) - PIECE_GAP
+            y = places[j].y + port_rise(j, port, trace, places, lanes) + 9
+            hidden = "" if j in state.returned else ' class="hidden"'
+            drawn.append(
+                f'<text{hidden} data-piece="{j}.{port}" x="{n(x)}" y="{n(y)}">'
+                f"{escape(fit(share, NUMBER_ROOM))}</text>"
+            )
+    return group_of_pieces("".join(drawn)) if drawn else ""
+
+
+PIECE_GAP = 12  # from a piece to its node: room for the arrowhead
+
+
+def group_of_pieces(body):
+    halo = 'paint-order="stroke" stroke="#fff" stroke-width="4" stroke-linejoin="round"'
+    return (
+        f'<g class="on-edges" fill="{GRADIENT}" font-size="13" font-weight="600" text-anchor="end" '
+        f"{halo}>{body}</g>"
+    )
 
 
 def kept_block(variable, right, top, known):
@@ -478,10 +553,19 @@ def figure_html(
         f'data-phase="{phase}" aria-label="{escape(title)}">'
         f'<div class="chainrule-scroll">{draw(shown, title=title)}</div>'
         f'<p class="chainrule-sentence" role="status">{sentence_html(shown, step)}</p>'
-        f"{table_html(shown)}{under}{spare}"
+        f"{legend_html()}{table_html(shown)}{under}{spare}"
         f'<script type="application/json" class="chainrule-trace">'
         f"{figure_json(trace, open_inputs, shown is trace, cell)}</script></figure>"
     )
+
+
+def legend_html():
+    """The same legend for a page that is printed, or has no script."""
+    parts = (
+        f'<span class="{name}">{escape(label(f"legend.{name}"))}</span>'
+        for name in ("value", "gradient")
+    )
+    return f'<p class="chainrule-legend">{" · ".join(parts)} {escape(label("legend.rule"))}</p>'
 
 
 def figure_json(trace, open_inputs, as_recorded, cell):

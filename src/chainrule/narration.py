@@ -321,6 +321,10 @@ WORDS = {
         "column.said": "What happens",
         "empty": "no numbers",
         "kept": "keeps {name}",
+        "pieces": "the sum of {count}",
+        "legend.value": "Above a line: the value",
+        "legend.gradient": "Below it: the gradient",
+        "legend.rule": "= gradient of the result × local derivative, summed over the edges",
         "constant": "a constant {shape}",
         "shaped": "a gradient of shape {shape}",
         "of.shape": ", of shape {shape}",
@@ -494,6 +498,13 @@ def summed(terms):
         texts += ["…", display(terms[-1])]
     parts = [part for text in texts for part in (("", " + "), ("gradient", text))]
     return bracketed(parts[1:])
+
+
+def pieces(terms, total):
+    """The gradients that came back to a value used more than once, and their sum: "6 + 5 = 11"."""
+    if np.ndim(total):
+        return label("pieces", count=len(terms))
+    return "".join(text for _, text in summed(terms)) + f" = {display(total)}"
 
 
 def fill(template, slots):
