@@ -103,7 +103,7 @@ def test_a_press_on_the_picture_takes_the_slider_there(show):
     explorer = simple()
     page = show(explorer)
     box = page.locator(".chainrule-chart").bounding_box()
-    x = box["x"] + explorer.across.at(GRID[6]) / 480 * box["width"] + 3
+    x = box["x"] + explorer.across.at(GRID[6]) / 560 * box["width"] + 3
     page.mouse.click(x, box["y"] + box["height"] / 2)
     assert slider(page).input_value() == "6"
 
@@ -227,7 +227,7 @@ def test_on_a_phone_the_letters_of_the_picture_can_be_read(show):
     page = show(simple(), viewport=PHONE)
     size = """() => {
         const svg = document.querySelector(".chainrule-chart");
-        return parseFloat(getComputedStyle(svg).fontSize) * svg.getBoundingClientRect().width / 480;
+        return parseFloat(getComputedStyle(svg).fontSize) * svg.getBoundingClientRect().width / 560;
     }"""
     assert page.evaluate(size) >= 10.5
 

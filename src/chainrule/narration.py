@@ -262,6 +262,8 @@ WORDS = {
         "explorer.kinks": "Points with the mark “{kink}”: {count}.",
         "explorer.empty": "{name}: no point can be drawn.",
         "explorer.left": "{name}: not in the picture are {count} of {all} points ({values}).",
+        "scene.table": "All {count} pictures in words",
+        "scene.said": "What is seen",
         "replay.title": "A training run",
         "replay.walk": "Step through the training run",
         "replay.count": "frame {now} of {last}",

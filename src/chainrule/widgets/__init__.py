@@ -7,6 +7,7 @@
 from chainrule.widgets.explorer import Explorer
 from chainrule.widgets.quiz import Quiz
 from chainrule.widgets.replay import Replay, record_training
+from chainrule.widgets.scene import Scene
 from chainrule.widgets.stepper import Stepper
 
-__all__ = ["Explorer", "Quiz", "Replay", "Stepper", "record_training"]
+__all__ = ["Explorer", "Quiz", "Replay", "Scene", "Stepper", "record_training"]

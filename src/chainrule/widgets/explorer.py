@@ -32,10 +32,10 @@ from chainrule.widgets.chart import (
     tenth,
     worn,
 )
-from chainrule.widgets.figure import Figure
+from chainrule.widgets.choices import Choosing, check_settings
 from chainrule.widgets.quiz import is_text, marked
 
-WIDTH, HEIGHT = 480, 320
+WIDTH, HEIGHT = 560, 340
 FEW = 20  # points; each of them is then drawn as a dot
 MOST_POINTS, MOST_CURVES, MOST_NUMBERS = 200, len(SHAPES), 400
 
@@ -49,7 +49,7 @@ class Curve:
     kinks: np.ndarray
 
 
-class Explorer(Figure):
+class Explorer(Choosing):
     """Recorded curves over one grid, a slider along it, and a choice of runs.
 
     records   curves: a dict from name to (xs, ys), or to (xs, ys, kinks) with a mask of the points to
@@ -69,13 +69,12 @@ class Explorer(Figure):
     """
 
     index = traitlets.Int(0).tag(sync=True)
-    chosen = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self, records, settings=None, *, x="x", y="y", log="", notes=(), kink="kink",
         title=None, caption=None, index=0, chosen=None,
     ):  # fmt: skip
-        self.settings = check_settings(settings)
+        self.settings = check_settings(settings, "Explorer")
         self.grid, self.records = check_records(records, self.settings)
         self.x, self.y, self.kink = x, y, kink
         self.caption = None if caption is None else str(caption)
@@ -83,11 +82,7 @@ class Explorer(Figure):
         self.title = label("explorer.title", x=x, y=y) if title is None else str(title)
         self.across, self.up = self.axes(check_log(log))
         self.notes = check_notes(notes, self.grid)
-        first = {setting: values[0] for setting, values in self.settings.items()}
-        if chosen is not None and not isinstance(chosen, Mapping):
-            raise ValueError(f"Explorer wants chosen as a dict, got {chosen!r}")
-        chosen = self.checked_choices({**first, **(chosen or {})})
-        super().__init__(index=self.in_range(index), chosen=chosen)
+        super().__init__(index=self.in_range(index), chosen=self.first_choice(chosen))
         self.html = self.markup()
 
     def axes(self, log):
@@ -110,28 +105,6 @@ class Explorer(Figure):
     def check_index(self, proposal):
         return self.whole(proposal, len(self.grid) - 1)
 
-    @traitlets.validate("chosen")
-    def check_chosen(self, proposal):
-        try:
-            return self.checked_choices(proposal["value"])
-        except ValueError as error:
-            raise traitlets.TraitError(str(error)) from None
-
-    def checked_choices(self, chosen):
-        """The choices, one a setting. ValueError says what there is to choose from."""
-        if chosen.keys() != self.settings.keys():
-            raise ValueError(f"chosen wants {list(self.settings)}, got {list(chosen)}")
-        chosen = {setting: plain(value) for setting, value in chosen.items()}
-        for setting, value in chosen.items():
-            if value not in self.settings[setting]:
-                raise ValueError(f"{setting} is one of {self.settings[setting]}, got {value!r}")
-        return chosen
-
-    @property
-    def key(self):
-        """The key of the record that is shown."""
-        return tuple(self.chosen[setting] for setting in self.settings)
-
     @property
     def names(self):
         return [curve.name for curve in next(iter(self.records.values()))]
@@ -143,7 +116,7 @@ class Explorer(Figure):
         return (
             f'<figure class="chainrule-explorer" data-index="{self.index}" '
             f'aria-label="{escape(self.title)}">'
-            f"{self.picture()}{self.readout()}{self.note_html()}"
+            f'<div class="chainrule-over">{self.picture()}</div>{self.readout()}{self.note_html()}'
             f'<p class="chainrule-left-out">{escape(left_out)}</p>'
             f"{self.tables()}{caption_html(self.caption)}"
             f'<script type="application/json">{self.data()}</script></figure>'
@@ -340,29 +313,6 @@ def check_log(log):
     if not set(log) <= {"x", "y"}:
         raise ValueError(f"Explorer: log is out of 'x' and 'y', got {log!r}")
     return log
-
-
-def check_settings(settings):
-    """Setting -> list of its values, plain texts and numbers. ValueError for anything else."""
-    if settings is not None and not isinstance(settings, Mapping):
-        raise ValueError(f"Explorer wants settings as a dict, got {settings!r}")
-    checked = {}
-    for name, values in (settings or {}).items():
-        values = (
-            [plain(value) for value in values] if isinstance(values, (list, tuple, range)) else []
-        )
-        if not is_text(name) or not values or len(set(values)) < len(values):
-            raise ValueError(f"Explorer: setting {name!r} wants a list of different values")
-        checked[name] = values
-    return checked
-
-
-def plain(value):
-    """A choice as JSON knows it: a text, a number, True or False."""
-    value = value.item() if isinstance(value, np.generic) else value
-    if not isinstance(value, (str, int, float)) or value != value:
-        raise ValueError(f"Explorer: a choice is a text or a number, got {value!r}")
-    return value
 
 
 def check_records(records, settings):

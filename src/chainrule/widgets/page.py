@@ -29,10 +29,11 @@ SCRIPTS = [
     "stepper",
     "quiz",
     "explorer",
+    "scene",
     "replay",
     "main",
 ]
-STYLES = ["figure", "stepper", "quiz", "explorer", "replay"]
+STYLES = ["figure", "stepper", "quiz", "explorer", "scene", "replay"]
 
 LOADER = """// Made by chainrule.widgets.page from the files in script/: do not edit.
 (() => {

@@ -33,6 +33,30 @@ export function setMark(mark, point) {
   if (point) mark.setAttribute("transform", `translate(${point.join(" ")})`);
 }
 
+/** Make a slider the handle that stands in a picture: the input is its own thumb, and `place` puts it to a pixel. */
+export function thumb(svg, input) {
+  const { width, height } = svg.viewBox.baseVal;
+  input.classList.add("chainrule-thumb");
+  input.place = (x, y) => Object.assign(input.style, { left: `${(100 * x) / width}%`, top: `${(100 * y) / height}%` });
+  svg.parentNode.append(input);
+}
+
+/** Call act(x, y, pressed) with pixels of the picture while it is dragged; it returns the slider that the keys are for. */
+export function draggable(svg, act) {
+  const tell = (event) => {
+    if (!event.buttons) return;
+    const box = svg.getBoundingClientRect();
+    const scale = svg.viewBox.baseVal.width / box.width;
+    const pressed = event.type === "pointerdown";
+    const input = act((event.clientX - box.left) * scale, (event.clientY - box.top) * scale, pressed);
+    if (!pressed) return;
+    svg.setPointerCapture(event.pointerId);
+    input.focus({ preventScroll: true });
+  };
+  for (const type of ["pointerdown", "pointermove"]) svg.addEventListener(type, tell);
+  svg.addEventListener("mousedown", (event) => event.preventDefault()); // or it would select text
+}
+
 /** Make one served explorer live. */
 export function mountExplorer(figure, host) {
   const data = JSON.parse(figure.querySelector("script").textContent);
@@ -53,13 +77,12 @@ export function mountExplorer(figure, host) {
 
   const last = grid.length - 1;
   const slider = element("input", { type: "range", min: 0, max: last, step: 1, "aria-label": x });
-  const counter = element("span", { class: "chainrule-counter" });
   slider.addEventListener("input", () => go(Number(slider.value)));
-  svg.after(element("div", { class: "chainrule-controls" }, slider, counter));
+  thumb(svg, slider);
   const selects = settings.map(([name, values]) => chooser(name, values));
-  if (selects.length) svg.before(element("div", { class: "chainrule-choosers" }, ...selects.map((one) => one.parentNode)));
+  if (selects.length) svg.parentNode.before(element("div", { class: "chainrule-choosers" }, ...selects.map((one) => one.parentNode)));
   for (const other of others) other.hidden = true; // a choice shows them
-  for (const event of ["pointerdown", "pointermove"]) svg.addEventListener(event, point);
+  draggable(svg, point);
   choose(data.chosen);
 
   function chooser(name, values) {
@@ -115,12 +138,12 @@ export function mountExplorer(figure, host) {
     const cells = all(".chainrule-readout td");
     cells.forEach((cell, k) => (cell.textContent = shown(k, index)));
     figure.querySelector(".chainrule-at").textContent = label("explorer.at", { y, x, value });
-    counter.textContent = `${x} = ${value}`;
+    const place = tenth(placeOn(across, grid[index]));
     slider.value = index;
-    slider.style.setProperty("--at", index / last);
+    slider.place(place, up[3]);
     const values = all(".chainrule-readout tbody tr").map((row) => `${row.cells[0].textContent.trim()} ${row.cells[1].textContent}`);
-    slider.setAttribute("aria-valuetext", [counter.textContent, ...values].join("; "));
-    guide.setAttribute("transform", `translate(${tenth(placeOn(across, grid[index]))} 0)`);
+    slider.setAttribute("aria-valuetext", [`${x} = ${value}`, ...values].join("; "));
+    guide.setAttribute("transform", `translate(${place} 0)`);
     marks.forEach((mark, k) => setMark(mark, record.points[k][index]));
     rows.forEach((row, k) => row.classList.toggle("now", k === index));
     if (note) tellNotes();
@@ -136,12 +159,10 @@ export function mountExplorer(figure, host) {
   }
 
   /** A press or a drag on the picture takes the slider to the nearest point. */
-  function point(event) {
-    if (!event.buttons) return;
-    const box = svg.getBoundingClientRect();
-    const at = ((event.clientX - box.left) / box.width) * svg.viewBox.baseVal.width;
+  function point(at) {
     const far = grid.map((value) => Math.abs(placeOn(across, value) - at));
     go(far.indexOf(Math.min(...far)));
+    return slider;
   }
 
   return { destroy() {}, update: { index: move, chosen: (value) => choose(settings.map(([name]) => value[name])) } };

@@ -4,6 +4,7 @@ import { element, label } from "./parts.js";
 import { mountExplorer } from "./explorer.js";
 import { mountQuiz } from "./quiz.js";
 import { mountReplay } from "./replay.js";
+import { mountScene } from "./scene.js";
 import { mountStepper } from "./stepper.js";
 
 // Each takes a served figure and a host, makes it live, and returns what undoes that, and a function
@@ -14,6 +15,7 @@ const KINDS = {
   "chainrule-quiz": mountQuiz,
   "chainrule-explorer": mountExplorer,
   "chainrule-replay": mountReplay,
+  "chainrule-scene": mountScene,
 };
 const mounted = new WeakSet();
 

@@ -1,0 +1,74 @@
+"""Figures that hold one recorded picture for each combination of a few settings, and let a reader choose.
+
+`explorer` and `scene` are made of this.
+"""
+
+from collections.abc import Mapping
+from itertools import product
+
+import numpy as np
+import traitlets
+
+from chainrule.widgets.figure import Figure
+from chainrule.widgets.quiz import is_text
+
+
+class Choosing(Figure):
+    """A figure with `settings`, a dict from setting to its values, and `chosen`, a value of each."""
+
+    chosen = traitlets.Dict().tag(sync=True)
+
+    def first_choice(self, chosen):
+        """The choice that a figure starts with: what is given, and of all other settings the first value."""
+        if chosen is not None and not isinstance(chosen, Mapping):
+            raise ValueError(f"{type(self).__name__} wants chosen as a dict, got {chosen!r}")
+        first = {setting: values[0] for setting, values in self.settings.items()}
+        return self.checked_choices({**first, **(chosen or {})})
+
+    @traitlets.validate("chosen")
+    def check_chosen(self, proposal):
+        try:
+            return self.checked_choices(proposal["value"])
+        except ValueError as error:
+            raise traitlets.TraitError(str(error)) from None
+
+    def checked_choices(self, chosen):
+        """The choices, one a setting. ValueError says what there is to choose from."""
+        if chosen.keys() != self.settings.keys():
+            raise ValueError(f"chosen wants {list(self.settings)}, got {list(chosen)}")
+        chosen = {setting: plain(value) for setting, value in chosen.items()}
+        for setting, value in chosen.items():
+            if value not in self.settings[setting]:
+                raise ValueError(f"{setting} is one of {self.settings[setting]}, got {value!r}")
+        return chosen
+
+    @property
+    def key(self):
+        """What is chosen, a value for each setting in their order."""
+        return tuple(self.chosen[setting] for setting in self.settings)
+
+    @property
+    def keys_of_all(self):
+        return list(product(*self.settings.values()))
+
+
+def check_settings(settings, of):
+    """Setting -> list of its values, plain texts and numbers. ValueError for anything else."""
+    if settings is not None and not isinstance(settings, Mapping):
+        raise ValueError(f"{of} wants settings as a dict, got {settings!r}")
+    checked = {}
+    for name, values in (settings or {}).items():
+        listed = isinstance(values, (list, tuple, range, np.ndarray))
+        values = [plain(value) for value in values] if listed else []
+        if not is_text(name) or not values or len(set(values)) < len(values):
+            raise ValueError(f"{of}: setting {name!r} wants a list of different values")
+        checked[name] = values
+    return checked
+
+
+def plain(value):
+    """A choice as JSON knows it: a text, a number, True or False."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if not isinstance(value, (str, int, float)) or value != value:
+        raise ValueError(f"a choice is a text or a number, got {value!r}")
+    return value
