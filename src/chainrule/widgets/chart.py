@@ -191,9 +191,11 @@ def place_names(curves, names, across, up):
     """Where each curve's name stands: [x, y] of its middle and its base, or None for an empty curve.
 
     curves  a list of points for each curve. A name touches no line and no other name where there is
-            such a place. Of these places it takes one that is near its own curve, and not near another.
+            such a place. Of these places it takes one that is near its own curve and its right end, and
+            not near another.
     """
     lines = [samples(points) for points in curves]
+    ends = [[np.argmax(line[:, 0])] if len(line) else [] for line in lines]
     places, taken = [], np.empty((0, 4))
     for own, (line, name) in enumerate(zip(lines, names, strict=True)):
         if len(line) == 0:
@@ -202,7 +204,7 @@ def place_names(curves, names, across, up):
         boxes = boxes_within(LETTER * len(short(name)), across, up)
         gaps = np.array([gap(boxes, line) for line in lines])
         others = np.delete(gaps, own, axis=0).min(axis=0, initial=np.inf)
-        cost = gaps[own] - np.minimum(others - gaps[own], 30)
+        cost = gaps[own] - 3 * np.minimum(others - gaps[own], 30) + gap(boxes, line[ends[own]]) / 6
         cost += 1000.0 * np.maximum(CLEAR - gaps.min(axis=0), 0)
         cost += 100_000.0 * overlaps(boxes, taken)
         best = boxes[np.argmin(cost - boxes[:, 0] / 1000)]  # of equal ones the rightmost

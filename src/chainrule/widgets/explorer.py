@@ -58,7 +58,9 @@ class Explorer(Choosing):
     x, y      the names of the axes
     log       which of them are logarithmic: "", "x", "y" or "xy"
     notes     what to say where: a sentence for each point of the grid, or (from, to, sentence) with
-              both ends in x; `code` in backticks and *emphasis* are marked
+              both ends in x; `code` in backticks and *emphasis* are marked. Where they depend on what is
+              chosen: a dict with the keys of records, or a function of the settings by name that returns
+              them, notes=lambda numbers, seed: by_numbers[numbers]
     kink      what a marked point is called
     title, caption  for those who cannot see it; a line under it
     index, chosen   where it starts: a point of the grid, and a dict from setting to value
@@ -81,7 +83,7 @@ class Explorer(Choosing):
         check_names(x=x, y=y, kink=kink)
         self.title = label("explorer.title", x=x, y=y) if title is None else str(title)
         self.across, self.up = self.axes(check_log(log))
-        self.notes = check_notes(notes, self.grid)
+        self.notes = self.notes_of_all(notes)
         super().__init__(index=self.in_range(index), chosen=self.first_choice(chosen))
         self.html = self.markup()
 
@@ -162,7 +164,7 @@ class Explorer(Choosing):
 
     def readout(self):
         """Where the slider stands: the value of each curve, with the curve's line and mark as a key."""
-        at = label("explorer.at", y=self.y, x=self.x, value=display(self.grid[self.index]))
+        at = label("explorer.at", x=self.x, value=display(self.grid[self.index]))
         rows = "".join(
             f'<tr><th scope="row">{key_svg(k)}{escape(curve.name)}</th>'
             f"<td>{escape(self.shown(curve, self.index))}</td></tr>"
@@ -170,8 +172,8 @@ class Explorer(Choosing):
         )
         return (
             f'<table class="chainrule-readout"><thead><tr>'
-            f'<th scope="col">{escape(label("explorer.curve"))}</th>'
-            f'<th scope="col" class="chainrule-at">{escape(at)}</th></tr></thead>'
+            f'<th scope="col" class="chainrule-at">{escape(at)}</th>'
+            f'<th scope="col">{escape(self.y)}</th></tr></thead>'
             f"<tbody>{rows}</tbody></table>{self.cross_key()}"
         )
 
@@ -185,11 +187,32 @@ class Explorer(Choosing):
         return display(curve.ys[k]) + kink
 
     def note_html(self):
-        """The note at the slider, and further down all of them with the range that each is for."""
+        """The notes at the slider; further down all of them stand, with the range that each is for."""
         if not self.notes:
             return ""
-        here = [said for first, last, said in self.notes if first <= self.index <= last]
+        here = [
+            said
+            for (first, last, said), keys in self.notes.items()
+            if first <= self.index <= last and self.key in keys
+        ]
         return f'<p class="chainrule-said" role="status">{" ".join(map(marked, here))}</p>'
+
+    def notes_of_all(self, notes):
+        """(first, last, sentence) -> the keys of the records that it is for."""
+        made = {}
+        if isinstance(notes, Mapping):
+            notes = {key if isinstance(key, tuple) else (key,): some for key, some in notes.items()}
+            if notes.keys() != self.records.keys():
+                raise ValueError(
+                    f"Explorer wants notes for {list(self.records)}, got {list(notes)}"
+                )
+        for key in self.records:
+            some = notes[key] if isinstance(notes, Mapping) else notes
+            if callable(some):
+                some = some(**dict(zip(self.settings, key, strict=True)))
+            for note in check_notes(some, self.grid):
+                made.setdefault(note, []).append(key)
+        return made
 
     def tables(self):
         """Every number of the records: of all of them where they are few, else of the one shown."""
@@ -208,11 +231,14 @@ class Explorer(Choosing):
 
     def all_notes(self):
         items = ""
-        for first, last, said in self.notes:
+        keys = list(self.records)
+        for (first, last, said), of in self.notes.items():
             ends = {"first": display(self.grid[first]), "last": display(self.grid[last])}
             words = label("explorer.range" if first < last else "explorer.one", x=self.x, **ends)
+            hidden = "" if self.key in of else " hidden"
+            which = "" if of == keys else f' data-of="{" ".join(str(keys.index(k)) for k in of)}"'
             items += (
-                f'<li data-first="{first}" data-last="{last}">{escape(words)} '
+                f'<li data-first="{first}" data-last="{last}"{which}{hidden}>{escape(words)} '
                 f"<span>{marked(said)}</span></li>"
             )
         return f'<ul class="chainrule-notes">{items}</ul>' if items else ""
@@ -263,9 +289,7 @@ class Explorer(Choosing):
             values = ", ".join(dict.fromkeys(display(y) for y in odd))
             gaps.setdefault((odd.size, values), []).append(curve.name)
         return " ".join(
-            label(
-                "explorer.left", count=count, all=len(self.grid), values=values, name="; ".join(of)
-            )
+            label("explorer.left", count=count, all=len(self.grid), values=values, name=listed(of))
             for (count, values), of in gaps.items()
             if count
         )
@@ -277,7 +301,7 @@ class Explorer(Choosing):
             "grid": self.grid.tolist(),
             "across": self.across.data(),
             "up": self.up.data(),
-            "names": [self.x, self.y, self.kink],
+            "names": [self.x, self.kink],
             "dots": len(self.grid) <= FEW,
             "settings": settings,
             "chosen": list(self.key),
@@ -300,6 +324,11 @@ class Explorer(Choosing):
 
 
 # ---------------------------------------------------------------- what is allowed
+
+
+def listed(names):
+    """Names as a text lists them: a, b and c."""
+    return " and ".join([", ".join(names[:-1])] * (len(names) > 1) + names[-1:])
 
 
 def check_names(**names):

@@ -61,7 +61,7 @@ export function draggable(svg, act) {
 export function mountExplorer(figure, host) {
   const data = JSON.parse(figure.querySelector("script").textContent);
   const { grid, across, up, settings } = data;
-  const [x, y, kink] = data.names;
+  const [x, kink] = data.names;
   const records = data.records.map((record) => {
     const ys = record.ys.map((curve) => curve.map(decode));
     return { ...record, ys, points: ys.map((curve) => pointsOf(grid, curve, across, up)) };
@@ -113,6 +113,7 @@ export function mountExplorer(figure, host) {
       ["x", "y"].forEach((side, part) => names[k].setAttribute(side, place ? place[part] : 0));
     });
     const [called, described, left] = record.texts;
+    for (const one of notes) one.hidden = !(one.dataset.of ?? `${at}`).split(" ").includes(`${at}`);
     table.caption.textContent = called;
     svg.querySelector("desc").textContent = described;
     figure.querySelector(".chainrule-left-out").textContent = left;
@@ -137,7 +138,7 @@ export function mountExplorer(figure, host) {
     const value = display(grid[index]);
     const cells = all(".chainrule-readout td");
     cells.forEach((cell, k) => (cell.textContent = shown(k, index)));
-    figure.querySelector(".chainrule-at").textContent = label("explorer.at", { y, x, value });
+    figure.querySelector(".chainrule-at").textContent = label("explorer.at", { x, value });
     const place = tenth(placeOn(across, grid[index]));
     slider.value = index;
     slider.place(place, up[3]);
@@ -151,7 +152,7 @@ export function mountExplorer(figure, host) {
 
   /** The notes for this point, written only when they change, so that each is heard once. */
   function tellNotes() {
-    const here = notes.filter(({ dataset }) => dataset.first <= index && index <= dataset.last);
+    const here = notes.filter(({ hidden, dataset }) => !hidden && dataset.first <= index && index <= dataset.last);
     const said = here.flatMap((one, k) => [...(k ? [" "] : []), ...one.lastChild.cloneNode(true).childNodes]);
     const before = note.textContent;
     const next = element("p", {}, ...said);
