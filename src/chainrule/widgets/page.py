@@ -28,12 +28,13 @@ SCRIPTS = [
     "guessing",
     "stepper",
     "quiz",
+    "bets",
     "explorer",
     "scene",
     "replay",
     "main",
 ]
-STYLES = ["figure", "stepper", "quiz", "explorer", "scene", "replay"]
+STYLES = ["figure", "stepper", "quiz", "bets", "explorer", "scene", "replay"]
 
 LOADER = """// Made by chainrule.widgets.page from the files in script/: do not edit.
 (() => {

@@ -1,6 +1,7 @@
 // Where figures come alive: `hydrate` in a built page, `render` in a notebook, through anywidget.
 
 import { element, label } from "./parts.js";
+import { mountBets } from "./bets.js";
 import { mountExplorer } from "./explorer.js";
 import { mountQuiz } from "./quiz.js";
 import { mountReplay } from "./replay.js";
@@ -16,6 +17,7 @@ const KINDS = {
   "chainrule-explorer": mountExplorer,
   "chainrule-replay": mountReplay,
   "chainrule-scene": mountScene,
+  "chainrule-bets": mountBets,
 };
 const mounted = new WeakSet();
 
