@@ -3,6 +3,7 @@
 `explorer` and `scene` are made of this.
 """
 
+import math
 from collections.abc import Mapping
 from itertools import product
 
@@ -36,11 +37,7 @@ class Choosing(Figure):
         """The choices, one a setting. ValueError says what there is to choose from."""
         if chosen.keys() != self.settings.keys():
             raise ValueError(f"chosen wants {list(self.settings)}, got {list(chosen)}")
-        chosen = {setting: plain(value) for setting, value in chosen.items()}
-        for setting, value in chosen.items():
-            if value not in self.settings[setting]:
-                raise ValueError(f"{setting} is one of {self.settings[setting]}, got {value!r}")
-        return chosen
+        return {name: one_of(self.settings[name], value, name) for name, value in chosen.items()}
 
     @property
     def key(self):
@@ -64,6 +61,19 @@ def check_settings(settings, of):
             raise ValueError(f"{of}: setting {name!r} wants a list of different values")
         checked[name] = values
     return checked
+
+
+def one_of(values, value, name):
+    """The value of a setting that is meant: 0.1 finds the 0.09999999999999999 of a linspace."""
+    value = plain(value)
+    for one in values:
+        if one == value or (is_number(one) and is_number(value) and math.isclose(one, value)):
+            return one
+    raise ValueError(f"{name} is one of {values}, got {value!r}")
+
+
+def is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def plain(value):

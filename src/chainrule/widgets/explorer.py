@@ -59,8 +59,8 @@ class Explorer(Choosing):
     log       which of them are logarithmic: "", "x", "y" or "xy"
     notes     what to say where: a sentence for each point of the grid, or (from, to, sentence) with
               both ends in x; `code` in backticks and *emphasis* are marked. Where they depend on what is
-              chosen: a dict with the keys of records, or a function of the settings by name that returns
-              them, notes=lambda numbers, seed: by_numbers[numbers]
+              chosen: a dict with the keys of records, or a function of the chosen values in their
+              order that returns them, notes=lambda seed, numbers: by_numbers[numbers]
     kink      what a marked point is called
     title, caption  for those who cannot see it; a line under it
     index, chosen   where it starts: a point of the grid, and a dict from setting to value
@@ -209,7 +209,7 @@ class Explorer(Choosing):
         for key in self.records:
             some = notes[key] if isinstance(notes, Mapping) else notes
             if callable(some):
-                some = some(**dict(zip(self.settings, key, strict=True)))
+                some = some(*key)
             for note in check_notes(some, self.grid):
                 made.setdefault(note, []).append(key)
         return made

@@ -73,12 +73,19 @@ body { max-width: 60rem; margin: 1rem auto; padding: 0 1rem; font-family: system
 def module():
     """The one ES module that all figures run on, as text. It exports `default` for anywidget,
     `hydrate` for pages, and its pure functions for tests."""
-    tables = {"WORDS": WORDS, "GUESSES": GUESSES}
+    scripts = "".join(joinable(read("script", f"{name}.js")) for name in SCRIPTS)
+    labels = {key: text for key, text in WORDS["labels"].items() if is_said(key, scripts)}
+    tables = {"WORDS": {**WORDS, "labels": labels}, "GUESSES": GUESSES}
     words = "".join(
         f"export const {name} = {json.dumps(table, ensure_ascii=False, separators=(',', ':'))};\n"
         for name, table in tables.items()
     )
-    return words + "".join(joinable(read("script", f"{name}.js")) for name in SCRIPTS)
+    return words + scripts
+
+
+def is_said(key, scripts):
+    """Whether the scripts say this label: those with a dot are named there, whole or by their first word."""
+    return "." not in key or f'"{key}"' in scripts or f"`{key.partition('.')[0]}.${{" in scripts
 
 
 @cache
@@ -96,7 +103,7 @@ def read(folder, name):
 def joinable(source):
     """A module of `script/` without its imports, and without comments and indentation, for weight."""
     source = re.sub(r"^\s*/\*\*.*?\*/\n", "", source, flags=re.DOTALL | re.MULTILINE)
-    lines = (line.strip() for line in source.splitlines())
+    lines = (line.strip().partition(" // ")[0] for line in source.splitlines())
     kept = (line for line in lines if line and not line.startswith(("import ", "// ")))
     return "\n".join(kept) + "\n"
 

@@ -25,7 +25,7 @@ from chainrule.widgets.chart import (
     points_of,
     tenth,
 )
-from chainrule.widgets.choices import Choosing, check_settings
+from chainrule.widgets.choices import Choosing, check_settings, is_number
 from chainrule.widgets.quiz import is_text, marked
 
 WIDTH, SQUARE = 560, 40  # pixels: of the picture, and of the unit where there is no axis
@@ -39,7 +39,8 @@ HEAD = 8  # pixels, of an arrow
 class Scene(Choosing):
     """A picture with sliders: `draw` is called for every combination of the settings, and draws it.
 
-    draw      draw(pen, **settings) draws one picture with the pen and returns one or two sentences about it
+    draw      draw(pen, h) draws one picture with the pen, where h is the value of the first setting; more
+              settings are more arguments, in their order. It returns one or two sentences about the picture
               with its real numbers, or (sentences, {name: number}), numbers for columns of the table. In
               sentences `code` in backticks and *emphasis* are marked
     settings  a dict from setting to its values. Numbers make a slider, in their order; texts make buttons.
@@ -91,7 +92,7 @@ class Scene(Choosing):
         self, draw, settings, *, title, x=None, y=None, log="", height=320, caption=None, chosen=None,
     ):  # fmt: skip
         if not callable(draw):
-            raise ValueError(f"Scene wants a function draw(pen, **settings), got {draw!r}")
+            raise ValueError(f"Scene wants a function draw(pen, h), got {draw!r}")
         if not is_text(title):
             raise ValueError(f"Scene wants title as a text, got {title!r}")
         self.settings = check_settings(settings, "Scene")
@@ -113,7 +114,7 @@ class Scene(Choosing):
 
     def draw_one(self, draw, key):
         pen = Pen(self.across, self.up, self.settings, self.height)
-        said = draw(pen, **dict(zip(self.settings, key, strict=True)))
+        said = draw(pen, *key)
         said, numbers = said if isinstance(said, tuple) and len(said) == 2 else (said, {})
         if not is_text(said):
             raise ValueError(f"Scene: draw returns a sentence about its picture, got {said!r}")
@@ -383,10 +384,6 @@ def handles_of(pens):
 # ---------------------------------------------------------------- what is allowed
 
 
-def is_number(value):
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 def worded(value):
     return display(value) if is_number(value) else str(value)
 
@@ -403,7 +400,7 @@ def make_axes(x, y, log, height):
         raise ValueError(f'Scene: log is "", "x", "y" or "xy", got {log!r}')
     x_name, *x_ends = named_ends("x", x, (0, WIDTH / SQUARE), "x" in log)
     y_name, *y_ends = named_ends("y", y, (0, height / SQUARE), "y" in log)
-    bottom, top = height - (46 if x_name else 2), 32 if y_name else 2
+    bottom, top = height - (46 if x_name else 2), 40 if y_name else 2
     if x_name is None and y_name is None:
         bottom, top = height, 0
     up = Axis("y" in log, *y_ends, bottom, top)
