@@ -26,7 +26,7 @@ from chainrule.widgets.chart import (
     tenth,
 )
 from chainrule.widgets.choices import Choosing, check_settings, is_number
-from chainrule.widgets.quiz import is_text, marked
+from chainrule.widgets.quiz import is_text, marked, unmarked
 
 WIDTH, SQUARE = 560, 40  # pixels: of the picture, and of the unit where there is no axis
 MOST_FRAMES = 400
@@ -149,8 +149,8 @@ class Scene(Choosing):
                 f'<svg x="{left:g}" y="{top:g}" width="{size[0]:g}" height="{size[1]:g}" '
                 f'viewBox="{box}">{below}</svg>'
             )
-        described = self.said[self.key].replace("`", "").replace("*", "")
-        return chart_svg(WIDTH, self.height, self.title, described, axes + below + above)
+        said = unmarked(self.said[self.key])
+        return chart_svg(WIDTH, self.height, self.title, said, axes + below + above)
 
     def table(self):
         """Every picture in words: the script takes its sentences from here."""
@@ -191,7 +191,7 @@ class Scene(Choosing):
         return text.replace("<", "\\u003c")
 
     def as_text(self):
-        return f"{self.title}. {self.said[self.key]}"
+        return f"{self.title}. {unmarked(self.said[self.key])}"
 
 
 # ---------------------------------------------------------------- drawing
@@ -409,11 +409,15 @@ def make_axes(x, y, log, height):
 
 
 def named_ends(which, given, default, log):
+    """(name or None, low, high), the ends as the axis counts. ValueError for anything else."""
     given = default if given is None else given
-    name, *ends = given if len(given) == 3 else (None, *given)
-    fits = len(ends) == 2 and all(map(is_number, ends)) and ends[0] < ends[1]
-    if not fits or not (name is None or is_text(name)) or (log and ends[0] <= 0):
+    listed = isinstance(given, (tuple, list)) and len(given) in (2, 3)
+    name, *ends = (given if len(given) == 3 else (None, *given)) if listed else (None,)
+    fits = listed and all(map(is_number, ends)) and ends[0] < ends[1]
+    if not fits or not (name is None or is_text(name)):
         raise ValueError(
             f'Scene wants {which} as ("name", low, high) or (low, high), got {given!r}'
         )
+    if log and ends[0] <= 0:
+        raise ValueError(f"Scene wants {which} above 0 on a log axis, got {given!r}")
     return name, *(map(math.log10, ends) if log else map(float, ends))

@@ -38,11 +38,13 @@ export function thumb(svg, input) {
   const { width, height } = svg.viewBox.baseVal;
   input.classList.add("chainrule-thumb");
   input.place = (x, y) => Object.assign(input.style, { left: `${(100 * x) / width}%`, top: `${(100 * y) / height}%` });
+  input.addEventListener("touchstart", (event) => event.preventDefault()); // a finger on it scrolls nothing
   svg.parentNode.append(input);
 }
 
 /** Call act(x, y, pressed) with pixels of the picture while it is dragged; it returns the slider that the keys are for. */
 export function draggable(svg, act) {
+  const area = svg.parentNode; // with the handles, which lie over the picture
   const tell = (event) => {
     if (!event.buttons) return;
     const box = svg.getBoundingClientRect();
@@ -50,11 +52,11 @@ export function draggable(svg, act) {
     const pressed = event.type === "pointerdown";
     const input = act((event.clientX - box.left) * scale, (event.clientY - box.top) * scale, pressed);
     if (!pressed) return;
-    svg.setPointerCapture(event.pointerId);
+    area.setPointerCapture(event.pointerId);
     input.focus({ preventScroll: true });
   };
-  for (const type of ["pointerdown", "pointermove"]) svg.addEventListener(type, tell);
-  svg.addEventListener("mousedown", (event) => event.preventDefault()); // or it would select text
+  for (const type of ["pointerdown", "pointermove"]) area.addEventListener(type, tell);
+  area.addEventListener("mousedown", (event) => event.preventDefault()); // or it would select text
 }
 
 /** Make one served explorer live. */

@@ -27,7 +27,7 @@ export function mountScene(figure, host) {
   function slider(name, texts, k) {
     const last = texts.length - 1;
     const input = element("input", { type: "range", min: 0, max: last, step: 1, "aria-label": name });
-    const value = element("output", { class: "chainrule-counter" });
+    const value = element("span", { class: "chainrule-counter" });
     input.addEventListener("input", () => go(k, Number(input.value)));
     const own = handles[name];
     if (own) thumb(svg, input);
