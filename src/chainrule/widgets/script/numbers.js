@@ -27,10 +27,10 @@ export function raised(exponent) {
   return exponent < 0 ? `^(${text})` : `^${text}`;
 }
 
-/** A number with as many digits as `room` characters hold; `fit` in chainrule/narration.py. */
+/** A number with as many digits, from four to two, as `room` characters hold; `fit` in chainrule/narration.py. */
 export function fit(value, room) {
-  const texts = [4, 3, 2, 1].map((digits) => display(value, digits));
-  return texts.find((text) => text.length <= room) ?? texts[3];
+  const texts = [4, 3, 2].map((digits) => display(value, digits));
+  return texts.find((text) => text.length <= room) ?? texts[2];
 }
 
 /** The number that a reader typed, or null: a decimal point or comma, and any minus sign. */
