@@ -49,7 +49,7 @@ export class Picture {
       const got = run.gradient(i, now);
       if (gradient) fillIn(gradient, got, got !== undefined);
       if (terms) {
-        terms.textContent = sumWords(run.received(i, now), got);
+        setText(terms, sumWords(run.received(i, now), got));
         terms.closest(".pieces").classList.toggle("hidden", !terms.textContent);
       }
       later(this.wires[0].get(`${i}`), !valued);
@@ -66,7 +66,7 @@ export class Picture {
         backEdge?.classList.toggle("now", runs && back);
         const piece = this.pieces.get(`${j}.${port}`);
         piece?.classList.toggle("hidden", run.returnedAt[j] > now);
-        if (piece && run.returnedAt[j] <= now) piece.textContent = fit(run.contributions[run.returnedAt[j] - 1][port], NUMBER_ROOM);
+        if (piece && run.returnedAt[j] <= now) setText(piece, fit(run.contributions[run.returnedAt[j] - 1][port], NUMBER_ROOM));
       });
       const node = this.node(j);
       later(node, run.valuedAt[j] > now);
@@ -225,10 +225,11 @@ function fillGrid(place, value) {
 }
 
 /** Write a number; one that is longer than its room gets smaller letters. */
-function setText(place, text, room) {
+function setText(place, text, room = Infinity) {
   if (place.textContent === text) return;
   place.textContent = text;
-  place.style.fontSize = text.length > room ? `${Math.round((100 * room) / text.length)}%` : "";
+  if (text.length > room) place.style.fontSize = `${Math.round((100 * room) / text.length)}%`;
+  else if (place.style.length) place.style.fontSize = "";
 }
 
 function summarise(place, value) {
