@@ -314,10 +314,29 @@ def test_the_arrow_keys_read_entry_by_entry_and_leave_the_step_alone(show):
     assert "Affine1, value, 2 by 3" in grid.get_attribute("aria-label")
 
 
-def test_each_step_reads_the_first_entry_of_its_result_by_itself(show):
+def test_each_step_reads_a_telling_entry_of_its_result_by_itself(show):
     page = show(Stepper(net(), X, T))
     press(page, "Next step")
-    assert told(page).startswith("Affine1[0, 0] = 1 × ")
+    assert told(page).startswith("Affine1[0, 1] = 1 × ")
+    page.get_by_role("slider", name="Step").fill("9")
+    lines = told(page).splitlines()
+    assert [line.split("[")[0] for line in lines] == [
+        "∂loss/∂x", "∂loss/∂Affine1.W", "∂loss/∂Affine1.b",
+    ]  # fmt: skip
+    for line in lines:  # row and column apart, and a sum of several numbers
+        assert "[0, 0]" not in line and " + " in line
+
+
+def test_the_author_may_choose_the_entry_that_is_read(show):
+    page = show(Stepper(net(), X, T, cell=(1, 0)))
+    press(page, "Next step")
+    assert told(page).startswith("Affine1[1, 0] = ")
+
+
+@pytest.mark.parametrize("cell", [3, (1,), (0, -1), ("a", 0), (True, 0)])
+def test_an_entry_that_is_none_is_refused(cell):
+    with pytest.raises(ValueError, match="a row and a column"):
+        Stepper(net(), X, T, cell=cell)
 
 
 def test_a_long_sum_is_written_with_its_first_and_last_terms(show):

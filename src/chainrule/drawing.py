@@ -449,11 +449,18 @@ def table_html(trace):
 
 
 def figure_html(
-    trace, title="Computational graph", caption=None, step=0, open_inputs=(), level="layers"
+    trace,
+    title="Computational graph",
+    caption=None,
+    step=0,
+    open_inputs=(),
+    level="layers",
+    cell=None,
 ):
     """The whole figure, without script or style: picture, sentence, table, and the trace itself.
 
     level   of a network's trace: "layers" or "nodes"; the other one is there too, in a template
+    cell    (row, column) of the entry of an array that is written out first, or None
     """
     shown = trace.nodes if level == "nodes" and trace.nodes is not None else trace
     other = None if trace.nodes is None else trace if shown is trace.nodes else trace.nodes
@@ -473,12 +480,13 @@ def figure_html(
         f'<p class="chainrule-sentence" role="status">{sentence_html(shown, step)}</p>'
         f"{table_html(shown)}{under}{spare}"
         f'<script type="application/json" class="chainrule-trace">'
-        f"{figure_json(trace, open_inputs, shown is trace)}</script></figure>"
+        f"{figure_json(trace, open_inputs, shown is trace, cell)}</script></figure>"
     )
 
 
-def figure_json(trace, open_inputs, as_recorded):
+def figure_json(trace, open_inputs, as_recorded, cell):
     """What the script needs: the trace, the level shown, and the inputs that may be changed."""
     level = "layers" if as_recorded and trace.nodes is not None else "nodes"
-    extra = json.dumps({"level": level, "open": list(open_inputs)}, ensure_ascii=False)
+    extra = {"level": level, "open": list(open_inputs)} | ({"cell": cell} if cell else {})
+    extra = json.dumps(extra, ensure_ascii=False)
     return f'{{"trace":{trace.to_json()},{extra[1:]}'.replace("<", "\\u003c")

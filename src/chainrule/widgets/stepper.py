@@ -28,6 +28,8 @@ class Stepper(Figure):
     caption  a line under it
     step     where it starts: 0 before the first step, -1 after the last
     level    of a network: "layers", a layer a step, or "nodes", an elementary node a step
+    cell     (row, column) of the entry that is written out first where a step makes an array; the default
+             is one that tells much
     open     the inputs that the reader may change: True for every named number or small array (the
              default), False for none, or a list of names
 
@@ -43,7 +45,17 @@ class Stepper(Figure):
     problem = traitlets.Unicode().tag(sync=True)
 
     def __init__(
-        self, source, x=None, t=None, *, title=None, caption=None, step=0, level="layers", open=True
+        self,
+        source,
+        x=None,
+        t=None,
+        *,
+        title=None,
+        caption=None,
+        step=0,
+        level="layers",
+        open=True,
+        cell=None,
     ):
         self.graph, self.trace = graph_and_trace(source, x, t)
         super().__init__()
@@ -61,6 +73,7 @@ class Stepper(Figure):
         self.caption = None if caption is None else str(caption)
         self.open_names = open_inputs(self.trace, False if fixed and open is True else open)
         self.step = self.checked_step(step)
+        self.cell = checked_cell(cell)
         self.html = self.markup()
 
     @property
@@ -79,7 +92,9 @@ class Stepper(Figure):
 
     def markup(self):
         step = min(self.step, len(self.shown))  # the level may have changed where nobody looks
-        return figure_html(self.trace, self.title, self.caption, step, self.open_names, self.level)
+        return figure_html(
+            self.trace, self.title, self.caption, step, self.open_names, self.level, self.cell
+        )
 
     def still(self):
         """The picture as an image. A notebook that is not trusted yet is shown without SVG and without
@@ -163,6 +178,16 @@ def graph_and_trace(source, x, t):
     raise ValueError(
         f"Stepper wants a Variable, a Trace, or a network with x and t, got {type(source).__name__}"
     )
+
+
+def checked_cell(cell):
+    if cell is None:
+        return None
+    pair = cell if isinstance(cell, (tuple, list)) else ()
+    whole = [isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= 0 for n in pair]
+    if len(pair) != 2 or not all(whole):
+        raise ValueError(f"Stepper: cell is a row and a column, such as (0, 1), got {cell!r}")
+    return [int(n) for n in pair]
 
 
 def copy_graph(out):

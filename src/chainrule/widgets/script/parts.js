@@ -70,6 +70,7 @@ export function write(place, parts) {
   const made = { "": (text) => text, title: (text) => element("b", {}, text) };
   const spans = parts.map(([kind, text]) => (made[kind] ?? ((words) => element("span", { class: kind }, words)))(text));
   place.replaceChildren(...spans);
+  return place;
 }
 
 export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -65,6 +65,16 @@ export class Picture {
     });
   }
 
+  /** Put a question mark where a number is asked for; null takes it away. */
+  mark(place) {
+    this.svg.querySelector(".asked")?.remove();
+    const group = place && this.variables.find(({ i }) => i === place.i)?.[place.kind];
+    if (!group) return;
+    const cells = group.querySelectorAll("[data-cell]");
+    const { x, y, width, height } = (cells[place.flat] ?? group).getBBox();
+    this.svg.append(vector("text", { class: `asked ${place.kind}`, x: x + width / 2, y: y + height / 2, dy: "0.35em", "font-weight": 700 }, "?"));
+  }
+
   /** Send the numbers of step `now` along its edges, in `time` milliseconds. */
   travel(now, time) {
     this.arrive();

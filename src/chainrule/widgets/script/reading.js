@@ -46,6 +46,29 @@ export function reading(run, i, kind, flat, now) {
   return { parts: bracketed(parts), lit: [[i, kind, [flat]], ...(made?.lit ?? [])] };
 }
 
+/** The entry of a result that tells most: with many different numbers in its sum, and row and column apart. */
+export function telling(run, { i, kind }, now, chosen) {
+  const own = kind === "value" ? run.values[i] : run.gradient(i, now);
+  if (own === undefined || typeof own === "number" || own.data.length === 0) return 0;
+  const columns = columnsOf(own);
+  if (chosen && own.shape.length === 2 && chosen[0] < own.shape[0] && chosen[1] < columns) return chosen[0] * columns + chosen[1];
+  const scores = own.data.slice(0, 64).map((n, flat) => {
+    const numbers = reading(run, i, kind, flat, now).parts.filter(([kind, said]) => kind && said !== "0").map(([, said]) => said);
+    return new Set(numbers).size + (n ? 0.5 : 0) + (flat % columns !== Math.floor(flat / columns) ? 0.2 : 0);
+  });
+  return scores.indexOf(Math.max(...scores));
+}
+
+/** How the number that a step asks for is made, without the number: { parts, lit }. */
+export function hinted(run, { i, kind, flat }, port, now) {
+  const whole = kind === "value" ? run.values[i] : run.contributions[now - 1][port];
+  if (typeof whole === "number") return null;
+  const made = kind === "value" ? madeForward(run, i, flat) : share(run, i, now, port, flat);
+  const { variables } = run.trace;
+  const name = kind === "value" ? variables[i].name : derivative(variables[variables.length - 1].name, variables[i].name);
+  return made && { parts: bracketed([text(`${name}${cellName(whole, flat)} = `), ...made.parts, text(" = ?")]), lit: made.lit };
+}
+
 function madeForward(run, i, flat) {
   const { op, inputs } = run.trace.variables[i];
   const given = inputs.map((k) => run.values[k]);

@@ -7,7 +7,7 @@ import { decode, exact } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
 import { button, calm, element, label, plain, player, vector, write } from "./parts.js";
 import { Picture } from "./picture.js";
-import { reading } from "./reading.js";
+import { hinted, reading, telling } from "./reading.js";
 import { compute, places, readLayers, Run } from "./run.js";
 import { WORDS } from "./words.js";
 
@@ -27,19 +27,29 @@ export function mountStepper(figure, host) {
   let level = data.level;
   let run = model.runs[level];
   let picture, rows, walk, undrag, pointed, pending;
+  let places = null; // the entries that were asked for
 
-  const asks = guessing(
-    (to) => {
+  const asks = guessing({
+    run: () => run,
+    chosen: data.cell,
+    reveal(to, asked) {
+      places = Object.assign(asked.filter(({ cell }) => cell).map(({ place }) => place), { now: to });
       walk.go(to);
       scroll.focus({ preventScroll: true });
     },
-    (on) => {
+    start(on) {
       figure.classList.toggle("chainrule-asking", on);
       if (walk.now() === run.last) walk.move(0);
       limitRows();
+      showStep(walk.now());
       return walk.now();
     },
-  );
+    mark: (place) => picture?.mark(place),
+    hint({ place, port }, to) {
+      const found = hinted(run, place, port, to);
+      if (found) written([found]);
+    },
+  });
   const whatIf = makeChanges();
   if (model.runs.layers) tools.append(levels());
   tools.append(asks.toggle);
@@ -128,12 +138,12 @@ export function mountStepper(figure, host) {
     picture.show(now);
     rows.forEach((row, k) => row.classList.toggle("now", k === now - 1));
     limitRows();
-    const [heading, parts] = run.sentence(now);
+    const [heading, parts] = now === 0 && asks.on() ? [label("ask"), [["", label("ask.start")]]] : run.sentence(now);
     const rest = now === run.turn && !walk.rest() ? [["", ` ${label("turn")}`]] : [];
     write(sentence, [["title", heading], ["", " "], ...parts, ...rest]);
     rule.textContent = run.rule(now);
     code.show(run, now);
-    read(pointed ?? usual(now));
+    read(pointed ? [pointed] : usual(now));
     if (now > 0) follow(scroll, picture.node(run.trace.steps[now - 1].variable));
   }
 
@@ -190,25 +200,31 @@ export function mountStepper(figure, host) {
 
   // ---- reading an array, entry by entry
 
-  /** The entry that is read where the reader points at none: the first one of the step's result. */
+  /** The entries that are read where the reader points at none: a telling one of each result of the step. */
   function usual(now) {
-    if (now === 0) return null;
+    if (now === 0) return [];
     const step = run.trace.steps[now - 1];
-    if (step.phase === "forward") return { i: step.variable, kind: "value", flat: 0 };
-    const i = run.receivers(step).find((k) => !run.trace.variables[k].constant && typeof run.values[k] !== "number");
-    return i === undefined || step.seed ? null : { i, kind: "gradient", flat: 0 };
+    if (places?.now === now) return places;
+    const kind = step.phase === "forward" ? "value" : "gradient";
+    const results = kind === "value" ? [step.variable] : step.seed ? [] : [...new Set(run.receivers(step))];
+    return results
+      .map((i) => ({ i, kind, flat: 0 }))
+      .filter((place) => !run.trace.variables[place.i].constant && drawn(place))
+      .map((place) => ({ ...place, flat: telling(run, place, now, data.cell) }));
   }
 
-  function read(place) {
-    for (const rect of picture.svg.querySelectorAll(".lit")) rect.remove();
-    const found = place && drawn(place) && reading(run, place.i, place.kind, place.flat, walk.now());
+  function read(wanted) {
     told.hidden = !model.arrays;
-    if (!found) {
-      told.textContent = model.arrays ? label("read.none") : "";
-      return;
-    }
-    write(told, found.parts);
-    found.lit.forEach(([i, kind, cells], k) => cells.forEach((flat) => light(i, kind, flat, k === 0)));
+    const found = wanted.filter(drawn).map(({ i, kind, flat }) => reading(run, i, kind, flat, walk.now()));
+    written(found.filter(Boolean));
+  }
+
+  /** Write sums out, a line each, and mark what went into the first. */
+  function written(found) {
+    for (const rect of picture.svg.querySelectorAll(".lit")) rect.remove();
+    if (found.length === 0) told.textContent = model.arrays ? label("read.none") : "";
+    else told.replaceChildren(...found.map(({ parts }) => write(element("span", {}), parts)));
+    found.forEach(({ lit }, n) => lit.slice(0, n ? 1 : lit.length).forEach(([i, kind, cells], k) => cells.forEach((flat) => light(i, kind, flat, k === 0))));
   }
 
   function group(i, kind) {
@@ -241,7 +257,7 @@ export function mountStepper(figure, host) {
       const point = (to) => {
         flat = to;
         pointed = { i, kind, flat };
-        read(pointed);
+        read([pointed]);
       };
       const leave = () => {
         pointed = null;
