@@ -14,14 +14,12 @@ from chainrule.narration import fit, label
 
 SIZE = 12  # of a digit in a grid, in pixels; smaller ones are hard to read
 ROOM = 4  # characters of a number in a grid
-CELL = 35
+CELL = 33
 REACH = 17  # half the height of a layer's box
 WIRE = 6  # from a box to the numbers that leave it
-ARROW = 14  # from the numbers to the next box
+ARROW = 13  # from the numbers to the next box
 BESIDE = 12  # between the blocks over or under two boxes
-WIDEST = (
-    700  # of a picture in the column of a book; a wider one shows its widest grids as summaries
-)
+WIDEST = 710  # of a picture in a book; the grids of a wider one are shown as summaries
 FEW = 4  # columns of a grid that always shows its numbers
 NUMBERS = 7  # characters of a single number
 
@@ -115,7 +113,7 @@ def block_of(trace, i, grids=True, kept=False):
 def box_of(trace, j, summaries):
     variable = trace.variables[j]
     lines = words_of(shorten(variable.symbol or variable.op))
-    box = Box(j, lines, max(19.0, max(text_width(line, SIZE) for line in lines) / 2 + 6))
+    box = Box(j, lines, max(19.0, max(text_width(line, SIZE) for line in lines) / 2 + 4))
     for k, i in enumerate(variable.inputs[1:]):
         under = k % 2 == 1 and variable.kept is None
         (box.below if under else box.above).append(block_of(trace, i))
@@ -136,11 +134,11 @@ def words_of(name):
 def size_of(value, grids=True):
     """Width and height of a value or gradient as it is drawn here."""
     if np.ndim(value) == 0:
-        return 13 * 0.62 * max(4, len(fit(value, NUMBERS))) + 4, ROW
+        return 13 * 0.6 * max(4, len(fit(value, NUMBERS))) + 2, ROW
     rows = rows_of(value) if grids else None
     if rows is not None:
-        return rows.shape[1] * CELL + 8, rows.shape[0] * ROW
-    return max(SIZE * 0.66 * len(line) for line in summary(value)) + 4, 2 * ROW + 40
+        return rows.shape[1] * CELL + 7, rows.shape[0] * ROW
+    return max(SIZE * 0.56 * len(line) for line in summary(value)) + 4, 2 * ROW + 40
 
 
 def rows_of(value):

@@ -67,7 +67,12 @@ def draw(trace, step=None, title="Computational graph", style=False):
             "</g>",
         ]
     )
-    return svg(trace, body, width, height, MARGIN, title, style, 15, 0.75)
+    least = 0.93 if any(map(has_grid, trace.variables)) else 0.75  # digits of 12 pixels
+    return svg(trace, body, width, height, MARGIN, title, style, 15, least)
+
+
+def has_grid(variable):
+    return np.ndim(variable.value) > 0 and grid(variable.value) is not None
 
 
 def svg(trace, body, width, height, margin, title, style, size, least):
@@ -644,7 +649,7 @@ def figure_html(
     )
     return (
         f'<figure class="chainrule-stepper" data-step="{step}" data-steps="{len(shown)}" '
-        f'data-phase="{phase}" aria-label="{escape(title)}">'
+        f'data-phase="{phase}" data-level="{level_of(trace, shown)}" aria-label="{escape(title)}">'
         f'<div class="chainrule-scroll">{draw(shown, title=title)}</div>'
         f'<p class="chainrule-sentence" role="status">{sentence_html(shown, step)}</p>'
         f"{table_html(shown)}{under}{spare}"
@@ -653,9 +658,14 @@ def figure_html(
     )
 
 
+def level_of(trace, shown):
+    """What a step is: "layers" or "nodes". A network that cannot be written out in nodes has its layers alone."""
+    return "layers" if shown is trace and " loss" in trace.code else "nodes"
+
+
 def figure_json(trace, open_inputs, as_recorded, cell):
     """What the script needs: the trace, the level shown, and the inputs that may be changed."""
-    level = "layers" if as_recorded and trace.nodes is not None else "nodes"
+    level = level_of(trace, trace if as_recorded else trace.nodes)
     extra = {"level": level, "open": list(open_inputs)} | ({"cell": cell} if cell else {})
     extra = json.dumps(extra, ensure_ascii=False)
     return f'{{"trace":{trace.to_json()},{extra[1:]}'.replace("<", "\\u003c")

@@ -148,7 +148,7 @@ def summary(value):
     """What is said of a large array: its shape, and its smallest and largest number."""
     if np.size(value) == 0:
         return display(value), label("empty")
-    return display(value), f"{display(np.min(value), 3)} … {display(np.max(value), 3)}"
+    return display(value), f"{display(np.min(value), 2)} … {display(np.max(value), 2)}"
 
 
 def connect(i, places, target, lanes, columns):

@@ -27,6 +27,7 @@ SCRIPTS = [
     "changes",
     "guessing",
     "code",
+    "edges",
     "stepper",
     "quiz",
     "explorer",

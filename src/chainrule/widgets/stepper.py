@@ -9,7 +9,7 @@ from urllib.parse import quote
 import numpy as np
 import traitlets
 
-from chainrule.drawing import draw, figure_html
+from chainrule.drawing import draw, figure_html, level_of
 from chainrule.graph import Variable, topological_order
 from chainrule.guards.numbers import as_value
 from chainrule.layout import LARGEST_GRID
@@ -64,7 +64,7 @@ class Stepper(Figure):
             raise ValueError(f"Stepper: level is one of {', '.join(LEVELS)}, got {level!r}")
         if fixed and level == "nodes":
             raise ValueError(f'Stepper: this network has no level "nodes": {self.trace.why}')
-        self.level = level if self.trace.nodes is not None else "nodes"
+        self.level = level if self.trace.nodes is not None else level_of(self.trace, self.trace)
         self.title = (
             f"Computational graph of {self.shown.variables[-1].name}"
             if title is None
@@ -115,7 +115,7 @@ class Stepper(Figure):
 
     @traitlets.validate("level")
     def check_level(self, proposal):
-        allowed = LEVELS if self.trace.nodes is not None else ("nodes",)
+        allowed = LEVELS if self.trace.nodes is not None else (level_of(self.trace, self.trace),)
         if proposal["value"] not in allowed:
             raise traitlets.TraitError(
                 f"level is one of {', '.join(allowed)}, got {proposal['value']!r}"

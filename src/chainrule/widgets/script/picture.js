@@ -149,7 +149,7 @@ function fillGrid(place, value) {
 function summarise(place, value) {
   if (value.data.length === 0) return;
   const [low, high] = extent(value.data);
-  place.querySelector("[data-line='1']").textContent = `${display(low, 3)} … ${display(high, 3)}`;
+  place.querySelector("[data-line='1']").textContent = `${display(low, 2)} … ${display(high, 2)}`;
   heat(value).forEach((path, k) => place.querySelector(`[data-level="${k}"]`).setAttribute("d", path));
 }
 
