@@ -14,6 +14,7 @@ import numpy as np
 from chainrule import chain as row
 from chainrule.chain import is_chain, lay_out_chain
 from chainrule.layout import (
+    GRID,
     HEAT_HEIGHT,
     KEPT_DROP,
     NUMBER_ROOM,
@@ -51,10 +52,12 @@ def draw(trace, step=None, title="Computational graph", style=False):
     """
     if step is not None:
         trace.check_step(step)
-    if is_chain(trace):
-        return draw_chain(trace, step, title, style)
+    if " loss" in trace.code and is_chain(trace):
+        return draw_chain(trace, lay_out_chain(trace), step, title, style)
     columns, places, lanes = lay_out(trace)
     width = columns[-1].end + 2 * MARGIN
+    if width > row.WIDEST and any(map(has_grid, trace.variables)) and is_chain(trace):
+        return draw_chain(trace, lay_out_chain(trace), step, title, style)
     height = max(p.y + p.below for p in [*places, *lanes.values()]) + 2 * MARGIN
     state = state_after(trace, len(trace) if step is None else step)
     body = "".join(
@@ -67,7 +70,7 @@ def draw(trace, step=None, title="Computational graph", style=False):
             "</g>",
         ]
     )
-    least = 0.93 if any(map(has_grid, trace.variables)) else 0.75  # digits of 12 pixels
+    least = 1 if any(map(has_grid, trace.variables)) else 0.75  # digits of 12 pixels
     return svg(trace, body, width, height, MARGIN, title, style, 15, least)
 
 
@@ -374,7 +377,7 @@ def block(kind, value, middle, top, known):
         )
     return (
         f'<g class="{kind}{"" if known else " hidden"}" data-exact="{escape(exact(value))}"{box}'
-        f'{coloured(kind)} font-size="13" text-anchor="end">{body}</g>'
+        f'{coloured(kind)} font-size="{GRID}" text-anchor="end">{body}</g>'
     )
 
 
@@ -429,8 +432,7 @@ def heat(value):
 EDGE = 3  # room around the picture of a network
 
 
-def draw_chain(trace, step, title, style):
-    chain = lay_out_chain(trace)
+def draw_chain(trace, chain, step, title, style):
     state = state_after(trace, len(trace) if step is None else step)
     body = "".join(
         [
@@ -474,7 +476,7 @@ def chain_edges(trace, chain, state, back):
             pen.across(box.x - box.reach - 1)
             if not back:
                 pen.head(1)
-            edge(block.variable, box.variable, 0, pen.path)
+            edge(block.variable, box.variable, row.port_of_line(trace, box.variable), pen.path)
     for box in chain.boxes:
         ports = {i: k for k, i in enumerate(trace.variables[box.variable].inputs)}
         for way, blocks in ((1, box.above), (-1, box.below)):
@@ -533,12 +535,16 @@ def chain_labels(trace, chain, state):
     for i, variable in enumerate(trace.variables):
         place = along.get(i) or beside[i]
         valued, gradient = i in state.valued, state.gradients.get(i, variable.grad)
-        height = row.size_of(variable.value, place.grids)[1]
+        height = row.size_of(variable.value, place.room)[1]
         if i in along:
             top, under = chain.y - 8 - height, chain.y + 10
         else:
             top, under = place.top + 16, place.top + 18 + height
-        texts = [name_text(variable.name, place.middle, top - 4, "middle", 12)]
+        texts = []
+        if not variable.constant:
+            texts.append(name_text(variable.name, place.middle, top - 4, "middle", 12))
+        else:
+            gradient = None
         texts.append(chain_block("value", variable.value, place, top, valued))
         if gradient is not None:
             texts.append(chain_block("gradient", gradient, place, under, i in state.gradients))
@@ -563,18 +569,19 @@ def chain_block(kind, value, place, top, known):
     """As `block`, in the closer grid of a network."""
     if np.ndim(value) == 0:
         return number(kind, value, place.middle, top + 13, "middle", known)
-    rows = row.rows_of(value) if place.grids else None
-    width, height = row.size_of(value, place.grids)
+    rows = row.rows_of(value) if place.room else None
+    width, height = row.size_of(value, place.room)
     left, right, box = place.middle - width / 2, place.middle + width / 2, ""
     if rows is None:
         body = summarised(value, place.middle, top)
     else:
-        box = f' data-room="{row.ROOM}" data-columns="{rows.shape[1]}"'
-        box += f' data-box="{n(left + 4)} {n(top)} {row.CELL}"'
+        step, room = row.cell_of(place.room), place.room
+        box = f' data-room="{room}" data-columns="{rows.shape[1]}"'
+        box += f' data-box="{n(left + 3)} {n(top)} {step}"'
         body = bracket(left, top, height, 4) + bracket(right, top, height, -4)
         body += "".join(
-            f'<text data-cell="{r},{c}" x="{n(left + 1 + (c + 1) * row.CELL)}" '
-            f'y="{n(top + ROW * r + 13)}">{escape(fit(entry, row.ROOM))}</text>'
+            f'<text data-cell="{r},{c}" x="{n(left + 2 + (c + 1) * step)}" '
+            f'y="{n(top + ROW * r + 13)}">{escape(fit(entry, room))}</text>'
             for r, entries in enumerate(rows)
             for c, entry in enumerate(entries)
         )

@@ -15,8 +15,9 @@ from chainrule.narration import display, fit, label
 RADIUS = 19  # of a node
 GAP = 34  # between columns, where edges bend; at most twice as much
 ROW = 17  # the height of a line of numbers
+GRID = 12  # the size of a number in a grid
 CELL_ROOM = (
-    5  # characters that a cell of a grid holds at least, and a number on a wire: NUMBER_ROOM
+    4  # characters that a cell of a grid holds at least, and a number on a wire: NUMBER_ROOM
 )
 NUMBER_ROOM = 7
 BOLD = 0.66  # the width of a bold digit, in em, in the widest of the usual fonts
@@ -126,12 +127,13 @@ def grid(value):
 
 
 def cell_room(rows):
-    """How many characters each number of a grid may have: enough for these, and for most others."""
-    return max(CELL_ROOM, *(len(display(v, 3)) for v in rows.flat))
+    """How many characters each number of a grid may have: enough for three digits of these, if five can hold them."""
+    texts = (fit(v, 5) if len(display(v, 3)) > 5 else display(v, 3) for v in rows.flat)
+    return max(CELL_ROOM, *map(len, texts))
 
 
 def cell_width(rows):
-    return round(13 * BOLD * cell_room(rows) + 7, 1)
+    return round(GRID * BOLD * cell_room(rows) + 3, 1)
 
 
 def block_size(value):
@@ -141,7 +143,7 @@ def block_size(value):
     rows = grid(value)
     if rows is not None:
         return rows.shape[1] * cell_width(rows) + 10, rows.shape[0] * ROW
-    return max(13 * BOLD * len(line) for line in summary(value)) + 10, 2 * ROW + HEAT_HEIGHT + 4
+    return max(GRID * BOLD * len(line) for line in summary(value)) + 10, 2 * ROW + HEAT_HEIGHT + 4
 
 
 def summary(value):

@@ -440,9 +440,13 @@ def label(key, /, **slots):
 
 
 def fit(value, room):
-    """A number with as many digits, at most four, as `room` characters hold."""
+    """A number with as many digits, at most four, as `room` characters hold; one near 0 as 0.00."""
     texts = [display(value, digits) for digits in (4, 3, 2, 1)]
-    return next((text for text in texts if len(text) <= room), texts[-1])
+    found = next((text for text in texts if len(text) <= room), None)
+    if found is None and abs(value) < 1:
+        sign = "−" if value < 0 else ""
+        found = f"{sign}{abs(float(value)):.{room - 2 - len(sign)}f}"
+    return texts[-1] if found is None else found
 
 
 def trim(number):
