@@ -64,6 +64,10 @@ class Chain:
     line: list
     boxes: list
     y: float = 0.0
+    over: float = (
+        0.0  # from the line up to what stands over the boxes, and down to what stands under them
+    )
+    under: float = 0.0
     width: float = 0.0
     height: float = 0.0
 
@@ -212,14 +216,15 @@ def set_heights(trace, chain):
 
     above = [block for box in chain.boxes for block in box.above]
     below = [block for box in chain.boxes for block in box.below]
-    over = 30 + tallest("value")  # over the line: the values, and their names
-    under = 18 + max(tallest("grad"), REACH)
+    chain.over = 38 + tallest("value")  # the values and their names, and a word on the edge
+    chain.under = 26 + max(tallest("grad"), REACH)
     high = max((block.height for block in above), default=0)
-    chain.y = over + (high + 10 if above else 0)
+    chain.y = max(chain.over - 8, chain.over + high if above else 0)
     for block in above:
-        block.top = chain.y - over - 10 - block.height
+        block.top = chain.y - chain.over - block.height
     for block in below:
-        block.top = chain.y + under
-    chain.height = chain.y + under + max((block.height for block in below), default=0)
+        block.top = chain.y + chain.under
+    low = max((block.height for block in below), default=0)
+    chain.height = chain.y + (chain.under + low if below else chain.under - 8)
     ends = [block.middle + block.width / 2 for block in [*chain.line, *above, *below]]
     chain.width = max(ends)

@@ -321,6 +321,10 @@ WORDS = {
         "column.said": "What happens",
         "empty": "no numbers",
         "kept": "keeps {name}",
+        "pieces": "the sum of {count}",
+        "legend.value": "Above a line: the value",
+        "legend.gradient": "Below it: the gradient",
+        "legend.rule": "= gradient of the result × local derivative, summed over the edges",
         "constant": "a constant {shape}",
         "shaped": "a gradient of shape {shape}",
         "of.shape": ", of shape {shape}",
@@ -370,10 +374,13 @@ WORDS = {
         "quiz.title": "Question",
         "quiz.right": "Right.",
         "quiz.wrong": "Not right.",
+        "quiz.was": "The right answer:",
         "quiz.bet": "Your bet is placed. Look first; then press “{button}”.",
+        "bets.sum": "{yes}, of {all}",
+        "bets.yours": "your bet: {bet}",
+        "bets.score": "{right} of your {all} bets are right. A frame marks the others.",
         "explorer.title": "{y} over {x}",
-        "explorer.curve": "Curve",
-        "explorer.at": "{y} at {x} = {value}",
+        "explorer.at": "{x} = {value}",
         "explorer.table": "All points as a table",
         "explorer.more": "The live figure holds {count} recorded runs to choose from.",
         "explorer.range": "{x} from {first} to {last}:",
@@ -381,7 +388,9 @@ WORDS = {
         "explorer.told": "{name}: {first} at {x} = {left}, {last} at {x} = {right}; smallest, {least}, at {x} = {there}.",
         "explorer.kinks": "Points with the mark “{kink}”: {count}.",
         "explorer.empty": "{name}: no point can be drawn.",
-        "explorer.left": "{name}: not in the picture are {count} of {all} points ({values}).",
+        "explorer.left": "Not in the picture: {count} of {all} points of {name} ({values}).",
+        "scene.table": "All {count} pictures in words",
+        "scene.said": "What is seen",
         "replay.title": "A training run",
         "replay.walk": "Step through the training run",
         "replay.count": "frame {now} of {last}",
@@ -498,6 +507,13 @@ def summed(terms):
         texts += ["…", display(terms[-1])]
     parts = [part for text in texts for part in (("", " + "), ("gradient", text))]
     return bracketed(parts[1:])
+
+
+def pieces(terms, total):
+    """The gradients that came back to a value used more than once, and their sum: "6 + 5 = 11"."""
+    if np.ndim(total):
+        return label("pieces", count=len(terms))
+    return "".join(text for _, text in summed(terms)) + f" = {display(total)}"
 
 
 def fill(template, slots):
