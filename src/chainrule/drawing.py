@@ -612,7 +612,7 @@ def chain_labels(trace, chain, state):
     for i, variable in enumerate(trace.variables):
         place = along.get(i) or beside[i]
         valued, gradient = i in state.valued, state.gradients.get(i, variable.grad)
-        height = row.size_of(variable.value, place.room)[1]
+        height = row.size_of(variable.value, place.cell)[1]
         if i in along:
             top, under = chain.y - 8 - height, chain.y + 10
         else:
@@ -646,13 +646,13 @@ def chain_block(kind, value, place, top, known):
     """As `block`, in the closer grid of a network."""
     if np.ndim(value) == 0:
         return number(kind, value, place.middle, top + 13, "middle", known)
-    rows = row.rows_of(value) if place.room else None
-    width, height = row.size_of(value, place.room)
+    rows = row.rows_of(value) if place.cell else None
+    width, height = row.size_of(value, place.cell)
     left, right, box = place.middle - width / 2, place.middle + width / 2, ""
     if rows is None:
         body = summarised(value, place.middle, top)
     else:
-        step, room = row.cell_of(place.room), place.room
+        step, room = place.cell, place.room
         box = f' data-room="{room}" data-columns="{rows.shape[1]}"'
         box += f' data-box="{n(left + 3)} {n(top)} {step}"'
         body = bracket(left, top, height, 4) + bracket(right, top, height, -4)
@@ -761,4 +761,7 @@ def figure_json(trace, open_inputs, as_recorded, cell):
     level = level_of(trace, trace if as_recorded else trace.nodes)
     extra = {"level": level, "open": list(open_inputs)} | ({"cell": cell} if cell else {})
     extra = json.dumps(extra, ensure_ascii=False)
-    return f'{{"trace":{trace.to_json()},{extra[1:]}'.replace("<", "\\u003c")
+    text = f'{{"trace":{trace.to_json()},{extra[1:]}'
+    return text.replace("<", "\\u003c").replace(
+        ">", "\\u003e"
+    )  # no markup, and no end of a comment

@@ -320,6 +320,7 @@ WORDS = {
         "column.variable": "Variable",
         "column.said": "What happens",
         "empty": "no numbers",
+        "still": "The picture after its last step. Run the cell to step through it.",
         "kept": "keeps {name}",
         "pieces": "the sum of {count}",
         "legend.value": "Above a line: the value",
