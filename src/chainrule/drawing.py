@@ -11,7 +11,10 @@ from html import escape
 
 import numpy as np
 
+from chainrule import chain as row
+from chainrule.chain import is_chain, lay_out_chain
 from chainrule.layout import (
+    GRID,
     HEAT_HEIGHT,
     KEPT_DROP,
     NUMBER_ROOM,
@@ -50,8 +53,12 @@ def draw(trace, step=None, title="Computational graph", style=False, legend=Fals
     """
     if step is not None:
         trace.check_step(step)
+    if " loss" in trace.code and is_chain(trace):
+        return draw_chain(trace, lay_out_chain(trace), step, title, style, legend or style)
     columns, places, lanes = lay_out(trace)
     width = columns[-1].end + 2 * MARGIN
+    if width > row.WIDEST and any(map(has_grid, trace.variables)) and is_chain(trace):
+        return draw_chain(trace, lay_out_chain(trace), step, title, style, legend or style)
     height = max(p.y + p.below for p in [*places, *lanes.values()]) + 2 * MARGIN
     legend = legend or style
     height += LEGEND_HEIGHT * legend
@@ -68,11 +75,21 @@ def draw(trace, step=None, title="Computational graph", style=False, legend=Fals
             legend_text(height - 2 * MARGIN) if legend else "",
         ]
     )
+    least = 1 if any(map(has_grid, trace.variables)) else 0.75  # digits of 12 pixels
+    return svg(trace, body, width, height, MARGIN, title, style, 15, least)
+
+
+def has_grid(variable):
+    return np.ndim(variable.value) > 0 and grid(variable.value) is not None
+
+
+def svg(trace, body, width, height, margin, title, style, size, least):
+    """least   how far the picture may shrink before it scrolls"""
     return (
         f'<svg class="chainrule-picture" xmlns="http://www.w3.org/2000/svg" role="img" '
-        f'viewBox="{-MARGIN} {-MARGIN} {n(width)} {n(height)}" width="{n(width)}" '
-        f'height="{n(height)}" style="min-width:{n(0.75 * width)}px;--width:{n(width)}" '
-        f'font-family="system-ui, sans-serif" font-size="15" text-anchor="middle">'
+        f'viewBox="{-margin} {-margin} {n(width)} {n(height)}" width="{n(width)}" '
+        f'height="{n(height)}" style="min-width:{n(least * width)}px;--width:{n(width)}" '
+        f'font-family="system-ui, sans-serif" font-size="{size}" text-anchor="middle">'
         f"<title>{escape(title)}</title><desc>{escape(describe(trace))}</desc>"
         f"{'<style>' + STYLE + '</style>' if style else ''}{body}</svg>"
     )
@@ -436,7 +453,7 @@ def block(kind, value, middle, top, known):
         )
     return (
         f'<g class="{kind}{"" if known else " hidden"}" data-exact="{escape(exact(value))}"{box}'
-        f'{coloured(kind)} font-size="13" text-anchor="end">{body}</g>'
+        f'{coloured(kind)} font-size="{GRID}" text-anchor="end">{body}</g>'
     )
 
 
@@ -484,6 +501,172 @@ def heat(value):
         share = (mean - low) / (high - low) if high > low and np.isfinite(mean) else mean > high
         paths[int(min(share * HEAT_LEVELS, HEAT_LEVELS - 1))] += f"M{c} {r}h1v1h-1z"
     return rows, columns, paths
+
+
+# ---------------------------------------------------------------- a network: its layers along a line
+
+EDGE = 3  # room around the picture of a network
+
+
+def draw_chain(trace, chain, step, title, style, legend):
+    state = state_after(trace, len(trace) if step is None else step)
+    body = "".join(
+        [
+            group("edges", VALUE, chain_edges(trace, chain, state, back=False)),
+            group("backs", GRADIENT, chain_edges(trace, chain, state, back=True)),
+            group("nodes", "currentColor", chain_boxes(trace, chain, state, step)),
+            f'<g class="variables" fill="{VALUE}" font-weight="600">',
+            chain_labels(trace, chain, state),
+            "</g>",
+            legend_text(chain.height + LEGEND_HEIGHT - EDGE) if legend else "",
+        ]
+    )
+    width, height = chain.width + 2 * EDGE, chain.height + 2 * EDGE + LEGEND_HEIGHT * legend
+    return svg(trace, body, width, height, EDGE, title, style, 13, 1)
+
+
+def chain_edges(trace, chain, state, back):
+    """Along the line, and from each parameter down or up to its layer; the way back a little beside."""
+    drawn, drop = [], 6 if back else 0
+    hidden = {i for i, v in enumerate(trace.variables) if back and has_no_gradient(v)}
+    known = state.gradients if back else state.valued
+
+    def wire(i, path):
+        if i not in hidden:
+            drawn.append(mark("wire", f"{i}", i in known, path))
+
+    def edge(i, j, port, path, word):
+        """word   where the local derivative is written: x, y, and how it is anchored there"""
+        if i not in hidden:
+            done = j in (state.returned if back else state.valued)
+            path = path if back else f'{path}" data-word="{word}'
+            drawn.append(mark("edge", f"{j}.{port}", done, path))
+
+    starts = [0.0, *(box.x + box.reach for box in chain.boxes)]
+    for start, block, box in zip(starts, chain.line, [*chain.boxes, None], strict=True):
+        end = block.middle + block.width / 2
+        pen = Pen(end, chain.y + drop)
+        pen.across(start + back)
+        if back:
+            pen.head(-1)
+        wire(block.variable, pen.path)
+        if box is not None:
+            pen = Pen(end, chain.y + drop)
+            pen.across(box.x - box.reach - 1)
+            if not back:
+                pen.head(1)
+            word = f"{n(box.x - 6)} {n(chain.y + chain.under - 4)} end"
+            port = row.port_of_line(trace, box.variable)
+            edge(block.variable, box.variable, port, pen.path, word)
+    for box in chain.boxes:
+        ports = {i: k for k, i in enumerate(trace.variables[box.variable].inputs)}
+        for way, beside in ((1, box.above), (-1, box.below)):
+            blocks = [block for block in beside if not block.kept]
+            for k, block in enumerate(blocks):
+                start = block.top + block.height if way == 1 else block.top
+                turn, stop = start + 4 * way, chain.y - (row.REACH + 1) * way
+                across = box.x + (k - (len(blocks) - 1) / 2) * 14
+                x, there, half = block.middle + drop, across + drop, (turn + stop) / 2
+                wire(block.variable, f"M{n(x)} {n(start)}V{n(turn)}" + (up(way) if back else ""))
+                bend = f"C{spaced(*map(round, (x, half, there, half, there, stop)))}"
+                path = f"M{n(x)} {n(turn)}" + (f"V{n(stop)}" if round(x) == round(there) else bend)
+                height = chain.y - chain.over + 12 if way == 1 else chain.y + chain.under - 4
+                word = f"{n(across + 12)} {n(height)} start"
+                path += "" if back else down(way)
+                edge(block.variable, box.variable, ports[block.variable], path, word)
+    return "".join(drawn)
+
+
+def down(way):
+    """An arrowhead at the end of a path that goes down (1) or up (-1)."""
+    return f"m{spaced(-3.5, -6 * way)}l{spaced(3.5, 6 * way, 3.5, -6 * way)}"
+
+
+def up(way):
+    return down(-way)
+
+
+def chain_boxes(trace, chain, state, step):
+    drawn = []
+    for box in chain.boxes:
+        classes = "node" + ("" if box.variable in state.valued else " later")
+        classes += " now" if step and box.variable == state.active else ""
+        first = 0.35 - 0.55 * (len(box.lines) - 1)
+        words = "".join(
+            f'<tspan x="0" dy="{first if k == 0 else 1.1:.2f}em">{escape(line)}</tspan>'
+            for k, line in enumerate(box.lines)
+        )
+        drawn.append(
+            f'<g class="{classes}" data-node="{box.variable}" transform="translate({n(box.x)} {n(chain.y)})">'
+            f'<rect x="{n(-box.reach)}" y="{-row.REACH}" width="{n(2 * box.reach)}" '
+            f'height="{2 * row.REACH}" rx="10"/>'
+            f'<text font-size="12" fill="currentColor" stroke="none">{words}</text></g>'
+        )
+    return "".join(drawn)
+
+
+def chain_labels(trace, chain, state):
+    along = {block.variable: block for block in chain.line}
+    beside = {b.variable: b for box in chain.boxes for b in box.above + box.below if not b.kept}
+    kept = {b.variable: b for box in chain.boxes for b in box.below if b.kept}
+    drawn = []
+    for i, variable in enumerate(trace.variables):
+        place = along.get(i) or beside[i]
+        valued, gradient = i in state.valued, state.gradients.get(i, variable.grad)
+        height = row.size_of(variable.value, place.cell)[1]
+        if i in along:
+            top, under = chain.y - 8 - height, chain.y + 10
+        else:
+            top, under = place.top + 16, place.top + 18 + height
+        texts = []
+        if not variable.constant:
+            texts.append(name_text(variable.name, place.middle, top - 4, "middle", 12))
+        else:
+            gradient = None
+        texts.append(chain_block("value", variable.value, place, top, valued))
+        if gradient is not None:
+            texts.append(chain_block("gradient", gradient, place, under, i in state.gradients))
+        if i in kept:
+            name, value = variable.kept
+            words = (
+                f'<text class="name kept-name{"" if valued else " hidden"}" x="{n(kept[i].middle)}"'
+            )
+            texts.append(
+                f'{words} y="{n(kept[i].top + 12)}" font-size="12" {PLAIN}>'
+                f"{escape(label('kept', name=name))}</text>"
+            )
+            texts.append(chain_block("kept", value, kept[i], kept[i].top + 16, valued))
+        drawn.append(
+            f'<g class="variable" data-variable="{escape(variable.name)}" data-index="{i}">'
+            f"{''.join(texts)}</g>"
+        )
+    return "".join(drawn)
+
+
+def chain_block(kind, value, place, top, known):
+    """As `block`, in the closer grid of a network."""
+    if np.ndim(value) == 0:
+        return number(kind, value, place.middle, top + 13, "middle", known)
+    rows = row.rows_of(value) if place.cell else None
+    width, height = row.size_of(value, place.cell)
+    left, right, box = place.middle - width / 2, place.middle + width / 2, ""
+    if rows is None:
+        body = summarised(value, place.middle, top)
+    else:
+        step, room = place.cell, place.room
+        box = f' data-room="{room}" data-columns="{rows.shape[1]}"'
+        box += f' data-box="{n(left + 3)} {n(top)} {step}"'
+        body = bracket(left, top, height, 4) + bracket(right, top, height, -4)
+        body += "".join(
+            f'<text data-cell="{r},{c}" x="{n(left + 2 + (c + 1) * step)}" '
+            f'y="{n(top + ROW * r + 13)}">{escape(fit(entry, room))}</text>'
+            for r, entries in enumerate(rows)
+            for c, entry in enumerate(entries)
+        )
+    return (
+        f'<g class="{kind}{"" if known else " hidden"}" data-exact="{escape(exact(value))}"{box}'
+        f'{coloured(kind)} font-size="{row.SIZE}" text-anchor="end">{body}</g>'
+    )
 
 
 def exact(value):
@@ -551,13 +734,18 @@ def figure_html(
     )
     return (
         f'<figure class="chainrule-stepper" data-step="{step}" data-steps="{len(shown)}" '
-        f'data-phase="{phase}" aria-label="{escape(title)}">'
+        f'data-phase="{phase}" data-level="{level_of(trace, shown)}" aria-label="{escape(title)}">'
         f'<div class="chainrule-scroll">{draw(shown, title=title)}</div>'
         f'<p class="chainrule-sentence" role="status">{sentence_html(shown, step)}</p>'
         f"{legend_html()}{table_html(shown)}{under}{spare}"
         f'<script type="application/json" class="chainrule-trace">'
         f"{figure_json(trace, open_inputs, shown is trace, cell)}</script></figure>"
     )
+
+
+def level_of(trace, shown):
+    """What a step is: "layers" or "nodes". A network that cannot be written out in nodes has its layers alone."""
+    return "layers" if shown is trace and " loss" in trace.code else "nodes"
 
 
 def legend_html():
@@ -571,7 +759,10 @@ def legend_html():
 
 def figure_json(trace, open_inputs, as_recorded, cell):
     """What the script needs: the trace, the level shown, and the inputs that may be changed."""
-    level = "layers" if as_recorded and trace.nodes is not None else "nodes"
+    level = level_of(trace, trace if as_recorded else trace.nodes)
     extra = {"level": level, "open": list(open_inputs)} | ({"cell": cell} if cell else {})
     extra = json.dumps(extra, ensure_ascii=False)
-    return f'{{"trace":{trace.to_json()},{extra[1:]}'.replace("<", "\\u003c")
+    text = f'{{"trace":{trace.to_json()},{extra[1:]}'
+    return text.replace("<", "\\u003c").replace(
+        ">", "\\u003e"
+    )  # no markup, and no end of a comment

@@ -16,8 +16,9 @@ RADIUS = 19  # of a node
 GAP = 42  # between columns, where edges bend; at most twice as much
 FORK_GAP = 66  # behind a fork, where the pieces that come back stand on the edges
 ROW = 17  # the height of a line of numbers
+GRID = 12  # the size of a number in a grid
 CELL_ROOM = (
-    5  # characters that a cell of a grid holds at least, and a number on a wire: NUMBER_ROOM
+    4  # characters that a cell of a grid holds at least, and a number on a wire: NUMBER_ROOM
 )
 NUMBER_ROOM = 7
 BOLD = 0.66  # the width of a bold digit, in em, in the widest of the usual fonts
@@ -129,12 +130,13 @@ def grid(value):
 
 
 def cell_room(rows):
-    """How many characters each number of a grid may have: enough for these, and for most others."""
-    return max(CELL_ROOM, *(len(display(v, 3)) for v in rows.flat))
+    """How many characters each number of a grid may have: enough for three digits of these, if five can hold them."""
+    texts = (fit(v, 5) if len(display(v, 3)) > 5 else display(v, 3) for v in rows.flat)
+    return max(CELL_ROOM, *map(len, texts))
 
 
 def cell_width(rows):
-    return round(13 * BOLD * cell_room(rows) + 7, 1)
+    return round(GRID * BOLD * cell_room(rows) + 3, 1)
 
 
 def block_size(value):
@@ -144,14 +146,14 @@ def block_size(value):
     rows = grid(value)
     if rows is not None:
         return rows.shape[1] * cell_width(rows) + 10, rows.shape[0] * ROW
-    return max(13 * BOLD * len(line) for line in summary(value)) + 10, 2 * ROW + HEAT_HEIGHT + 4
+    return max(GRID * BOLD * len(line) for line in summary(value)) + 10, 2 * ROW + HEAT_HEIGHT + 4
 
 
 def summary(value):
     """What is said of a large array: its shape, and its smallest and largest number."""
     if np.size(value) == 0:
         return display(value), label("empty")
-    return display(value), f"{display(np.min(value), 3)} … {display(np.max(value), 3)}"
+    return display(value), f"{display(np.min(value), 2)} … {display(np.max(value), 2)}"
 
 
 def connect(i, places, target, lanes, columns):

@@ -9,10 +9,11 @@ from urllib.parse import quote
 import numpy as np
 import traitlets
 
-from chainrule.drawing import draw, figure_html
+from chainrule.drawing import draw, figure_html, level_of
 from chainrule.graph import Variable, topological_order
 from chainrule.guards.numbers import as_value
 from chainrule.layout import LARGEST_GRID
+from chainrule.narration import label
 from chainrule.trace import Trace, encode, expand_network, trace_graph, trace_network
 from chainrule.widgets.figure import Figure
 
@@ -64,7 +65,7 @@ class Stepper(Figure):
             raise ValueError(f"Stepper: level is one of {', '.join(LEVELS)}, got {level!r}")
         if fixed and level == "nodes":
             raise ValueError(f'Stepper: this network has no level "nodes": {self.trace.why}')
-        self.level = level if self.trace.nodes is not None else "nodes"
+        self.level = level if self.trace.nodes is not None else level_of(self.trace, self.trace)
         self.title = (
             f"Computational graph of {self.shown.variables[-1].name}"
             if title is None
@@ -97,13 +98,13 @@ class Stepper(Figure):
         )
 
     def still(self):
-        """The picture as an image. A notebook that is not trusted yet is shown without SVG and without
-        attributes such as `hidden`, so there the image appears; everywhere else it stays hidden."""
-        picture = re.sub(' data-exact="[^"]*"', "", draw(self.shown, title=self.title))
+        """The whole run as one image, in colours of its own: right in a host of any theme, trusted or not."""
+        picture = re.sub(' data-exact="[^"]*"', "", draw(self.shown, title=self.title, legend=True))
+        picture = picture.replace('style="', 'style="background:#fff;', 1)
         source = quote(picture, safe=" '()/:;,=-.")
         return (
-            f'<img class="chainrule-still" hidden alt="{escape(self.title)}" '
-            f'src="data:image/svg+xml,{source}">'
+            f'<img class="chainrule-still" alt="{escape(self.title)}" src="data:image/svg+xml,{source}">'
+            f"<p>{escape(label('still'))}</p>"
         )
 
     def as_text(self):
@@ -115,7 +116,7 @@ class Stepper(Figure):
 
     @traitlets.validate("level")
     def check_level(self, proposal):
-        allowed = LEVELS if self.trace.nodes is not None else ("nodes",)
+        allowed = LEVELS if self.trace.nodes is not None else (level_of(self.trace, self.trace),)
         if proposal["value"] not in allowed:
             raise traitlets.TraitError(
                 f"level is one of {', '.join(allowed)}, got {proposal['value']!r}"

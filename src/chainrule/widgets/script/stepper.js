@@ -2,11 +2,12 @@
 
 import { changes } from "./changes.js";
 import { codePane } from "./code.js";
+import { edges, follow } from "./edges.js";
 import { guessing } from "./guessing.js";
 import { nudging } from "./nudge.js";
 import { decode, exact } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
-import { button, calm, element, label, plain, player, vector, write } from "./parts.js";
+import { button, element, label, plain, player, vector, write } from "./parts.js";
 import { Picture } from "./picture.js";
 import { hinted, reading, telling } from "./reading.js";
 import { compute, places, readLayers, Run } from "./run.js";
@@ -23,6 +24,7 @@ export function mountStepper(figure, host) {
   const rule = element("p", { class: "chainrule-rule rule" });
   const told = element("p", { class: "chainrule-reading", "aria-live": "polite" });
   const code = codePane();
+  const more = edges(scroll);
   const note = element("p", { class: "chainrule-note" });
   const tools = element("div", { class: "chainrule-tools" });
   let level = data.level;
@@ -67,7 +69,7 @@ export function mountStepper(figure, host) {
     },
   });
   const whatIf = makeChanges();
-  if (model.runs.layers) tools.append(levels());
+  if (data.trace.nodes) tools.append(levels());
   tools.append(asks.toggle, nudge.toggle);
 
   scroll.after(tools);
@@ -95,6 +97,8 @@ export function mountStepper(figure, host) {
     if (model.arrays) picture.svg.setAttribute("role", "group"); // or nobody could reach the grids within
     rows = [...figure.querySelectorAll(".chainrule-table tbody tr")];
     figure.dataset.steps = run.last;
+    figure.dataset.level = level;
+    more.look();
     const before = figure.querySelector(".chainrule-controls");
     walk = player({ last: run.last, turn: run.turn, name: label("walk"), show, count, allow: (to) => asks.allow(to, walk.now(), run) });
     if (before) before.replaceWith(walk.element);
@@ -176,7 +180,7 @@ export function mountStepper(figure, host) {
     rule.textContent = run.rule(now);
     code.show(run, now);
     read(pointed ? [pointed] : usual(now));
-    if (now > 0) follow(scroll, picture.node(run.trace.steps[now - 1].variable));
+    follow(scroll, now > 0 ? picture.node(run.trace.steps[now - 1].variable) : null);
   }
 
   /** While the figure asks, the table says no more than the picture. */
@@ -329,6 +333,7 @@ export function mountStepper(figure, host) {
       walk.pause();
       nudge.stop();
       picture.arrive();
+      more.destroy();
       cancelAnimationFrame(pending);
       figure.removeEventListener("keydown", onKey);
       paper.removeEventListener("change", onPaper);
@@ -356,7 +361,8 @@ const ROW = 17; // the height of a row of a grid, as in chainrule/layout.py
 function makeModel(data) {
   const { trace } = data;
   const base = new Run(trace.nodes ?? trace);
-  const runs = trace.nodes ? { layers: new Run(trace), nodes: base } : { nodes: base };
+  const layers = trace.nodes && new Run(trace);
+  const runs = layers ? { layers, nodes: base } : { [data.level]: base };
   const reads = trace.reads;
 
   const model = { changed: false };
@@ -364,17 +370,17 @@ function makeModel(data) {
   function install(numbers) {
     model.changed = true;
     base.set(numbers);
-    if (runs.layers) runs.layers.set(readLayers(runs.layers, reads, base));
+    if (layers) layers.set(readLayers(layers, reads, base));
   }
 
   /** Where an open input is: its index in the base, and how many classes where it is a label. */
   function place(name) {
-    const [[index, way]] = runs.layers ? reads[runs.layers.names.get(name)] : [[base.names.get(name), "same"]];
+    const [[index, way]] = layers ? reads[layers.names.get(name)] : [[base.names.get(name), "same"]];
     const value = base.values[index];
     return { index, classes: way === "class" ? value.shape[value.shape.length - 1] : undefined };
   }
 
-  const top = runs.layers ?? base;
+  const top = layers ?? base;
   const known = (name) => top.values[top.names.get(name)];
 
   function oneHot(classes, value) {
@@ -386,7 +392,7 @@ function makeModel(data) {
   return Object.assign(model, {
     base,
     runs,
-    at: runs.layers && places(runs.layers, reads, base),
+    at: layers && places(layers, reads, base),
     arrays: base.values.some((value) => typeof value !== "number"),
     input: (name) => ({ name, classes: place(name).classes, get: () => known(name) }),
 
@@ -417,13 +423,4 @@ function makeModel(data) {
 function inWindow(element) {
   const { top, bottom } = element.getBoundingClientRect();
   return bottom > 0 && top < innerHeight;
-}
-
-/** Keep the node that runs in view where the picture is wider than the page. */
-function follow(scroll, node) {
-  if (!node || scroll.scrollWidth <= scroll.clientWidth) return;
-  const box = node.getBoundingClientRect();
-  const frame = scroll.getBoundingClientRect();
-  const left = scroll.scrollLeft + box.left + box.width / 2 - frame.left - frame.width / 2;
-  scroll.scrollTo({ left, behavior: calm() ? "auto" : "smooth" });
 }
