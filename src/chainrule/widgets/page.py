@@ -78,13 +78,16 @@ def module(kinds=None):
     """The one ES module that figures run on, as text. It exports `default` for anywidget,
     `hydrate` for pages, and its pure functions for tests.
 
-    kinds   the figures that it is for, such as ("stepper", "quiz"), and "layers" if a stepper has a step
-            a layer; None for all
+    kinds   the figures that it is for, such as ("stepper", "quiz"), and "layers" if there are layers
+            or matrix products in them; None for all
     """
     wanted = names_for(kinds)
     scripts = "".join(joinable(read("script", f"{name}.js"), wanted) for name in wanted)
+    layers = kinds is None or "layers" in kinds
     labels = {key: text for key, text in WORDS["labels"].items() if is_said(key, scripts)}
-    told = {k: v for k, v in WORDS.items() if kinds is None or "layers" in kinds or k not in LAYERS}
+    if not layers:  # slips are mistakes in a layer
+        labels = {key: text for key, text in labels.items() if not key.startswith("slip.")}
+    told = {key: words for key, words in WORDS.items() if layers or key not in LAYERS}
     tables = {"WORDS": {**told, "labels": labels}, "GUESSES": GUESSES}
     words = "".join(
         f"export const {name} = {json.dumps(table, ensure_ascii=False, separators=(',', ':'))};\n"
@@ -119,8 +122,9 @@ def names_for(kinds):
 
 
 def is_said(key, scripts):
-    """Whether the scripts say this label: those with a dot are named there, whole or by their first word."""
-    return "." not in key or f'"{key}"' in scripts or f"`{key.partition('.')[0]}.${{" in scripts
+    """Whether the scripts say this label: they name it, or, of one with a dot, its first word."""
+    first, dot, _ = key.partition(".")
+    return f'"{key}"' in scripts or (f"`{first}.${{" in scripts if dot else f"{key}:" in scripts)
 
 
 @cache

@@ -69,7 +69,7 @@ def shorter(source):
             new = f"{text}:{new}"
         if what != "key":
             tokens[k] = ("name", new)
-    return "".join(close_up(tokens))
+    return re.sub(r"(?<![\w$])\(([A-Za-z]+)\)=>", r"\1=>", "".join(close_up(tokens)))
 
 
 def close_up(tokens):

@@ -15,7 +15,7 @@ from chainrule.widgets import page, policy
 
 FIGURE = re.compile(rf'class="chainrule-({"|".join(page.KINDS)})\b')
 SCRIPT, STYLE = "chainrule.js", "chainrule.css"  # behind the kinds of figures that a page has
-LAYER = re.compile(rf'"op":"({"|".join(page.LAYERS)})"')
+LAYER = re.compile(rf'"op":"({"|".join(page.LAYERS)}|MatMul)"')
 
 LOADED = re.compile(r"_static/([\w-]+)\.chainrule\.js")
 
