@@ -149,6 +149,27 @@ def joinable(source, wanted):
     return MOUNT.sub(lambda line: line[0] if line[1] in wanted else "", joined)
 
 
+def output(still, markup):
+    """The HTML of a notebook's output: what is shown there, and the figure itself in a comment, for the built page.
+
+    A host that does not trust a notebook takes the tags out of it and leaves their text. So nothing is
+    there but the still picture; a comment shows nowhere.
+    """
+    if not still:
+        return markup
+    if "-->" in markup or "--!>" in markup:
+        raise ValueError("the markup of a figure may not end a comment")
+    return f"{still}<!--chainrule {markup}-->"
+
+
+PACKED = re.compile(r'<img class="chainrule-still".*?<!--chainrule (.*?)-->', re.DOTALL)
+
+
+def unpacked(html):
+    """The same HTML with every figure where its still picture was."""
+    return PACKED.sub(lambda found: found[1], html)
+
+
 @cache
 def loader(kinds=None):
     """The classic script that makes the figures of a page live."""
