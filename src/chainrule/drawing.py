@@ -40,7 +40,7 @@ svg{{--value:{VALUE};--gradient:{GRADIENT};--ink:#1c1e21;--quiet:#8a939e;color:v
 @media (prefers-color-scheme: dark){{svg{{--value:#6cb6ff;--gradient:#ff9a57;--ink:#e6e6e6}}}}
 .edges{{stroke:var(--value)}} .backs{{stroke:var(--gradient)}}
 .value{{fill:var(--value)}} .gradient{{fill:var(--gradient)}}
-.hidden{{visibility:hidden}} .later{{opacity:.35}} .now :is(circle,rect){{stroke-width:3}}
+.hidden{{visibility:hidden}} .pieces .gradient:not(.hidden){{visibility:visible}} .later{{opacity:.35}} .now :is(circle,rect){{stroke-width:3}}
 """
 
 
@@ -343,15 +343,16 @@ def fork_text(trace, i, gradient, middle, top, step):
     """What came back to a variable that is used more than once: the pieces, and their sum."""
     got = [share for _, share, _ in trace.got(i, step)]
     said = pieces(got, gradient) if len(got) > 1 else ""
+    hidden = "" if said else " hidden"
     if np.ndim(gradient):
         under = top + block_size(gradient)[1] + 13
         return block("gradient", gradient, middle, top, bool(got)) + (
-            f'<text class="pieces" x="{n(middle)}" y="{n(under)}" font-size="12" fill="{GRADIENT}">'
+            f'<text class="pieces{hidden}" x="{n(middle)}" y="{n(under)}" font-size="12" fill="{GRADIENT}">'
             f"{escape(said)}</text>"
         )
     terms = said[: said.rfind(" = ") + 3] if said else ""
     return (
-        f'<text class="pieces" x="{n(middle)}" y="{n(top + 13)}" fill="{GRADIENT}"><tspan class="terms">'
+        f'<text class="pieces{hidden}" x="{n(middle)}" y="{n(top + 13)}" fill="{GRADIENT}"><tspan class="terms">'
         f'{escape(terms)}</tspan><tspan class="gradient{"" if got else " hidden"}" '
         f'data-exact="{escape(exact(gradient))}">{escape(fit(gradient, NUMBER_ROOM))}</tspan></text>'
     )

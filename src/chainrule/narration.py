@@ -368,6 +368,14 @@ WORDS = {
         "slip.order": "The sign is turned: it is output minus target.",
         "slip.target": "The target is not subtracted.",
         "slip.rows": "That softmax runs over the batch. Each row has its own.",
+        "nudge": "Nudge",
+        "nudge.which": "Change a little:",
+        "nudge.back": "Backward",
+        "nudge.start": "Press an input, here or in the picture. A small change Δ runs from it to the output.",
+        "nudge.go": "{name} changes by Δ. Each edge multiplies the change by its local derivative.",
+        "nudge.end": "{name} changes by Δ: the output changes Δ × {factor}. Press Backward to meet the product from the other side.",
+        "nudge.from": "Now from {out} back to {name}, by the same edges.",
+        "nudge.met": "The same product, met from the output: {factor}.",
         "read.matrix": "{name}, {kind}, {rows} by {columns}. Arrow keys read its entries.",
         "read.none": "Point at a number of an array, or tap it, to see what made it.",
         "value": "value",
@@ -450,8 +458,8 @@ def label(key, /, **slots):
 
 
 def fit(value, room):
-    """A number with as many digits, at most four, as `room` characters hold; one near 0 as 0.00."""
-    texts = [display(value, digits) for digits in (4, 3, 2, 1)]
+    """A number with as many digits, from four to two, as `room` characters hold; one near 0 as 0.00."""
+    texts = [display(value, digits) for digits in (4, 3, 2)]
     found = next((text for text in texts if len(text) <= room), None)
     if found is None and abs(value) < 1:
         sign = "−" if value < 0 else ""

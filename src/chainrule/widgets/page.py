@@ -26,6 +26,7 @@ SCRIPTS = [
     "reading",
     "changes",
     "guessing",
+    "nudge",
     "code",
     "edges",
     "stepper",
@@ -116,7 +117,7 @@ def style(kinds=None):
     names = [n for n in STYLES if kinds is None or n not in KINDS or n in kinds]
     sheet = "".join(read("style", f"{name}.css") for name in names)
     sheet = re.sub(r"/\*.*?\*/", "", sheet, flags=re.DOTALL)
-    return "\n".join(line.strip() for line in sheet.splitlines() if line.strip()) + "\n"
+    return re.sub(r"(?<=[{};:,])\s+|\s+(?=[{}])", "", sheet).replace(";}", "}\n").strip() + "\n"
 
 
 def read(folder, name):

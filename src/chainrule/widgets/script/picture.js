@@ -48,7 +48,10 @@ export class Picture {
       }
       const got = run.gradient(i, now);
       if (gradient) fillIn(gradient, got, got !== undefined);
-      if (terms) terms.textContent = sumWords(run.received(i, now), got);
+      if (terms) {
+        setText(terms, sumWords(run.received(i, now), got));
+        terms.closest(".pieces").classList.toggle("hidden", !terms.textContent);
+      }
       later(this.wires[0].get(`${i}`), !valued);
       later(this.wires[1].get(`${i}`), got === undefined);
     }
@@ -63,7 +66,7 @@ export class Picture {
         backEdge?.classList.toggle("now", runs && back);
         const piece = this.pieces.get(`${j}.${port}`);
         piece?.classList.toggle("hidden", run.returnedAt[j] > now);
-        if (piece && run.returnedAt[j] <= now) piece.textContent = fit(run.contributions[run.returnedAt[j] - 1][port], NUMBER_ROOM);
+        if (piece && run.returnedAt[j] <= now) setText(piece, fit(run.contributions[run.returnedAt[j] - 1][port], NUMBER_ROOM));
       });
       const node = this.node(j);
       later(node, run.valuedAt[j] > now);
@@ -112,6 +115,32 @@ export class Picture {
     const port = path.getPointAtLength(end).y - middle; // above the node's middle or below it: so far apart
     text.setAttribute("x", at.x);
     text.setAttribute("y", at.y + 7 + 6 * Math.sign(Math.round(port)));
+  }
+
+  /** What a nudge has done to a variable, in the place of its gradient. */
+  nudge(i, words, back) {
+    const { value, gradient } = this.variables.find((one) => one.i === i);
+    const { x, y, width } = (gradient ?? value).getBBox();
+    for (const old of this.svg.querySelectorAll(`.delta[data-of="${i}"]`)) old.remove();
+    const kind = back ? "gradient" : "value";
+    this.svg.append(vector("text", { class: `delta ${kind}`, "data-of": i, x: x + width / 2, y: y + (gradient ? 14 : 40), "font-weight": 600 }, words));
+  }
+
+  /** Light the edge on which a nudge travels, with what multiplies it there. */
+  lit(j, port, local, back) {
+    this.edges[Number(back)].get(`${j}.${port}`)?.classList.add("now");
+    this.node(j).classList.add("now");
+    if (back) this.node(j).classList.add("back");
+    this.label(`${j}.${port}`, local);
+  }
+
+  unlit() {
+    for (const part of this.svg.querySelectorAll(".now")) part.classList.remove("now", "back");
+  }
+
+  unnudge() {
+    this.unlit();
+    for (const old of this.svg.querySelectorAll(".delta, .local")) old.remove();
   }
 
   /** Put a question mark where a number is asked for; null takes it away. */
@@ -186,7 +215,7 @@ function fillIn(place, value, known) {
   const precise = exact(value);
   if (place.dataset.exact === precise) return;
   place.dataset.exact = precise;
-  if (typeof value === "number") place.textContent = fit(value, NUMBER_ROOM);
+  if (typeof value === "number") setText(place, fit(value, NUMBER_ROOM), NUMBER_ROOM);
   else if (place.dataset.box) fillGrid(place, value);
   else if (place.querySelector(".heat")) summarise(place, value);
   else place.textContent = display(value);
@@ -196,9 +225,17 @@ function fillGrid(place, value) {
   const columns = value.shape[value.shape.length - 1];
   for (const cell of place.querySelectorAll("[data-cell]")) {
     const [r, c] = cell.dataset.cell.split(",").map(Number);
-    const text = fit(value.data[r * columns + c], Number(place.dataset.room));
-    if (cell.textContent !== text) cell.textContent = text;
+    const room = Number(place.dataset.room);
+    setText(cell, fit(value.data[r * columns + c], room), room);
   }
+}
+
+/** Write a number; one that is longer than its room gets smaller letters. */
+function setText(place, text, room = Infinity) {
+  if (place.textContent === text) return;
+  place.textContent = text;
+  if (text.length > room) place.style.fontSize = `${Math.round((100 * room) / text.length)}%`;
+  else if (place.style.length) place.style.fontSize = "";
 }
 
 function summarise(place, value) {
