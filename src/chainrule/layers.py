@@ -34,6 +34,8 @@ class ReLU(Layer):
 class Sigmoid(Layer):
     """1 / (1 + exp(-x)), entry by entry, without overflow for any x."""
 
+    keeps_output = True
+
     def forward(self, x):
         """x of any shape -> the same shape, each entry between 0 and 1."""
         small = np.exp(-np.abs(x))  # at most 1, so it cannot overflow
@@ -51,6 +53,8 @@ class Sigmoid(Layer):
 
 class Tanh(Layer):
     """The hyperbolic tangent, entry by entry."""
+
+    keeps_output = True
 
     def forward(self, x):
         """x of any shape -> the same shape, each entry between -1 and 1."""

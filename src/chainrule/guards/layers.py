@@ -7,7 +7,9 @@ kept it can see later whether the layer has run again since: a network does.
 from functools import wraps
 
 import numpy as np
+from numpy import ndarray
 
+from chainrule.guards import numbers
 from chainrule.guards.numbers import (
     as_array,
     check_counts,
@@ -21,7 +23,9 @@ class Layer:
     """What the package's layers share. A subclass writes `forward(x)` and `backward(dout) -> dx`."""
 
     seen = None  # after forward: the shape and type of the output
+    fitted = None, None  # the W and b that were last looked at
     rows = False  # whether the formula wants a matrix, a sample a row
+    keeps_output = False  # for backward: then the caller gets a copy, and may write into it
     want_dx = True  # False in a network's first layer, which has nobody to hand its dx to
 
     def __init__(self):
@@ -33,7 +37,7 @@ class Layer:
             cls.forward, cls.backward = forward_door(cls.forward), backward_door(cls.backward)
 
     def accept(self, x):
-        """What a layer checks besides: nothing, unless it has parameters."""
+        """What a layer of rows checks besides."""
 
     def __repr__(self):
         sizes = ", ".join(f"{key} {np.shape(array)}" for key, array in self.params.items())
@@ -41,30 +45,29 @@ class Layer:
 
 
 def forward_door(formula):
-    hushed = quiet(formula)
+    alone = quiet(formula)
 
     @wraps(formula)
     def forward(self, x):
         __tracebackhide__ = True
-        if type(x) is not np.ndarray or x.dtype.kind != "f":
+        if type(x) is not ndarray or x.dtype.kind != "f":
             x = as_array(x, type(self).__name__)
-        self.accept(x)
-        if self.rows and x.ndim != 2:  # one sample is a batch of one, and a batch of batches is one
-            out = hushed(self, x.reshape(-1, x.shape[-1]))
-            out = out.reshape(*x.shape[:-1], out.shape[-1])
-        else:
-            out = hushed(self, x)
+        if self.rows:
+            self.accept(x)
+            if x.ndim != 2:  # one sample is a batch of one, and a batch of batches is one batch
+                out = alone(self, x.reshape(-1, x.shape[-1]))
+                out = out.reshape(*x.shape[:-1], out.shape[-1])
+                self.seen = out.shape, out.dtype
+                return out
+        out = formula(self, x) if numbers.hushed else alone(self, x)
         self.seen = out.shape, out.dtype
-        for kept in self.__dict__.values():
-            if kept is out:  # backward needs it, and the caller may write into what it got
-                return out.copy()
-        return out
+        return out.copy() if self.keeps_output else out
 
     return forward
 
 
 def backward_door(formula):
-    hushed = quiet(formula)
+    alone = quiet(formula)
 
     @wraps(formula)
     def backward(self, dout):
@@ -72,14 +75,14 @@ def backward_door(formula):
         if self.seen is None:
             raise RuntimeError(f"{type(self).__name__}: backward was called before forward")
         shape, dtype = self.seen
-        if type(dout) is not np.ndarray or dout.shape != shape or dout.dtype is not dtype:
+        if type(dout) is not ndarray or dout.shape != shape or dout.dtype is not dtype:
             dout = upstream(self, dout)
-        if self.grads:
-            self.grads.update(dict.fromkeys(self.grads))  # the last one's memory is free again
+        for key in self.grads:
+            self.grads[key] = None  # the last one's memory is free again
         if self.rows and len(shape) != 2:
-            dx = hushed(self, dout.reshape(-1, shape[-1]))
+            dx = alone(self, dout.reshape(-1, shape[-1]))
             return None if dx is None else dx.reshape(*shape[:-1], dx.shape[-1])
-        return hushed(self, dout)
+        return formula(self, dout) if numbers.hushed else alone(self, dout)
 
     return backward
 
@@ -117,8 +120,16 @@ def check_parameters(params):
 
 
 def check_affine(layer, x):
-    """The parameters are looked at each time: an entry may be assigned anew at any time."""
-    W = check_parameters(layer.params)
+    """W and b are looked at whenever one of them was assigned anew."""
+    params, (W, b) = layer.params, layer.fitted
+    if (
+        type(params) is not dict
+        or params.get("W") is not W
+        or params.get("b") is not b
+        or W is None
+    ):
+        W = check_parameters(params)
+        layer.fitted = W, params.get("b")
     if x.ndim == 0 or x.shape[-1] != len(W):
         raise ValueError(f"Affine wants x (N, {len(W)}) to go with W {W.shape}, got x {x.shape}")
 

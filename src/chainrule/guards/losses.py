@@ -5,6 +5,7 @@ from functools import wraps
 
 import numpy as np
 
+from chainrule.guards import numbers
 from chainrule.guards.numbers import as_array, as_numbers, quiet
 
 
@@ -34,43 +35,41 @@ class Loss:
 
 
 def forward_door(formula):
-    hushed = quiet(formula)
+    alone = quiet(formula)
 
     @wraps(formula)
     def forward(self, a, t):
         __tracebackhide__ = True
-        (a, t), before = self.read(a, t), dict(self.__dict__)
+        a, t = self.read(a, t)
         single = a.ndim == 1
-        try:
-            loss = finite(hushed, self, *as_rows(a, t))
-        except ValueError:  # whoever is refused loses nothing
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
+        if single:  # one sample is a batch of one
+            a, t = a[np.newaxis], t[np.newaxis]
+        before = self.__dict__.copy()
+        loss = (formula if numbers.hushed else alone)(self, a, t)
+        if not math.isfinite(loss):
+            try:
+                loss = look_again(alone, self, a, t, loss)
+            except ValueError:  # whoever is refused loses nothing
+                self.__dict__.clear()
+                self.__dict__.update(before)
+                raise
         self.seen = [single]
         return loss
 
     return forward
 
 
-def as_rows(a, t):
-    """One sample is a batch of one."""
-    return (a[np.newaxis], t[np.newaxis]) if a.ndim == 1 else (a, t)
-
-
-def finite(formula, loss, a, t):
-    """formula(loss, a, t): infinite only where the number is, and ValueError where it is none."""
-    value = formula(loss, a, t)
-    if not math.isfinite(value):
-        where = type(loss).__name__ if isinstance(loss, Loss) else loss
-        all_finite(a, "scores", where), all_finite(t, "t", where)
-        value = formula(loss, a.astype(float), t.astype(float))  # too large for float32 alone?
-        formula(loss, a, t)
+def look_again(formula, loss, a, t, value):
+    """The loss that is infinite only where the number is; ValueError where it is no number."""
+    where = loss if isinstance(loss, str) else type(loss).__name__
+    all_finite(a, "scores", where), all_finite(t, "t", where)
+    value = formula(loss, a.astype(float), t.astype(float))  # too large for float32 alone?
+    formula(loss, a, t)
     return value
 
 
 def backward_door(formula):
-    hushed = quiet(formula)
+    alone = quiet(formula)
 
     @wraps(formula)
     def backward(self, dout=1.0):
@@ -85,7 +84,7 @@ def backward_door(formula):
                     f"{name}.backward wants one number as dout, got shape {dout.shape}"
                 )
             dout = float(dout.reshape(()))
-        da = hushed(self, dout)
+        da = (formula if numbers.hushed else alone)(self, dout)
         return da[0] if self.seen[0] else da
 
     return backward
@@ -93,16 +92,21 @@ def backward_door(formula):
 
 def function_door(formula, targets=None):
     """For a loss that is a plain function of (a, t); without `targets` any one shape will do."""
-    name, hushed = formula.__name__, quiet(lambda _, a, t: formula(a, t))
+    name, alone = formula.__name__, quiet(lambda _, a, t: formula(a, t))
 
     @wraps(formula)
     def function(a, t):
         __tracebackhide__ = True
         if targets is None:
             a = as_array(a, name)
-            return finite(hushed, name, a, same_shape(t, a, name))
-        a = scores(a, name)
-        return finite(hushed, name, *as_rows(a, targets(t, a, name)))
+            t = same_shape(t, a, name)
+        else:
+            a = scores(a, name)
+            t = targets(t, a, name)
+            if a.ndim == 1:
+                a, t = a[np.newaxis], t[np.newaxis]
+        value = alone(name, a, t)
+        return value if math.isfinite(value) else look_again(alone, name, a, t, value)
 
     return function
 
@@ -206,6 +210,8 @@ TOLERANCE = {np.float16: 2e-3, np.float32: 1e-6, np.float64: 1e-9, np.longdouble
 
 
 def same_shape(t, y, where):
+    if type(t) is np.ndarray and t.dtype is y.dtype and t.shape == y.shape:
+        return t  # by far the commonest
     t = as_array(t, f"{where} t")
     if t.shape != y.shape:
         raise ValueError(f"{where} wants t of y's shape {y.shape}, got {t.shape}")

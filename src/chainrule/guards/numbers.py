@@ -6,6 +6,9 @@ from functools import wraps
 import numpy as np
 
 quiet = np.errstate(all="ignore")  # a decorator: numbers may grow infinite without a warning
+hushed = False  # whether a whole pass is quiet already, so that no piece of it has to be
+
+
 NUMBERS = (int, float, np.integer, np.floating)  # what a plain number may be
 
 

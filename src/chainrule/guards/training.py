@@ -38,6 +38,9 @@ def init_door(formula):
     return __init__
 
 
+MAPPING = (dict, Mapping)  # a dict by far most often, and the quicker question
+
+
 def update_door(formula):
     """Everything is checked before anything moves: TypeError or ValueError, naming the parameter."""
     hushed = quiet(formula)
@@ -46,7 +49,7 @@ def update_door(formula):
     def update(self, params, grads):
         __tracebackhide__ = True
         where = f"{type(self).__name__}.update"
-        if not (isinstance(params, Mapping) and isinstance(grads, Mapping)):
+        if not (isinstance(params, MAPPING) and isinstance(grads, MAPPING)):
             raise TypeError(
                 f"{where} wants params and grads as dicts, got {describe(params)} "
                 f"and {describe(grads)}"
@@ -56,11 +59,13 @@ def update_door(formula):
             raise ValueError(f"{where}: not in both params and grads: {', '.join(odd)}")
         for key, array in params.items():
             gradient = grads[key]
-            if not (
-                type(array) is type(gradient) is np.ndarray
-                and array.shape == gradient.shape
-                and array.dtype.kind == gradient.dtype.kind == "f"
-                and array.flags.writeable
+            if (
+                type(array) is not np.ndarray
+                or type(gradient) is not np.ndarray
+                or array.shape != gradient.shape
+                or array.dtype.kind != "f"
+                or gradient.dtype.kind != "f"
+                or not array.flags.writeable
             ):
                 refuse_update(where, key, array, gradient)
         hushed(self, params, grads)
