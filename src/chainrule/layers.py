@@ -10,7 +10,7 @@ the closed form. Read `losses` next.
 import numpy as np
 
 from chainrule.graph import Variable, as_variable, maximum, sigmoid, tanh
-from chainrule.guards.layers import Layer, check_affine, check_start, parameters
+from chainrule.guards.layers import Layer, check_start, parameters
 from chainrule.guards.numbers import door
 
 
@@ -77,7 +77,7 @@ class Affine(Layer):
     b   (M,), or None for a layer without a bias
     """
 
-    rows, accept = True, check_affine
+    rows = True
 
     def __init__(self, W, b=None):
         self.params = parameters(W, b)

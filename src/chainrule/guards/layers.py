@@ -24,7 +24,7 @@ class Layer:
 
     seen = None  # after forward: the shape and type of the output
     fitted = None, None  # the W and b that were last looked at
-    rows = False  # whether the formula wants a matrix, a sample a row
+    rows = False  # whether it is affine: W and b are to fit, and a sample is a row of a matrix
     keeps_output = False  # for backward: then the caller gets a copy, and may write into it
     want_dx = True  # False in a network's first layer, which has nobody to hand its dx to
 
@@ -35,9 +35,6 @@ class Layer:
         super().__init_subclass__(**options)
         if Layer in cls.__bases__:
             cls.forward, cls.backward = forward_door(cls.forward), backward_door(cls.backward)
-
-    def accept(self, x):
-        """What a layer of rows checks besides."""
 
     def __repr__(self):
         sizes = ", ".join(f"{key} {np.shape(array)}" for key, array in self.params.items())
@@ -53,7 +50,14 @@ def forward_door(formula):
         if type(x) is not ndarray or x.dtype.kind != "f":
             x = as_array(x, type(self).__name__)
         if self.rows:
-            self.accept(x)
+            W, b = self.fitted
+            params = self.params
+            if W is None or params.get("W") is not W or params.get("b") is not b:
+                W, _ = self.fitted = check_parameters(params)
+            if x.ndim == 0 or x.shape[-1] != len(W):
+                raise ValueError(
+                    f"Affine wants x (N, {len(W)}) to go with W {W.shape}, got x {x.shape}"
+                )
             if x.ndim != 2:  # one sample is a batch of one, and a batch of batches is one batch
                 out = alone(self, x.reshape(-1, x.shape[-1]))
                 out = out.reshape(*x.shape[:-1], out.shape[-1])
@@ -116,22 +120,7 @@ def check_parameters(params):
     if W.ndim != 2 or (b is not None and b.shape != W.shape[1:]):
         got = f"W {W.shape}" + ("" if b is None else f" and b {b.shape}")
         raise ValueError(f"Affine wants W (D, M) and b (M,), got {got}")
-    return W
-
-
-def check_affine(layer, x):
-    """W and b are looked at whenever one of them was assigned anew."""
-    params, (W, b) = layer.params, layer.fitted
-    if (
-        type(params) is not dict
-        or params.get("W") is not W
-        or params.get("b") is not b
-        or W is None
-    ):
-        W = check_parameters(params)
-        layer.fitted = W, params.get("b")
-    if x.ndim == 0 or x.shape[-1] != len(W):
-        raise ValueError(f"Affine wants x (N, {len(W)}) to go with W {W.shape}, got x {x.shape}")
+    return W, b
 
 
 def check_start(cls, D, M, rng, scale="he"):

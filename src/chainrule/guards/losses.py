@@ -44,6 +44,8 @@ def forward_door(formula):
         single = a.ndim == 1
         if single:  # one sample is a batch of one
             a, t = a[np.newaxis], t[np.newaxis]
+        if a.shape[1] < SHORT:
+            a, t = np.asfortranarray(a), np.asfortranarray(t)
         before = self.__dict__.copy()
         loss = (formula if numbers.hushed else alone)(self, a, t)
         if not math.isfinite(loss):
@@ -57,6 +59,9 @@ def forward_door(formula):
         return loss
 
     return forward
+
+
+SHORT = 64  # NumPy reduces shorter rows more quickly where columns lie together, copy included
 
 
 def look_again(formula, loss, a, t, value):
@@ -136,15 +141,17 @@ def all_finite(array, name, where):
 
 def scores(a, where):
     """a as a float array (N, C) or (C,) with at least one sample and one class."""
-    a = as_array(a, where)
-    if a.ndim not in (1, 2) or a.size == 0:
+    if type(a) is not np.ndarray or a.dtype.kind != "f":
+        a = as_array(a, where)
+    if a.size == 0 or a.ndim not in (1, 2):
         raise ValueError(f"{where} wants scores (N, C) or (C,), none of them 0, got {a.shape}")
     return a
 
 
 def one_hot(t, a, where):
     """The targets as an array of a's shape and type, whichever way they came."""
-    t = as_numbers(t, f"{where} t")
+    if type(t) is not np.ndarray or t.dtype is not a.dtype:
+        t = as_numbers(t, f"{where} t")
     if t.shape == a.shape:
         return cast(distribution(t, where), a.dtype)
     hot = np.zeros(a.shape, a.dtype)
@@ -189,10 +196,13 @@ def distribution(t, where):
 
     To what accuracy is told by the type that the numbers were made in, whatever carries them now.
     """
+    bits = BITS.get(t.dtype)
+    if bits and t.ndim == 2 and t.view(bits).max() <= np.ones(1, t.dtype).view(bits)[0]:
+        off = t @ np.ones(t.shape[1], t.dtype) - 1
+        if np.vdot(off, off) == 0:  # one-hot, most likely; and by its bits nothing is below 0
+            return t
     sums = t.sum(axis=-1, dtype=np.float64)
     off = np.abs(sums - 1)
-    if off.max() == 0 and t.min() >= 0:  # one-hot rows, by far the commonest
-        return t
     if not (off.max() <= TOLERANCE[made_in(t)] and t.min() >= 0):  # false for NaN as well
         raise ValueError(
             f"{where}: each row of t must be non-negative and sum to 1, got a row of sum "
@@ -206,6 +216,8 @@ def made_in(t):
     return next(kind for kind in TOLERANCE if np.array_equal(t.astype(kind), t, equal_nan=True))
 
 
+# Read as bits, of all numbers from 0 to 1 the 1 is the largest, and a negative number is larger.
+BITS = {np.dtype(np.float64): np.uint64, np.dtype(np.float32): np.uint32}
 TOLERANCE = {np.float16: 2e-3, np.float32: 1e-6, np.float64: 1e-9, np.longdouble: 1e-9}
 
 

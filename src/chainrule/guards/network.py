@@ -40,11 +40,12 @@ class Model:
         return now
 
     def collect(self, kind):
-        return {
-            f"{name}.{key}": array
-            for name, layer in self.layers.items()
-            for key, array in getattr(layer, kind, NOTHING).items()
-        }
+        found = {}
+        for name, layer in self.layers.items():
+            if arrays := getattr(layer, kind, None):
+                for key, array in arrays.items():
+                    found[f"{name}.{key}"] = array
+        return found
 
     def __repr__(self):
         pieces = [*self.layers.items(), ("loss", self.loss_layer)]
@@ -134,14 +135,16 @@ def watched_forward(formula, network, x, t):
     network.memory = None
     for count, step in enumerate(formula(network, x, t), 1):
         if count == len(pieces):
-            network.memory = pieces, tokens(pieces)
+            network.memory = pieces, tokens(network, pieces)
         yield step
         if network.run is not run:
             raise RuntimeError(OVERTAKEN)
 
 
-def tokens(pieces):
+def tokens(network, pieces):
     """What each layer's last run left (see `layers`); nothing, where it is a reader's own."""
+    if network.ours:
+        return [piece.seen for piece in pieces]
     return [getattr(piece, "seen", None) for piece in pieces]
 
 
@@ -173,7 +176,7 @@ def check_memory(network):
     pieces, seen = network.memory or (None, ())
     if pieces != [*network.layers.values(), network.loss_layer]:
         raise RuntimeError("Network.backward goes back from a loss: call loss(x, t) just before")
-    now = tokens(pieces)
+    now = tokens(network, pieces)
     if not all(map(is_same, seen, now)):
         piece = next(p for p, one, other in zip(pieces, seen, now, strict=True) if one is not other)
         raise RuntimeError(
@@ -211,7 +214,7 @@ def loss_door(formula):
         pieces = self.pieces()
         self.run, self.memory = object(), None
         value = whole_pass(self, x, t)
-        self.memory = pieces, tokens(pieces)
+        self.memory = pieces, tokens(self, pieces)
         return value
 
     return loss

@@ -140,7 +140,7 @@ def any_of(condition):
 
 def expectation(t, surprise):
     """The sum of t times `surprise`, -log of the probabilities; where t is 0, nothing counts."""
-    total = np.vdot(t, surprise)
+    total = np.vdot(t.T, surprise.T)  # in this order without a copy, for the columns of losses
     if not math.isfinite(total):  # 0 times an infinite surprise is no number, and float16 is short
         total = np.sum(t * surprise, where=t != 0, dtype=np.float64)
     return float(total)

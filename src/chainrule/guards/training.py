@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import wraps
 
 import numpy as np
+from numpy import ndarray
 
 from chainrule.guards.numbers import as_numbers, check_rng, describe, is_count, is_number, quiet
 
@@ -48,20 +49,20 @@ def update_door(formula):
     @wraps(formula)
     def update(self, params, grads):
         __tracebackhide__ = True
-        where = f"{type(self).__name__}.update"
+        where = type(self).__name__ + ".update"
         if not (isinstance(params, MAPPING) and isinstance(grads, MAPPING)):
             raise TypeError(
                 f"{where} wants params and grads as dicts, got {describe(params)} "
                 f"and {describe(grads)}"
             )
-        if params.keys() != grads.keys():
+        if len(params) != len(grads) or params.keys() != grads.keys():
             odd = sorted(map(str, params.keys() ^ grads.keys()))
             raise ValueError(f"{where}: not in both params and grads: {', '.join(odd)}")
         for key, array in params.items():
             gradient = grads[key]
             if (
-                type(array) is not np.ndarray
-                or type(gradient) is not np.ndarray
+                type(array) is not ndarray
+                or type(gradient) is not ndarray
                 or array.shape != gradient.shape
                 or array.dtype.kind != "f"
                 or gradient.dtype.kind != "f"
