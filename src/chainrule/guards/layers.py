@@ -50,14 +50,15 @@ def forward_door(formula):
         if type(x) is not ndarray or x.dtype.kind != "f":
             x = as_array(x, type(self).__name__)
         if self.rows:
-            W, b = self.fitted
-            params = self.params
+            params, fitted = self.params, self.fitted
+            W, b = fitted
             if W is None or params.get("W") is not W or params.get("b") is not b:
-                W, _ = self.fitted = check_parameters(params)
+                W, b = fitted = check_parameters(params)
             if x.ndim == 0 or x.shape[-1] != len(W):
                 raise ValueError(
                     f"Affine wants x (N, {len(W)}) to go with W {W.shape}, got x {x.shape}"
                 )
+            self.fitted = fitted
             if x.ndim != 2:  # one sample is a batch of one, and a batch of batches is one batch
                 out = alone(self, x.reshape(-1, x.shape[-1]))
                 out = out.reshape(*x.shape[:-1], out.shape[-1])
