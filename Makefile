@@ -16,7 +16,7 @@ SOURCES := $(shell find book src _theme third_party -type f -not -path '*/.ipynb
 PINNED := install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all:
 # The longest file, test_access.py, is the first: so the other worker is not idle at the end.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
-# No hash holds for these: PyTorch's wheel differs by what the machine has, and yattag is built here, from its source.
+# No hash holds for these: PyTorch's wheel differs by what a machine has, and yattag comes as source and is built here.
 UNHASHED := torch==2.13.0 yattag==1.16.1
 SCHEMA := $(BIN)/check-jsonschema --quiet --builtin-schema vendor
 # Wheels alone: to build a package from its source would run what its build asks for, unpinned.

@@ -127,7 +127,11 @@ def test_the_package_and_the_pins_are_in_the_environment(environment, checkout):
     said = subprocess.check_output([environment / "bin" / "python", "-c", program], text=True)
     file, version = said.split()
     assert Path(file).is_relative_to(checkout)
-    assert f"numpy=={version} " in (ROOT / ".binder" / "requirements.txt").read_text("utf-8")
+    assert f"numpy=={version} " in (ROOT / ".binder" / "lock.txt").read_text("utf-8")
+
+
+def test_the_pins_fit_each_other_and_what_binder_brings(environment):
+    subprocess.run([environment / "bin" / "pip", "check"], check=True)
 
 
 def first_stepper(chapter):
