@@ -17,6 +17,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from playwright.sync_api import expect
+from processes import running
 from test_binder import ROOT, installs, python_version
 from test_lab import open_notebook
 
@@ -106,12 +107,9 @@ def server(environment, checkout):
     home = {"HOME": str(checkout), "JUPYTER_CONFIG_DIR": str(checkout.parent / "config")}
     log = checkout.parent / "log"
     with open(log, "w") as file:
-        process = subprocess.Popen(
-            command, cwd=checkout, stdout=file, stderr=file, env=os.environ | home
-        )
-        yield f"http://127.0.0.1:{port}", log
-        process.terminate()
-        process.wait(60)
+        options = {"patience": 60, "cwd": checkout, "env": os.environ | home}
+        with running(command, stdout=file, stderr=file, **options):
+            yield f"http://127.0.0.1:{port}", log
 
 
 @pytest.fixture

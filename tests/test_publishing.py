@@ -80,11 +80,15 @@ def test_workflows_run_targets_that_exist():
 
 
 def test_every_python_that_the_package_names_is_tested_from_the_oldest_that_it_allows():
-    named = [line.rpartition(" ")[2] for line in PROJECT["classifiers"] if ":: Python :: 3." in line]
+    named = [
+        line.rpartition(" ")[2] for line in PROJECT["classifiers"] if ":: Python :: 3." in line
+    ]
     assert jobs()["test"]["strategy"]["matrix"]["python"] == named
     allowed = SpecifierSet(PROJECT["requires-python"])
     minors = [f"3.{minor}" for minor in range(30) if f"3.{minor}" in allowed]
-    assert minors[: len(named)] == named  # and newer ones: nobody is refused before it has been tried
+    assert (
+        minors[: len(named)] == named
+    )  # and newer ones: nobody is refused before it has been tried
 
 
 def test_the_job_that_repeats_binder_takes_its_python():
