@@ -5,17 +5,12 @@ from functools import partial
 from http.server import ThreadingHTTPServer
 
 import find_browser
+import profiles  # noqa: F401
 import pytest
 from built_site import SITE, SUB_PATH, BelowAPath, watch
-from hypothesis import settings
 from processes import listen_to_ctrl_c, nothing_is_left_running  # noqa: F401
 
 listen_to_ctrl_c()
-
-# The same examples in every run; `make explore` tries others, and many more of them (trial.examples).
-settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=False)
-settings.register_profile("explore", deadline=None, print_blob=True)
-settings.load_profile("repeatable")
 
 
 def pytest_collection_modifyitems(items):
