@@ -142,10 +142,10 @@ def first_stepper(chapter):
 
 def steps(page):
     """Step the figure in view once, forward or, from its end, back."""
-    button = ':has(button[aria-label="Forward"])'
+    button = ':has(button[aria-label="Next step"])'
     figure = page.locator(f".chainrule-stepper.chainrule-live{button}:visible").first
     step, last = (int(figure.get_attribute(f"data-{name}")) for name in ("step", "steps"))
-    figure.get_by_role("button", name="Forward" if step < last else "Back").click()
+    figure.get_by_role("button", name="Next step" if step < last else "Previous step").click()
     expect(figure).to_have_attribute("data-step", str(step + 1 if step < last else step - 1))
 
 

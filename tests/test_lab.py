@@ -148,7 +148,7 @@ def exact(page, view, name, kind):
 
 def test_a_click_moves_every_view_the_slider_and_the_trait_in_python(page):
     figures = page.locator(".chainrule-live")
-    figures.first.get_by_role("button", name="Forward").click()
+    figures.first.get_by_role("button", name="Next step").click()
     page.keyboard.press("ArrowRight")
     wait_for(page, "figures.every((figure) => figure.dataset.step === '2')")
     page.wait_for_function("document.querySelector('.widget-readout')?.textContent === '2'")
@@ -157,7 +157,7 @@ def test_a_click_moves_every_view_the_slider_and_the_trait_in_python(page):
 
 def test_a_number_changed_in_one_view_is_computed_in_python_and_shown_in_the_other(page):
     figures = page.locator(".chainrule-live")
-    figures.first.get_by_role("button", name="Last").click()
+    figures.first.get_by_role("button", name="Last step").click()
     figures.first.locator('input[name="side"]').fill("4")
     wait_for(page, "figures[1].querySelector('input[name=side]').value === '4'")
     for view in (0, 1):

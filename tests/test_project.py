@@ -36,7 +36,14 @@ ORDER = [
     ["exercises"],
 ]
 ROW = {name: row for row, names in enumerate(ORDER) for name in names}
-SHOWN = ["narration", "trace", "layout", "drawing", "widgets"]  # beside the core, in this order
+SHOWN = [
+    "narration",
+    "sources",
+    "trace",
+    "layout",
+    "drawing",
+    "widgets",
+]  # beside the core, in this order
 BESIDE = ["datasets", "plots"]  # these import nothing of ours
 CORE = ["nodes", "graph", "layers", "losses", "numeric", "network", "gradcheck"]
 

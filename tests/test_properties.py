@@ -298,7 +298,7 @@ def close(a, b, tolerance=1e-12):
 @given(networks())
 def test_a_random_network_equals_its_own_nodes(drawn):
     network, x, t = drawn
-    out = expand_network(network, x, t)
+    out, _ = expand_network(network, x, t)
     out.backward()
     leaves = {v.name: v for v in topological_order(out)}
     assert network.loss(x, t) == pytest.approx(float(out.value), rel=1e-12, abs=1e-14)
