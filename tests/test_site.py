@@ -25,7 +25,7 @@ READ = [page for page in PAGES if page != "index.html"]  # that one only sends t
 every_chapter = pytest.mark.parametrize("path", CHAPTERS)
 # What a page loads only if it holds something that matches: a part of the file's name, and what.
 LOADED_FOR = {
-    "chainrule.js": ".chainrule-stepper, .chainrule-quiz, .chainrule-explorer, .chainrule-replay",
+    "chainrule.js": ".chainrule-stepper, .chainrule-quiz, .chainrule-explorer, .chainrule-replay, .chainrule-scene, .chainrule-bets",
     "chainrule.css": "[class*='chainrule-']",
     "clipboard": ".highlight",
     "copybutton": ".highlight",

@@ -30,11 +30,13 @@ SCRIPTS = [
     "edges",
     "stepper",
     "quiz",
+    "bets",
     "explorer",
+    "scene",
     "replay",
     "main",
 ]
-STYLES = ["figure", "stepper", "quiz", "explorer", "replay"]
+STYLES = ["figure", "stepper", "quiz", "bets", "explorer", "scene", "replay"]
 
 LOADER = """// Made by chainrule.widgets.page from the files in script/: do not edit.
 (() => {
@@ -103,7 +105,7 @@ def read(folder, name):
 def joinable(source):
     """A module of `script/` without its imports, and without comments and indentation, for weight."""
     source = re.sub(r"^\s*/\*\*.*?\*/\n", "", source, flags=re.DOTALL | re.MULTILINE)
-    lines = (line.strip() for line in source.splitlines())
+    lines = (line.strip().partition(" // ")[0] for line in source.splitlines())
     kept = (line for line in lines if line and not line.startswith(("import ", "// ")))
     return "\n".join(kept) + "\n"
 

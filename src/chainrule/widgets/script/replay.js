@@ -98,17 +98,17 @@ export function mountReplay(figure, host) {
   }
 
   function words(now) {
-    const said = (key, slots) => [["", " "], ...fill(WORDS.labels[`replay.${key}`], slots)];
-    const parts = said("loss.is", { loss: ["value", display(series.loss[now])] });
+    const said = (key, slots) => [["", " "], ...fill(WORDS.labels[key], slots)];
+    const parts = said("replay.loss.is", { loss: ["value", display(series.loss[now])] });
     const at = known("accuracy", now);
     if (at >= 0) {
       const slots = { accuracy: ["value", display(series.accuracy[at], 3)], step: ["", display(steps[at])] };
-      parts.push(...said(at === now ? "accuracy.now" : "accuracy.before", slots));
+      parts.push(...said(at === now ? "replay.accuracy.now" : "replay.accuracy.before", slots));
     }
     const finite = norms[now].filter(Number.isFinite);
     if (finite.length === 0) return parts;
     const most = Math.max(...finite);
-    return [...parts, ...said("largest", { name: ["", names[norms[now].indexOf(most)]], norm: ["gradient", display(most, 3)] })];
+    return [...parts, ...said("replay.largest", { name: ["", names[norms[now].indexOf(most)]], norm: ["gradient", display(most, 3)] })];
   }
 
   return {
