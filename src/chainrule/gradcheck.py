@@ -12,9 +12,11 @@ import numpy as np
 
 from chainrule.doctor import check_arguments, check_fine_step, check_seed, diagnose
 from chainrule.doctor.probe import TOLERANCE, rounding, slopes_differ
+from chainrule.guards.numbers import as_value
+from chainrule.guards.numeric import check_nudge
 from chainrule.layers import ReLU
-from chainrule.nodes import Maximum, as_value
-from chainrule.numeric import check_nudge, nudged, numerical_gradient
+from chainrule.nodes import Maximum
+from chainrule.numeric import nudged, numerical_gradient
 
 __all__ = ["diagnose", "gradient_check", "numerical_gradient", "Report", "Row"]
 

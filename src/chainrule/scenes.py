@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from chainrule.nodes import sum_to
+from chainrule.guards.numbers import sum_to
 
 
 @dataclass

@@ -14,9 +14,9 @@ from functools import cache, cached_property
 import numpy as np
 
 from chainrule.graph import Variable, backward_steps, forward_steps, topological_order
+from chainrule.guards.numbers import as_value
 from chainrule.losses import RowMaximum
 from chainrule.narration import WORDS, display, fill, spell
-from chainrule.nodes import as_value
 
 
 @dataclass(frozen=True)

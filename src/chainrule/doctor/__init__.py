@@ -25,8 +25,8 @@ from chainrule.doctor.probe import (
     variants,
 )
 from chainrule.doctor.state import called_before, called_twice, out_of_date, written_to
-from chainrule.nodes import as_value
-from chainrule.numeric import check_nudge, check_step
+from chainrule.guards.numbers import as_value
+from chainrule.guards.numeric import check_nudge, check_step
 
 
 def diagnose(target, x, t=None, *, h=1e-5, seed=0):

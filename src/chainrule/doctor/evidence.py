@@ -12,8 +12,9 @@ import numpy as np
 
 from chainrule.doctor.probe import Truth, one_hot
 from chainrule.graph import Variable, topological_order
+from chainrule.guards.numbers import sum_to
 from chainrule.mistakes import TABLE, Scene, same
-from chainrule.nodes import Power, sum_to
+from chainrule.nodes import Power
 
 MANY = 1000  # entries of one array: beyond that a sample is nudged, and the rest together
 FIT = 1e-5  # how near a mistake's numbers must come; nudging itself is good to about 1e-9

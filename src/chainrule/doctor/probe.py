@@ -15,8 +15,9 @@ from types import FunctionType, SimpleNamespace
 import numpy as np
 
 from chainrule.graph import Variable, forward_steps, topological_order
+from chainrule.guards.numbers import as_value
 from chainrule.layers import ReLU
-from chainrule.nodes import Maximum, as_value
+from chainrule.nodes import Maximum
 from chainrule.numeric import nudged
 
 TOLERANCE = 1e-7  # relative; what central differences in float64 can promise

@@ -11,8 +11,8 @@ import traitlets
 
 from chainrule.drawing import draw, figure_html
 from chainrule.graph import Variable, topological_order
+from chainrule.guards.numbers import as_value
 from chainrule.layout import LARGEST_GRID
-from chainrule.nodes import as_value
 from chainrule.trace import Trace, encode, expand_network, trace_graph, trace_network
 from chainrule.widgets.figure import Figure
 
