@@ -68,7 +68,7 @@ broadcast-targets
     Give both the same shape before you subtract: t = t.reshape(y.shape).
 repeated-rows
     A row that was taken more than once got the gradient of one use only.
-    d[rows] += dout adds once for each row: use np.add.at(d, rows, dout).
+    Use np.add.at(d, rows, dout): d[rows] += dout adds once for each row, however often it is named.
 mask-from-upstream
     The mask is taken from the sign of dout.
     The gate opens where the *input* was positive: keep the mask of forward.

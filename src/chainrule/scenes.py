@@ -235,14 +235,19 @@ def softmax_over_batch(scene):
         y = softmax_along(scene.x, axis)
         for N in (scene.samples, 1) if scene.probabilities else (scene.samples,):
             if scene.probabilities or constant_in_log(scene.out, [(scene.t, y)], [N]):
-                yield f"softmax over {words}" + ("" if N > 1 else ", "), (
-                    scene.dout * (y - scene.t) / N
+                yield (
+                    f"softmax over {words}" + ("" if N > 1 else ", "),
+                    (scene.dout * (y - scene.t) / N),
                 )
 
 
 def repeated_rows(scene):
     own, out = scene.own, scene.out
-    if own.ndim == 0 or out.ndim < own.ndim or out.shape[out.ndim - own.ndim + 1 :] != own.shape[1:]:
+    if (
+        own.ndim == 0
+        or out.ndim < own.ndim
+        or out.shape[out.ndim - own.ndim + 1 :] != own.shape[1:]
+    ):
         return
     rows, table = (a.reshape(-1, int(np.prod(own.shape[1:]))) for a in (out, own))
     equal = np.all(rows[:, None] == table[None], axis=-1)
@@ -423,7 +428,7 @@ def double_batch_division(scene):
 def samples_as_columns(scene):
     N, other = scene.sizes
     if N > 1 and other > 1 and N != other:
-        yield f"a division by {other}, where there are {N} samples,", scene.true * N / other
+        yield "a division by the size of the other axis", scene.true * N / other
 
 
 def wrong_sign(scene):

@@ -85,7 +85,7 @@ def slots(target, prefix="", depth=3, seen=None):
     held = getattr(target, "__dict__", {})
 
     def add(name, array, *place):
-        if id(array) not in seen:
+        if id(array) not in seen or (place[1] and not prefix):
             found[prefix + name] = Slot(array, target, *place)
             seen.add(id(array))
 
@@ -144,7 +144,8 @@ class Noise:
 def as_it_was(target):
     """Put random numbers, and what a copy could not keep apart, back as they were."""
     noise = Noise(target)
-    owners = [one for one in (target, *layers_of(target).values()) if shares_state(one)]
+    owners = () if isinstance(target, type) else (target, *layers_of(target).values())
+    owners = [one for one in owners if shares_state(one)]
     kept = [(vars(one), dict(vars(one))) for one in owners]
     dicts = [getattr(one, key, {}) for one in owners for key in ("params", "grads")]
     kept += [(one, dict(one)) for one in dicts if isinstance(one, dict)]
@@ -219,8 +220,10 @@ class Piece:
     unchecked  those that forward uses and that have none: a mask, a table of constants
     """
 
+    strict = True  # whether the number of gradients that backward returns has to be right
+
     def __init__(self, target, inputs, t=None):
-        self.target, self.t = target, t
+        self.target, self.t, self.given = target, t, inputs
         whole = [np.asarray(v).dtype.kind in "iub" for v in inputs]
         self.inputs = tuple(np.array(as_value(v, "diagnose"), np.float64) for v in inputs)
         count = len(inputs)
@@ -328,6 +331,13 @@ class Piece:
         other.inputs, other.t = tuple(np.array(value) for value in inputs), t
         return other
 
+    def originals(self):
+        """name -> the caller's own array, for all that will be nudged."""
+        given = dict(zip(self.labels, self.given, strict=True))
+        arrays = {name: np.asarray(as_value(given[name], "gradient_check")) for name in self.names}
+        held = slots(self.target)
+        return arrays | {name: held[name].array for name in self.used or () if name in held}
+
     def fresh(self):
         return private_copy(self.target)
 
@@ -356,15 +366,15 @@ class Piece:
         given = self.one_each(given)
         if len(given) == len(self.names) < len(self.labels):
             claims = dict(zip(self.names, given, strict=True))
-        elif len(given) != len(self.labels):
+        elif len(given) != len(self.labels) and self.strict:
             raise ValueError(
                 f"backward returns {len(given)} gradients for the {len(self.labels)} inputs "
                 f"of forward: wrong shape of the result"
             )
         else:
-            claims = dict(zip(self.labels, given, strict=True))
-        claims = {name: claims[name] for name in self.names}
-        if self.t is not None and held and claims == {"x": None}:
+            claims = dict(zip(self.labels, given, strict=self.strict))
+        claims = {name: claims.get(name) for name in self.names}
+        if self.t is not None and held and all(one is None for one in claims.values()):
             claims = {}
         for name in self.parameters(subject, held):
             claims[name] = held[name].gradient() if name in held else None
@@ -429,7 +439,7 @@ class NetworkPiece(LastPiece):
     """A network as one function of its parameters; it claims no gradient of its inputs."""
 
     def __init__(self, target, inputs, t=None):
-        self.target, self.t, self.names, self.labels = target, t, [], []
+        self.target, self.t, self.names, self.labels, self.given = target, t, [], [], ()
         self.inputs = tuple(np.array(v) for v in inputs)
         self.noise, self.hold, self.axis, self.error = Noise(target), False, 0, None
         self.used, self.unchecked = None, []
@@ -482,6 +492,9 @@ class GraphPiece(Piece):
         self.used, self.unchecked = [], []
         self.forkless = False
 
+    def originals(self):
+        return dict(zip(self.names, self.inputs, strict=True))
+
     def fresh(self):
         return self.target
 
@@ -510,18 +523,6 @@ class GraphPiece(Piece):
         finally:
             for v, grad in before:
                 v.grad = grad
-
-
-def piece_of(target, x, t=None):
-    """The `Piece` for whatever can be checked; None where nothing is known of it."""
-    if isinstance(target, Variable):
-        return GraphPiece(target)
-    if is_network(target):
-        return NetworkPiece(target, (np.asarray(x),), t)
-    inputs = x if isinstance(x, tuple) else (x,)
-    if hasattr(target, "forward") and hasattr(target, "backward"):
-        return (Piece if t is None else LastPiece)(target, inputs, t)
-    return piece_of_function(target, inputs)
 
 
 def piece_of_function(f, inputs):
@@ -623,7 +624,7 @@ class Truth:
     def nudge(self, name, array, limit):
         """Fill in one array, or, where it has more than `limit` entries, so many of them."""
         self.gradients[name] = np.zeros((len(self.weights), *array.shape))
-        self.kinks[name], self.seen[name] = np.zeros((2, *array.shape), bool)
+        self.kinks[name], self.seen[name] = (np.zeros(array.shape, bool) for _ in range(2))
         self.noise[name] = rounding(self.size, self.h, array.size, self.eps)
         entries = np.arange(array.size)
         if limit is not None and array.size > limit:
