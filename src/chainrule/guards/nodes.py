@@ -52,14 +52,15 @@ def forward_door(formula):
                 if self.refuse is not None:
                     self.refuse(*inputs)
                 out = formula(self, *inputs)
-                self.seen = FLOATS
-                return out
+                if type(out) is float:
+                    self.seen = FLOATS
+                    return out
         inputs = tuple([as_value(value, self.name) for value in inputs])
         (self.refuse or partial(refuse_shapes, self))(*inputs)
         out = hushed(self, *inputs)
         # a Python float has no type of its own among arrays: None
         self.seen = [(np.shape(v), getattr(v, "dtype", None)) for v in inputs], np.shape(out)
-        if all(type(value) is float for value in inputs):
+        if np.ndim(out) == 0 and all(type(value) is float for value in inputs):
             return float(out)
         for kept in self.__dict__.values():
             if kept is out:  # backward needs it, and the caller may write into what it got
