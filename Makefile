@@ -46,7 +46,7 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/pip check
 	touch $@
 
-$(PEERS)/.ready: benchmarks/requirements.txt
+$(PEERS)/.ready: benchmarks/requirements.txt pyproject.toml
 	@echo "Making an environment for peers, witnesses and mutants in $(PEERS): a few minutes."
 	rm -rf $(PEERS)
 	$(PYTHON) -m venv $(PEERS)
