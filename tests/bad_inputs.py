@@ -12,7 +12,8 @@ What is wanted follows from a few rules, and never from what the code does:
 - Nodes and layers let NaN and infinities through, by the rules of arithmetic and without a warning; too
   large a result is infinite. A loss refuses scores and targets that are no numbers, and so a training run
   that blows up ends there, in words. Minus infinity is a score that softmax understands: probability 0.
-- A closed gate passes nothing on, not even an infinite gradient.
+- The gate of Maximum passes nothing on where it is closed, not even an infinite gradient. ReLU multiplies
+  by 0, as its formula says: what is not finite becomes NaN there.
 - True is no count and no size. Each refusal leaves everything as it was.
 """
 
@@ -130,7 +131,8 @@ def type_cases(place):
     yield refused(place, "bytes", b"three", "bytes")
     yield refused(place, "complex", good.astype(complex), "complex")
     yield refused(place, "dates", np.zeros(good.shape, "M8[s]"), "datetime")
-    yield refused(place, "None", None, "None|alone")
+    if place.callable != "Affine b":  # a layer without a bias
+        yield refused(place, "None", None, "None|alone")
     yield refused(place, "a dict", {"x": 1.0}, "dict")
     yield refused(place, "a set", {1.0, 2.0}, "set")
     yield refused(place, "a generator", iter([1.0]), "iterator|object")
@@ -382,7 +384,7 @@ def written_out_tanh(x):
 
 
 LAYERS = {
-    "ReLU": (layers.ReLU, lambda x: np.maximum(x, 0), lambda g, x: np.where(x > 0, g, 0)),
+    "ReLU": (layers.ReLU, lambda x: np.maximum(x, 0), lambda g, x: g * (x > 0)),
     "Sigmoid": (layers.Sigmoid, sigmoid, lambda g, x: g * sigmoid(x) * (1 - sigmoid(x))),
     "Tanh": (layers.Tanh, np.tanh, lambda g, x: g * (1 - np.tanh(x) ** 2)),
     "Affine": (lambda: layers.Affine(W, B), lambda x: x @ W + B, lambda g, x: g @ W.T),
@@ -393,7 +395,7 @@ CENTRED = X - 1.2  # on both sides of a gate
 def layer_places():
     for name, (make, forward, backward) in LAYERS.items():
         affine = name == "Affine"
-        fits = (lambda s: len(s) in (1, 2) and s[-1] == D) if affine else (lambda s: True)
+        fits = (lambda s: s and s[-1] == D) if affine else (lambda s: True)
 
         def made(make=make):
             layer = make()
@@ -649,7 +651,7 @@ def network_places():
             return lambda x: function(network, x), parameters(network)
 
         predicts = name == "predict"
-        fits = (lambda s: len(s) in (1, 2) and s[-1] == D) if predicts else of_scores
+        fits = (lambda s: s and s[-1] == D) if predicts else of_scores
         domain = {} if predicts else {"domain": NUMBERS_WANTED.get(name, scores_are_scores)}
         yield Place(f"Network.{name} x", made, CENTRED, formula, "Affine|Loss|cross_entropy|accuracy", fits, **domain)  # fmt: skip
 

@@ -24,6 +24,10 @@ def array(shape, seed=1):
     return np.random.default_rng(seed).normal(size=shape)
 
 
+def without_a_bias():
+    return Affine(array((3, 2)))
+
+
 LAYERS = [ReLU, Sigmoid, Tanh, affine]
 
 
@@ -74,14 +78,14 @@ def test_identity_with_loss_by_hand():
 
 
 @pytest.mark.parametrize("make", LAYERS)
-@pytest.mark.parametrize("shape", [(4, 3), (1, 3), (3,)])
+@pytest.mark.parametrize("shape", [(4, 3), (1, 3), (3,), (2, 4, 3), (2, 1, 2, 3)])
 def test_a_layer_passes_the_gradient_check(make, shape):
     report = gradient_check(make(), array(shape))
     assert report.ok and report.max_relative_error < 1e-8, report
 
 
-@pytest.mark.parametrize("make", LAYERS)
-@pytest.mark.parametrize("shape", [(4, 3), (3,)])
+@pytest.mark.parametrize("make", [*LAYERS, without_a_bias])
+@pytest.mark.parametrize("shape", [(4, 3), (3,), (2, 4, 3)])
 def test_a_layer_equals_its_own_nodes(make, shape):
     layer, x = make(), array(shape)
     leaf = Variable(x, "x")
@@ -323,7 +327,7 @@ def test_a_parameter_assigned_anew_is_honoured():
         (lambda: Affine(np.ones(3), 1.0), ValueError, r"got W \(3,\) and b \(\)"),
         (lambda: Affine(np.ones((2, 3, 4)), np.ones((3, 4))), ValueError, r"got W \(2, 3, 4\)"),
         (lambda: affine().forward(np.ones((4, 2))), ValueError, r"wants x \(N, 3\)"),
-        (lambda: affine().forward(np.ones((2, 4, 3))), ValueError, r"got x \(2, 4, 3\)"),
+        (lambda: affine().forward(np.ones((2, 3, 4))), ValueError, r"got x \(2, 3, 4\)"),
         (lambda: affine().forward("x"), TypeError, "Affine wants real numbers"),
         (lambda: Affine.init(2, 3, 0), TypeError, "Generator as rng"),
         (lambda: Affine.init(0, 3, np.random.default_rng(0)), ValueError, "number D, got 0"),

@@ -109,8 +109,22 @@ def test_one_layer_object_twice_is_refused_when_made_and_later():
 def test_what_is_no_layer_is_refused():
     with pytest.raises(TypeError, match="'a' has no forward and backward"):
         Network({"a": np.tanh}, SoftmaxWithLoss())
-    with pytest.raises(TypeError, match="wants a dict of layers, got list"):
-        Network([ReLU()], SoftmaxWithLoss())
+    with pytest.raises(TypeError, match="wants a dict of layers, or a list of them, got ReLU"):
+        Network(ReLU(), SoftmaxWithLoss())
+
+
+def test_a_list_of_layers_gets_their_names():
+    rng = np.random.default_rng(0)
+    layers = [
+        Affine.init(4, 5, rng),
+        ReLU(),
+        Affine.init(5, 5, rng),
+        ReLU(),
+        Affine.init(5, 3, rng),
+    ]
+    network = Network(layers, SoftmaxWithLoss())
+    assert list(network.layers) == ["Affine1", "ReLU1", "Affine2", "ReLU2", "Affine3"]
+    assert network.gradient(*batch()).keys() == network.params.keys()
 
 
 def test_nobody_has_to_inherit():
@@ -396,17 +410,9 @@ def test_networks_take_turns_and_a_shared_layer_is_found_whoever_ran_between():
 class Told(Affine):
     """An affine layer that notes whether its dx was wanted."""
 
-    def backward(self, dout, want_dx=True):
-        self.told = want_dx
-        return super().backward(dout, want_dx)
-
-
-class Plain(Affine):
-    """One as a reader writes it, who has not heard of want_dx."""
-
     def backward(self, dout):
-        want_dx = True
-        return super().backward(dout, want_dx)
+        self.told = self.want_dx
+        return super().backward(dout)
 
 
 def test_only_the_first_layer_is_spared_its_dx_and_only_where_nobody_looks():
@@ -419,20 +425,15 @@ def test_only_the_first_layer_is_spared_its_dx_and_only_where_nobody_looks():
     steps = dict(network.backward_steps())
     assert [network.layers[name].told for name in "AC"] == [True, True]
     assert steps["A"].shape == x.shape
+
+
+def test_the_first_layer_wants_its_dx_again_after_a_pass_that_failed():
+    (x, t), network = batch(), net()
     network.loss(x, t)
-    steps = dict(network.backward_steps(want_dx=False))
-    assert [network.layers[name].told for name in "AC"] == [False, True]
-    assert steps["A"] is None
-
-
-def test_a_first_layer_that_has_not_heard_of_want_dx_is_called_plainly():
-    (x, t), rng = batch(), np.random.default_rng(0)
-    layers = [("A", Plain.init(4, 5, rng)), ("B", Plain.init(5, 3, rng))]
-    network = Network(OrderedDict(layers), SoftmaxWithLoss())
-    grads = network.gradient(x, t)
-    numeric = network.numerical_gradient(x, t)
-    for key, gradient in grads.items():
-        np.testing.assert_allclose(gradient, numeric[key], atol=1e-9)
+    network.layers["ReLU1"].backward = lambda dout: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        network.backward()
+    assert network.layers["Affine1"].want_dx
 
 
 @pytest.mark.parametrize(("activation", "share"), [("relu", 2), ("sigmoid", 1)])

@@ -23,19 +23,28 @@ every_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: pa
 
 # A module may import what stands in an earlier row, never in its own or a later one.
 ORDER = [
+    ["guards"],
     ["nodes"],
     ["graph"],
     ["layers"],
     ["losses"],
     ["numeric"],
     ["network"],
-    ["training", "mistakes"],
+    ["training", "guesses", "scenes", "zoo"],
+    ["mistakes"],
     ["doctor"],
     ["gradcheck"],
     ["exercises"],
 ]
 ROW = {name: row for row, names in enumerate(ORDER) for name in names}
-SHOWN = ["narration", "trace", "layout", "drawing", "widgets"]  # beside the core, in this order
+SHOWN = [
+    "narration",
+    "sources",
+    "trace",
+    "layout",
+    "drawing",
+    "widgets",
+]  # beside the core, in this order
 BESIDE = ["datasets", "plots"]  # these import nothing of ours
 CORE = ["nodes", "graph", "layers", "losses", "numeric", "network", "gradcheck"]
 

@@ -80,7 +80,12 @@ def findings(page):
 def test_the_controls_walk_through_the_frames(show):
     page = show(full())
     assert frame(page) == 0
-    for name, after in [("Forward", 1), ("Last", 4), ("Back", 3), ("First", 0)]:
+    for name, after in [
+        ("Next step", 1),
+        ("Last step", 4),
+        ("Previous step", 3),
+        ("First step", 0),
+    ]:
         press(page, name)
         assert frame(page) == after
     page.get_by_role("slider").fill("2")
@@ -169,10 +174,10 @@ def test_the_sentence_has_the_numbers_of_the_frame(show):
         "Update 1. The loss of its mini-batch is 2. The accuracy is 0.5. "
         "The largest gradient, 1, is that of Affine1.W."
     )
-    press(page, "Forward")
+    press(page, "Next step")
     assert "Update 11. The loss of its mini-batch is 1." in status(page)
     assert "The accuracy, measured at update 1, was 0.5." in status(page)
-    press(page, "Last")
+    press(page, "Last step")
     assert "The largest gradient, 0.5, is that of Affine1.b." in status(page)
 
 
@@ -184,12 +189,12 @@ def test_the_wrong_guesses_change_and_their_end_is_said(show):
         return [c.inner_text() for c in captions.all() if c.is_visible()]
 
     assert shown() == ["0, read as 0", "1, read as 0", "2, read as 0"]
-    press(page, "Forward")
+    press(page, "Next step")
     assert shown() == ["0, read as 1", "1, read as 1"]
-    press(page, "Last")
+    press(page, "Last step")
     assert shown() == []
     assert page.get_by_text("Nothing is read wrongly after this update.").is_visible()
-    press(page, "First")
+    press(page, "First step")
     assert shown() == ["0, read as 0", "1, read as 0", "2, read as 0"]
 
 
@@ -198,9 +203,9 @@ def test_weights_are_drawn_on_one_scale_over_the_whole_run(show):
     opacities = """() => [...document.querySelectorAll(".chainrule-weights li:first-child path")]
         .map((e) => Number(e.getAttribute("fill-opacity")))"""
     assert page.evaluate(opacities) == []
-    press(page, "Forward")
+    press(page, "Next step")
     assert max(page.evaluate(opacities)) == 0.25
-    press(page, "Last")
+    press(page, "Last step")
     assert max(page.evaluate(opacities)) == 1
     assert page.get_by_text("W, 0 to 44").is_visible()
 
@@ -236,7 +241,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_page(show, width, schem
     )
     assert findings(page) == []
     page.eval_on_selector_all("details", "all => all.forEach((one) => (one.open = true))")
-    press(page, "Forward")
+    press(page, "Next step")
     assert findings(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
@@ -251,7 +256,7 @@ def test_hostile_names_and_captions_show_as_themselves(show):
     for one in frames:
         one["gradient_norms"] = {HOSTILE: 1.0}
     page = show(Replay(frames, title=HOSTILE, caption=HOSTILE))
-    press(page, "Forward")
+    press(page, "Next step")
     assert HOSTILE in status(page)
     assert page.get_by_text(HOSTILE, exact=True).first.is_visible()
     assert page.locator("img").count() == 0 and page.title() != "1"
@@ -259,7 +264,7 @@ def test_hostile_names_and_captions_show_as_themselves(show):
 
 def test_in_a_notebook_the_reader_tells_python_and_python_moves_the_view(module):
     in_a_notebook(module, full(), frame=0)
-    press(module, "Last")
+    press(module, "Last step")
     assert module.evaluate("state.frame") == 4
     module.evaluate("python('frame', 1)")
     assert status(module).startswith("Update 11.")

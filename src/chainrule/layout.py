@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from chainrule.narration import display, fit
+from chainrule.narration import display, fit, label
 
 RADIUS = 19  # of a node
 GAP = 34  # between columns, where edges bend; at most twice as much
@@ -146,8 +146,9 @@ def block_size(value):
 
 def summary(value):
     """What is said of a large array: its shape, and its smallest and largest number."""
-    low, high = np.min(value, initial=np.inf), np.max(value, initial=-np.inf)
-    return display(value), f"{display(low, 3)} … {display(high, 3)}"
+    if np.size(value) == 0:
+        return display(value), label("empty")
+    return display(value), f"{display(np.min(value), 2)} … {display(np.max(value), 2)}"
 
 
 def connect(i, places, target, lanes, columns):

@@ -26,6 +26,8 @@ SCRIPTS = [
     "reading",
     "changes",
     "guessing",
+    "code",
+    "edges",
     "stepper",
     "quiz",
     "bets",
@@ -73,19 +75,19 @@ body { max-width: 60rem; margin: 1rem auto; padding: 0 1rem; font-family: system
 def module():
     """The one ES module that all figures run on, as text. It exports `default` for anywidget,
     `hydrate` for pages, and its pure functions for tests."""
-    scripts = "".join(joinable(read("script", f"{name}.js")) for name in SCRIPTS)
-    labels = {key: text for key, text in WORDS["labels"].items() if is_said(key, scripts)}
-    tables = {"WORDS": {**WORDS, "labels": labels}, "GUESSES": GUESSES}
+    modules = "".join(joinable(read("script", f"{name}.js")) for name in SCRIPTS)
+    said = {key: text for key, text in WORDS["labels"].items() if used(key, modules)}
+    tables = {"WORDS": {**WORDS, "labels": said}, "GUESSES": GUESSES}
     words = "".join(
         f"export const {name} = {json.dumps(table, ensure_ascii=False, separators=(',', ':'))};\n"
         for name, table in tables.items()
     )
-    return words + scripts
+    return words + modules
 
 
-def is_said(key, scripts):
-    """Whether the scripts say this label: those with a dot are named there, whole or by their first word."""
-    return "." not in key or f'"{key}"' in scripts or f"`{key.partition('.')[0]}.${{" in scripts
+def used(label, source):
+    """Whether the script may show this label; the others are shown by Python alone."""
+    return f'"{label}"' in source or re.search(rf"\b{label}: |`{label.split('.')[0]}\.\$", source)
 
 
 @cache

@@ -1,5 +1,6 @@
 // The picture: numbers filled into the SVG that Python drew, classes set on it, values on their way.
 
+import { extent } from "./arrays.js";
 import { calm, vector } from "./parts.js";
 import { display, exact, fit } from "./numbers.js";
 
@@ -62,6 +63,16 @@ export class Picture {
       node.classList.toggle("now", active !== null && active.variable === j);
       node.classList.toggle("back", active !== null && active.variable === j && back);
     });
+  }
+
+  /** Put a question mark where a number is asked for; null takes it away. */
+  mark(place) {
+    this.svg.querySelector(".asked")?.remove();
+    const group = place && this.variables.find(({ i }) => i === place.i)?.[place.kind];
+    if (!group) return;
+    const cells = group.querySelectorAll("[data-cell]");
+    const { x, y, width, height } = (cells[place.flat] ?? group).getBBox();
+    this.svg.append(vector("text", { class: `asked ${place.kind}`, x: x + width / 2, y: y + height / 2, dy: "0.35em", "font-weight": 700 }, "?"));
   }
 
   /** Send the numbers of step `now` along its edges, in `time` milliseconds. */
@@ -136,8 +147,9 @@ function fillGrid(place, value) {
 }
 
 function summarise(place, value) {
-  const [low, high] = [Math.min(...value.data), Math.max(...value.data)];
-  place.querySelector("[data-line='1']").textContent = `${display(low, 3)} … ${display(high, 3)}`;
+  if (value.data.length === 0) return;
+  const [low, high] = extent(value.data);
+  place.querySelector("[data-line='1']").textContent = `${display(low, 2)} … ${display(high, 2)}`;
   heat(value).forEach((path, k) => place.querySelector(`[data-level="${k}"]`).setAttribute("d", path));
 }
 
@@ -156,7 +168,7 @@ export function heat(value) {
   });
   const means = sums.map((sum, k) => sum / Math.max(counts[k], 1));
   const finite = means.filter(Number.isFinite);
-  const [low, high] = finite.length ? [Math.min(...finite), Math.max(...finite)] : [0, 0];
+  const [low, high] = finite.length ? extent(finite) : [0, 0];
   const paths = new Array(HEAT_LEVELS).fill("");
   means.forEach((mean, k) => {
     const share = high > low && Number.isFinite(mean) ? (mean - low) / (high - low) : Number(mean > high);

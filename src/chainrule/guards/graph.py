@@ -1,0 +1,63 @@
+"""The doors of a graph: a node for each use, a seed that fits, gradients that fit."""
+
+import numpy as np
+
+from chainrule.guards.nodes import OURS, check_gradients
+from chainrule.guards.numbers import as_value
+
+
+def check_node(node):
+    """TypeError or RuntimeError unless the node can go both ways, and was not applied before."""
+    callables = [callable(getattr(node, name, None)) for name in ("forward", "backward")]
+    if isinstance(node, type) or not all(callables):
+        raise TypeError(f"apply wants a node with forward and backward, got {node!r}")
+    if getattr(node, "applied", False):
+        raise RuntimeError(
+            f"{node!r} was applied before, and a node remembers one run: make a node for each use"
+        )
+    try:
+        node.applied = True
+    except AttributeError:  # it has slots: nothing can be written on it
+        pass
+
+
+def seed_for(out, dout):
+    """`dout` as the gradient of `out`: checked, and copied."""
+    if type(dout) is float is type(out.value):
+        return dout
+    dout = as_value(dout, "backward")
+    if np.shape(dout) != np.shape(out.value):
+        raise ValueError(
+            f"backward from an output of shape {np.shape(out.value)} wants a dout of that shape, "
+            f"got {np.shape(dout)}"
+        )
+    return float(dout) if type(out.value) is float else np.array(dout, dtype=out.value.dtype)
+
+
+def gradients_of(variable):
+    """What the node of `variable` hands back to each of its inputs, looked at where it is the reader's."""
+    node = variable.node
+    gradients = node.backward(variable.grad)
+    if type(node) in OURS:
+        if gradients[-1] is None:
+            base, exponent = variable.inputs
+            raise ValueError(
+                "Power: an exponent that is a variable wants a positive base, got "
+                f"{base.value!r} ** {exponent.value!r}; a plain number as exponent gets no gradient"
+            )
+        return gradients
+    check_gradients(node, gradients, [np.shape(source.value) for source in variable.inputs])
+    return [0.0 if gradient is None else gradient for gradient in gradients]
+
+
+def check_variable(out, kind):
+    if not isinstance(out, kind):
+        raise TypeError(f"a walk through the graph starts at a Variable, got {type(out).__name__}")
+
+
+def refuse_function(function):
+    """For NumPy's own functions, which would make arrays of variables, one gradient short each."""
+    raise TypeError(
+        f"numpy.{function.__name__} does not know variables: write it with their operators and "
+        "methods, such as x @ y, x.sum() and x.shape"
+    )

@@ -1,0 +1,247 @@
+"""The door of a loss: scores and targets in one shape, one sample or many, and a number that is one."""
+
+import math
+from functools import wraps
+
+import numpy as np
+
+from chainrule.guards import numbers
+from chainrule.guards.numbers import as_array, as_numbers, quiet
+
+
+class Loss:
+    """What the losses share. A subclass writes `forward(a, t)` for (N, C), and `backward(dout=1.0)`.
+
+    targets   how t is read: `one_hot` or `same_shape`
+    """
+
+    seen = None  # after forward, made anew each time: whether it was one sample
+
+    def __init_subclass__(cls, targets=None, **options):
+        super().__init_subclass__(**options)
+        if Loss in cls.__bases__:
+            cls.targets = staticmethod(targets)
+            cls.forward = forward_door(cls.forward)
+            if not hasattr(cls.backward, "__wrapped__"):
+                cls.backward = backward_door(cls.backward)
+
+    def read(self, a, t):
+        """The scores and the targets, checked, as float arrays of one shape and type."""
+        a = scores(a, type(self).__name__)
+        return a, self.targets(t, a, type(self).__name__)
+
+    def __repr__(self):
+        return f"{type(self).__name__}()"
+
+
+def forward_door(formula):
+    alone = quiet(formula)
+
+    @wraps(formula)
+    def forward(self, a, t):
+        __tracebackhide__ = True
+        a, t = self.read(a, t)
+        single = a.ndim == 1
+        if single:  # one sample is a batch of one
+            a, t = a[np.newaxis], t[np.newaxis]
+        if a.shape[1] < SHORT:
+            a, t = np.asfortranarray(a), np.asfortranarray(t)
+        before = self.__dict__.copy()
+        loss = (formula if numbers.hushed else alone)(self, a, t)
+        if not math.isfinite(loss):
+            try:
+                loss = look_again(alone, self, a, t, loss)
+            except ValueError:  # whoever is refused loses nothing
+                self.__dict__.clear()
+                self.__dict__.update(before)
+                raise
+        self.seen = [single]
+        return loss
+
+    return forward
+
+
+SHORT = 64  # NumPy reduces shorter rows more quickly where columns lie together, copy included
+
+
+def look_again(formula, loss, a, t, value):
+    """The loss that is infinite only where the number is; ValueError where it is no number."""
+    where = loss if isinstance(loss, str) else type(loss).__name__
+    all_finite(a, "scores", where), all_finite(t, "t", where)
+    value = formula(loss, a.astype(float), t.astype(float))  # too large for float32 alone?
+    formula(loss, a, t)
+    return value
+
+
+def backward_door(formula):
+    alone = quiet(formula)
+
+    @wraps(formula)
+    def backward(self, dout=1.0):
+        __tracebackhide__ = True
+        name = type(self).__name__
+        if self.seen is None:
+            raise RuntimeError(f"{name}: backward was called before forward")
+        if type(dout) is not float:
+            dout = as_array(dout, f"{name}.backward")
+            if dout.size != 1:
+                raise ValueError(
+                    f"{name}.backward wants one number as dout, got shape {dout.shape}"
+                )
+            dout = float(dout.reshape(()))
+        da = (formula if numbers.hushed else alone)(self, dout)
+        return da[0] if self.seen[0] else da
+
+    return backward
+
+
+def function_door(formula, targets=None):
+    """For a loss that is a plain function of (a, t); without `targets` any one shape will do."""
+    name, alone = formula.__name__, quiet(lambda _, a, t: formula(a, t))
+
+    @wraps(formula)
+    def function(a, t):
+        __tracebackhide__ = True
+        if targets is None:
+            a = as_array(a, name)
+            t = same_shape(t, a, name)
+        else:
+            a = scores(a, name)
+            t = targets(t, a, name)
+            if a.ndim == 1:
+                a, t = a[np.newaxis], t[np.newaxis]
+        value = alone(name, a, t)
+        return value if math.isfinite(value) else look_again(alone, name, a, t, value)
+
+    return function
+
+
+def softmax_door(formula):
+    hushed = quiet(formula)
+
+    @wraps(formula)
+    def softmax(a):
+        __tracebackhide__ = True
+        a = as_array(a, "softmax")
+        if a.ndim == 0 or a.shape[-1] == 0:
+            raise ValueError(f"softmax wants at least one class, got shape {a.shape}")
+        y = hushed(a)
+        if not math.isfinite(np.vdot(y, y)):
+            all_finite(a.max(axis=-1), "scores", "softmax")
+        return y
+
+    return softmax
+
+
+def all_finite(array, name, where):
+    odd = array[~np.isfinite(array)]
+    if odd.size:
+        raise ValueError(f"{where} wants finite {name}, got {odd[0]}")
+
+
+def scores(a, where):
+    """a as a float array (N, C) or (C,) with at least one sample and one class."""
+    if type(a) is not np.ndarray or a.dtype.kind != "f":
+        a = as_array(a, where)
+    if a.size == 0 or a.ndim not in (1, 2):
+        raise ValueError(f"{where} wants scores (N, C) or (C,), none of them 0, got {a.shape}")
+    return a
+
+
+def one_hot(t, a, where):
+    """The targets as an array of a's shape and type, whichever way they came."""
+    if type(t) is not np.ndarray or t.dtype is not a.dtype:
+        t = as_numbers(t, f"{where} t")
+    if t.shape == a.shape:
+        return cast(distribution(t, where), a.dtype)
+    hot = np.zeros(a.shape, a.dtype)
+    classes = class_indices(t, a, where)
+    hot[classes if a.ndim == 1 else (np.arange(len(a)), classes)] = 1
+    return hot
+
+
+def class_indices(t, a, where):
+    """The classes as integers (N,), from one-hot (N, C) or from indices; an int for one sample."""
+    t = as_numbers(t, f"{where} t")
+    if t.shape == a.shape:
+        return distribution(t, where).argmax(axis=-1)
+    if t.shape != a.shape[:-1]:
+        column = t.shape == (*a.shape[:-1], 1)
+        raise ValueError(
+            f"{where} wants t of the scores' shape {a.shape} (one-hot), or class indices of shape "
+            f"{a.shape[:-1]}, got {t.shape}" + (": t.ravel() makes them that" if column else "")
+        )
+    if t.dtype.kind not in "iu":
+        raise TypeError(
+            f"{where} wants class indices as integers of shape {a.shape[:-1]}, got {t.dtype}"
+            + (": t.astype(int) makes them that" if np.all(t == np.floor(t)) else "")
+        )
+    classes = a.shape[-1]
+    if t.size and not 0 <= t.min() <= t.max() < classes:
+        wrong = t[(t < 0) | (t >= classes)].flat[0]
+        raise ValueError(f"{where}: labels run from 0 to {classes - 1}, got {wrong}")
+    return t
+
+
+def right_classes(t, a):
+    """The classes that `Network.accuracy` counts; scores that are no numbers have no largest."""
+    if np.isnan(a).any():
+        raise ValueError("accuracy: the scores hold NaN, which has no largest class")
+    return class_indices(t, a, "accuracy")
+
+
+def distribution(t, where):
+    """t, if each row is a probability distribution: y - t is the gradient only where it sums to 1.
+
+    To what accuracy is told by the type that the numbers were made in, whatever carries them now.
+    """
+    if (is_one_hot if numbers.hushed else quiet(is_one_hot))(t):
+        return t
+    return soft_targets(t, where)
+
+
+def is_one_hot(t):
+    """Whether the rows sum to 1 exactly and no entry is below 0: by three quick looks at all of t."""
+    if t.dtype.kind != "f" or t.size == 0:
+        return False
+    off = t.dot(ONES[t.shape[-1], t.dtype])
+    off -= 1
+    return np.vdot(off, off) == 0 and t.min() >= 0
+
+
+class Ones(dict):
+    def __missing__(self, key):
+        self[key] = np.ones(*key)
+        return self[key]
+
+
+ONES = Ones()
+
+
+@quiet
+def soft_targets(t, where):
+    off = np.abs(t.sum(axis=-1, dtype=np.float64) - 1)
+    made_in = next(kind for kind in TOLERANCE if np.array_equal(t.astype(kind), t, equal_nan=True))
+    if not (off.max() <= TOLERANCE[made_in] and t.min() >= 0):  # false for NaN as well
+        raise ValueError(
+            f"{where}: each row of t must be non-negative and sum to 1, got a row whose sum is off by "
+            f"{off.max():.3g} and a smallest entry {t.min():.3g}"
+        )
+    return t
+
+
+TOLERANCE = {np.float16: 2e-3, np.float32: 1e-6, np.float64: 1e-9, np.longdouble: 1e-9}
+
+
+def same_shape(t, y, where):
+    if type(t) is np.ndarray and t.dtype is y.dtype and t.shape == y.shape:
+        return t  # by far the commonest
+    t = as_array(t, f"{where} t")
+    if t.shape != y.shape:
+        raise ValueError(f"{where} wants t of y's shape {y.shape}, got {t.shape}")
+    return cast(t, y.dtype)
+
+
+@quiet
+def cast(t, dtype):
+    return t.astype(dtype, copy=False)

@@ -1,0 +1,305 @@
+"""The doors of a network: layers that can go both ways, and a way back from the pass just made.
+
+Each layer's forward leaves a fresh token, `seen` (see `layers`). A network notes them with its loss,
+and goes back only while every layer still holds its own. A layer without a door has no token.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from functools import wraps
+from itertools import combinations
+from operator import is_ as is_same
+
+import numpy as np
+
+from chainrule.guards import numbers
+from chainrule.guards.numbers import check_counts, check_rng
+from chainrule.guards.numeric import check_nudge, check_step
+
+
+class Model:
+    """What stands behind `Network`."""
+
+    checked = memory = run = None
+    alone = False  # whether nobody looks on between the steps of this pass
+    ours = False  # whether all layers are the package's own
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        if Model in cls.__bases__:
+            for name, door in DOORS.items():
+                setattr(cls, name, door(getattr(cls, name)))
+
+    def pieces(self):
+        """The layers and the loss, looked over once for each change of them."""
+        now = [*self.layers.values(), self.loss_layer]
+        if now != self.checked:
+            check_layers(self.layers, self.loss_layer)
+            self.checked = now
+            self.ours = all(type(piece).__module__.startswith("chainrule.") for piece in now)
+        return now
+
+    def collect(self, kind):
+        found = {}
+        for name, layer in self.layers.items():
+            if arrays := getattr(layer, kind, None):
+                for key, array in arrays.items():
+                    found[f"{name}.{key}"] = array
+        return found
+
+    def __repr__(self):
+        pieces = [*self.layers.items(), ("loss", self.loss_layer)]
+        lines = "".join(f"\n  {name}: {piece!r}" for name, piece in pieces)
+        return f"{type(self).__name__}{lines}"
+
+
+NOTHING = {}
+
+
+class Parameters(dict):
+    """A network's parameters by name: the live arrays. What is assigned to an entry goes into its layer."""
+
+    __slots__ = ("layers",)
+
+    def __init__(self, layers, found):
+        dict.__init__(self, found)
+        self.layers = layers
+
+    def __setitem__(self, key, array):
+        if key not in self:
+            raise KeyError(f"no parameter {key!r}; there are {', '.join(self) or 'none'}")
+        name, _, short = key.rpartition(".")
+        layer = next(layer for other, layer in self.layers.items() if str(other) == name)
+        layer.params[short] = array
+        super().__setitem__(key, array)
+
+    def update(self, *others, **more):
+        for key, array in dict(*others, **more).items():
+            self[key] = array
+
+    def __ior__(self, other):
+        self.update(other)
+        return self
+
+    def take(self, saved):
+        """Copy in the arrays of `saved`, by name: all of them or, where one does not fit, none."""
+        there = {key: saved[key] for key in saved}
+        fits = {key: np.shape(array) for key, array in there.items()}
+        wanted = {key: np.shape(array) for key, array in self.items()}
+        if fits != wanted:
+            raise ValueError(f"the file holds {fits}, and the network wants {wanted}")
+        for key, array in self.items():
+            array[...] = there[key]
+
+    def __reduce__(self):  # a copy is a plain dict: it belongs to no network
+        return dict, (dict(self),)
+
+
+def init_door(formula):
+    @wraps(formula)
+    def __init__(self, layers, loss):
+        if isinstance(layers, (list, tuple)):
+            layers = named(layers)
+        if not isinstance(layers, Mapping):
+            raise TypeError(
+                f"Network wants a dict of layers, or a list of them, got {type(layers).__name__}"
+            )
+        formula(self, layers if isinstance(layers, dict) else OrderedDict(layers), loss)
+        self.pieces()
+
+    return __init__
+
+
+def named(layers):
+    """Affine1, ReLU1, Affine2, ...: each layer by its class and how many of it came so far."""
+    made = OrderedDict()
+    for layer in layers:
+        kind = type(layer).__name__
+        count = 1 + sum(type(other).__name__ == kind for other in made.values())
+        made[f"{kind}{count}"] = layer
+    return made
+
+
+def forward_door(formula):
+    @wraps(formula)
+    def forward_steps(self, x, t=None):
+        return formula(self, x, t) if self.alone else watched_forward(formula, self, x, t)
+
+    return forward_steps
+
+
+def watched_forward(formula, network, x, t):
+    """The steps forward, for somebody who looks on, and may start another pass in between."""
+    pieces = network.pieces()
+    run = network.run = object()
+    network.memory = None
+    for count, step in enumerate(formula(network, x, t), 1):
+        if count == len(pieces):
+            network.memory = pieces, tokens(network, pieces)
+        yield step
+        if network.run is not run:
+            raise RuntimeError(OVERTAKEN)
+
+
+def tokens(network, pieces):
+    """What each layer's last run left (see `layers`); nothing, where it is a reader's own."""
+    if network.ours:
+        return [piece.seen for piece in pieces]
+    return [getattr(piece, "seen", None) for piece in pieces]
+
+
+def backward_door(formula):
+    @wraps(formula)
+    def backward_steps(self, dout=1.0):
+        return formula(self, dout) if self.alone else watched_backward(formula, self, dout)
+
+    return backward_steps
+
+
+def watched_backward(formula, network, dout):
+    check_memory(network)
+    run = network.run
+    for step in formula(network, dout):
+        yield step
+        if network.run is not run:
+            raise RuntimeError(OVERTAKEN)
+
+
+OVERTAKEN = (
+    "Network: another pass has begun since these steps did, and a layer remembers one input; "
+    "ask for the steps again"
+)
+
+
+def check_memory(network):
+    """RuntimeError unless every layer still remembers what this network last computed."""
+    pieces, seen = network.memory or (None, ())
+    if pieces != [*network.layers.values(), network.loss_layer]:
+        raise RuntimeError("Network.backward goes back from a loss: call loss(x, t) just before")
+    now = tokens(network, pieces)
+    if not all(map(is_same, seen, now)):
+        piece = next(p for p, one, other in zip(pieces, seen, now, strict=True) if one is not other)
+        raise RuntimeError(
+            f"Network.backward: you or another network has used a layer since the loss, {piece!r}, "
+            "and a layer remembers one input; call loss(x, t) again"
+        )
+
+
+def in_one_go(formula):
+    """`formula` with nobody looking on: one hush for the whole pass, if all its layers are ours.
+
+    A reader's own layer may compute what it likes, and hear what NumPy says of it.
+    """
+    hushed = numbers.quiet(formula)
+
+    def whole_pass(network, *args):
+        network.alone, before = True, numbers.hushed
+        numbers.hushed = network.ours
+        try:
+            return (hushed if network.ours else formula)(network, *args)
+        finally:
+            network.alone, numbers.hushed = False, before
+
+    return whole_pass
+
+
+def loss_door(formula):
+    whole_pass = in_one_go(formula)
+
+    @wraps(formula)
+    def loss(self, x, t):
+        __tracebackhide__ = True
+        if t is None:
+            raise TypeError("Network.loss wants the targets t, got None")
+        pieces = self.pieces()
+        self.run, self.memory = object(), None
+        value = whole_pass(self, x, t)
+        self.memory = pieces, tokens(self, pieces)
+        return value
+
+    return loss
+
+
+def spare_door(formula):
+    """While it lasts, the first layer leaves its dx out, if it knows how to.
+
+    Nothing uses the gradient of the images, and for 784-50-10 it takes a third of all multiplications.
+    """
+    whole_pass = in_one_go(formula)
+
+    @wraps(formula)
+    def backward(self, dout=1.0):
+        __tracebackhide__ = True
+        check_memory(self)
+        first = self.memory[0][0]
+        if not getattr(first, "want_dx", False):
+            return whole_pass(self, dout)
+        first.want_dx = False
+        try:
+            return whole_pass(self, dout)
+        finally:
+            del first.want_dx
+
+    return backward
+
+
+def nudge_door(formula):
+    @wraps(formula)
+    def numerical_gradient(self, x, t, h=1e-5):
+        __tracebackhide__ = True
+        check_step(h)
+        for key, array in self.params.items():
+            check_nudge(array, h, f"Network.numerical_gradient: {key}")
+            if not array.flags.writeable:
+                raise TypeError(f"Network.numerical_gradient moves {key} in place, it is read-only")
+        return formula(self, x, t, h)
+
+    return numerical_gradient
+
+
+DOORS = {
+    "__init__": init_door,
+    "forward_steps": forward_door,
+    "backward_steps": backward_door,
+    "loss": loss_door,
+    "backward": spare_door,
+    "numerical_gradient": nudge_door,
+}
+
+
+def check_layers(layers, loss):
+    """TypeError or ValueError unless every layer, and the loss, can go forward and backward."""
+    for name, layer in [*layers.items(), ("the loss", loss)]:
+        if not isinstance(name, (str, int)) or name == "" or isinstance(name, bool):
+            raise ValueError(f"Network wants each name of a layer as a text, got {name!r}")
+        if isinstance(layer, type) or not (
+            callable(getattr(layer, "forward", None)) and callable(getattr(layer, "backward", None))
+        ):
+            raise TypeError(f"Network: layer {name!r} has no forward and backward, got {layer!r}")
+        if not isinstance(getattr(layer, "params", NOTHING), Mapping):
+            raise TypeError(f"Network: layer {name!r} wants a dict of params, got {layer.params!r}")
+    pieces = [*layers.values(), loss]
+    if len(set(map(id, pieces))) < len(pieces):
+        raise ValueError(
+            "a layer object stands twice in the network; it remembers one input (a ReLU its mask), "
+            "so the second use would overwrite the first: make a layer for each place"
+        )
+    arrays = [
+        (f"{name}.{key}", array)
+        for name, layer in layers.items()
+        for key, array in getattr(layer, "params", NOTHING).items()
+        if isinstance(array, np.ndarray)
+    ]
+    for (one, a), (other, b) in combinations(arrays, 2):
+        if a is b or (np.may_share_memory(a, b) and np.shares_memory(a, b)):
+            raise ValueError(
+                f"Network: {one} and {other} are one array; an update of the one would move the "
+                "other: give each its own copy"
+            )
+
+
+def check_two_layers(D, H, C, rng, activation="relu"):
+    check_counts("two_layer_net", D=D, H=H, C=C)
+    check_rng(rng, "two_layer_net wants")
+    if not isinstance(activation, str) or activation not in ("relu", "sigmoid"):
+        raise ValueError(f'activation is "relu" or "sigmoid", got {activation!r}')

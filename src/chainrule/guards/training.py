@@ -1,0 +1,184 @@
+"""The doors of training: what moves can be moved, batches fit, and Ctrl-C waits for a whole update."""
+
+import signal
+import threading
+from collections.abc import Mapping
+from functools import wraps
+
+import numpy as np
+from numpy import ndarray
+
+from chainrule.guards.numbers import as_numbers, check_rng, describe, is_count, is_number, quiet
+
+
+class Optimizer:
+    """What optimizers share. A subclass writes `update(params, grads)`, and says its numbers in __init__."""
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        if Optimizer in cls.__bases__:
+            cls.__init__ = init_door(cls.__init__)
+            cls.update = update_door(cls.update)
+
+    def __repr__(self):
+        return f"{type(self).__name__}({self.lr})"
+
+
+def init_door(formula):
+    @wraps(formula)
+    def __init__(self, *numbers, **named):
+        formula(self, *numbers, **named)
+        name = type(self).__name__
+        if not (is_number(self.lr) and self.lr > 0):
+            raise ValueError(f"{name} wants a positive learning rate lr, got {self.lr!r}")
+        for key in ("momentum", "beta1", "beta2"):
+            share = getattr(self, key, 0)
+            if not (is_number(share) and 0 <= share < 1):
+                raise ValueError(f"{name} wants {key} from 0 to below 1, got {share!r}")
+
+    return __init__
+
+
+MAPPING = (dict, Mapping)  # a dict by far most often, and the quicker question
+
+
+def update_door(formula):
+    """Everything is checked before anything moves: TypeError or ValueError, naming the parameter."""
+    hushed = quiet(formula)
+
+    @wraps(formula)
+    def update(self, params, grads):
+        __tracebackhide__ = True
+        where = type(self).__name__ + ".update"
+        if not (isinstance(params, MAPPING) and isinstance(grads, MAPPING)):
+            raise TypeError(
+                f"{where} wants params and grads as dicts, got {describe(params)} "
+                f"and {describe(grads)}"
+            )
+        if len(params) != len(grads) or params.keys() != grads.keys():
+            odd = sorted(map(str, params.keys() ^ grads.keys()))
+            raise ValueError(f"{where}: not in both params and grads: {', '.join(odd)}")
+        for key, array in params.items():
+            gradient = grads[key]
+            if (
+                type(array) is not ndarray
+                or type(gradient) is not ndarray
+                or array.shape != gradient.shape
+                or array.dtype.kind != "f"
+                or gradient.dtype.kind != "f"
+                or not array.flags.writeable
+            ):
+                refuse_update(where, key, array, gradient)
+        hushed(self, params, grads)
+
+    return update
+
+
+def refuse_update(where, key, array, gradient):
+    if type(array) is not np.ndarray or array.dtype.kind != "f" or not array.flags.writeable:
+        raise TypeError(f"{where} wants writeable float arrays, {key} is {describe(array)}")
+    if type(gradient) is not np.ndarray or gradient.dtype.kind != "f":
+        raise TypeError(f"{where} wants the gradient of {key} as floats, got {describe(gradient)}")
+    raise ValueError(f"{where}: {key} has shape {array.shape}, its gradient {gradient.shape}")
+
+
+def check_batch(x, t, batch_size, rng):
+    """x and t as arrays, and batch_size as an int. TypeError or ValueError for what is none."""
+    check_rng(rng, "batches want")
+    if not is_count(batch_size) or batch_size < 1:
+        raise ValueError(f"batch_size is a positive whole number, got {batch_size!r}")
+    x, t = as_numbers(x, "a batch: x"), as_numbers(t, "a batch: t")
+    if x.shape[:1] != t.shape[:1] or x.shape[:1] in ((), (0,)):
+        raise ValueError(
+            f"x and t want the same number of samples, above 0: got shapes {x.shape} and {t.shape}"
+        )
+    return x, t, int(batch_size)
+
+
+class Whole:
+    """While it lasts, Ctrl-C waits for the end of the update; pressed again, it does not.
+
+    Pressed between two updates, it ends whichever loop asks for them, as it always does.
+    """
+
+    def __init__(self, step, updates):
+        self.step, self.updates, self.pressed = step, updates, False
+
+    def __enter__(self):
+        self.listens = (  # only Python's main thread hears signals; a handler of others is theirs
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        )
+        if self.listens:
+            signal.signal(signal.SIGINT, self.press)
+
+    def press(self, *_):
+        if self.pressed:
+            raise KeyboardInterrupt("training stopped in the middle of an update")
+        self.pressed = True
+
+    def __exit__(self, failed, *_):
+        if self.listens:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if self.pressed and failed is None:
+            raise KeyboardInterrupt(f"training stopped after update {self.step} of {self.updates}")
+
+
+LEARNS = ("W", "b", "w", "weight", "weights", "bias", "biases", "gamma", "beta")
+
+
+def check_learner(network, optimizer):
+    if isinstance(network, type) or not all(
+        hasattr(network, name) for name in ("loss", "backward", "params")
+    ):
+        raise TypeError(f"train wants a network, got {network!r}")
+    for name, layer in getattr(network, "layers", {}).items():
+        lost = [key for key in LEARNS if isinstance(getattr(layer, key, None), np.ndarray)]
+        if lost and not hasattr(layer, "params"):
+            raise ValueError(
+                f"train: layer {name!r} keeps {', '.join(lost)} as attributes, where nothing would "
+                "move them: put them into a dict, self.params, and their gradients into self.grads "
+                "(or set params = {}, if they are not to learn)"
+            )
+    if isinstance(optimizer, type) or not hasattr(optimizer, "update"):
+        raise TypeError(f"train wants an optimizer such as SGD(0.1), got {optimizer!r}")
+
+
+def are_classes(t):
+    """Whether targets are labels, or rows that are one-hot: then accuracy says something."""
+    t = np.asarray(t)
+    if t.dtype.kind in "iu" and t.ndim < 2:
+        return True
+    return t.ndim == 2 and bool(np.all((t == 0) | (t == 1)) and np.all(t.sum(axis=-1) == 1))
+
+
+def split(data):
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        got = f"{type(data).__name__}" + (f" of {len(data)}" if hasattr(data, "__len__") else "")
+        raise ValueError(f"data is (x, t) or ((x, t), (x_test, t_test)), got {got}")
+    first, second = data
+    if not isinstance(first, tuple):
+        return (first, second), (first, second)
+    for name, pair in {"training data": first, "held-out data": second}.items():
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise ValueError(f"data: the {name} want to be a pair (x, t), got {describe(pair)}")
+    check_held_out(*(np.shape(as_numbers(part, "data")) for part in (first[0], *second)))
+    return first, second
+
+
+def check_held_out(x, x_test, t_test):
+    """ValueError unless the shapes fit: to find out after an epoch is too late."""
+    if x_test[1:] != x[1:] or x_test[:1] != t_test[:1] or x_test[:1] in ((), (0,)):
+        raise ValueError(
+            f"data: held-out x and t want samples like those of x {x}, as many as labels, "
+            f"got {x_test} and {t_test}"
+        )
+
+
+def count_updates(epochs, updates, per_epoch):
+    if epochs is not None and updates is not None:
+        raise ValueError("say epochs or updates, not both")
+    wanted = updates if updates is not None else epochs if epochs is not None else 1
+    if not is_count(wanted) or wanted < 0:
+        raise ValueError(f"epochs and updates are whole numbers from 0, got {wanted!r}")
+    return int(wanted) if updates is not None else int(wanted) * per_epoch
