@@ -61,7 +61,25 @@ def judge(observation):
                 f"{proof(name, unnamed.pop(name)[0])}; {words}, and nudging finds another one then"
             )
             found.append(finding("factor-missing", name, words))
+        elif words := by_lines(unnamed[name][0]):
+            words = f"{proof(name, unnamed.pop(name)[0])}; {words}"
+            found.append(finding("factor-missing", name, words))
     return found + tell(explained, wrong), unnamed
+
+
+def by_lines(sample):
+    """Words, where each row (or column) of a claim is the right one times a number of its own."""
+    claim, true = np.asarray(sample.claim), sample.scene.true
+    if claim.ndim != 2 or min(claim.shape) < 2 or not sample.seen.all():
+        return ""
+    for words, axis in (("row", 1), ("column", 0)):
+        size = np.sum(true * true, axis=axis, keepdims=True)
+        if np.all(size > 1e-12 * size.max()):
+            factors = np.sum(claim * true, axis=axis, keepdims=True) / size
+            if sample.explained_by(factors * true):
+                told = ", ".join(f"{one:.4g}" for one in factors.ravel()[:3])
+                return f"each {words} is the right one times a number of its own ({told}, ...)"
+    return ""
 
 
 def by_decay(observation, unnamed):

@@ -422,7 +422,10 @@ class Piece:
         }
 
     def upstreams(self, out, seed):
-        """Two random upstream gradients for the output `out`, of either sign everywhere."""
+        """Two random upstream gradients for the output `out`, of either sign everywhere; 1 for a whole
+        network, which nothing comes after."""
+        if not self.names:
+            return [np.ones(out.shape)]
         rng = np.random.default_rng(seed)
         signs = rng.choice([-1.0, 1.0], out.shape)
         return [sign * rng.uniform(0.5, 1.5, out.shape) for sign in (signs, -signs)]
