@@ -462,13 +462,19 @@ def label(key, /, **slots):
 
 
 def fit(value, room):
-    """A number with as many digits, from four to two, as `room` characters hold; one near 0 as 0.00."""
+    """A number with as many digits, from four to two, as `room` characters hold.
+
+    In the cells of a grid, where a larger one gets smaller letters, one near 0 is shown as 0.00.
+    """
     texts = [display(value, digits) for digits in (4, 3, 2)]
     found = next((text for text in texts if len(text) <= room), None)
-    if found is None and abs(value) < 1:
+    if found is None and abs(value) < 1 and room < WIRE_ROOM:
         sign = "−" if value < 0 else ""
-        found = f"{sign}{abs(float(value)):.{room - 2 - len(sign)}f}"
+        found = f"{sign}{abs(float(value)):.{max(room - 2 - len(sign), 0)}f}"
     return texts[-1] if found is None else found
+
+
+WIRE_ROOM = 7  # characters of a number on a wire
 
 
 def trim(number):

@@ -31,9 +31,9 @@ export function raised(exponent) {
 export function fit(value, room) {
   const texts = [4, 3, 2].map((digits) => display(value, digits));
   const found = texts.find((text) => text.length <= room);
-  if (found || !(Math.abs(value) < 1)) return found ?? texts[2];
+  if (found || !(Math.abs(value) < 1) || room >= 7) return found ?? texts[2];
   const sign = value < 0 ? "−" : "";
-  return sign + Math.abs(value).toFixed(room - 2 - sign.length);
+  return sign + Math.abs(value).toFixed(Math.max(room - 2 - sign.length, 0));
 }
 
 /** The number that a reader typed, or null: a decimal point or comma, and any minus sign. */

@@ -7,6 +7,7 @@ import { display, exact, fit } from "./numbers.js";
 
 const NUMBER_ROOM = 7; // as in chainrule/layout.py
 const [HEAT_LEVELS, HEAT_CELLS] = [6, 24];
+const WIDE = 8; // pixels of a letter on an edge
 const ARROW = 13.9; // the length of the arrowhead that ends the path of an edge
 
 /** One drawn figure of a run: `show(now)` brings it to a step. */
@@ -29,6 +30,7 @@ export class Picture {
     this.edges = [by(".edges [data-edge]", "data-edge"), by(".backs [data-edge]", "data-edge")];
     this.pieces = by("[data-piece]", "data-piece");
     this.travelling = null;
+    this.spots = new Map(); // an edge and a width -> where a word of it stands
   }
 
   node(index) {
@@ -95,26 +97,29 @@ export class Picture {
     const beside = piece && !piece.classList.contains("hidden") ? piece : null;
     const factor = typeof local === "number" ? plain(bracketed([["", "× "], ["value", fit(local, NUMBER_ROOM)]])) : `× ${local}`;
     const words = /[@Σ]/.test(local) ? local : factor;
-    const text = vector("text", { class: "local", "data-exact": local }, beside ? `${words} =` : words);
+    const said = beside ? `${words} =` : words;
+    const { x, y, anchor } = this.spot(edge, path, WIDE * said.length, beside);
+    const text = vector("text", { class: "local", "data-exact": local, x, y }, said);
+    text.style.textAnchor = anchor;
     this.svg.append(text);
-    const width = text.getComputedTextLength();
-    if (beside) {
-      text.setAttribute("x", beside.getBBox().x - 4 - width / 2);
-      text.setAttribute("y", beside.getAttribute("y"));
-      return;
-    }
+  }
+
+  /** Where a word of this width stands on an edge. To ask the browser for it costs a layout, so it is remembered. */
+  spot(edge, path, width, beside) {
+    if (beside) return { x: beside.getAttribute("x") - WIDE * beside.textContent.length - 4, y: beside.getAttribute("y"), anchor: "end" };
     if (path.dataset.word) {
       const [x, y, anchor] = path.dataset.word.split(" ");
-      for (const [name, at] of Object.entries({ x, y })) text.setAttribute(name, at);
-      text.style.textAnchor = anchor;
-      return;
+      return { x, y, anchor };
     }
-    const end = path.getTotalLength() - ARROW;
-    const at = path.getPointAtLength(Math.max(end - 8 - width / 2, 0));
-    const middle = this.node(edge.split(".")[0]).transform.baseVal[0].matrix.f;
-    const port = path.getPointAtLength(end).y - middle; // above the node's middle or below it: so far apart
-    text.setAttribute("x", at.x);
-    text.setAttribute("y", at.y + 7 + 6 * Math.sign(Math.round(port)));
+    const key = `${edge} ${width}`;
+    if (!this.spots.has(key)) {
+      const end = path.getTotalLength() - ARROW;
+      const at = path.getPointAtLength(Math.max(end - 8 - width / 2, 0));
+      const middle = this.node(edge.split(".")[0]).transform.baseVal[0].matrix.f;
+      const port = path.getPointAtLength(end).y - middle; // above the node's middle or below it: so far apart
+      this.spots.set(key, { x: at.x, y: at.y + 7 + 6 * Math.sign(Math.round(port)), anchor: "middle" });
+    }
+    return this.spots.get(key);
   }
 
   /** What a nudge has done to a variable, in the place of its gradient. */
