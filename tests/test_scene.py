@@ -339,8 +339,8 @@ def nothing(pen, h):
     ("draw", "settings", "options", "said"),
     [
         (3, {"h": [1]}, {}, r"a function draw\(pen, h\), got 3"),
-        (nothing, {}, {}, "these settings make 1"),
-        (nothing, {"h": range(401)}, {}, "1 to 400 pictures; these settings make 401"),
+        (nothing, {}, {}, "1 to 400 pictures; {} makes 0"),
+        (nothing, {"h": range(401)}, {}, "1 to 400 pictures; .* makes 401"),
         (nothing, {"h": [1, 1]}, {}, "different values"),
         (nothing, ["h"], {}, "settings as a dict"),
         (nothing, {"h": [1]}, {"title": ""}, "title as a text"),
