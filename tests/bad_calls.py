@@ -441,7 +441,7 @@ def thing_cases():
     yield from things("Explorer chosen", lambda v: Explorer({"a": ([0, 1], [2, 3])}, chosen=v), "chosen", ("None",))  # fmt: skip
     yield from things("Scene", lambda v: Scene(v, {"h": [1]}, title="t"), "Scene", ("a function", "a class"))  # fmt: skip
     yield from things("Scene settings", lambda v: Scene(lambda pen, h: "a", v, title="t"), "Scene")  # fmt: skip
-    yield from things("Scene x", lambda v: Scene(lambda pen, h: "a", {"h": [1]}, title="t", x=v), "Scene wants x", ("None",))  # fmt: skip
+    yield from things("Scene x", lambda v: Scene(lambda pen, h: "a", {"h": [1]}, title="t", x=v), "Scene wants x", ("None", "a list"))  # fmt: skip
     yield from things("BetGrid found", lambda v: BetGrid("q", v), "BetGrid")
     yield from things("Quiz question", lambda v: Quiz(v, {"a": "b", "c": "d"}, "a"), "Quiz", ("text",))  # fmt: skip
     yield from things("Quiz choices", lambda v: Quiz("q", v, "a"), "Quiz")
