@@ -273,6 +273,12 @@ def mask_missing(scene):
         yield "dout, let through everywhere", scene.fit(scene.dout * scene.gate[0])
         if np.all(scene.gate[1] == 0):
             yield "dout as it came", scene.fit(scene.dout)
+    elif scene.x is not None and scene.place in scene.inputs and scene.out.size < scene.x.size:
+        for axis in range(scene.x.ndim):
+            if same(np.ravel(scene.x.max(axis=axis)), np.ravel(scene.out)):
+                dout = scene.dout.reshape(np.delete(scene.x.shape, axis))
+                every = np.broadcast_to(np.expand_dims(dout, axis), scene.x.shape)
+                yield f"dout for every entry along axis {axis}, not for the largest alone", every
 
 
 def mask_inverted(scene):
@@ -310,8 +316,13 @@ def derivative_twice(scene):
     if scene.probabilities:
         y, N, _ = scene.probabilities
         yield "(y − t) y (1 − y)", scene.dout * (y - scene.t) * y * (1 - y) / N
-    elif scene.slope is not None and not only_signs(scene.slope):
+    elif scene.slope is not None and not only_signs(scene.slope) and not leaky(scene.gate):
         yield "dout times the derivative squared", scene.fit(scene.dout * scene.slope**2)
+
+
+def leaky(gate):
+    """Whether it lets something through where it is closed: a wrong slope there is no square."""
+    return gate is not None and np.any(gate[1])
 
 
 def only_signs(slope):
@@ -389,8 +400,7 @@ def straight(scene):
 
 
 def lone_factor(scene):
-    """Whether out / x is no factor that a fork could have lost: out is a power of x, but neither its
-    square nor another whole power, which are products of x with itself."""
+    """Whether out / x is no factor that a fork could have lost: out is a power of x other than x * x."""
     points = [(scene.own, scene.out, scene.slope)]
     if scene.slope_at is not None:
         x = 1.3 * scene.own + 0.1
@@ -401,7 +411,7 @@ def lone_factor(scene):
         return True
     powers = slope[use] * x[use] / out[use]  # the exponent, where out is a power of x
     p = np.median(powers)
-    return bool(np.all(np.abs(powers - p) < 1e-6) and not (p > 1.5 and abs(p - np.round(p)) < 1e-6))
+    return bool(np.all(np.abs(powers - p) < 1e-6) and abs(p - 2) > 1e-6)
 
 
 def log_constant(scene):

@@ -46,7 +46,7 @@ def judge(observation):
         factor = lacking(sample)
         words = f"; {factor[1]} would be right" if factor else ""
         found.append(shapeless(name, sample, words))
-    for name, words in (by_decay(observation, unnamed) if network and unnamed else {}).items():
+    for name, words in by_decay(observation, unnamed).items():
         found.append(finding("weight-decay", name, f"{proof(name, unnamed.pop(name)[0])}; {words}"))
     for name in list(unnamed):
         if close(unnamed[name]):
@@ -84,14 +84,17 @@ def by_lines(sample):
 
 def by_decay(observation, unnamed):
     """name -> words, where a claim and the truth differ by a multiple of the array itself."""
-    wanted, found = penalty(observation), {}
+    network, found = not observation.piece.names, {}
+    if not unnamed or not (network or observation.piece.pair):
+        return found
+    wanted = penalty(observation) if network else None
     for name, samples in unnamed.items():
         W, sample = observation.truth.arrays[name], samples[0]
         rest = sample.visible(sample.claim - sample.scene.true)
         seen = sample.visible(W)
         k = float(np.vdot(rest, seen) / np.vdot(seen, seen)) if np.any(seen) else 0.0
         if seen.size > 2 and k and sample.explained_by(sample.scene.true + k * W):
-            due = wanted if W.ndim > 1 and min(W.shape) > 1 else 0.0
+            due = wanted or 0.0 if W.ndim > 1 and min(W.shape) > 1 else 0.0
             words = (
                 f"the difference is {k:.4g} times {name}: backward adds {due + k:.4g} times {name}"
             )

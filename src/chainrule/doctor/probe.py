@@ -240,6 +240,7 @@ class Piece:
     unchecked  those that forward uses and that have none: a mask, a table of constants
     """
 
+    pair = False  # whether it is a function that gives its value and its gradient
     strict = True  # whether the number of gradients that backward returns has to be right
 
     def __init__(self, target, inputs, t=None):
@@ -580,6 +581,7 @@ def piece_of_function(f, inputs):
 
     pair.forward, pair.backward = forward, backward
     piece = Piece(pair, inputs)
+    piece.pair = True
     return None if piece.error is not None or np.size(piece.forward(pair)) != 1 else piece
 
 
