@@ -1,6 +1,7 @@
 """The doctor: names what is wrong, in code it has never seen, and finds nothing in what is right."""
 
 import copy
+import os
 from collections import Counter, OrderedDict
 
 import numpy as np
@@ -296,9 +297,12 @@ def random_network(seed):
     return network, x, t
 
 
+WHOLE = "CHAINRULE_WHOLE" in os.environ  # all thousand, and not a sample: some minutes
+
+
 @pytest.mark.parametrize("hundred", range(10))
 def test_a_hundred_random_right_networks_get_no_finding(hundred):
-    for seed in range(100 * hundred, 100 * hundred + 100):
+    for seed in range(100 * hundred, 100 * hundred + 100)[:: 1 if WHOLE else 11]:
         assert diagnose(*random_network(seed)) == [], f"seed {seed}"
 
 

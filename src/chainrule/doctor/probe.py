@@ -103,29 +103,29 @@ def among(container, names):
 def slots(target, prefix="", depth=3, seen=None):
     """name -> `Slot` for each array of floats that a target holds, in a container or a layer inside it
     too; an array that stands in two places under its first name."""
-    seen, found = set() if seen is None else seen, {}
-    held = getattr(target, "__dict__", {})
+    seen, found, held = set() if seen is None else seen, {}, getattr(target, "__dict__", {})
     own = type(target).__module__.startswith("chainrule.")
-    kinds = {"params": params_of(target)} | ({} if own else {k: v for k, v in held.items() if k != "params"})  # fmt: skip
-    for holder, value in kinds.items():
-        many = dict(enumerate(value)) if isinstance(value, (list, tuple)) else value
-        many = many if isinstance(many, Mapping) else {None: value}
-        listed = isinstance(getattr(target, holder, None), (list, tuple))
-        for key, array in many.items():
-            if not isinstance(array, np.ndarray) or not array.size:
-                continue
-            kind = "fiub" if holder == "params" else "f"
-            if array.dtype.kind in kind and (id(array) not in seen or (kind != "f" and not prefix)):
-                alias = next((k for k, v in held.items() if v is array), f"{holder}[{key}]")
-                name = holder if key is None else alias if listed else str(key)
-                found.setdefault(prefix + name, Slot(array, target, holder, key))
-                seen.add(id(array))
-    for key, value in held.items() if depth else ():
-        many = dict(enumerate(value)) if isinstance(value, (list, tuple)) else value
-        for k, layer in (many if isinstance(many, Mapping) else {key: value}).items():
-            if hasattr(layer, "forward") and not isinstance(layer, type):
-                name = f"{key}[{k}]" if isinstance(value, (list, tuple)) else str(k)
-                found |= slots(layer, f"{prefix}{name}.", depth - 1, seen)
+    for holder, value in {"params": getattr(target, "params", None), **held}.items():
+        listed = isinstance(value, (list, tuple))
+        if listed or isinstance(value, Mapping):
+            entries = enumerate(value) if listed else value.items()
+        elif isinstance(value, np.ndarray) or hasattr(value, "forward"):
+            entries = ((None, value),)
+        else:
+            continue
+        declared = holder == "params"
+        for key, one in entries:
+            if isinstance(one, np.ndarray):
+                wanted = one.dtype.kind in "fiub" if declared else one.dtype.kind == "f" and not own
+                if wanted and one.size and (id(one) not in seen or declared and not prefix):
+                    name = holder if key is None else str(key)
+                    if listed:
+                        name = next((k for k, v in held.items() if v is one), f"{holder}[{key}]")
+                    found.setdefault(prefix + name, Slot(one, target, holder, key))
+                    seen.add(id(one))
+            elif depth and hasattr(one, "forward") and not isinstance(one, type):
+                name = holder if key is None else f"{holder}[{key}]" if listed else str(key)
+                found |= slots(one, f"{prefix}{name}.", depth - 1, seen)
     return found
 
 
