@@ -110,7 +110,7 @@ class Scene:
         ranked = np.take_along_axis(levels, np.argsort(np.abs(levels), axis=0), axis=0)
         low, high = np.round(ranked[0], 6), np.round(ranked[-1], 6)
         off = np.minimum(np.abs(levels - low), np.abs(levels - high))
-        two = np.all(off < 1e-6) and np.all(low != high)
+        two = np.all(off < 1e-6) and np.all(np.abs(low) != np.abs(high))
         return (high, low, np.abs(self.slope - high) < np.abs(self.slope - low)) if two else None
 
     @cached_property
@@ -326,8 +326,8 @@ def leaky(gate):
 
 
 def only_signs(slope):
-    """Whether every slope is 1 or -1, as in x + y and x - y: a mistake there is one of sign."""
-    return same(np.abs(slope), np.ones_like(slope))
+    """Whether every slope is 1, or every one -1, as in x + y and x - y: a mistake there is of sign."""
+    return same(slope, np.ones_like(slope)) or same(slope, -np.ones_like(slope))
 
 
 BY_OUTPUT = {  # functions whose derivative is mostly written by the output

@@ -77,6 +77,8 @@ def by_lines(sample):
         if np.all(size > 1e-12 * size.max()):
             factors = np.sum(claim * true, axis=axis, keepdims=True) / size
             if sample.explained_by(factors * true):
+                if np.ptp(factors) <= 1e-6 * np.abs(factors).max():
+                    return f"it is {factors.flat[0]:.4g} times the right one here, not everywhere"
                 told = ", ".join(f"{one:.4g}" for one in factors.ravel()[:3])
                 return f"each {words} is the right one times a number of its own ({told}, ...)"
     return ""
