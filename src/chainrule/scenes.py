@@ -120,12 +120,14 @@ class Scene:
         x, t = self.x, self.t
         if t is None or x is None or t.shape != x.shape or self.out.size != 1 or not x.size:
             return None
-        y = softmax_along(x, 1 - self.axis if x.ndim == 2 else -1)
-        counts = [self.samples, 1]
-        if x.ndim and (constant := constant_in_log(self.out, [(t, y)], counts)):
+        axis = 1 - self.axis if x.ndim == 2 else -1
+        y, counts = softmax_along(x, axis), [self.samples, 1]
+        surprise = [np.logaddexp.reduce(x, axis=axis, keepdims=True) - x] if x.ndim else []
+        if x.ndim and (constant := constant_in_log(self.out, [(t, y)], counts, surprise)):
             return y, *constant
-        y = 1 / (1 + np.exp(-x))
-        constant = constant_in_log(self.out, [(t, y), (1 - t, 1 - y)], [*counts, x.size])
+        y, surprise = 1 / (1 + np.exp(-x)), [np.logaddexp(0, -x), np.logaddexp(0, x)]
+        pairs = [(t, y), (1 - t, 1 - y)]
+        constant = constant_in_log(self.out, pairs, [*counts, x.size], surprise)
         return (y, *constant) if constant else None
 
 
@@ -134,19 +136,22 @@ def softmax_along(x, axis):
     return weights / weights.sum(axis=axis, keepdims=True) if x.ndim else weights
 
 
-def constant_in_log(loss, pairs, counts):
-    """(N, c) if the loss is the sum of -t log(y + c) over the pairs, divided by one of `counts`."""
-    loss = float(np.reshape(loss, ()))
+def constant_in_log(loss, pairs, counts, surprise=None):
+    """(N, c) if the loss is the sum of -t log(y + c) over the pairs, divided by one of `counts`.
+
+    surprise   -log y for each pair, where it is known without the rounding of y
+    """
+    loss, targets = float(np.reshape(loss, ())), [t for t, _ in pairs]
+    surprise = surprise or [-np.log(y) for _, y in pairs]
+    whole = sum(np.sum(t * s, where=t != 0) for t, s in zip(targets, surprise, strict=True))
     for N in dict.fromkeys(counts):
-        constant = 0.0
+        value, constant = whole / N, 0.0
         for _ in range(20):
-            value = -sum(np.sum(t * np.log(y + constant), where=t != 0) for t, y in pairs) / N
+            if not np.isfinite(value) or abs(value - loss) <= 1e-13 * (1 + abs(loss)):
+                break
             slope = -sum(np.sum(t / (y + constant), where=t != 0) for t, y in pairs) / N
-            if not np.isfinite(value) or not np.isfinite(slope) or slope == 0:
-                break
-            if abs(value - loss) <= 1e-13 * (1 + abs(loss)):
-                break
             constant = min(max(constant - (value - loss) / slope, 0.0), 0.1)
+            value = -sum(np.sum(t * np.log(y + constant), where=t != 0) for t, y in pairs) / N
         if abs(value - loss) <= 1e-10 * (1 + abs(loss)) and constant < 1e-2:
             return N, constant
     return None

@@ -97,10 +97,10 @@ def by_decay(observation, unnamed):
         k = float(np.vdot(rest, seen) / np.vdot(seen, seen)) if np.any(seen) else 0.0
         if seen.size > 2 and k and sample.explained_by(sample.scene.true + k * W):
             due = wanted or 0.0 if W.ndim > 1 and min(W.shape) > 1 else 0.0
-            words = (
-                f"the difference is {k:.4g} times {name}: backward adds {due + k:.4g} times {name}"
-            )
-            found[name] = f"{words}, and the loss wants {due:.4g} times"
+            found[name] = f"the difference is {k:.4g} times {name}"
+            if wanted is not None:
+                found[name] += f": backward adds {due + k:.4g} times {name}"
+                found[name] += f", and the loss wants {due:.4g} times"
     return found
 
 

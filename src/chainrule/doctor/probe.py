@@ -368,7 +368,7 @@ class Piece:
         """The output of `subject`, a copy of the target, as an array of floats."""
         if self.hold:
             self.noise.again()
-        return as_floats(self.output(subject))
+        return as_floats(self.output(subject), where=type(self.target).__name__)
 
     def output(self, subject):
         return subject.forward(*self.arguments())
@@ -478,6 +478,11 @@ class NetworkPiece(LastPiece):
     def call(self, subject, arguments, dout):
         subject.loss(*arguments)
         getattr(subject, "gradient", subject.loss)(*arguments)
+
+    def claims(self, dout, subject=None):
+        if self.hold:  # its `gradient` runs forward, and would draw a second time
+            return self.backward(self.fresh(), dout)
+        return super().claims(dout, subject)
 
     def after(self, subject, dout):
         return self.backward(subject, dout)  # its `gradient` has to run forward by itself
@@ -600,10 +605,11 @@ def as_argument(array):
     return array.copy()
 
 
-def as_floats(value, fresh=False):
+def as_floats(value, fresh=False, where="backward"):
     array = np.array(value) if fresh else np.asarray(value)
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"numbers were wanted, got {type(value).__name__} ({array.dtype})")
+        got = f"{type(value).__name__} ({array.dtype})"
+        raise TypeError(f"what {where} returns wants real numbers, got {got}")
     return array.astype(np.float64, copy=fresh) if array.dtype != np.float32 else array
 
 
