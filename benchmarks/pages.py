@@ -3,7 +3,7 @@
 The same chapter is built with a default configuration. What its page takes from content networks comes here from
 npm, by version and hash, and is served by the same local server as the rest, compressed. The two pages are opened
 in turn, each time with an empty cache, on a connection of 1.6 Mbit/s with 150 ms of delay and a processor slowed
-down four times: a phone in a train. A page is interactive when a real click on Forward has moved its first figure.
+down four times: a phone in a train. A page is interactive when a real click on Next step has moved its first figure.
 The default page is spared what its other hosts cost: looking up three names, and three handshakes.
 """
 
@@ -66,7 +66,7 @@ SCRIPTS_BAR, TIME_BAR = 1_800_000 / 30, 1 / 3
 
 CLICK = """() => {
     const figure = document.querySelector(".chainrule-stepper");
-    const button = figure?.querySelector('button[aria-label="Forward"]');
+    const button = figure?.querySelector('button[aria-label="Next step"]');
     if (!button) return null;
     const step = () => Number(figure.dataset.step);
     globalThis.before ??= step();

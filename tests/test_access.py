@@ -35,7 +35,7 @@ def test_axe_finds_nothing_on_a_page_in_light_and_dark_wide_and_narrow(path, ope
     """The page stays open: what differs between the four is style, and the figures answer as to a reader."""
     page = open_page(path, viewport=at(WIDTHS[0]), color_scheme=SCHEMES[0], reduced_motion="reduce")
     page.eval_on_selector_all(
-        'button[aria-label="Last"]', "all => all.forEach((one) => one.click())"
+        'button[aria-label="Last step"]', "all => all.forEach((one) => one.click())"
     )
     for width in WIDTHS:
         page.set_viewport_size(at(width))
@@ -64,15 +64,15 @@ def settle(page, scheme):
 def test_axe_finds_nothing_in_a_stepper_with_everything_open(level, width, scheme, show):
     page = show(network(), viewport=at(width), color_scheme=scheme, reduced_motion="reduce")
     page.get_by_role("button", name=level, exact=True).click()
-    for name in ("Forward", "Last"):
+    for name in ("Next step", "Last step"):
         page.get_by_role("button", name=name).click()
         assert findings(page) == []
     page.eval_on_selector_all("details", "all => all.forEach((one) => (one.open = true))")
     page.locator('input[name="x[0,0]"]').fill("five")
     page.locator('input[name="x[0,0]"]').press("Tab")
-    page.get_by_role("button", name="First").click()
+    page.get_by_role("button", name="First step").click()
     page.get_by_role("button", name="Let me guess").click()
-    page.get_by_role("button", name="Forward").click()
+    page.get_by_role("button", name="Next step").click()
     assert page.locator('input[name="guess"]').is_visible()
     assert findings(page) == []
 
@@ -93,14 +93,23 @@ def test_every_control_can_be_reached_and_used_by_keyboard_alone(show):
             break
         assert outline, f"no visible focus on {name}"
         reached.append(name)
-    for name in ["Let me guess", "First", "Back", "Play", "Forward", "Last", "Step", "Speed"]:
+    for name in [
+        "Next step",
+        "Previous step",
+        "First step",
+        "Last step",
+        "Play",
+        "Step",
+        "Speed",
+        "Let me guess",
+    ]:
         assert name in reached
-    assert reached.index("First") < reached.index("Step")
+    assert reached.index("Next step") < reached.index("Step")
 
 
 def test_space_on_a_focused_button_presses_that_button(show):
     page = show(Stepper(bill()))
-    page.get_by_role("button", name="Forward").focus()
+    page.get_by_role("button", name="Next step").focus()
     page.keyboard.press("Space")
     assert page.locator(".chainrule-stepper").get_attribute("data-step") == "1"
 
@@ -133,7 +142,7 @@ def test_narrow_windows_and_large_letters_cut_nothing_off(show, width, letters):
     """360 pixels; 200 % zoom of a window of 1280; letters of twice the size."""
     page = show(network(), viewport=at(width))
     page.evaluate("letters => (document.documentElement.style.fontSize = letters)", letters)
-    page.get_by_role("button", name="Last").click()
+    page.get_by_role("button", name="Last step").click()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     cut = page.evaluate(
         """() => [...document.querySelectorAll(".chainrule-controls *, .chainrule-tools *")]
@@ -145,11 +154,11 @@ def test_narrow_windows_and_large_letters_cut_nothing_off(show, width, letters):
 
 def test_values_travel_along_the_edges_unless_motion_is_unwelcome(show):
     page = show(Stepper(bill()))
-    page.get_by_role("button", name="Forward").click()
+    page.get_by_role("button", name="Next step").click()
     assert page.locator(".token").count() >= 1
     page.wait_for_function("document.querySelectorAll('.token').length === 0")
     still = show(Stepper(bill()), reduced_motion="reduce")
-    still.get_by_role("button", name="Forward").click()
+    still.get_by_role("button", name="Next step").click()
     assert still.locator(".token").count() == 0
 
 

@@ -125,7 +125,7 @@ def test_a_malformed_trace_says_so_and_leaves_picture_and_table(fault, page_of):
     assert bad.locator("svg").first.is_visible() and bad.locator("table").count() == 1
     assert bad.locator("button, input").count() == 0  # nothing to press that does nothing
     assert bad.locator('[data-variable="z"] .gradient').is_visible()
-    press(good, "Forward")
+    press(good, "Next step")
     assert step(good) == 1
 
 
@@ -148,7 +148,7 @@ def test_one_broken_figure_among_twenty_harms_none_of_the_others(page_of):
     page.wait_for_selector(".chainrule-live")
     assert page.locator(".chainrule-live").count() == 19
     for figure in page.locator(".chainrule-live").all():
-        press(figure, "Last")
+        press(figure, "Last step")
         assert step(figure) == int(figure.get_attribute("data-steps"))
 
 
@@ -170,12 +170,12 @@ def test_every_kind_of_figure_says_when_it_is_broken(page_of):
 CLICKS = """count => {
     const figure = document.querySelector(".chainrule-live");
     const buttons = [...figure.querySelectorAll("button")].filter((one) =>
-        ["First", "Back", "Forward", "Last"].includes(one.getAttribute("aria-label") ?? one.textContent.trim()));
+        ["First step", "Previous step", "Next step", "Last step"].includes(one.getAttribute("aria-label") ?? one.textContent.trim()));
     let seed = 1;
     const random = (n) => (seed = (seed * 16807) % 2147483647) % n;
     const size = document.querySelectorAll("*").length;
     for (let k = 0; k < count; k++) buttons[random(buttons.length)].click();
-    buttons.find((one) => (one.getAttribute("aria-label") ?? one.textContent.trim()) === "First").click();
+    buttons.find((one) => (one.getAttribute("aria-label") ?? one.textContent.trim()) === "First step").click();
     return [buttons.length, document.querySelectorAll("*").length - size];
 }"""
 
@@ -188,7 +188,7 @@ def test_ten_thousand_clicks_leave_the_figure_as_it_was(page_of):
     assert page.evaluate(CLICKS, 10_000) == [4, 0]
     page.wait_for_timeout(700)  # what moves comes to rest
     assert figure.inner_text() == before
-    press(figure, "Last")
+    press(figure, "Last step")
     assert step(figure) == int(figure.get_attribute("data-steps"))
 
 
@@ -216,7 +216,7 @@ def test_two_copies_of_a_page_do_not_know_of_each_other(browser, page_of):
     one, two = page_of(markup), page_of(markup)
     for page in (one, two):
         page.wait_for_selector(".chainrule-live")
-    press(one, "Last")
+    press(one, "Last step")
     assert step(one.locator(".chainrule-stepper")) > 0
     assert step(two.locator(".chainrule-stepper")) == 0
 
@@ -230,7 +230,7 @@ def test_a_slow_machine_loses_no_click(page_of):
     for _ in range(6):
         page.keyboard.press("ArrowRight")
     assert step(figure) == 6
-    press(figure, "Back")
+    press(figure, "Previous step")
     assert step(figure) == 5
 
 
@@ -243,7 +243,7 @@ def test_zoomed_in_or_out_every_control_is_within_the_window(scale, page_of):
     for button in page.get_by_role("button").all():
         box = button.bounding_box()
         assert box is None or (box["x"] >= 0 and box["x"] + box["width"] <= size["width"])
-    press(page, "Forward")
+    press(page, "Next step")
     assert step(page.locator(".chainrule-live")) == 1
 
 
@@ -281,20 +281,20 @@ def visit(browser, site_url):
 def test_with_storage_blocked_the_figures_work_and_nothing_is_said(visit):
     page = visit(CHAPTER, NO_STORAGE)
     figure = page.locator(".chainrule-stepper").first
-    press(figure, "Forward")
+    press(figure, "Next step")
     assert step(figure) == 1
 
 
 def test_back_and_forward_bring_a_live_figure_each_time(visit, site_url):
     page = visit(CHAPTER)
     figure = page.locator(".chainrule-stepper").first
-    press(figure, "Forward")
+    press(figure, "Next step")
     page.goto(site_url + "book/02_chain_rule.html")
     for move in (page.go_back, page.go_forward, page.go_back):
         move()
         figure = page.locator(".chainrule-stepper").first
         before = step(figure)
-        press(figure, "Forward")
+        press(figure, "Next step")
         assert step(figure) == before + 1
         assert page.locator(".chainrule-stepper").first.locator(".chainrule-controls").count() == 1
 
@@ -334,13 +334,13 @@ def test_a_page_out_of_the_back_and_forward_cache_is_as_it_was_left(
     page.add_init_script("addEventListener('pageshow', (e) => { window.kept = e.persisted; })")
     page.goto(site_url + CHAPTER, wait_until="load")
     figure = page.locator(".chainrule-stepper").first
-    press(figure, "Forward")
-    press(figure, "Forward")
+    press(figure, "Next step")
+    press(figure, "Next step")
     page.goto(site_url + "book/02_chain_rule.html", wait_until="load")
     page.go_back(wait_until="commit")  # no "load" comes: the page was loaded long ago
     page.wait_for_function("window.kept !== undefined")
     assert page.evaluate("window.kept"), "the page came from the server: nothing was tested"
     assert step(figure) == 2
-    press(figure, "Forward")
+    press(figure, "Next step")
     assert step(figure) == 3
     assert figure.locator(".chainrule-controls").count() == 1

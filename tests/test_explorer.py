@@ -12,7 +12,7 @@ from test_quiz import Both, in_a_notebook
 
 from chainrule.narration import display
 from chainrule.widgets import Explorer
-from chainrule.widgets.chart import Axis, axis_over, line_path, place_names, points_of
+from chainrule.widgets.chart import Axis, axis_over, line_path, place_names, points_of, tick_texts
 
 PHONE = {"width": 360, "height": 800}
 GRID = 10.0 ** np.arange(-8, 0.5)  # nine points
@@ -69,9 +69,7 @@ def test_the_slider_reads_every_curve_at_its_point(show):
     for k in (0, 5, 8):
         slider(page).fill(str(k))
         assert readout(page) == [display(y[k]) for y in ys]
-        assert page.get_by_role(
-            "columnheader", name=f"error at h = {display(GRID[k])}"
-        ).is_visible()
+        assert page.get_by_role("columnheader", name=f"h = {display(GRID[k])}").is_visible()
         assert page.locator(".chainrule-explorer").get_attribute("data-index") == str(k)
 
 
@@ -103,9 +101,78 @@ def test_a_press_on_the_picture_takes_the_slider_there(show):
     explorer = simple()
     page = show(explorer)
     box = page.locator(".chainrule-chart").bounding_box()
-    x = box["x"] + explorer.across.at(GRID[6]) / 480 * box["width"] + 3
+    x = box["x"] + explorer.across.at(GRID[6]) / 560 * box["width"] + 3
     page.mouse.click(x, box["y"] + box["height"] / 2)
     assert slider(page).input_value() == "6"
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_sliders_thumb_stands_at_its_marker_in_the_chart(show, width):
+    uneven = Explorer({"y": ([1, 2, 10, 11, 50], [1, 2, 3, 4, 5])})
+    for explorer in (simple(), uneven):
+        page = show(explorer, viewport={"width": width, "height": 800})
+        for k in range(len(explorer.grid)):
+            slider(page).fill(str(k))
+            thumb, guide, mark = (
+                page.locator(place).first.bounding_box() for place in ("input", ".guide", ".mark")
+            )
+            middle = [box["x"] + box["width"] / 2 for box in (thumb, guide, mark)]
+            assert middle[1:] == pytest.approx([middle[0]] * 2, abs=1)
+            assert thumb["y"] < guide["y"] + guide["height"] < thumb["y"] + thumb["height"]
+        page.close()
+
+
+def test_a_drag_follows_the_pointer_selects_no_text_and_leaves_the_keys_with_the_slider(show):
+    page = show(simple())
+    box = page.locator(".chainrule-chart").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] + 200, box["y"] + box["height"] + 100)  # far outside
+    assert slider(page).input_value() == "8"
+    page.mouse.up()
+    assert page.evaluate("getSelection().toString()") == ""
+    page.keyboard.press("ArrowLeft")
+    assert slider(page).input_value() == "7"
+
+
+def test_the_picture_is_as_wide_as_the_column(show):
+    page = show(simple(), viewport={"width": 700, "height": 800})
+    column = page.locator("main").bounding_box()["width"]
+    assert page.locator(".chainrule-chart").bounding_box()["width"] == pytest.approx(column, abs=1)
+
+
+BY_SEED = {0: [(1e-8, 1e-5, "small")], 1: [(1e-8, 1, "*all*")], 2: []}
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        lambda parameter, seed: BY_SEED[seed],
+        {(parameter, seed): BY_SEED[seed] for parameter in ("W", "b") for seed in (0, 1, 2)},
+    ],
+    ids=["a function", "a dict"],
+)
+def test_notes_follow_every_choice(show, notes):
+    page = show(laboratory(notes=notes))
+    note = page.get_by_role("status")
+    for parameter in ("b", "W"):
+        page.get_by_label("parameter").select_option(parameter)
+        for seed, at, said in [
+            (0, 0, "small"),
+            (1, 0, "all"),
+            (2, 0, ""),
+            (1, 8, "all"),
+            (0, 8, ""),
+        ]:
+            page.get_by_label("seed").select_option(str(seed))
+            slider(page).fill(str(at))
+            assert note.inner_text() == said
+            other = laboratory(notes=notes, index=at, chosen={"parameter": parameter, "seed": seed})
+            served = re.search(r'role="status">(.*?)</p>', other.markup())[1]
+            assert re.sub("<.*?>", "", served) == said
+    page.get_by_text("All points as a table").click()
+    page.get_by_label("seed").select_option("1")
+    assert page.locator(".chainrule-notes li").filter(visible=True).count() == 1
 
 
 def test_the_note_of_the_range_is_told_once(show):
@@ -185,7 +252,7 @@ def test_kinks_are_crosses_and_are_named_in_the_tables(show):
 def test_a_point_that_is_not_finite_has_no_mark_and_is_said(show):
     ys = np.array([1.0, np.nan, 2.0, np.inf, 3.0, 0.0])
     page = show(Explorer({"y": (range(1, 7), ys)}, log="y"))
-    said = "y: not in the picture are 3 of 6 points (not a number, ∞, 0)."
+    said = "Not in the picture: 3 of 6 points of y (not a number, ∞, 0)."
     assert page.get_by_text(said).is_visible()
     for k, shown in enumerate([True, False, True, False, True, False]):
         slider(page).fill(str(k))
@@ -227,7 +294,7 @@ def test_on_a_phone_the_letters_of_the_picture_can_be_read(show):
     page = show(simple(), viewport=PHONE)
     size = """() => {
         const svg = document.querySelector(".chainrule-chart");
-        return parseFloat(getComputedStyle(svg).fontSize) * svg.getBoundingClientRect().width / 480;
+        return parseFloat(getComputedStyle(svg).fontSize) * svg.getBoundingClientRect().width / 560;
     }"""
     assert page.evaluate(size) >= 10.5
 
@@ -281,8 +348,25 @@ def test_a_log_axis_has_round_powers_and_a_linear_one_round_steps():
     assert Axis(True, -12, 0, 0, 100).ticks() == [1e-12, 1e-9, 1e-6, 1e-3, 1]
     assert Axis(True, -3.2, 0.1, 0, 100).ticks() == [1e-3, 1e-2, 1e-1, 1]
     assert Axis(True, 0.1, 1.2, 0, 100).ticks() == [2, 5, 10]
+    assert Axis(True, np.log10(0.66), np.log10(0.69), 0, 100).ticks() == [
+        0.66,
+        0.665,
+        0.67,
+        0.675,
+        0.68,
+        0.685,
+        0.69,
+    ]
     assert Axis(False, -0.05, 1.05, 0, 100).ticks() == [0, 0.2, 0.4, 0.6, 0.8, 1]
     assert Axis(False, 17, 63, 0, 100).ticks() == [20, 30, 40, 50, 60]
+
+
+def test_the_ticks_of_an_axis_are_written_in_one_style():
+    assert tick_texts(Axis(True, -6, 0, 0, 100)) == ["1e−6", "1e−4", "1e−2", "1"]
+    assert tick_texts(Axis(True, -5, 0, 0, 100)) == [f"1e−{k}" for k in (5, 4, 3, 2, 1)] + ["1"]
+    assert tick_texts(Axis(True, -3, 1, 0, 100)) == ["0.001", "0.01", "0.1", "1", "10"]
+    assert tick_texts(Axis(False, 0, 1, 0, 100)) == ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]
+    assert tick_texts(Axis(False, -2, 2, 0, 100)) == ["−2", "−1", "0", "1", "2"]
 
 
 @pytest.mark.parametrize("log", [False, True])
@@ -295,7 +379,7 @@ def test_every_axis_has_a_few_ticks_within_its_ends(log):
         ticks = axis.ticks()
         assert len(ticks) <= 12 and ticks == sorted(set(ticks))
         assert all(-1e-6 <= axis.at(tick) <= 400 + 1e-6 for tick in ticks)
-        assert ticks or log
+        assert ticks
 
 
 def test_one_value_alone_still_has_an_axis():
@@ -331,6 +415,16 @@ def test_names_lie_on_no_line_where_there_is_room():
     for (x, y), line in zip(places, lines, strict=True):
         distance = min(math.dist((x, y), point) for point in line)
         assert 4 < distance < 60
+
+
+def test_names_stand_at_the_right_ends_of_curves_that_end_apart():
+    xs = np.arange(1.0, 11)
+    across, up = Axis(False, 1, 10, 60, 460), Axis(False, 0, 10, 270, 44)
+    lines = [points_of(xs, ys, across, up) for ys in (9 - xs / 20, xs / 2, 2 - xs / 10)]
+    for (x, y), line in zip(
+        place_names(lines, ["top", "mid", "low"], across, up), lines, strict=True
+    ):
+        assert math.dist((x, y), line[-1]) < 60
 
 
 def four_vs():
@@ -439,6 +533,7 @@ line = ([1, 2], [1, 2])
         (({"a": line},), {"notes": [(5, 6, "off")]}, "no point lies between"),
         (({"a": line},), {"notes": [("a", "b", "off")]}, "numbers as a note's ends"),
         (({"a": line},), {"notes": [(1, "off")]}, r"\(from, to, sentence\)"),
+        (({"a": line},), {"notes": {3: []}}, r"notes for \[\(\)\], got \[\(3,\)\]"),
         (({"a": line},), {"x": ""}, "x as a text"),
         (({(1,): {"a": line}}, {"seed": [1, 2]}), {}, r"missing: \(2,\)"),
         (({1: {"a": line}, 2: {"a": line}}, {"seed": [1]}), {}, r"not asked for: \(2,\)"),

@@ -3,12 +3,12 @@
 import json
 import os
 import socket
-import subprocess
 import sys
 import time
 
 import nbformat
 import pytest
+from processes import running
 
 from chainrule.graph import Variable
 from chainrule.widgets import Stepper
@@ -54,19 +54,10 @@ def server(request, tmp_path_factory):
     command += ["--expose-app-in-browser", "--ServerApp.port_retries=0"]
     home = {"JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTER_DATA_DIR": str(folder / "data")}
     with open(folder / "log", "w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **home})
-        yield lambda name: f"http://127.0.0.1:{port}/{path}/{name}", folder
-        stop(process)
-
-
-def stop(process):
-    """End a server: it shuts its kernels down first, and on a busy machine that takes a while."""
-    process.terminate()
-    try:
-        process.wait(60)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        # It shuts its kernels down first, and on a busy machine that takes a while.
+        options = {"patience": 60, "env": {**os.environ, **home}}
+        with running(command, stdout=log, stderr=log, **options):
+            yield lambda name: f"http://127.0.0.1:{port}/{path}/{name}", folder
 
 
 def write(folder, name, cells):
@@ -157,7 +148,7 @@ def exact(page, view, name, kind):
 
 def test_a_click_moves_every_view_the_slider_and_the_trait_in_python(page):
     figures = page.locator(".chainrule-live")
-    figures.first.get_by_role("button", name="Forward").click()
+    figures.first.get_by_role("button", name="Next step").click()
     page.keyboard.press("ArrowRight")
     wait_for(page, "figures.every((figure) => figure.dataset.step === '2')")
     page.wait_for_function("document.querySelector('.widget-readout')?.textContent === '2'")
@@ -166,7 +157,7 @@ def test_a_click_moves_every_view_the_slider_and_the_trait_in_python(page):
 
 def test_a_number_changed_in_one_view_is_computed_in_python_and_shown_in_the_other(page):
     figures = page.locator(".chainrule-live")
-    figures.first.get_by_role("button", name="Last").click()
+    figures.first.get_by_role("button", name="Last step").click()
     figures.first.locator('input[name="side"]').fill("4")
     wait_for(page, "figures[1].querySelector('input[name=side]').value === '4'")
     for view in (0, 1):

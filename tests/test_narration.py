@@ -1,12 +1,16 @@
 """The number formatter, and the templates of the sentences."""
 
 import math
+import re
 
 import numpy as np
 import pytest
 
 from chainrule import layers, losses, nodes
+from chainrule.graph import Variable, exp, log, maximum, relu, sum_
 from chainrule.narration import SLOT, WORDS, display, fill
+from chainrule.network import two_layer_net
+from chainrule.trace import trace_graph, trace_network
 
 
 @pytest.mark.parametrize(
@@ -61,8 +65,75 @@ def test_every_node_layer_and_loss_has_its_own_words():
 
 
 def test_every_slot_of_every_template_is_one_that_can_be_filled():
-    known = {"x", "y", "z", "p", "dout", "dx", "dy", "op", "terms"}
+    known = {"x", "y", "z", "p", "up.p", "up.q", "dout", "dx", "dy", "op", "sum"}
     known |= {f"{letter}.{what}" for letter in "xyzb" for what in ("name", "shape")}
+    known |= {"so.x", "so.y", "so.z", "of.z"}
     for words in WORDS.values():
         texts = [*words.get("forward", ()), *words.get("backward", ()), *words.get("to", ())]
         assert {slot for text in texts for slot in SLOT.findall(text)} <= known
+
+
+# ---------------------------------------------------------------- how a sum is written
+
+
+def negative_and_all():
+    """Every operation, on negative numbers where it takes them."""
+    x, y, z = Variable(-3.0, "x"), Variable(-0.5, "y"), Variable(2.0, "z")
+    results = [
+        x + y, x - y, x * y, x / y, -x, x**2, x**3, x**-1, z**0.5, z**x, exp(x), log(z),
+        maximum(x, y), relu(x), relu(z), x * x, sum_(x),
+    ]  # fmt: skip
+    total = results[0]
+    for result in results[1:]:
+        total = total + result * y
+    return trace_graph(total)
+
+
+def test_a_negative_number_stands_in_parentheses_behind_an_operator_and_nowhere_else():
+    for trace in (negative_and_all(), trace_graph(-Variable(2.0, "x") + 1.0, -1.0)):
+        for step in range(len(trace) + 1):
+            said = trace.sentence(step)
+            assert not re.search(r"[+−×÷^/] ?−\d", said), said
+            assert not re.search(
+                r"(?<![+−×÷^/] )(?<![−^a-z])\(−[\d.]+\)(?![\^⁻⁰¹²³⁴⁵⁶⁷⁸⁹])", said
+            ), said
+            assert not re.search(r"−[\d.]+[\^⁻⁰¹²³⁴⁵⁶⁷⁸⁹]", said), said
+            assert not re.search(r"(?<![a-z])\([\d.]+\)", said), said
+
+
+def test_a_square_is_told_as_a_square_and_a_maximum_with_zero_as_a_relu():
+    x = Variable(-3.0, "x")
+    trace = trace_graph(relu(x**2))
+    assert trace.sentence(1) == "Square. −3 × (−3) = 9."
+    assert trace.sentence(2) == "ReLU. max(9, 0) = 9."
+    assert trace.sentence(5).endswith("x gets 1 × 2 × (−3) = −6.")
+
+
+def test_no_sentence_prints_an_array_that_the_picture_shows():
+    net = two_layer_net(2, 3, 2, np.random.default_rng(0))
+    trace = trace_network(net, np.ones((2, 2)), [0, 1])
+    x = Variable(np.array([1.0, 2.0]), "x")
+    for run in (trace, trace.nodes, trace_graph(x * x + 3.0 * x, np.ones(2))):
+        for step in range(len(run) + 1):
+            assert "[" not in run.sentence(step)
+
+
+def test_a_seed_that_is_not_one_is_given_and_no_derivative_by_itself():
+    x = Variable(3.0, "x")
+    assert "with respect to itself is 1." in trace_graph(-x).sentence(2)
+    assert "is given: 5." in trace_graph(-x, 5.0).sentence(2)
+    assert "is given: a gradient of shape (2,)" in (
+        trace_graph(-Variable(np.ones(2), "x"), np.ones(2)).sentence(2)
+    )
+
+
+def test_a_long_sum_of_gradients_is_told_with_its_first_and_last_terms():
+    x = Variable(1.0, "x")
+    total = x + x
+    for _ in range(10):
+        total = total + x
+    assert trace_graph(total).sentence(23).endswith("add: 1 + 1 + … + 1 = 12.")
+
+
+def test_the_first_words_say_what_to_do():
+    assert trace_graph(-Variable(2.0, "x")).sentence(0).startswith("Press Next step.")

@@ -64,7 +64,7 @@ def test_a_page_works_under_the_policy(path, visit):
 def test_a_figure_can_be_driven_under_the_policy(visit):
     page, said = visit("book/07_network.html")
     figure = page.locator(".chainrule-stepper").first
-    figure.get_by_role("button", name="Last", exact=True).click()
+    figure.get_by_role("button", name="Last step", exact=True).click()
     assert figure.get_attribute("data-step") == figure.get_attribute("data-steps")
     assert said == []
 

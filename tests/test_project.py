@@ -30,14 +30,21 @@ ORDER = [
     ["losses"],
     ["numeric"],
     ["network"],
-    ["training", "guesses", "scenes", "zoo"],
+    ["training", "guests", "guesses", "scenes", "zoo"],
     ["mistakes"],
     ["doctor"],
     ["gradcheck"],
     ["exercises"],
 ]
 ROW = {name: row for row, names in enumerate(ORDER) for name in names}
-SHOWN = ["narration", "trace", "layout", "drawing", "widgets"]  # beside the core, in this order
+SHOWN = [
+    "narration",
+    "sources",
+    "trace",
+    "layout",
+    "drawing",
+    "widgets",
+]  # beside the core, in this order
 BESIDE = ["datasets", "plots"]  # these import nothing of ours
 CORE = ["nodes", "graph", "layers", "losses", "numeric", "network", "gradcheck"]
 

@@ -88,13 +88,50 @@ def test_a_choice_shows_its_reason_and_says_what_it_is(show):
     assert answer(page) == "right"
 
 
-@pytest.mark.parametrize("picked", range(3))
-def test_the_reason_stands_right_below_its_choice(show, picked):
-    page = show(quiz())
-    page.get_by_role("radio").nth(picked).check()
+def everything(page):
+    """Where each choice stands, and where the page ends."""
     tops = [row.bounding_box()["y"] for row in page.locator("label").all()]
-    said = page.get_by_role("status").bounding_box()["y"]
-    assert [top < said for top in tops] == [k <= picked for k in range(3)]
+    return [*tops, page.locator("form").bounding_box()["height"]]
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("name", ["quiz", "bet"])
+def test_an_answer_moves_nothing_on_the_page(show, name, width):
+    page = show({"quiz": quiz, "bet": bet}[name](), viewport={"width": width, "height": 800})
+    before = everything(page)
+    for radio in page.get_by_role("radio").all():
+        radio.check()
+        assert everything(page) == before
+        below = page.locator("label").last.bounding_box()
+        assert page.get_by_role("status").bounding_box()["y"] >= below["y"] + below["height"]
+    if name == "bet":
+        page.get_by_role("button").click()
+        for radio in page.get_by_role("radio").all():
+            radio.check()
+            assert everything(page) == before
+
+
+def test_a_lost_bet_says_what_would_have_won(show):
+    page = show(bet())
+    look = page.get_by_role("button", name="I have looked")
+    page.get_by_role("radio").nth(2).check()
+    look.click()
+    said = "✗ Not right. Addition does not look at its inputs. The right answer: 1.2 to each"
+    assert page.get_by_role("status").inner_text() == said
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_i_have_looked_looks_like_a_button_before_and_after_a_bet(show, scheme):
+    page = show(bet(), color_scheme=scheme)
+    look = page.get_by_role("button", name="I have looked")
+    for act in (lambda: None, page.get_by_role("radio").nth(0).check):
+        act()
+        found = look.evaluate(
+            "(e) => [getComputedStyle(e).backgroundColor, getComputedStyle(document.documentElement).backgroundColor,"
+            " getComputedStyle(e).textDecorationLine, e.offsetHeight]"
+        )
+        assert found[0] not in ("rgba(0, 0, 0, 0)", found[1]) and found[2] == "none"
+        assert found[3] >= 36
 
 
 def test_the_keyboard_alone_is_enough(show):
@@ -154,7 +191,7 @@ def test_a_bet_keeps_its_answer_back_until_the_reader_has_looked(show):
     assert answer(page) == "" and "Look first; then press “I have looked”" in said.inner_text()
     assert page.get_by_text("not shared out").filter(visible=True).count() == 0
     look.click()
-    assert said.inner_text() == "✗ Not right. A gradient is not shared out."
+    assert said.inner_text().startswith("✗ Not right. A gradient is not shared out.")
     assert answer(page) == "wrong" and not look.is_visible()
     page.get_by_role("radio", name="1.2 to each").check()  # and now each choice answers at once
     assert answer(page) == "right"

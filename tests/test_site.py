@@ -25,7 +25,7 @@ READ = [page for page in PAGES if page != "index.html"]  # that one only sends t
 every_chapter = pytest.mark.parametrize("path", CHAPTERS)
 # What a page loads only if it holds something that matches: a part of the file's name, and what.
 LOADED_FOR = {
-    "chainrule.js": ".chainrule-stepper, .chainrule-quiz, .chainrule-explorer, .chainrule-replay",
+    "chainrule.js": ".chainrule-stepper, .chainrule-quiz, .chainrule-explorer, .chainrule-replay, .chainrule-scene, .chainrule-bets",
     "chainrule.css": "[class*='chainrule-']",
     "clipboard": ".highlight",
     "copybutton": ".highlight",
@@ -334,7 +334,7 @@ def test_a_page_prints_light_with_its_figures_as_picture_and_table(open_page):
     page.wait_for_function("document.documentElement.dataset.theme === 'light'")
     figure = page.locator(".chainrule-stepper").first
     assert figure.locator("svg").first.is_visible() and figure.locator("table").is_visible()
-    assert not figure.get_by_role("button", name="Forward").is_visible()
+    assert not figure.get_by_role("button", name="Next step").is_visible()
     cut = page.eval_on_selector_all(
         "pre", "all => all.filter((e) => e.scrollWidth > e.clientWidth).length"
     )

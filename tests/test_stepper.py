@@ -1,12 +1,13 @@
 """The stepper in a real browser, driven as a reader would drive it: clicks, keys and typed numbers."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from chainrule.graph import Variable, log
+from chainrule.graph import Variable, log, maximum, sigmoid
 from chainrule.narration import display
 from chainrule.network import two_layer_net
 from chainrule.trace import Trace, trace_graph
@@ -51,13 +52,13 @@ def test_the_served_figure_starts_before_the_first_step():
 def test_forward_and_back_by_click(show):
     page = show(Stepper(bill()))
     assert state(page) == [0, "start"]
-    press(page, "Forward")
+    press(page, "Next step")
     assert state(page) == [1, "forward"]
-    press(page, "Last")
+    press(page, "Last step")
     assert state(page) == [9, "backward"]
-    press(page, "Back")
+    press(page, "Previous step")
     assert state(page) == [8, "backward"]
-    press(page, "First")
+    press(page, "First step")
     assert state(page) == [0, "start"]
 
 
@@ -96,7 +97,7 @@ def test_the_scrubber_goes_to_any_step(show):
 
 def test_buttons_that_lead_nowhere_say_so_and_stay_focusable(show):
     page = show(Stepper(bill()))
-    back = page.get_by_role("button", name="Back", exact=True)
+    back = page.get_by_role("button", name="Previous step", exact=True)
     assert back.get_attribute("aria-disabled") == "true"
     assert back.get_attribute("disabled") is None
     back.dispatch_event("click")
@@ -128,7 +129,7 @@ def test_numbers_appear_when_they_are_known_and_not_before(show):
     page = show(Stepper(bill()))
     assert not gradient(page, "side").is_visible()
     assert not value(page, "total").is_visible()
-    press(page, "Last")
+    press(page, "Last step")
     assert shown(gradient(page, "side")) == "144"
     assert shown(value(page, "total")) == "234"
 
@@ -138,7 +139,7 @@ def test_a_network_steps_with_its_arrays(show):
     x, t = np.array([[1.0, 2.0], [3.0, 4.0]]), [0, 1]
     page = show(Stepper(net, x, t))
     assert not gradient(page, "Affine1.W").is_visible()
-    press(page, "Last")
+    press(page, "Last step")
     found = json.loads(gradient(page, "Affine1.W").get_attribute("data-exact"))
     np.testing.assert_array_equal(found, net.gradient(x, t)["Affine1.W"])
     cells = gradient(page, "Affine1.b").locator("text").all_text_contents()
@@ -150,7 +151,7 @@ def test_a_fork_shows_the_sum_so_far(show):
     page = show(Stepper(x * x + x))
     seen = []
     for _ in range(5):
-        press(page, "Forward")
+        press(page, "Next step")
         seen.append(shown(gradient(page, "x")))
     assert seen == [None, None, None, "1", "7"]
 
@@ -161,7 +162,59 @@ def test_the_line_that_ran_is_marked(show):
     assert page.locator(".chainrule-code .ran").inner_text().strip() == (
         "return dout * self.y, dout * self.x"
     )
-    assert page.locator(".chainrule-rule").text_content() == "∂z/∂x = y,  ∂z/∂y = x"
+
+
+def rules(page, last):
+    """The rule line at every step."""
+    slider = page.get_by_role("slider", name="Step")
+    said = []
+    for step in range(last + 1):
+        slider.fill(str(step))
+        said.append(page.locator(".rule").text_content())
+    return said
+
+
+def test_the_rule_is_written_in_the_names_of_the_graph(show):
+    side, price = Variable(3.0, "side"), Variable(-20.0, "price")
+    area = side**2
+    total = area * price - 4.0
+    area.name, total.name = "area", "total"
+    assert rules(show(Stepper(total)), 7) == [
+        "",
+        "area = side²",
+        "v1 = area × price",
+        "total = v1 − 4",
+        "∂total/∂total = 1",
+        "∂total/∂v1 = 1",
+        "∂v1/∂area = price = −20,  ∂v1/∂price = area = 9",
+        "∂area/∂side = 2 × side = 6",
+    ]
+
+
+def test_the_rule_of_one_value_on_two_edges_speaks_of_each_edge(show):
+    x = Variable(3.0, "x")
+    y = x * x
+    y.name = "y · y"  # a name that reads as a product
+    assert rules(show(Stepper(y)), 3) == [
+        "",
+        "y · y = x × x",
+        "∂(y · y)/∂(y · y) = 1",
+        "∂(y · y)/∂x = x = 3 on one edge,  ∂(y · y)/∂x = x = 3 on the other",
+    ]
+
+
+def test_every_name_in_a_rule_is_in_the_picture(show):
+    x, w = Variable(-2.0, "height"), Variable(0.5, "width")
+    graph = maximum(x, 0.0) * -x - x**-1 + (x * x) ** 0.5 / w + sigmoid(w) ** x
+    page = show(Stepper(graph))
+    names = set(page.locator(".variable").evaluate_all("all => all.map(e => e.dataset.variable)"))
+    for said in rules(page, len(Stepper(graph).trace)):
+        words = set(
+            re.findall(
+                r"[a-z][a-z0-9]*", said.replace("on one edge", "").replace("on the other", "")
+            )
+        )
+        assert words <= names | {"max", "exp", "log"}, said
 
 
 def test_a_typed_number_changes_values_gradients_words_and_table(show):
@@ -224,7 +277,7 @@ def test_without_script_the_picture_and_the_table_remain(show):
 def test_a_narrow_page_does_not_scroll_sideways_and_follows_the_active_node(show):
     page = show(Stepper(bill()), viewport={"width": 360, "height": 700})
     for _ in range(4):
-        press(page, "Forward")
+        press(page, "Next step")
     page.wait_for_timeout(600)
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     box, frame = (
@@ -251,7 +304,7 @@ def test_one_broken_figure_says_so_and_harms_no_other(browser, tmp_path):
     page.goto(path.as_uri())
     page.wait_for_selector(".chainrule-live")
     assert "cannot be stepped" in page.locator(".chainrule-broken").inner_text()
-    press(page, "Forward")
+    press(page, "Next step")
     assert page.locator(".chainrule-live").get_attribute("data-step") == "1"
     page.close()
 
@@ -292,7 +345,7 @@ def test_the_output_in_a_notebook_is_the_figure_and_its_text():
     stepper = Stepper(bill())
     bundle, _ = stepper._repr_mimebundle_()
     assert bundle["text/html"].startswith(stepper.markup())
-    assert bundle["text/plain"].splitlines()[0].endswith("Power. 3 to the power 2 is 9.")
+    assert bundle["text/plain"].splitlines()[0].endswith("Square. 3 × 3 = 9.")
     assert "application/vnd.jupyter.widget-view+json" in bundle
 
 
@@ -306,3 +359,105 @@ def test_the_level_is_a_trait_and_the_markup_follows_it():
 
 def test_a_picture_for_slides_stands_alone():
     assert "<style>" in Stepper(bill()).to_svg(3)
+
+
+# ---------------------------------------------------------------- what is in the picture
+
+
+def exactly(place):
+    return float(place.get_attribute("data-exact"))
+
+
+def test_upstream_times_local_is_downstream_in_the_picture(show):
+    """At every step backward: on each edge into the node stands its local derivative."""
+    stepper = Stepper(bill(side=-3.0))
+    page = show(stepper)
+    slider = page.get_by_role("slider", name="Step")
+    for number, step in stepper.trace.numbered():
+        slider.fill(str(number))
+        locals_ = page.locator(".local")
+        if step.phase == "forward" or step.seed:
+            assert locals_.count() == 0  # it goes when the next node runs
+            continue
+        out = stepper.trace.variables[step.variable]
+        assert locals_.count() == len(out.inputs)
+        upstream = exactly(gradient(page, out.name))
+        for k, i in enumerate(out.inputs):
+            name = stepper.trace.variables[i].name
+            assert upstream * exactly(locals_.nth(k)) == exactly(gradient(page, name))
+    assert page.locator(".local").all_text_contents() == ["× (−6)"]
+
+
+def test_of_an_array_the_local_derivative_is_a_word(show):
+    net = two_layer_net(2, 3, 2, np.random.default_rng(0))
+    page = show(Stepper(net, np.array([[1.0, 2.0], [3.0, 4.0]]), [0, 1]))
+    seen = []
+    for step in range(6, 10):
+        page.get_by_role("slider", name="Step").fill(str(step))
+        seen.append(page.locator(".local").all_text_contents())
+    affine = ["@ Wᵀ", "xᵀ @", "Σ rows"]
+    assert seen == [["× (y − t)/N"], affine, ["× mask"], affine]
+
+
+def test_a_local_derivative_stands_on_its_edge_and_on_no_other_number(show):
+    page = show(Stepper(bill()))
+    for step in range(6, 10):
+        page.get_by_role("slider", name="Step").fill(str(step))
+        boxes = [
+            page.locator(".local").nth(k).bounding_box()
+            for k in range(page.locator(".local").count())
+        ]
+        numbers = page.locator(".variable text:not(.hidden)")
+        boxes += [numbers.nth(k).bounding_box() for k in range(numbers.count())]
+        for k, one in enumerate(boxes):
+            for other in boxes[k + 1 :]:
+                across = min(one["x"] + one["width"], other["x"] + other["width"]) - max(
+                    one["x"], other["x"]
+                )
+                down = min(one["y"] + one["height"], other["y"] + other["height"]) - max(
+                    one["y"], other["y"]
+                )
+                assert across < 3 or down < 7, (step, one, other)
+
+
+def test_the_pieces_of_a_fork_stand_on_their_edges_and_add_up_under_the_name(show):
+    x = Variable(3.0, "x")
+    square, five = x**2, x * 5.0
+    total = square + five
+    square.name, five.name, total.name = "square", "five x", "total"
+    page = show(Stepper(total))
+    pieces = page.locator('[data-variable="x"] .pieces')
+    seen = []
+    for step in range(8):
+        page.get_by_role("slider", name="Step").fill(str(step))
+        visible = [e.text_content() for e in page.locator("[data-piece]").all() if e.is_visible()]
+        seen.append((pieces.text_content() if pieces.is_visible() else "", visible))
+    assert seen[:6] == [("", [])] * 6 or seen[:6][-1] == ("5", ["5"])
+    assert seen[6] == ("5", ["5"]) or seen[6][0] == "5"
+    assert seen[7] == ("5 + 6 = 11", ["5", "6"])
+    assert gradient(page, "x").text_content() == "11"
+    page.locator('input[name="x"]').fill("-4")
+    assert pieces.text_content() == "5 + (−8) = −3"
+    assert sorted(page.locator("[data-piece]").all_text_contents()) == ["5", "−8"]
+
+
+def test_a_page_without_script_shows_the_pieces_and_a_legend(show):
+    x = Variable(3.0, "x")
+    page = show(Stepper(x * x + x, step=2), java_script_enabled=False)
+    assert page.locator(".pieces").text_content() == "1 + 3 + 3 = 7"
+    assert page.locator(".chainrule-legend").is_visible()
+    assert "local derivative" in page.locator(".chainrule-legend").inner_text()
+
+
+def test_print_shows_the_last_step_with_its_table_and_a_legend(show):
+    x = Variable(3.0, "x")
+    page = show(Stepper(x * x + x, step=2))
+    page.emulate_media(media="print")
+    assert page.locator(".chainrule-legend").is_visible()
+    assert gradient(page, "x").is_visible() and gradient(page, "x").text_content() == "7"
+    assert page.locator(".chainrule-table tbody tr").last.is_visible()
+    assert page.locator(".local").count() == 0
+
+
+def test_a_picture_that_stands_alone_has_a_legend():
+    assert "local derivative" in Stepper(bill()).to_svg()

@@ -105,7 +105,7 @@ def test_what_a_layer_keeps_is_drawn_once_it_has_run(show):
     page = show(Stepper(net(), X, T))
     mask = page.locator('[data-variable="ReLU1"] g.kept')
     assert not mask.is_visible()
-    press(page, "Last")
+    press(page, "Last step")
     assert exact(page, "ReLU1", "kept").tolist() == (exact(page, "ReLU1") > 0).tolist()
     np.testing.assert_allclose(exact(page, "loss", "kept").sum(axis=1), 1.0, rtol=1e-12)
 
@@ -216,7 +216,7 @@ def test_an_operation_of_the_authors_own_is_stepped_but_not_edited_and_says_so(s
     from chainrule.graph import apply
 
     page = show(Stepper(apply(Cube(), Variable(2.0, "x")) * 5.0))
-    press(page, "Last")
+    press(page, "Last step")
     assert exact(page, "x", "gradient") == 60.0
     assert (
         "Cube is an operation of the author's own" in page.locator(".chainrule-note").inner_text()
@@ -248,7 +248,7 @@ def test_a_network_with_a_layer_of_the_readers_own_steps_by_layers(show):
 def result_of(sentence):
     """The number that a written-out sum claims, and the sum of its products, from the text."""
     terms, total = sentence.split(" = ")[1:]
-    products = terms.replace("−", "-").split(" + ")
+    products = re.sub(r"[()]", "", terms).replace("−", "-").split(" + ")
     numbers = [[float(n) for n in product.split(" × ")] for product in products]
     return sum(np.prod(term) for term in numbers), float(total.replace("−", "-"))
 
@@ -314,10 +314,29 @@ def test_the_arrow_keys_read_entry_by_entry_and_leave_the_step_alone(show):
     assert "Affine1, value, 2 by 3" in grid.get_attribute("aria-label")
 
 
-def test_each_step_reads_the_first_entry_of_its_result_by_itself(show):
+def test_each_step_reads_a_telling_entry_of_its_result_by_itself(show):
     page = show(Stepper(net(), X, T))
-    press(page, "Forward")
-    assert told(page).startswith("Affine1[0, 0] = 1 × ")
+    press(page, "Next step")
+    assert told(page).startswith("Affine1[0, 1] = 1 × ")
+    page.get_by_role("slider", name="Step").fill("9")
+    lines = told(page).splitlines()
+    assert [line.split("[")[0] for line in lines] == [
+        "∂loss/∂x", "∂loss/∂Affine1.W", "∂loss/∂Affine1.b",
+    ]  # fmt: skip
+    for line in lines:  # row and column apart, and a sum of several numbers
+        assert "[0, 0]" not in line and " + " in line
+
+
+def test_the_author_may_choose_the_entry_that_is_read(show):
+    page = show(Stepper(net(), X, T, cell=(1, 0)))
+    press(page, "Next step")
+    assert told(page).startswith("Affine1[1, 0] = ")
+
+
+@pytest.mark.parametrize("cell", [3, (1,), (0, -1), ("a", 0), (True, 0)])
+def test_an_entry_that_is_none_is_refused(cell):
+    with pytest.raises(ValueError, match="a row and a column"):
+        Stepper(net(), X, T, cell=cell)
 
 
 def test_a_long_sum_is_written_with_its_first_and_last_terms(show):
@@ -334,6 +353,6 @@ def test_a_large_net_shows_shapes_and_ranges_and_stays_light(show):
     network = two_layer_net(64, 20, 10, np.random.default_rng(0))
     stepper = Stepper(network, np.random.default_rng(1).random((5, 64)), np.arange(5))
     page = show(stepper)
-    press(page, "Last")
+    press(page, "Last step")
     words = page.locator('[data-variable="Affine1.W"] .gradient').text_content()
     assert "(64, 20)" in words and "…" in words

@@ -105,7 +105,7 @@ def test_a_network_with_a_layer_of_ones_own_is_stepped_by_layers_and_not_edited(
     network.layers["ReLU1"] = Half()
     stepper = Stepper(network, X, T)
     assert stepper.trace.nodes is None and stepper.open_names == []
-    with pytest.raises(ValueError, match="level is one of layers, got 'nodes'"):
+    with pytest.raises(ValueError, match='no level "nodes": .* has no expand'):
         Stepper(network, X, T, level="nodes")
 
 

@@ -10,7 +10,7 @@ the closed form. Read `losses` next.
 import numpy as np
 
 from chainrule.graph import Variable, as_variable, maximum, sigmoid, tanh
-from chainrule.guards.layers import Layer, check_affine, check_start, parameters
+from chainrule.guards.layers import Layer, check_start, parameters
 from chainrule.guards.numbers import door
 
 
@@ -34,6 +34,8 @@ class ReLU(Layer):
 class Sigmoid(Layer):
     """1 / (1 + exp(-x)), entry by entry, without overflow for any x."""
 
+    keeps_output = True  # backward needs it: the caller gets a copy
+
     def forward(self, x):
         """x of any shape -> the same shape, each entry between 0 and 1."""
         small = np.exp(-np.abs(x))  # at most 1, so it cannot overflow
@@ -51,6 +53,8 @@ class Sigmoid(Layer):
 
 class Tanh(Layer):
     """The hyperbolic tangent, entry by entry."""
+
+    keeps_output = True  # backward needs it: the caller gets a copy
 
     def forward(self, x):
         """x of any shape -> the same shape, each entry between -1 and 1."""
@@ -73,7 +77,7 @@ class Affine(Layer):
     b   (M,), or None for a layer without a bias
     """
 
-    rows, accept = True, check_affine
+    rows = True  # x is a matrix, a sample a row
 
     def __init__(self, W, b=None):
         self.params = parameters(W, b)

@@ -5,7 +5,8 @@ with their numbers, so another language is another table. Read `trace` next.
 
 Slots are named as in the source of the nodes: {x} and {y} are the inputs' values, {z} the output's,
 {dout} the upstream gradient, {dx} and {dy} what goes to the inputs; {x.name} is a name, {x.shape} a
-shape, and {p} a fixed exponent.
+shape, {p} a fixed exponent, {up.p} the same raised, {up.q} one less. An array is called by its name: its
+numbers stand in the picture. {so.x} ends a sum, with " = 5" or, for an array, ", of shape (2, 3)".
 """
 
 import re
@@ -15,83 +16,111 @@ import numpy as np
 
 SLOT = re.compile(r"\{([a-z]+(?:\.[a-z]+)?)\}")
 
-# operation -> forward, backward: (title, sentence); to: what goes to each input; rule: the
-# formula, and its local derivatives; entry: how one entry of an array is made, and the gradient of
-# each input there. One dict an operation, and one key a phrase.
+# operation -> forward, backward: (title, sentence); to: what goes to each input; entry: how one entry of
+# an array is made, and the gradient of each input there; rule: what the output is, and the local
+# derivative by each input (one with {dout} or {z.gradient} is the whole gradient that goes there);
+# local: the same in a word, for an edge that carries an array. One dict an operation, one key a phrase.
 WORDS = {
     "Add": {
-        "forward": ("Add.", "{x} + {y} = {z}."),
+        "forward": ("Add.", "{x} + {y}{so.z}."),
         "backward": ("Add copies.", "The upstream gradient {dout} goes to every input unchanged:"),
         "to": ("{x.name} gets {dx}", "{y.name} gets {dy}"),
         "entry": ("{x} + {y}", "{dout}", "{dout}"),
-        "rule": ("z = x + y", "∂z/∂x = 1,  ∂z/∂y = 1"),
+        "rule": ("{x.name} + {y.name}", "1", "1"),
     },
     "Subtract": {
-        "forward": ("Subtract.", "{x} − {y} = {z}."),
+        "forward": ("Subtract.", "{x} − {y}{so.z}."),
         "backward": (
             "Subtract turns one sign.",
             "The upstream gradient {dout} goes to the first input as it is, to the second negated:",
         ),
         "to": ("{x.name} gets {dx}", "{y.name} gets {dy}"),
-        "entry": ("{x} − {y}", "{dout}", "−({dout})"),
-        "rule": ("z = x − y", "∂z/∂x = 1,  ∂z/∂y = −1"),
+        "entry": ("{x} − {y}", "{dout}", "−{dout}"),
+        "rule": ("{x.name} − {y.name}", "1", "−1"),
     },
     "Multiply": {
-        "forward": ("Multiply.", "{x} × {y} = {z}."),
+        "forward": ("Multiply.", "{x} × {y}{so.z}."),
         "backward": (
             "Multiply swaps.",
             "The upstream gradient {dout} is multiplied by the other input:",
         ),
-        "to": ("{x.name} gets {dout} × {y} = {dx}", "{y.name} gets {dout} × {x} = {dy}"),
+        "to": ("{x.name} gets {dout} × {y}{so.x}", "{y.name} gets {dout} × {x}{so.y}"),
         "entry": ("{x} × {y}", "{dout} × {y}", "{dout} × {x}"),
-        "rule": ("z = x × y", "∂z/∂x = y,  ∂z/∂y = x"),
+        "rule": ("{x.name} × {y.name}", "{y.name}", "{x.name}"),
     },
     "Divide": {
-        "forward": ("Divide.", "{x} ÷ {y} = {z}."),
+        "forward": ("Divide.", "{x} ÷ {y}{so.z}."),
         "backward": (
             "Divide.",
             "The upstream gradient {dout} is multiplied by each local derivative:",
         ),
-        "to": ("{x.name} gets {dout} ÷ {y} = {dx}", "{y.name} gets −{dout} × {x} ÷ {y}² = {dy}"),
-        "entry": ("{x} ÷ {y}", "{dout} ÷ {y}", "−({dout}) × {x} ÷ {y}²"),
-        "rule": ("z = x ÷ y", "∂z/∂x = 1/y,  ∂z/∂y = −x/y²"),
+        "to": ("{x.name} gets {dout} ÷ {y}{so.x}", "{y.name} gets −{dout} × {x} ÷ {y}²{so.y}"),
+        "entry": ("{x} ÷ {y}", "{dout} ÷ {y}", "−{dout} × {x} ÷ {y}²"),
+        "rule": ("{x.name} ÷ {y.name}", "1 ÷ {y.name}", "−{x.name} ÷ {y.name}²"),
     },
     "Negate": {
-        "forward": ("Negate.", "−({x}) = {z}."),
+        "forward": ("Negate.", "−{x}{so.z}."),
         "backward": ("Negate.", "The upstream gradient {dout} changes its sign:"),
         "to": ("{x.name} gets {dx}",),
-        "entry": ("−({x})", "−({dout})"),
-        "rule": ("z = −x", "∂z/∂x = −1"),
+        "entry": ("−{x}", "−{dout}"),
+        "rule": ("−{x.name}", "−1"),
     },
     "Power": {
-        "forward": ("Power.", "{x} to the power {p} is {z}."),
+        "forward": ("Power.", "{x}{up.p}{so.z}."),
         "backward": (
             "Power.",
             "The upstream gradient {dout} is multiplied by the slope of the power:",
         ),
-        "to": ("{x.name} gets {dout} × {p} × {x}^({p} − 1) = {dx}", "{y.name} gets {dy}"),
-        "entry": ("{x}^{p}", "{dout} × {p} × {x}^({p} − 1)", "{dout} × {z} × log {x}"),
-        "rule": ("z = xᵖ", "∂z/∂x = p xᵖ⁻¹"),
+        "to": ("{x.name} gets {dout} × {p} × {x}{up.q}{so.x}",),
+        "entry": ("{x}{up.p}", "{dout} × {p} × {x}{up.q}"),
+        "rule": ("{x.name}{up.p}", "{p} × {x.name}{up.q}"),
+    },
+    "Power.square": {  # a Power with the exponent 2
+        "forward": ("Square.", "{x} × {x}{so.z}."),
+        "backward": (
+            "The slope of a square is twice its input.",
+            "The upstream gradient {dout} is multiplied by it:",
+        ),
+        "to": ("{x.name} gets {dout} × 2 × {x}{so.x}",),
+        "entry": ("{x} × {x}", "{dout} × 2 × {x}"),
+        "rule": ("{x.name}²", "2 × {x.name}"),
+    },
+    "Power.variable": {  # a Power whose exponent is a variable
+        "forward": ("Power.", "{x}^{y}{so.z}."),
+        "backward": (
+            "Power.",
+            "The upstream gradient {dout} is multiplied by the slope of each input:",
+        ),
+        "to": (
+            "{x.name} gets {dout} × {y} × {x}^({y} − 1){so.x}",
+            "{y.name} gets {dout} × {z} × log {x}{so.y}",
+        ),
+        "entry": ("{x}^{y}", "{dout} × {y} × {x}^({y} − 1)", "{dout} × {z} × log {x}"),
+        "rule": (
+            "{x.name}^{y.name}",
+            "{y.name} × {x.name}^({y.name} − 1)",
+            "{z.name} × log {x.name}",
+        ),
     },
     "Exp": {
-        "forward": ("Exponential.", "e to the power {x} is {z}."),
+        "forward": ("Exponential.", "exp({x}){so.z}."),
         "backward": (
             "exp is its own derivative.",
             "The upstream gradient {dout} is multiplied by the output:",
         ),
-        "to": ("{x.name} gets {dout} × {z} = {dx}",),
+        "to": ("{x.name} gets {dout} × {z}{so.x}",),
         "entry": ("exp({x})", "{dout} × {z}"),
-        "rule": ("z = eˣ", "∂z/∂x = z"),
+        "rule": ("exp({x.name})", "{z.name}"),
     },
     "Log": {
-        "forward": ("Logarithm.", "The natural logarithm of {x} is {z}."),
+        "forward": ("Logarithm.", "The natural logarithm: log({x}){so.z}."),
         "backward": ("Log divides.", "The upstream gradient {dout} is divided by the input:"),
-        "to": ("{x.name} gets {dout} ÷ {x} = {dx}",),
+        "to": ("{x.name} gets {dout} ÷ {x}{so.x}",),
         "entry": ("log {x}", "{dout} ÷ {x}"),
-        "rule": ("z = log x", "∂z/∂x = 1/x"),
+        "rule": ("log({x.name})", "1 ÷ {x.name}"),
     },
     "Maximum": {
-        "forward": ("Maximum.", "The larger of {x} and {y} is {z}."),
+        "forward": ("Maximum.", "max({x}, {y}){so.z}."),
         "backward": (
             "Maximum is a gate.",
             "The larger input gets the upstream gradient {dout}, the other 0 (a tie goes to the "
@@ -99,7 +128,23 @@ WORDS = {
         ),
         "to": ("{x.name} gets {dx}", "{y.name} gets {dy}"),
         "entry": ("max({x}, {y})", "{dout} × {won}", "{dout} × {won}"),
-        "rule": ("z = max(x, y)", "∂z/∂x = 1 where x > y, else 0"),
+        "rule": (
+            "max({x.name}, {y.name})",
+            "1 where {x.name} > {y.name}, else 0",
+            "0 where {x.name} > {y.name}, else 1",
+        ),
+        "local": ("mask", "mask"),
+    },
+    "Maximum.gate": {  # a Maximum with 0: ReLU
+        "forward": ("ReLU.", "max({x}, 0){so.z}."),
+        "backward": (
+            "ReLU is a gate.",
+            "The upstream gradient {dout} passes where the input is positive:",
+        ),
+        "to": ("{x.name} gets {dx}",),
+        "entry": ("max({x}, 0)", "{dout} × {won}"),
+        "rule": ("max({x.name}, 0)", "1 where {x.name} > 0, else 0"),
+        "local": ("mask",),
     },
     "MatMul": {
         "forward": (
@@ -108,59 +153,96 @@ WORDS = {
         ),
         "backward": (
             "The matrix product swaps and transposes.",
-            "With the upstream gradient of shape {z.shape}:",
+            "With the upstream gradient {dout} {z.shape}:",
         ),
         "to": (
-            "{x.name} gets dout @ {y.name}ᵀ, of shape {x.shape}",
-            "{y.name} gets {x.name}ᵀ @ dout, of shape {y.shape}",
+            "{x.name} gets {dout} @ {y.name}ᵀ, of shape {x.shape}",
+            "{y.name} gets {x.name}ᵀ @ {dout}, of shape {y.shape}",
         ),
-        "rule": ("z = x @ y", "dx = dout @ yᵀ,  dy = xᵀ @ dout"),
+        "rule": ("{x.name} @ {y.name}", "{z.gradient} @ {y.name}ᵀ", "{x.name}ᵀ @ {z.gradient}"),
+        "local": ("@ {y.name}ᵀ", "{x.name}ᵀ @"),
     },
     "Sum": {
-        "forward": ("Sum.", "The entries of {x.name} {x.shape} add up to {z}."),
+        "forward": ("Sum.", "The sum over {x.name} {x.shape}{so.z}."),
         "backward": (
             "Sum copies.",
             "Every entry that was summed gets the upstream gradient {dout}:",
         ),
         "to": ("{x.name} gets {dx}",),
-        "rule": ("z = Σ xᵢ", "∂z/∂xᵢ = 1"),
+        "rule": ("Σ {x.name}", "1 for every entry"),
+        "local": ("1",),
     },
     "Affine": {
         "forward": (
             "Affine.",
             "{x.name} {x.shape} @ {y.name} {y.shape} + {b.name} {b.shape} gives {z.shape}.",
         ),
-        "backward": ("Affine hands on three gradients.", "From dout, of shape {z.shape}:"),
-        "to": (
-            "{x.name} gets dout @ {y.name}ᵀ, of shape {x.shape}",
-            "{y.name} gets {x.name}ᵀ @ dout, of shape {y.shape}",
-            "{b.name} gets dout summed over the batch, of shape {b.shape}",
+        "backward": (
+            "Affine hands on three gradients.",
+            "From the upstream gradient {dout} {z.shape}:",
         ),
-        "rule": ("y = x @ W + b", "dx = dout @ Wᵀ,  dW = xᵀ @ dout,  db = Σ dout"),
+        "to": (
+            "{x.name} gets {dout} @ {y.name}ᵀ, of shape {x.shape}",
+            "{y.name} gets {x.name}ᵀ @ {dout}, of shape {y.shape}",
+            "{b.name} gets {dout} summed over the batch, of shape {b.shape}",
+        ),
+        "rule": (
+            "{x.name} @ {y.name} + {b.name}",
+            "{z.gradient} @ {y.name}ᵀ",
+            "{x.name}ᵀ @ {z.gradient}",
+            "Σ {z.gradient}",
+        ),
+        "local": ("@ Wᵀ", "xᵀ @", "Σ rows"),
+    },
+    "Affine.plain": {  # an Affine without a bias
+        "forward": ("Affine.", "{x.name} {x.shape} @ {y.name} {y.shape} gives {z.shape}."),
+        "backward": (
+            "Affine hands on two gradients.",
+            "From the upstream gradient {dout} {z.shape}:",
+        ),
+        "to": (
+            "{x.name} gets {dout} @ {y.name}ᵀ, of shape {x.shape}",
+            "{y.name} gets {x.name}ᵀ @ {dout}, of shape {y.shape}",
+        ),
+        "rule": (
+            "{x.name} @ {y.name}",
+            "{z.gradient} @ {y.name}ᵀ",
+            "{x.name}ᵀ @ {z.gradient}",
+        ),
+        "local": ("@ Wᵀ", "xᵀ @"),
     },
     "ReLU": {
         "forward": ("ReLU.", "Negative entries of {x.name} {x.shape} become 0."),
         "backward": (
             "ReLU is a gate.",
-            "The upstream gradient passes where the input was positive:",
+            "The upstream gradient {dout} passes where the input was positive:",
         ),
         "to": ("{x.name} gets {dx}",),
         "entry": ("max({x}, 0)", "{dout} × {kept}"),
-        "rule": ("y = max(x, 0)", "dx = dout where x > 0, else 0"),
+        "rule": ("max({x.name}, 0)", "1 where {x.name} > 0, else 0"),
+        "local": ("mask",),
     },
     "Sigmoid": {
-        "forward": ("Sigmoid.", "Every entry of {x.name} {x.shape} goes to 1/(1 + exp(−x))."),
-        "backward": ("Sigmoid.", "The upstream gradient is multiplied by y(1 − y):"),
+        "forward": ("Sigmoid.", "Every entry x of {x.name} {x.shape} goes to 1 / (1 + exp(−x))."),
+        "backward": (
+            "Sigmoid.",
+            "The upstream gradient {dout} is multiplied by y(1 − y), where y is {z.name}:",
+        ),
         "to": ("{x.name} gets {dx}",),
-        "entry": ("1 ÷ (1 + exp(−({x})))", "{dout} × {z} × (1 − {z})"),
-        "rule": ("y = 1 / (1 + e⁻ˣ)", "dx = dout y (1 − y)"),
+        "entry": ("1 ÷ (1 + exp(−{x}))", "{dout} × {z} × (1 − {z})"),
+        "rule": ("1 / (1 + exp(−{x.name}))", "{z.name} × (1 − {z.name})"),
+        "local": ("y(1 − y)",),
     },
     "Tanh": {
         "forward": ("Tanh.", "Every entry of {x.name} {x.shape} goes to its hyperbolic tangent."),
-        "backward": ("Tanh.", "The upstream gradient is multiplied by 1 − y²:"),
+        "backward": (
+            "Tanh.",
+            "The upstream gradient {dout} is multiplied by 1 − y², where y is {z.name}:",
+        ),
         "to": ("{x.name} gets {dx}",),
-        "entry": ("tanh({x})", "{dout} × (1 − ({z})²)"),
-        "rule": ("y = tanh x", "dx = dout (1 − y²)"),
+        "entry": ("tanh({x})", "{dout} × (1 − {z}²)"),
+        "rule": ("tanh({x.name})", "1 − {z.name}²"),
+        "local": ("1 − y²",),
     },
     "SoftmaxWithLoss": {
         "forward": (
@@ -169,39 +251,54 @@ WORDS = {
         ),
         "backward": ("Softmax with loss subtracts.", "(y − t) / N, times the upstream {dout}:"),
         "to": ("{x.name} gets {dx}",),
-        "rule": ("y = softmax(a),  L = −Σ t log y / N", "da = (y − t) / N"),
+        "rule": ("−Σ {y.name} log(softmax({x.name})) / N", "(softmax({x.name}) − {y.name}) / N"),
+        "local": ("(y − t)/N",),
     },
     "IdentityWithLoss": {
         "forward": ("Identity with loss.", "Half the mean squared error is {z}."),
         "backward": ("Identity with loss subtracts.", "(y − t) / N, times the upstream {dout}:"),
         "to": ("{x.name} gets {dx}",),
-        "rule": ("y = a,  L = Σ (y − t)² / 2N", "da = (y − t) / N"),
+        "rule": ("Σ ({x.name} − {y.name})² / 2N", "({x.name} − {y.name}) / N"),
+        "local": ("(y − t)/N",),
     },
     "other": {
-        "forward": ("{op}.", "Its output {z.name} is {z}."),
+        "forward": ("{op}.", "Its output is {z.name}{of.z}."),
         "backward": ("{op}.", "From the upstream gradient {dout}:"),
-        "to": ("{x.name} gets {dx}", "{y.name} gets {dy}"),
-        "rule": ("", ""),
+        "to": ("{x.name} gets {dx}",),  # and so on, for as many inputs as there are
+        "none": "nothing goes further",
+        "unfit": "of another form",
+        "rule": ("",),
     },
     "start": {
-        "forward": ("Ready.", "Forward runs one node at a time, from the inputs to {z.name}."),
-        "rule": ("downstream gradient = upstream gradient × local gradient", ""),
+        "forward": (
+            "Press Next step.",
+            "Each press runs one node: first forward, from the inputs to {z.name}, "
+            "then backward, from {z.name} to the inputs.",
+        ),
+        "rule": ("",),
     },
     "seed": {
-        "backward": ("The way back starts.", "The derivative of {z.name} by itself is {dout}."),
-        "rule": ("", "∂z/∂z = 1"),
+        "backward": (
+            "The backward pass starts.",
+            "The derivative of {z.name} with respect to itself is {dout}.",
+        ),
+        "rule": ("", "1"),
+    },
+    "given": {  # a seed that is not 1
+        "backward": ("The backward pass starts.", "The gradient of {z.name} is given: {dx}."),
+        "rule": ("",),
     },
     "fork": {
-        "backward": ("", "{x.name} is used more than once, so its gradients add: {terms} = {dx}.")
+        "backward": ("", "{x.name} is used more than once, so its gradients add{sum}."),
     },
     # what buttons, fields and messages say; the slots here are plain texts
     "labels": {
-        "First": "First",
-        "Back": "Back",
+        "next": "Next step",
+        "previous": "Previous step",
+        "first": "First step",
+        "last": "Last step",
         "Play": "Play",
         "Pause": "Pause",
-        "Forward": "Forward",
-        "Last": "Last",
         "step": "Step",
         "speed": "Speed",
         "walk": "Step through the calculation",
@@ -209,9 +306,10 @@ WORDS = {
         "start": "start",
         "forward": "forward",
         "backward": "backward",
-        "turn": "This is the turn: every value is there. The way back starts at the end.",
+        "turn": "Play rests here: every value is there. Press Play again for the backward pass.",
         "broken": "This figure cannot be stepped ({error}). The picture and the table remain.",
-        "code": "The source that ran",
+        "code": "The lines that ran",
+        "whole": "Whole source",
         "picture": "{title}, picture",
         "layers": "Layers",
         "nodes": "Nodes",
@@ -221,7 +319,17 @@ WORDS = {
         "column.phase": "Phase",
         "column.variable": "Variable",
         "column.said": "What happens",
+        "empty": "no numbers",
         "kept": "keeps {name}",
+        "pieces": "the sum of {count}",
+        "legend.value": "Above a line: the value",
+        "legend.gradient": "Below it: the gradient",
+        "legend.rule": "= gradient of the result × local derivative, summed over the edges",
+        "constant": "a constant {shape}",
+        "shaped": "a gradient of shape {shape}",
+        "of.shape": ", of shape {shape}",
+        "one.edge": " on one edge",
+        "other.edge": " on the other",
         "change": "Change a number",
         "undo": "Undo",
         "reset": "Reset",
@@ -234,26 +342,45 @@ WORDS = {
         "ask.cell": "What is entry {cell} of {name}?",
         "ask.gradient": "Which gradient goes to {name}?",
         "ask.share": "Which gradient goes to entry {cell} of {name}?",
-        "ask.seed": "What is the derivative of {name} by itself?",
+        "ask.seed": "What is the derivative of {name} with respect to itself?",
         "ask.check": "Check",
         "ask.show": "Show me",
-        "ask.right": "Right: {value}.",
-        "ask.is": "It is {value}.",
+        "ask.right": "Right: {told}",
+        "ask.is": "{name} is {value}.",
+        "ask.gets": "{name} gets {value}.",
         "ask.wrong": "No, not {value}.",
-        "ask.score": "{right} of {asked} right",
+        "ask.open": "Type your guess first, or press Show me.",
+        "ask.one": "One entry is enough: the others are made in the same way.",
+        "ask.start": "Answer the question: the step runs when your guess is right.",
+        "ask.score": "{right} of {asked} right at the first try.",
+        "slip.mask": "The mask is missing: where the input is negative, nothing passes.",
+        "slip.upstream": "That is the local derivative. It is still to be multiplied by the upstream gradient.",
+        "slip.output": "The derivative is written with the output y, not with the input.",
+        "slip.factor": "One factor is missing: sigmoid has y(1 − y), and tanh has 1 − y².",
+        "slip.transpose": "That is what you get without the transpose, or with it at the wrong place.",
+        "slip.bias": "The bias is missing.",
+        "slip.summed": "That is one sample. The bias was used by every sample of the batch, so its gradients are summed.",
+        "slip.columns": "That sums everything. Each bias gets the sum of its own column.",
+        "slip.twice": "That divides by the batch size. The loss has done so already.",
+        "slip.mean": "The 1/N is missing: the loss is a mean over the batch.",
+        "slip.half": "A factor 2 is wrong: the loss is half of the mean square.",
+        "slip.order": "The sign is turned: it is output minus target.",
+        "slip.target": "The target is not subtracted.",
+        "slip.rows": "That softmax runs over the batch. Each row has its own.",
         "read.matrix": "{name}, {kind}, {rows} by {columns}. Arrow keys read its entries.",
-        "read.value": "{name}[{cell}]",
-        "read.gradient": "∂{out}/∂{name}[{cell}]",
         "read.none": "Point at a number of an array, or tap it, to see what made it.",
         "value": "value",
         "gradient": "gradient",
         "quiz.title": "Question",
         "quiz.right": "Right.",
         "quiz.wrong": "Not right.",
+        "quiz.was": "The right answer:",
         "quiz.bet": "Your bet is placed. Look first; then press “{button}”.",
+        "bets.sum": "{yes}, of {all}",
+        "bets.yours": "your bet: {bet}",
+        "bets.score": "{right} of your {all} bets are right. A frame marks the others.",
         "explorer.title": "{y} over {x}",
-        "explorer.curve": "Curve",
-        "explorer.at": "{y} at {x} = {value}",
+        "explorer.at": "{x} = {value}",
         "explorer.table": "All points as a table",
         "explorer.more": "The live figure holds {count} recorded runs to choose from.",
         "explorer.range": "{x} from {first} to {last}:",
@@ -261,7 +388,9 @@ WORDS = {
         "explorer.told": "{name}: {first} at {x} = {left}, {last} at {x} = {right}; smallest, {least}, at {x} = {there}.",
         "explorer.kinks": "Points with the mark “{kink}”: {count}.",
         "explorer.empty": "{name}: no point can be drawn.",
-        "explorer.left": "{name}: not in the picture are {count} of {all} points ({values}).",
+        "explorer.left": "Not in the picture: {count} of {all} points of {name} ({values}).",
+        "scene.table": "All {count} pictures in words",
+        "scene.said": "What is seen",
         "replay.title": "A training run",
         "replay.walk": "Step through the training run",
         "replay.count": "frame {now} of {last}",
@@ -273,8 +402,12 @@ WORDS = {
         "replay.curve": "The {name} goes from {first} to {last}.",
         "replay.update": "Update {step}.",
         "replay.loss.is": "The loss of its mini-batch is {loss}.",
-        "replay.accuracy.now": "The accuracy is {accuracy}.",
-        "replay.accuracy.before": "The accuracy, measured at update {step}, was {accuracy}.",
+        "replay.loss.mean": "The loss of its mini-batches, a mean over {over}, is {loss}.",
+        "replay.metric.now": "The {name} is {metric}.",
+        "replay.metric.before": "The {name}, measured at update {step}, was {metric}.",
+        "replay.held": "held-out loss",
+        "replay.all": "loss on all the data",
+        "replay.units": "the weights into {count} hidden units: blank −{most} or less, full {most} or more",
         "replay.largest": "The largest gradient, {norm}, is that of {name}.",
         "replay.wrong": "Read wrongly after this update:",
         "replay.none": "Nothing is read wrongly after this update.",
@@ -319,22 +452,14 @@ def label(key, /, **slots):
     return re.sub(r"\{(\w+)\}", lambda match: str(slots[match[1]]), text)
 
 
-SPELLED = 6  # entries; a larger array is told by its shape
-
-
-def spell(value):
-    """A value within a sentence: a number, a small array with its numbers, or the shape of a larger one."""
-    if np.ndim(value) == 0 or np.size(value) > SPELLED:
-        return display(value)
-    if np.ndim(value) == 1:
-        return "[" + ", ".join(display(v, 3) for v in value) + "]"
-    return "[" + ", ".join(spell(row) for row in value) + "]"
-
-
 def fit(value, room):
-    """A number with as many digits, at most four, as `room` characters hold."""
+    """A number with as many digits, at most four, as `room` characters hold; one near 0 as 0.00."""
     texts = [display(value, digits) for digits in (4, 3, 2, 1)]
-    return next((text for text in texts if len(text) <= room), texts[-1])
+    found = next((text for text in texts if len(text) <= room), None)
+    if found is None and abs(value) < 1:
+        sign = "−" if value < 0 else ""
+        found = f"{sign}{abs(float(value)):.{room - 2 - len(sign)}f}"
+    return texts[-1] if found is None else found
 
 
 def trim(number):
@@ -342,12 +467,83 @@ def trim(number):
     return digits.rstrip("0").rstrip(".") if "." in digits else digits
 
 
+SUPERSCRIPT = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+OPERATORS = tuple("+−×÷^/@")
+LONGEST = 4  # terms of a fork; of a longer sum the first ones and the last are written
+
+
+def raised(exponent):
+    """A fixed exponent as it stands behind its base: ², ⁻¹, ^0.5."""
+    text = display(exponent).translate(SUPERSCRIPT)
+    if set(text) <= set("⁻⁰¹²³⁴⁵⁶⁷⁸⁹"):
+        return text
+    return f"^({display(exponent)})" if exponent < 0 else f"^{display(exponent)}"
+
+
+def derivative(top, by):
+    """∂L/∂x; a name that reads as a sum or a product stands in parentheses."""
+    return f"∂{whole(top)}/∂{whole(by)}"
+
+
+def whole(name):
+    return f"({name})" if re.search(r"[-+−×÷*/@·^ ]", name) else name
+
+
+def told_as(op, exponent, inputs):
+    """The entry of `WORDS` for an operation: a square, a power of a variable, max(x, 0) have their own.
+
+    inputs   (constant, value) of each input
+    """
+    if op == "Power":
+        return "Power.variable" if len(inputs) == 2 else "Power.square" if exponent == 2 else op
+    if op == "Affine" and len(inputs) == 2:
+        return "Affine.plain"
+    if op == "Maximum" and inputs[1][0] and np.ndim(inputs[1][1]) == 0 and inputs[1][1] == 0:
+        return "Maximum.gate"
+    return op if op in WORDS and op[0].isupper() else "other"
+
+
+def summed(terms):
+    """The terms of a sum as parts; of a long one the first and the last."""
+    long = len(terms) > LONGEST
+    texts = [display(term) for term in (terms[: LONGEST - 2] if long else terms)]
+    if long:
+        texts += ["…", display(terms[-1])]
+    parts = [part for text in texts for part in (("", " + "), ("gradient", text))]
+    return bracketed(parts[1:])
+
+
+def pieces(terms, total):
+    """The gradients that came back to a value used more than once, and their sum: "6 + 5 = 11"."""
+    if np.ndim(total):
+        return label("pieces", count=len(terms))
+    return "".join(text for _, text in summed(terms)) + f" = {display(total)}"
+
+
 def fill(template, slots):
-    """The template as a list of (kind, text): kind "value" or "gradient" for numbers, else ""."""
+    """The template as a list of (kind, text): kind "value" or "gradient" for numbers, else "".
+
+    A slot holds one such part, or a list of them.
+    """
     parts, end = [], 0
     for match in SLOT.finditer(template):
         parts.append(("", template[end : match.start()]))
-        parts.append(slots[match[1]])
+        held = slots[match[1]]
+        parts += held if isinstance(held, list) else [held]
         end = match.end()
     parts.append(("", template[end:]))
-    return [(kind, text) for kind, text in parts if text]
+    return bracketed([(kind, text) for kind, text in parts if text])
+
+
+def bracketed(parts):
+    """Negative numbers in parentheses behind an operator and under a power, and nowhere else."""
+    after = [text for _, text in parts[1:]] + [""]
+    before = [""] + [text.rstrip() for _, text in parts[:-1]]
+    return [
+        (kind, f"({text})")
+        if kind
+        and text.startswith("−")
+        and (then.endswith(OPERATORS) or follows[:1] in tuple("^⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+        else (kind, text)
+        for (kind, text), then, follows in zip(parts, before, after, strict=True)
+    ]

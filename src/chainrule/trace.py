@@ -4,19 +4,27 @@ Every picture, widget and table in the book shows a trace and nothing else. It o
 full precision; rounding happens only where they are shown. Read `drawing` next.
 """
 
-import ast
-import inspect
 import json
-import textwrap
+from bisect import bisect_right
 from dataclasses import dataclass, field, fields, replace
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
 
 from chainrule.graph import Variable, backward_steps, forward_steps, topological_order
 from chainrule.guards.numbers import as_value
 from chainrule.losses import RowMaximum
-from chainrule.narration import WORDS, display, fill, spell
+from chainrule.narration import (
+    WORDS,
+    derivative,
+    display,
+    fill,
+    label,
+    raised,
+    summed,
+    told_as,
+)
+from chainrule.sources import SPECIAL, method_source, walk_source
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,8 @@ class Step:
     contributions: tuple = ()
 
 
+LETTERS = "xybcdefghijklmnopqrstuvw"  # the inputs in a sentence, in order
+
 # How a number of a layer is read off the nodes that the layer stands for.
 READ = {
     "same": lambda value: value,
@@ -73,19 +83,20 @@ READ = {
 class Trace:
     """A recorded run: `variables` in the order they were computed, `steps` in the order they ran.
 
-    code    operation -> {"forward": {"lines", "mark"}, "backward": ...}: the source that ran; under ""
-            the walk itself, forward before the first step, backward where the seed is set
+    code    operation -> {"forward": {"lines", "shown", "mark"}, "backward": ...}: the source that ran, see
+            `sources`; under "" the lines of the walk that call it, under " loss" and " seed" the others
 
     A network's trace has a layer a step. Where each of its layers can be written out in nodes:
 
     nodes   the trace of the same run with an elementary node a step, else None
     reads   for each variable, where its value and what is kept are found there:
             ((index, way), (index, way) or None), with a way out of `READ`
+    why     why a network has no `nodes`, in words
     """
 
-    def __init__(self, variables, steps, code, nodes=None, reads=()):
+    def __init__(self, variables, steps, code, nodes=None, reads=(), why=""):
         self.variables, self.steps, self.code = tuple(variables), tuple(steps), code
-        self.nodes, self.reads = nodes, tuple(reads)
+        self.nodes, self.reads, self.why = nodes, tuple(reads), why
 
     def __len__(self):
         return len(self.steps)
@@ -109,9 +120,10 @@ class Trace:
         step = self.steps[number - 1]
         slots = self.slots(number)
         if step.seed:
-            title, text = WORDS["seed"]["backward"]
+            one = np.ndim(step.contributions[0]) == 0 and step.contributions[0] == 1
+            title, text = WORDS["seed" if one else "given"]["backward"]
             return title, fill(text, slots)
-        words = WORDS.get(self.variables[step.variable].op, WORDS["other"])
+        words = WORDS[self.told(self.variables[step.variable])]
         title, text = words[step.phase]
         title = "".join(text for _, text in fill(title, slots))
         parts = fill(text, slots)
@@ -119,6 +131,12 @@ class Trace:
             parts += self.handed_on(step, words["to"], slots)
             parts += self.forks(number)
         return title, parts
+
+    def told(self, variable):
+        """Which entry of the table of words tells a variable's operation."""
+        inputs = [self.variables[i] for i in variable.inputs]
+        pairs = [(v.constant, v.value) for v in inputs]
+        return told_as(variable.op, variable.options.get("exponent"), pairs)
 
     def check_step(self, number):
         whole = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
@@ -133,11 +151,18 @@ class Trace:
     def handed_on(self, step, phrases, slots):
         """ "a gets ..., b gets ...", leaving out the constants: nobody asks for their gradients."""
         inputs = self.variables[step.variable].inputs
+        if phrases is WORDS["other"]["to"]:  # as many inputs as there are, and what they really got
+            given = step.contributions
+            phrases = [
+                "" if share is None else phrases[0].replace("x", letter)
+                for letter, share in zip(LETTERS, given, strict=False)
+            ]
         said = [
             fill(phrase, slots)
             for i, phrase in zip(inputs, phrases, strict=False)
-            if not self.variables[i].constant
+            if phrase and not self.variables[i].constant
         ]
+        said = said or [[("", WORDS["other"]["none"])]]
         lines = [part for phrase in said for part in [("", ", "), *phrase]][1:]
         return [("", " "), *lines, ("", ".")]
 
@@ -146,28 +171,38 @@ class Trace:
         inputs = self.variables[self.steps[number - 1].variable].inputs
         parts = []
         for i in dict.fromkeys(inputs):
-            terms = self.received(i, number)
-            if len(terms) > 1 and not self.variables[i].constant:
+            got = self.got(i, number)
+            if len(got) > 1 and not self.variables[i].constant:
+                terms, total = [gradient for _, gradient, _ in got], got[-1][2]
+                said = [("", ": "), *summed(terms), ("", " = "), ("gradient", display(total))]
                 slots = {
                     "x.name": ("", self.variables[i].name),
-                    "terms": ("gradient", " + ".join(map(spell, terms))),
-                    "dx": ("gradient", spell(sum(terms[1:], terms[0]))),
+                    "sum": said if np.ndim(total) == 0 else [],
                 }
                 parts += [("", " "), *fill(WORDS["fork"]["backward"][1], slots)]
         return parts
 
     def received(self, variable, number):
         """The gradients that `variable` has got by the end of step `number`, one a use."""
-        return [gradient for step, gradient in self.shares.get(variable, ()) if step <= number]
+        return [gradient for _, gradient, _ in self.got(variable, number)]
+
+    def got(self, variable, number):
+        shares = self.shares.get(variable, ())
+        return shares[: bisect_right(shares, number, key=lambda share: share[0])]
+
+    def is_fork(self, variable):
+        """Whether a variable gets more than one gradient, which add up."""
+        return not self.variables[variable].constant and len(self.shares.get(variable, ())) > 1
 
     @cached_property
     def shares(self):
-        """For each variable, the gradients that it gets: (number of the step, gradient), in order."""
+        """For each variable, what it gets: (number of the step, gradient, sum so far), in order."""
         shares = {}
         for number, step in self.numbered():
             for i, gradient in zip(self.receivers(step), step.contributions, strict=False):
                 if gradient is not None:
-                    shares.setdefault(i, []).append((number, gradient))
+                    got = shares.setdefault(i, [])
+                    got.append((number, gradient, got[-1][2] + gradient if got else gradient))
         return shares
 
     def receivers(self, step):
@@ -176,22 +211,29 @@ class Trace:
     def slots(self, number):
         step = self.steps[number - 1]
         out = self.variables[step.variable]
-        slots = {"op": ("", out.op), "p": ("value", display(out.options.get("exponent") or 0.0))}
-        for letter, i in zip("xybcdefghijklmnopqrstuvw", out.inputs, strict=False):
+        exponent = out.options.get("exponent") or 0.0
+        slots = {
+            "op": ("", out.op),
+            "p": ("value", display(exponent)),
+            "up.p": ("", raised(exponent)),
+            "up.q": ("", raised(exponent - 1)),
+        }
+        last = self.variables[-1].name
+        for letter, i in zip(LETTERS, out.inputs, strict=False):
             variable = self.variables[i]
-            label = spell(variable.value) if variable.constant else variable.name
-            slots[letter] = ("value", spell(variable.value))
-            slots[f"{letter}.name"] = ("", label)
+            slots[letter] = ("value", called(variable))
+            slots[f"{letter}.name"] = slots[letter] if variable.constant else ("", variable.name)
             slots[f"{letter}.shape"] = ("", shape_text(variable.value))
-        if out.op == "Power" and len(out.inputs) == 2:
-            slots["p"] = slots["y"]
-        slots["z"] = ("value", spell(out.value))
-        slots["z.name"], slots["z.shape"] = ("", out.name), ("", shape_text(out.value))
+        slots["z"], slots["z.name"] = ("value", called(out)), ("", out.name)
+        slots["z.shape"] = ("", shape_text(out.value))
+        slots["of.z"] = ending("value", out.value)
+        slots["so.z"] = ending("value", out.value, out.name)
         if step.phase == "backward":
-            slots["dout"] = ("gradient", spell(out.grad))
-            for letter, gradient in zip("xy", step.contributions, strict=False):
-                shown = "nothing" if gradient is None else spell(gradient)
-                slots[f"d{letter}"] = ("gradient", shown)
+            known = derivative(last, out.name) if np.ndim(out.grad) else spelled(out.grad)
+            slots["dout"] = ("gradient", known)
+            for letter, gradient in zip(LETTERS, step.contributions, strict=False):
+                slots[f"d{letter}"] = ("gradient", given(gradient))
+                slots[f"so.{letter}"] = ending("gradient", gradient)
         return slots
 
     def read_again(self, nodes):
@@ -256,9 +298,10 @@ def check_record(variables, steps, code):
     if not variables or not isinstance(code, dict):
         raise ValueError("it has no variables, or no code")
     for way in [way for ways in code.values() for way in (ways["forward"], ways["backward"])]:
-        first, last = way["mark"]
-        if type(first) is not int or type(last) is not int or not all_texts(way["lines"]):
-            raise ValueError(f"its code wants lines of text and a mark, got {way}")
+        numbers = [*way["shown"], *way["mark"]]
+        whole = all(type(k) is int and 0 <= k < len(way["lines"]) for k in numbers)
+        if not whole or not all_texts(way["lines"]):
+            raise ValueError(f"its code wants lines of text, and which to show and mark, got {way}")
     for i, variable in enumerate(variables):
         check_variable(i, variable)
     if len({variable.name for variable in variables}) < len(variables):
@@ -353,11 +396,37 @@ def tuples(data):
     return data | {key: tuple(data[key]) for key in wanted}
 
 
+def called(variable):
+    """A value within a sentence: a number, or an array by its name."""
+    if np.ndim(variable.value) == 0:
+        return display(variable.value)
+    shape = display(variable.value)
+    return label("constant", shape=shape) if variable.constant else variable.name
+
+
+def spelled(dout):
+    return WORDS["other"]["unfit"] if dout is None else display(dout)
+
+
+def given(gradient):
+    if gradient is None:
+        return "nothing"
+    return label("shaped", shape=display(gradient)) if np.ndim(gradient) else display(gradient)
+
+
+def ending(kind, value, name=""):
+    """How a sum ends: with its number, or with the name and the shape of an array."""
+    if np.ndim(value) == 0:
+        return [("", " = "), (kind, "nothing" if value is None else display(value))]
+    named = [("", " = "), (kind, name)] if name else []
+    return [*named, ("", label("of.shape", shape=display(value)))]
+
+
 def shape_text(value):
     return display(value) if np.ndim(value) else "number"
 
 
-SPECIAL = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}
+NAMED = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}
 
 
 def encode(data):
@@ -379,7 +448,7 @@ def decode(data):
     if not isinstance(data, dict):
         return data
     if data.keys() == {"float"}:
-        return SPECIAL[data["float"]]
+        return NAMED[data["float"]]
     if data.keys() == {"dtype", "shape", "data"}:
         if np.dtype(data["dtype"]).kind not in "fiub":
             raise ValueError(f"an array holds real numbers, got {data['dtype']!r}")
@@ -398,21 +467,27 @@ def trace_graph(output, dout=1.0):
     with np.errstate(all="ignore"):  # what is infinite or not a number is shown as that
         steps = recorded_steps(output, dout, index, used_again(order))
     names = unique_names(order)
+    kinds = kinds_of([v.node for v in order if v.node is not None])
     variables = [
         Traced(
             name=names[i],
-            op=type(v.node).__name__ if v.node is not None else "",
-            symbol=getattr(v.node, "symbol", type(v.node).__name__) if v.node is not None else "",
+            op="" if v.node is None else kinds[id(v.node)],
+            symbol="" if v.node is None else str(getattr(v.node, "symbol", type(v.node).__name__)),
             inputs=tuple(index[source] for source in v.inputs),
-            value=copied(v.value),
-            grad=copied(v.grad),
+            value=recorded(v.value),
+            grad=recorded(v.grad),
             constant=v.node is None and v.name is None,
             options=options_of(v, index),
         )
         for i, v in enumerate(order)
     ]
-    walk = (forward_steps, backward_steps)
-    return Trace(variables, steps, source_of([v.node for v in order if v.node is not None], walk))
+    trace = Trace(variables, steps, walk_of(forward_steps, backward_steps))
+    trace.variables = tuple(
+        replace(v, symbol="ReLU") if trace.told(v) == "Maximum.gate" else v for v in variables
+    )
+    made = [(trace.told(v), v.op, source.node) for v, source in zip(variables, order, strict=True)]
+    trace.code |= code_of(piece for piece in made if piece[1])
+    return trace
 
 
 def recorded_steps(output, dout, index, forked):
@@ -420,12 +495,12 @@ def recorded_steps(output, dout, index, forked):
     steps = [Step("forward", index[v]) for v in forward_steps(output)]
     for number, variable in enumerate(backward_steps(output, dout)):
         if number == 0:
-            steps.append(Step("backward", index[variable], True, (copied(variable.grad),)))
+            steps.append(Step("backward", index[variable], True, (recorded(variable.grad),)))
             continue
         handed = [v.grad for v in variable.inputs]
         if not forked.isdisjoint(variable.inputs):  # a sum by now: ask for this node's own share
             handed = variable.node.backward(variable.grad)
-        steps.append(Step("backward", index[variable], False, tuple(map(copied, handed))))
+        steps.append(Step("backward", index[variable], False, tuple(map(recorded, handed))))
     return steps
 
 
@@ -442,103 +517,255 @@ KEPT = {"ReLU": "mask", "SoftmaxWithLoss": "y"}
 
 
 def trace_network(network, x, t):
-    """Run the network on x and t, forward and backward, and record it with a layer a step."""
+    """Run the network on x and t, forward and backward, and record it with a layer a step.
+
+    A layer is anything with `forward` and `backward`; of one that is not known, no more is said than
+    what came and what went.
+    """
     if not (hasattr(network, "forward_steps") and hasattr(network, "backward_steps")):
         raise TypeError(f"trace_network wants a Network, got {network!r}")
     if t is None:
         raise ValueError("trace_network wants the targets t")
-    variables, steps, made = [], [], {}
-
-    def add(name, value, layer=None, inputs=()):
-        variables.append({"name": name, "value": copied(value), "inputs": tuple(inputs)})
-        if layer is not None:
-            variables[-1] |= {"op": type(layer).__name__, "kept": kept_by(layer)}
-        return len(variables) - 1
-
-    layers = dict(network.layers) | {"loss": network.loss_layer}
-    last = add("x", np.asarray(x))
-    for name, value in network.forward_steps(x, t):
-        layer, inputs = layers[name], [last]
-        inputs += [add(f"{name}.{k}", array) for k, array in getattr(layer, "params", {}).items()]
-        if name == "loss":
-            inputs.append(add("t", np.asarray(t)))
-        made[name] = last = add(name, value, layer, inputs)
-        steps.append(Step("forward", last))
-    for name, gradient in network.backward_steps():
-        if name == "seed":
-            variables[last]["grad"] = copied(gradient)
-            steps.append(Step("backward", last, True, (copied(gradient),)))
-            continue
-        inputs, grads = variables[made[name]]["inputs"], getattr(layers[name], "grads", {})
-        keys = [variables[i]["name"].rpartition(".")[2] for i in inputs[1:]]
-        handed = [copied(gradient), *(copied(grads.get(key)) for key in keys)]
-        for i, share in zip(inputs, handed, strict=True):
-            variables[i]["grad"] = share
-        steps.append(Step("backward", made[name], False, tuple(handed)))
-    walk = (type(network).forward_steps, type(network).backward_steps)
-    variables = [Traced(**variable) for variable in variables]
-    nodes = trace_expanded(network, x, t)
-    if nodes is not None and not {v.name for v in variables} <= {v.name for v in nodes.variables}:
-        nodes = None  # an `expand` of the author's own calls its leaves otherwise
-    reads = [] if nodes is None else [reads_of(v, nodes) for v in variables]
-    return Trace(variables, steps, source_of(layers.values(), walk), nodes, reads)
+    run = NetworkRun(network, t)
+    last = run.add(run.names["x"], x)
+    for key, value in network.forward_steps(x, t):
+        at_loss = key == "loss" and (key not in network.layers or key in run.made)
+        last = run.forward(LOSS if at_loss else key, value, last)
+    back = iter(network.backward_steps())
+    run.seed(last, next(back)[1])
+    run.backward(LOSS, next(back)[1])
+    for key, dx in back:
+        run.backward(key, dx)
+    variables = [Traced(**variable) for variable in run.variables]
+    nodes, why = trace_expanded(network, x, t, variables)
+    reads = [] if nodes is None else [reads_of(v, nodes, run.names["t"]) for v in variables]
+    walk = walk_of(network.forward_steps, network.backward_steps, " loss")
+    code = code_of([("", run.kinds[id(layer)], layer) for layer in run.layers.values()])
+    return Trace(variables, run.steps, walk | code, nodes, reads, why)
 
 
-def kept_by(layer):
-    name = KEPT.get(type(layer).__name__)
+LOSS = object()  # the key of the loss among the layers: a layer may have any name, "loss" too
+
+
+class NetworkRun:
+    """What is recorded while a network runs: each number at once, since a layer may write into it later."""
+
+    def __init__(self, network, t):
+        self.layers = dict(network.layers) | {LOSS: network.loss_layer}
+        self.names = names_in(network)
+        self.kinds = kinds_of(self.layers.values())
+        self.t, self.variables, self.steps, self.made = t, [], [], {}
+
+    def add(self, name, value, **more):
+        while any(name == variable["name"] for variable in self.variables):
+            name += "′"  # a layer that runs twice
+        self.variables.append({"name": name, "value": recorded(value), **more})
+        return len(self.variables) - 1
+
+    def forward(self, key, value, last):
+        layer = self.layers[key]
+        inputs, params = [last], getattr(layer, "params", None) or {}
+        inputs += [self.add(self.names[key, k], array) for k, array in params.items()]
+        if key is LOSS:
+            inputs.append(self.add(self.names["t"], self.t))
+        kind = self.kinds[id(layer)]
+        symbol = kind if is_ours(layer) else type(layer).__name__
+        kept = kept_by(layer, kind)
+        last = self.add(
+            self.names[key,], value, inputs=tuple(inputs), op=kind, symbol=symbol, kept=kept
+        )
+        self.made.setdefault(key, []).append((last, [*params]))
+        self.steps.append(Step("forward", last))
+        return last
+
+    def seed(self, last, gradient):
+        self.steps.append(Step("backward", last, True, (self.give(last, gradient),)))
+
+    def backward(self, key, dx):
+        index, params = self.made[key].pop()
+        grads = getattr(self.layers[key], "grads", None) or {}
+        inputs = self.variables[index]["inputs"]
+        handed = [dx, *(grads.get(k) for k in params), *([None] if key is LOSS else [])]
+        shares = [self.give(i, share) for i, share in zip(inputs, handed, strict=True)]
+        self.steps.append(Step("backward", index, False, tuple(shares)))
+
+    def give(self, i, gradient):
+        """Record the gradient of a variable; None where there is none, or none of the value's shape."""
+        gradient = recorded(gradient)
+        if gradient is not None and np.shape(gradient) != np.shape(self.variables[i]["value"]):
+            return None
+        self.variables[i]["grad"] = gradient
+        return gradient
+
+
+def names_in(network):
+    """The name in a trace of everything in a network: "x", "t", (key,) of a layer, (key, name) of a parameter.
+
+    Layers keep the names that they have; what the trace adds has another one where a layer is called `x`.
+    """
+    layers = dict(network.layers) | {LOSS: network.loss_layer}
+    wanted = {(key,): str(key) or "layer" for key in network.layers}
+    wanted |= {"x": "x", "t": "t", (LOSS,): "loss"}
+    names = numbered_apart(wanted)
+    own = {
+        (key, k): f"{names[key,]}.{k}"
+        for key, layer in layers.items()
+        for k in getattr(layer, "params", None) or {}
+    }
+    return numbered_apart(names | own)
+
+
+def numbered_apart(wanted):
+    """The same names, where a second "x" is "x (2)"."""
+    names, taken = {}, set()
+    for key, base in wanted.items():
+        name, again = base, 2
+        while name in taken:
+            name, again = f"{base} ({again})", again + 1
+        names[key] = name
+        taken.add(name)
+    return names
+
+
+def kept_by(layer, kind):
+    name = KEPT.get(kind)
     array = getattr(layer, name, None) if name else None
     return None if array is None else (name, np.array(array, dtype=float))
 
 
-def trace_expanded(network, x, t):
-    """The same run with an elementary node a step; None if a layer cannot be written out in nodes."""
-    output = expand_network(network, x, t)
-    return None if output is None else trace_graph(output)
+def trace_expanded(network, x, t, variables):
+    """The same run with an elementary node a step, and ""; or None, and why the network has none.
+
+    A layer's `expand` that does not compute what the layer does would show a run that never was.
+    """
+    output, why = expand_network(network, x, t)
+    if output is None:
+        return None, why
+    try:
+        nodes = trace_graph(output)
+    except Exception as error:  # whatever a reader's own `expand` is made of
+        return None, f"written out in nodes, the network does not run: {error}"
+    found = {v.name: v for v in nodes.variables}
+    if missing := [v.name for v in variables if v.name not in found]:
+        return None, f"written out in nodes, it has no {', '.join(missing)}"
+    for variable in variables:
+        if variable.op and not agree(variable.value, found[variable.name].value):
+            return None, f"what its layers expand to gives another {variable.name}"
+    return nodes, ""
+
+
+def agree(a, b):
+    """Whether two values are the same but for rounding."""
+    if np.shape(a) != np.shape(b):
+        return False
+    with np.errstate(all="ignore"):
+        return bool(
+            np.allclose(a, b, rtol=1e-3, atol=1e-5 * np.max(np.abs(a), initial=0.0), equal_nan=True)
+        )
 
 
 def expand_network(network, x, t):
-    """The whole network as one graph: its output, or None if a layer has no `expand`.
+    """The whole network as one graph, and ""; or None, and why it cannot be written out in nodes.
 
     Variables have the names that they have in the network's own trace: x, t, loss, and for each
     layer its output, Affine1, and its parameters, Affine1.W.
     """
-    layers = dict(network.layers) | {"loss": network.loss_layer}
-    if not all(hasattr(layer, "expand") for layer in layers.values()):
-        return None
-    last = Variable(np.asarray(x), "x")
-    for name, layer in layers.items():
-        known = set(topological_order(last))
-        last = layer.expand(last, t) if name == "loss" else layer.expand(last)
-        for variable in topological_order(last):
-            if variable not in known and variable.name in getattr(layer, "params", {}):
-                variable.name = f"{name}.{variable.name}"
-        last.name = name
-    return last
+    layers, names = dict(network.layers) | {LOSS: network.loss_layer}, names_in(network)
+    reserved = set(names.values())
+    last = None
+    for key, layer in layers.items():
+        where = f"{names[key,]} ({type(layer).__name__})"
+        if not hasattr(layer, "expand"):
+            return None, f"{where} has no expand, which would write it out in nodes"
+        try:
+            last = Variable(np.asarray(x), names["x"]) if last is None else last
+            known = set(topological_order(last))
+            last = layer.expand(last, t) if key is LOSS else layer.expand(last)
+            fresh = [v for v in topological_order(last) if v not in known]
+        except Exception as error:  # whatever a reader's own `expand` is made of
+            return None, f"expand of {where} does not go: {error}"
+        for variable in fresh:
+            if key is LOSS and variable.name == "t":
+                variable.name = names["t"]
+            elif (key, variable.name) in names:
+                variable.name = names[key, variable.name]
+            elif variable.name in reserved:
+                variable.name = None
+        last.name = names[key,]
+    return last, ""
 
 
-def reads_of(variable, nodes):
+def reads_of(variable, nodes, targets):
     """Where the nodes of a network hold what the network's own trace says of `variable`."""
     index = {v.name: i for i, v in enumerate(nodes.variables)}
     here = index[variable.name]
     if variable.op == "ReLU":
         return (here, "same"), (here, "positive")
     if variable.op == "SoftmaxWithLoss":
-        logs = next(v for v in nodes.variables if v.op == "Multiply" and index["t"] in v.inputs)
-        return (here, "same"), (next(i for i in logs.inputs if i != index["t"]), "exp")
+        t = index[targets]
+        logs = next(v for v in nodes.variables if v.op == "Multiply" and t in v.inputs)
+        return (here, "same"), (next(i for i in logs.inputs if i != t), "exp")
     as_class = np.shape(variable.value) != np.shape(nodes.variables[here].value)
     return (here, "class" if as_class else "same"), None
 
 
-def copied(value):
-    if value is None or isinstance(value, float):
+def recorded(value):
+    """A number or an array of one's own, or None for None.
+
+    What a layer hands on beside arrays, such as a tuple of them, is recorded as one row of all its numbers.
+    """
+    if value is None or type(value) is float:
         return value
-    return np.array(value) if np.ndim(value) else value
+    try:
+        array = np.array(value)
+    except ValueError:  # a tuple of arrays of several shapes
+        array = np.array(None)
+    if array.dtype.kind not in "fiub":
+        array = np.array([float(number) for number in numbers_in(value)])
+    return array if array.ndim else array[()] if array.dtype.kind == "f" else float(array)
+
+
+def numbers_in(value):
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        return [number for one in value for number in numbers_in(one)]
+    array = np.asarray(value)
+    return array.ravel().tolist() if array.dtype.kind in "fiub" else []
+
+
+OURS = {"chainrule.nodes", "chainrule.layers", "chainrule.losses"}
+
+
+def is_ours(piece):
+    """Whether a node or layer is one of the package's, with its own methods: only then is it known what it does."""
+    own = getattr(piece, "__dict__", {})
+    return type(piece).__module__ in OURS and "forward" not in own and "backward" not in own
+
+
+def kinds_of(pieces):
+    """id of a node or layer -> what it is called: the name of its class, each kind another name.
+
+    A class of the reader's own may be called like one of ours, or like another one of theirs.
+    """
+    names, kinds = {}, {}
+    for piece in pieces:
+        own = getattr(piece, "__dict__", {})
+        key = type(piece), id(own.get("forward")), id(own.get("backward"))
+        name = type(piece).__name__
+        if not is_ours(piece) and (name in WORDS or not name[:1].isupper()):
+            name = f"Your {name}"
+        kinds[id(piece)] = names.setdefault(key, name), key
+    apart = numbered_apart({key: name for name, key in kinds.values()})
+    return {piece: apart[key] for piece, (_, key) in kinds.items()}
 
 
 def options_of(variable, index):
     """What a variable's operation does not tell by its name."""
     if isinstance(variable, RowMaximum):
         return {"maximum_of": index[variable.scores]}
+    if not is_ours(variable.node):
+        return {}
     names = ("exponent", "axis", "keepdims")
     return {name: getattr(variable.node, name) for name in names if hasattr(variable.node, name)}
 
@@ -562,48 +789,26 @@ def unique_names(order):
     return names
 
 
-def source_of(nodes, walk):
-    """The source of forward and backward of each class of node; under "" that of the walk."""
-    forward, backward = walk
-    code = {"": {"forward": walk_source(forward), "backward": walk_source(backward)}}
-    for node in nodes:
-        op = type(node).__name__
-        if op not in code:
-            code[op] = {way: method_source(type(node), way) for way in ("forward", "backward")}
+WAYS = ("forward", "backward")
+
+
+def code_of(pieces):
+    """(what it is told as, kind, node or layer) of each -> kind -> the source of its forward and backward."""
+    code = {}
+    for told, kind, piece in pieces:
+        name = told if told in SPECIAL else kind
+        if name not in code:
+            code[name] = {way: method_source(piece, way, SPECIAL.get(told)) for way in WAYS}
     return code
 
 
-@cache
-def walk_source(function):
-    """The first line of a walk, and those that lead to what it yields first."""
-    source = textwrap.dedent(inspect.getsource(function))
-    body = ast.parse(source).body[0].body[1:]  # without the docstring
-    lines = source.splitlines()
-    last = next(k for k in range(body[0].lineno, len(lines) + 1) if "yield" in lines[k - 1])
-    first = max(body[0].lineno, last - 3)
-    gap = ["    ..."] if first > body[0].lineno else []
-    kept = [lines[0], *gap, *lines[first - 1 : last]]
-    return {"lines": kept, "mark": [len(kept) - 1, len(kept) - 1]}
-
-
-@cache
-def method_source(cls, way):
-    """The method's lines, and the first and last of those that hold its return statement."""
-    try:
-        source = textwrap.dedent(inspect.getsource(getattr(cls, way)))
-    except (OSError, TypeError, AttributeError):  # typed at a prompt that keeps no source
-        return {"lines": [], "mark": [0, 0]}
-    function = ast.parse(source).body[0]
-    lines, body = source.splitlines(), function.body
-    top = function.lineno - 1  # where `def` stands, below its decorators
-    kept = lines[top : body[0].lineno - 1]
-    if ast.get_docstring(function) is not None and len(body) > 1:
-        kept = lines[top : top + 1]
-        body = body[1:]
-    first = body[0].lineno - 1
-    ran = [node for node in ast.walk(function) if isinstance(node, ast.Return)] or [body[-1]]
-    offset = len(kept) - first
+def walk_of(forward, backward, *more):
+    """The source of the walks, under "" where they call a layer, " loss" and " seed"; see `walk_source`."""
+    ways = {
+        "forward": walk_source(forward, "forward"),
+        "backward": walk_source(backward, "backward"),
+    }
     return {
-        "lines": kept + lines[first : function.end_lineno],
-        "mark": [ran[-1].lineno - 1 + offset, ran[-1].end_lineno - 1 + offset],
+        name: {way: ways[way][name.strip() or "layer"] for way in WAYS}
+        for name in ("", " seed", *more)
     }

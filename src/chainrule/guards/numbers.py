@@ -6,6 +6,9 @@ from functools import wraps
 import numpy as np
 
 quiet = np.errstate(all="ignore")  # a decorator: numbers may grow infinite without a warning
+hushed = False  # whether a whole pass is quiet already, so that no piece of it has to be
+
+
 NUMBERS = (int, float, np.integer, np.floating)  # what a plain number may be
 
 
@@ -137,7 +140,7 @@ def any_of(condition):
 
 def expectation(t, surprise):
     """The sum of t times `surprise`, -log of the probabilities; where t is 0, nothing counts."""
-    total = np.vdot(t, surprise)
+    total = np.vdot(t.T, surprise.T)  # in this order without a copy, for the columns of losses
     if not math.isfinite(total):  # 0 times an infinite surprise is no number, and float16 is short
         total = np.sum(t * surprise, where=t != 0, dtype=np.float64)
     return float(total)

@@ -4,9 +4,11 @@
 `drawing` for the picture and the folder `script` for what the page runs.
 """
 
+from chainrule.widgets.bets import BetGrid
 from chainrule.widgets.explorer import Explorer
 from chainrule.widgets.quiz import Quiz
 from chainrule.widgets.replay import Replay, record_training
+from chainrule.widgets.scene import Scene
 from chainrule.widgets.stepper import Stepper
 
-__all__ = ["Explorer", "Quiz", "Replay", "Stepper", "record_training"]
+__all__ = ["BetGrid", "Explorer", "Quiz", "Replay", "Scene", "Stepper", "record_training"]

@@ -12,7 +12,13 @@ import numpy as np
 
 from chainrule.narration import display
 
-COLOURS = ("#0b61a8", "#b1470a", "#1c1e21", "#5b6570")  # where no style sheet says otherwise
+COLOURS = (
+    "#0b61a8",
+    "#b1470a",
+    "#1c1e21",
+    "#5b6570",
+    "#c9d1d9",
+)  # where no style sheet says otherwise
 DASHES = ("none", "8 4", "2 5", "10 4 2 4", "16 5", "5 3 2 3 2 3")
 SHAPES = (  # of the mark on each curve, around (0, 0)
     "M-5.5 0a5.5 5.5 0 1 0 11 0a5.5 5.5 0 1 0-11 0z",
@@ -23,7 +29,7 @@ SHAPES = (  # of the mark on each curve, around (0, 0)
     "M-2-6h4v4h4v4h-4v4h-4v-4h-4v-4h4z",
 )
 LONGEST_NAME = 28  # letters, in the picture
-LETTER, LINE = 9.6, 19  # the room that a letter and a line of text take, also on a phone
+LETTER, LINE = 10.8, 21  # the room that a letter and a line of text take, also on a phone
 CLEAR = 9  # pixels between a name and a line: a mark that slides along the line fits between
 
 
@@ -52,7 +58,8 @@ class Axis:
         every = -(-len(powers) // most)
         finer = [self.multiples(parts) for parts in ((1, 2, 5), (1, 3)) if len(powers) <= 2]
         fitting = [ticks for ticks in finer if len(ticks) <= most]
-        return (fitting or [[float(f"1e{power}") for power in powers if power % every == 0]])[0]
+        ticks = (fitting or [[float(f"1e{power}") for power in powers if power % every == 0]])[0]
+        return ticks if len(ticks) > 1 else round_numbers(10**self.low, 10**self.high)
 
     def multiples(self, parts):
         """These multiples of the powers of ten, as far as they lie on the axis."""
@@ -117,21 +124,45 @@ def crosses_path(points, marks):
 
 
 def axes_svg(across, up, x_name, y_name):
-    """Hairlines, ticks and the names of the axes; y's name stands above its axis, to be read level."""
+    """Hairlines, ticks and the names of the axes; y's name stands above its axis, to be read level.
+
+    An axis without a name is not drawn.
+    """
     left, right, bottom = across.start, across.end, up.start
     drawn = []
-    for tick in up.ticks():
+    for tick, text in zip(up.ticks(), tick_texts(up) if y_name else [], strict=False):
         y = tenth(up.at(tick))
         drawn.append(f'<path class="hair" d="M{left:g} {y:g}H{right:g}"/>')
-        drawn.append(text_svg(display(tick), left - 6, y + 4.5, "end"))
-    for tick in across.ticks():
+        drawn.append(text_svg(text, left - 6, y + 4.5, "end"))
+    for tick, text in zip(across.ticks(), tick_texts(across) if x_name else [], strict=False):
         x = tenth(across.at(tick))
         drawn.append(f'<path d="M{x:g} {bottom:g}v5"/>')
-        drawn.append(text_svg(display(tick), x, bottom + LINE, "middle"))
-    drawn.append(f'<path d="M{left:g} {bottom:g}H{right:g}"/>')
-    drawn.append(text_svg(y_name, 2, LINE - 4, "start", "name"))
-    drawn.append(text_svg(x_name, right, bottom + 2 * LINE, "end", "name"))
+        drawn.append(text_svg(text, x, bottom + LINE, "middle"))
+    drawn.append(f'<path d="M{left:g} {bottom:g}H{right:g}"/>' if x_name else "")
+    drawn.append(text_svg(y_name, 2, LINE - 4, "start", "name") if y_name else "")
+    drawn.append(text_svg(x_name, right, bottom + 2 * LINE, "end", "name") if x_name else "")
     return f'<g class="axes" fill="none" stroke="#8a939e">{"".join(drawn)}</g>'
+
+
+def tick_texts(axis):
+    """The numbers at the ticks of an axis, all in one style: with as many decimals, or all as powers."""
+    ticks = axis.ticks()
+    texts = [display(tick) for tick in ticks]
+    if axis.log:
+        if any("e" in text for text in texts):
+            texts = [
+                text if tick == 1 else power(tick) for tick, text in zip(ticks, texts, strict=True)
+            ]
+        return texts
+    if any("e" in text for text in texts):
+        return texts
+    places = max((len(text.partition(".")[2]) for text in texts), default=0)
+    return [f"{tick:.{places}f}".replace("-", "−") for tick in ticks]
+
+
+def power(number):
+    mantissa, _, exponent = f"{number:e}".partition("e")
+    return f"{float(mantissa):g}e{int(exponent)}".replace("-", "−")
 
 
 def text_svg(text, x, y, anchor, kind=""):
@@ -144,7 +175,7 @@ def text_svg(text, x, y, anchor, kind=""):
 
 def left_of(up):
     """How far from the left edge the x axis starts, so that y's ticks have room."""
-    return 14 + LETTER * max(len(display(tick)) for tick in up.ticks())
+    return 14 + LETTER * max(len(text) for text in tick_texts(up))
 
 
 def chart_svg(width, height, title, described, body):
@@ -161,9 +192,11 @@ def place_names(curves, names, across, up):
     """Where each curve's name stands: [x, y] of its middle and its base, or None for an empty curve.
 
     curves  a list of points for each curve. A name touches no line and no other name where there is
-            such a place. Of these places it takes one that is near its own curve, and not near another.
+            such a place. Of these places it takes one that is near its own curve and its right end, and
+            not near another.
     """
     lines = [samples(points) for points in curves]
+    ends = [[np.argmax(line[:, 0])] if len(line) else [] for line in lines]
     places, taken = [], np.empty((0, 4))
     for own, (line, name) in enumerate(zip(lines, names, strict=True)):
         if len(line) == 0:
@@ -172,7 +205,7 @@ def place_names(curves, names, across, up):
         boxes = boxes_within(LETTER * len(short(name)), across, up)
         gaps = np.array([gap(boxes, line) for line in lines])
         others = np.delete(gaps, own, axis=0).min(axis=0, initial=np.inf)
-        cost = gaps[own] - np.minimum(others - gaps[own], 30)
+        cost = gaps[own] - 3 * np.minimum(others - gaps[own], 30) + gap(boxes, line[ends[own]]) / 6
         cost += 1000.0 * np.maximum(CLEAR - gaps.min(axis=0), 0)
         cost += 100_000.0 * overlaps(boxes, taken)
         best = boxes[np.argmin(cost - boxes[:, 0] / 1000)]  # of equal ones the rightmost
@@ -221,7 +254,7 @@ def overlaps(boxes, taken):
 
 def worn(kind, k):
     """The attributes of a part of the k-th curve: its class, and its colour where no style sheet says."""
-    k %= len(COLOURS)
+    k %= 4
     return f'class="{kind} c{k}" color="{COLOURS[k]}"'
 
 

@@ -32,10 +32,10 @@ from chainrule.widgets.chart import (
     tenth,
     worn,
 )
-from chainrule.widgets.figure import Figure
+from chainrule.widgets.choices import Choosing, check_settings
 from chainrule.widgets.quiz import is_text, marked
 
-WIDTH, HEIGHT = 480, 320
+WIDTH, HEIGHT = 560, 340
 FEW = 20  # points; each of them is then drawn as a dot
 MOST_POINTS, MOST_CURVES, MOST_NUMBERS = 200, len(SHAPES), 400
 
@@ -49,7 +49,7 @@ class Curve:
     kinks: np.ndarray
 
 
-class Explorer(Figure):
+class Explorer(Choosing):
     """Recorded curves over one grid, a slider along it, and a choice of runs.
 
     records   curves: a dict from name to (xs, ys), or to (xs, ys, kinks) with a mask of the points to
@@ -58,7 +58,9 @@ class Explorer(Figure):
     x, y      the names of the axes
     log       which of them are logarithmic: "", "x", "y" or "xy"
     notes     what to say where: a sentence for each point of the grid, or (from, to, sentence) with
-              both ends in x; `code` in backticks and *emphasis* are marked
+              both ends in x; `code` in backticks and *emphasis* are marked. Where they depend on what is
+              chosen: a dict with the keys of records, or a function of the chosen values in their
+              order that returns them, notes=lambda seed, numbers: by_numbers[numbers]
     kink      what a marked point is called
     title, caption  for those who cannot see it; a line under it
     index, chosen   where it starts: a point of the grid, and a dict from setting to value
@@ -69,25 +71,20 @@ class Explorer(Figure):
     """
 
     index = traitlets.Int(0).tag(sync=True)
-    chosen = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self, records, settings=None, *, x="x", y="y", log="", notes=(), kink="kink",
         title=None, caption=None, index=0, chosen=None,
     ):  # fmt: skip
-        self.settings = check_settings(settings)
+        self.settings = check_settings(settings, "Explorer")
         self.grid, self.records = check_records(records, self.settings)
         self.x, self.y, self.kink = x, y, kink
         self.caption = None if caption is None else str(caption)
         check_names(x=x, y=y, kink=kink)
         self.title = label("explorer.title", x=x, y=y) if title is None else str(title)
         self.across, self.up = self.axes(check_log(log))
-        self.notes = check_notes(notes, self.grid)
-        first = {setting: values[0] for setting, values in self.settings.items()}
-        if chosen is not None and not isinstance(chosen, Mapping):
-            raise ValueError(f"Explorer wants chosen as a dict, got {chosen!r}")
-        chosen = self.checked_choices({**first, **(chosen or {})})
-        super().__init__(index=self.in_range(index), chosen=chosen)
+        self.notes = self.notes_of_all(notes)
+        super().__init__(index=self.in_range(index), chosen=self.first_choice(chosen))
         self.html = self.markup()
 
     def axes(self, log):
@@ -110,28 +107,6 @@ class Explorer(Figure):
     def check_index(self, proposal):
         return self.whole(proposal, len(self.grid) - 1)
 
-    @traitlets.validate("chosen")
-    def check_chosen(self, proposal):
-        try:
-            return self.checked_choices(proposal["value"])
-        except ValueError as error:
-            raise traitlets.TraitError(str(error)) from None
-
-    def checked_choices(self, chosen):
-        """The choices, one a setting. ValueError says what there is to choose from."""
-        if chosen.keys() != self.settings.keys():
-            raise ValueError(f"chosen wants {list(self.settings)}, got {list(chosen)}")
-        chosen = {setting: plain(value) for setting, value in chosen.items()}
-        for setting, value in chosen.items():
-            if value not in self.settings[setting]:
-                raise ValueError(f"{setting} is one of {self.settings[setting]}, got {value!r}")
-        return chosen
-
-    @property
-    def key(self):
-        """The key of the record that is shown."""
-        return tuple(self.chosen[setting] for setting in self.settings)
-
     @property
     def names(self):
         return [curve.name for curve in next(iter(self.records.values()))]
@@ -143,7 +118,7 @@ class Explorer(Figure):
         return (
             f'<figure class="chainrule-explorer" data-index="{self.index}" '
             f'aria-label="{escape(self.title)}">'
-            f"{self.picture()}{self.readout()}{self.note_html()}"
+            f'<div class="chainrule-over">{self.picture()}</div>{self.readout()}{self.note_html()}'
             f'<p class="chainrule-left-out">{escape(left_out)}</p>'
             f"{self.tables()}{caption_html(self.caption)}"
             f'<script type="application/json">{self.data()}</script></figure>'
@@ -189,7 +164,7 @@ class Explorer(Figure):
 
     def readout(self):
         """Where the slider stands: the value of each curve, with the curve's line and mark as a key."""
-        at = label("explorer.at", y=self.y, x=self.x, value=display(self.grid[self.index]))
+        at = label("explorer.at", x=self.x, value=display(self.grid[self.index]))
         rows = "".join(
             f'<tr><th scope="row">{key_svg(k)}{escape(curve.name)}</th>'
             f"<td>{escape(self.shown(curve, self.index))}</td></tr>"
@@ -197,8 +172,8 @@ class Explorer(Figure):
         )
         return (
             f'<table class="chainrule-readout"><thead><tr>'
-            f'<th scope="col">{escape(label("explorer.curve"))}</th>'
-            f'<th scope="col" class="chainrule-at">{escape(at)}</th></tr></thead>'
+            f'<th scope="col" class="chainrule-at">{escape(at)}</th>'
+            f'<th scope="col">{escape(self.y)}</th></tr></thead>'
             f"<tbody>{rows}</tbody></table>{self.cross_key()}"
         )
 
@@ -212,11 +187,32 @@ class Explorer(Figure):
         return display(curve.ys[k]) + kink
 
     def note_html(self):
-        """The note at the slider, and further down all of them with the range that each is for."""
+        """The notes at the slider; further down all of them stand, with the range that each is for."""
         if not self.notes:
             return ""
-        here = [said for first, last, said in self.notes if first <= self.index <= last]
+        here = [
+            said
+            for (first, last, said), keys in self.notes.items()
+            if first <= self.index <= last and self.key in keys
+        ]
         return f'<p class="chainrule-said" role="status">{" ".join(map(marked, here))}</p>'
+
+    def notes_of_all(self, notes):
+        """(first, last, sentence) -> the keys of the records that it is for."""
+        made = {}
+        if isinstance(notes, Mapping):
+            notes = {key if isinstance(key, tuple) else (key,): some for key, some in notes.items()}
+            if notes.keys() != self.records.keys():
+                raise ValueError(
+                    f"Explorer wants notes for {list(self.records)}, got {list(notes)}"
+                )
+        for key in self.records:
+            some = notes[key] if isinstance(notes, Mapping) else notes
+            if callable(some):
+                some = some(*key)
+            for note in check_notes(some, self.grid):
+                made.setdefault(note, []).append(key)
+        return made
 
     def tables(self):
         """Every number of the records: of all of them where they are few, else of the one shown."""
@@ -235,11 +231,14 @@ class Explorer(Figure):
 
     def all_notes(self):
         items = ""
-        for first, last, said in self.notes:
+        keys = list(self.records)
+        for (first, last, said), of in self.notes.items():
             ends = {"first": display(self.grid[first]), "last": display(self.grid[last])}
             words = label("explorer.range" if first < last else "explorer.one", x=self.x, **ends)
+            hidden = "" if self.key in of else " hidden"
+            which = "" if of == keys else f' data-of="{" ".join(str(keys.index(k)) for k in of)}"'
             items += (
-                f'<li data-first="{first}" data-last="{last}">{escape(words)} '
+                f'<li data-first="{first}" data-last="{last}"{which}{hidden}>{escape(words)} '
                 f"<span>{marked(said)}</span></li>"
             )
         return f'<ul class="chainrule-notes">{items}</ul>' if items else ""
@@ -290,9 +289,7 @@ class Explorer(Figure):
             values = ", ".join(dict.fromkeys(display(y) for y in odd))
             gaps.setdefault((odd.size, values), []).append(curve.name)
         return " ".join(
-            label(
-                "explorer.left", count=count, all=len(self.grid), values=values, name="; ".join(of)
-            )
+            label("explorer.left", count=count, all=len(self.grid), values=values, name=listed(of))
             for (count, values), of in gaps.items()
             if count
         )
@@ -304,7 +301,7 @@ class Explorer(Figure):
             "grid": self.grid.tolist(),
             "across": self.across.data(),
             "up": self.up.data(),
-            "names": [self.x, self.y, self.kink],
+            "names": [self.x, self.kink],
             "dots": len(self.grid) <= FEW,
             "settings": settings,
             "chosen": list(self.key),
@@ -329,6 +326,11 @@ class Explorer(Figure):
 # ---------------------------------------------------------------- what is allowed
 
 
+def listed(names):
+    """Names as a text lists them: a, b and c."""
+    return " and ".join([", ".join(names[:-1])] * (len(names) > 1) + names[-1:])
+
+
 def check_names(**names):
     for which, name in names.items():
         if not is_text(name):
@@ -340,29 +342,6 @@ def check_log(log):
     if not set(log) <= {"x", "y"}:
         raise ValueError(f"Explorer: log is out of 'x' and 'y', got {log!r}")
     return log
-
-
-def check_settings(settings):
-    """Setting -> list of its values, plain texts and numbers. ValueError for anything else."""
-    if settings is not None and not isinstance(settings, Mapping):
-        raise ValueError(f"Explorer wants settings as a dict, got {settings!r}")
-    checked = {}
-    for name, values in (settings or {}).items():
-        values = (
-            [plain(value) for value in values] if isinstance(values, (list, tuple, range)) else []
-        )
-        if not is_text(name) or not values or len(set(values)) < len(values):
-            raise ValueError(f"Explorer: setting {name!r} wants a list of different values")
-        checked[name] = values
-    return checked
-
-
-def plain(value):
-    """A choice as JSON knows it: a text, a number, True or False."""
-    value = value.item() if isinstance(value, np.generic) else value
-    if not isinstance(value, (str, int, float)) or value != value:
-        raise ValueError(f"Explorer: a choice is a text or a number, got {value!r}")
-    return value
 
 
 def check_records(records, settings):

@@ -116,3 +116,8 @@ def marked(text):
         return f"<code>{code}</code>" if code else f"<em>{emphasis}</em>"
 
     return MARKED.sub(mark, escape(text))
+
+
+def unmarked(text):
+    """A text without its marks."""
+    return MARKED.sub(lambda match: match[1] or match[2], text)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import numpy as np
 import traitlets
 
-from chainrule.drawing import draw, figure_html
+from chainrule.drawing import draw, figure_html, level_of
 from chainrule.graph import Variable, topological_order
 from chainrule.guards.numbers import as_value
 from chainrule.layout import LARGEST_GRID
@@ -28,6 +28,8 @@ class Stepper(Figure):
     caption  a line under it
     step     where it starts: 0 before the first step, -1 after the last
     level    of a network: "layers", a layer a step, or "nodes", an elementary node a step
+    cell     (row, column) of the entry that is written out first where a step makes an array; the default
+             is one that tells much
     open     the inputs that the reader may change: True for every named number or small array (the
              default), False for none, or a list of names
 
@@ -43,16 +45,26 @@ class Stepper(Figure):
     problem = traitlets.Unicode().tag(sync=True)
 
     def __init__(
-        self, source, x=None, t=None, *, title=None, caption=None, step=0, level="layers", open=True
+        self,
+        source,
+        x=None,
+        t=None,
+        *,
+        title=None,
+        caption=None,
+        step=0,
+        level="layers",
+        open=True,
+        cell=None,
     ):
         self.graph, self.trace = graph_and_trace(source, x, t)
         super().__init__()
         fixed = self.graph is None and not isinstance(source, Trace)  # no layer is known in nodes
-        if not isinstance(level, str) or level not in LEVELS[: 1 if fixed else 2]:
-            raise ValueError(
-                f"Stepper: level is one of {', '.join(LEVELS[: 1 if fixed else 2])}, got {level!r}"
-            )
-        self.level = level if self.trace.nodes is not None else "nodes"
+        if not isinstance(level, str) or level not in LEVELS:
+            raise ValueError(f"Stepper: level is one of {', '.join(LEVELS)}, got {level!r}")
+        if fixed and level == "nodes":
+            raise ValueError(f'Stepper: this network has no level "nodes": {self.trace.why}')
+        self.level = level if self.trace.nodes is not None else level_of(self.trace, self.trace)
         self.title = (
             f"Computational graph of {self.shown.variables[-1].name}"
             if title is None
@@ -61,6 +73,7 @@ class Stepper(Figure):
         self.caption = None if caption is None else str(caption)
         self.open_names = open_inputs(self.trace, False if fixed and open is True else open)
         self.step = self.checked_step(step)
+        self.cell = checked_cell(cell)
         self.html = self.markup()
 
     @property
@@ -79,7 +92,9 @@ class Stepper(Figure):
 
     def markup(self):
         step = min(self.step, len(self.shown))  # the level may have changed where nobody looks
-        return figure_html(self.trace, self.title, self.caption, step, self.open_names, self.level)
+        return figure_html(
+            self.trace, self.title, self.caption, step, self.open_names, self.level, self.cell
+        )
 
     def still(self):
         """The picture as an image. A notebook that is not trusted yet is shown without SVG and without
@@ -100,7 +115,7 @@ class Stepper(Figure):
 
     @traitlets.validate("level")
     def check_level(self, proposal):
-        allowed = LEVELS if self.trace.nodes is not None else ("nodes",)
+        allowed = LEVELS if self.trace.nodes is not None else (level_of(self.trace, self.trace),)
         if proposal["value"] not in allowed:
             raise traitlets.TraitError(
                 f"level is one of {', '.join(allowed)}, got {proposal['value']!r}"
@@ -157,10 +172,22 @@ def graph_and_trace(source, x, t):
     if hasattr(source, "forward_steps") and hasattr(source, "backward_steps"):
         if x is None or t is None:
             raise ValueError("Stepper of a network wants x and t: Stepper(network, x, t)")
-        return expand_network(source, x, t), trace_network(source, x, t)
+        trace = trace_network(source, x, t)
+        graph = None if trace.nodes is None else expand_network(source, x, t)[0]
+        return graph, trace
     raise ValueError(
         f"Stepper wants a Variable, a Trace, or a network with x and t, got {type(source).__name__}"
     )
+
+
+def checked_cell(cell):
+    if cell is None:
+        return None
+    pair = cell if isinstance(cell, (tuple, list)) else ()
+    whole = [isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= 0 for n in pair]
+    if len(pair) != 2 or not all(whole):
+        raise ValueError(f"Stepper: cell is a row and a column, such as (0, 1), got {cell!r}")
+    return [int(n) for n in pair]
 
 
 def copy_graph(out):

@@ -7,6 +7,10 @@ export const entry = (value, flat) => (typeof value === "number" ? value : value
 export const sizeOf = (shape) => shape.reduce((product, n) => product * n, 1);
 export const some = (value, test) => entries(value).some(test);
 
+/** The smallest and the largest of many numbers (Math.min(...numbers) fails on very many). */
+export const extent = (numbers) =>
+  numbers.reduce(([low, high], n) => [Math.min(low, n), Math.max(high, n)], [Infinity, -Infinity]);
+
 export function shapeText(value) {
   const shape = shapeOf(value);
   return shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;

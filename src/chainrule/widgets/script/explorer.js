@@ -33,11 +33,37 @@ export function setMark(mark, point) {
   if (point) mark.setAttribute("transform", `translate(${point.join(" ")})`);
 }
 
+/** Make a slider the handle that stands in a picture: the input is its own thumb, and `place` puts it to a pixel. */
+export function thumb(svg, input) {
+  const { width, height } = svg.viewBox.baseVal;
+  input.classList.add("chainrule-thumb");
+  input.place = (x, y) => Object.assign(input.style, { left: `${(100 * x) / width}%`, top: `${(100 * y) / height}%` });
+  input.addEventListener("touchstart", (event) => event.preventDefault()); // a finger on it scrolls nothing
+  svg.parentNode.append(input);
+}
+
+/** Call act(x, y, pressed) with pixels of the picture while it is dragged; it returns the slider that the keys are for. */
+export function draggable(svg, act) {
+  const area = svg.parentNode; // with the handles, which lie over the picture
+  const tell = (event) => {
+    if (!event.buttons) return;
+    const box = svg.getBoundingClientRect();
+    const scale = svg.viewBox.baseVal.width / box.width;
+    const pressed = event.type === "pointerdown";
+    const input = act((event.clientX - box.left) * scale, (event.clientY - box.top) * scale, pressed);
+    if (!pressed) return;
+    area.setPointerCapture(event.pointerId);
+    input.focus({ preventScroll: true });
+  };
+  for (const type of ["pointerdown", "pointermove"]) area.addEventListener(type, tell);
+  area.addEventListener("mousedown", (event) => event.preventDefault()); // or it would select text
+}
+
 /** Make one served explorer live. */
 export function mountExplorer(figure, host) {
   const data = JSON.parse(figure.querySelector("script").textContent);
   const { grid, across, up, settings } = data;
-  const [x, y, kink] = data.names;
+  const [x, kink] = data.names;
   const records = data.records.map((record) => {
     const ys = record.ys.map((curve) => curve.map(decode));
     return { ...record, ys, points: ys.map((curve) => pointsOf(grid, curve, across, up)) };
@@ -53,13 +79,12 @@ export function mountExplorer(figure, host) {
 
   const last = grid.length - 1;
   const slider = element("input", { type: "range", min: 0, max: last, step: 1, "aria-label": x });
-  const counter = element("span", { class: "chainrule-counter" });
   slider.addEventListener("input", () => go(Number(slider.value)));
-  svg.after(element("div", { class: "chainrule-controls" }, slider, counter));
+  thumb(svg, slider);
   const selects = settings.map(([name, values]) => chooser(name, values));
-  if (selects.length) svg.before(element("div", { class: "chainrule-choosers" }, ...selects.map((one) => one.parentNode)));
+  if (selects.length) svg.parentNode.before(element("div", { class: "chainrule-choosers" }, ...selects.map((one) => one.parentNode)));
   for (const other of others) other.hidden = true; // a choice shows them
-  for (const event of ["pointerdown", "pointermove"]) svg.addEventListener(event, point);
+  draggable(svg, point);
   choose(data.chosen);
 
   function chooser(name, values) {
@@ -90,6 +115,7 @@ export function mountExplorer(figure, host) {
       ["x", "y"].forEach((side, part) => names[k].setAttribute(side, place ? place[part] : 0));
     });
     const [called, described, left] = record.texts;
+    for (const one of notes) one.hidden = !(one.dataset.of ?? `${at}`).split(" ").includes(`${at}`);
     table.caption.textContent = called;
     svg.querySelector("desc").textContent = described;
     figure.querySelector(".chainrule-left-out").textContent = left;
@@ -114,13 +140,13 @@ export function mountExplorer(figure, host) {
     const value = display(grid[index]);
     const cells = all(".chainrule-readout td");
     cells.forEach((cell, k) => (cell.textContent = shown(k, index)));
-    figure.querySelector(".chainrule-at").textContent = label("explorer.at", { y, x, value });
-    counter.textContent = `${x} = ${value}`;
+    figure.querySelector(".chainrule-at").textContent = label("explorer.at", { x, value });
+    const place = tenth(placeOn(across, grid[index]));
     slider.value = index;
-    slider.style.setProperty("--at", index / last);
+    slider.place(place, up[3]);
     const values = all(".chainrule-readout tbody tr").map((row) => `${row.cells[0].textContent.trim()} ${row.cells[1].textContent}`);
-    slider.setAttribute("aria-valuetext", [counter.textContent, ...values].join("; "));
-    guide.setAttribute("transform", `translate(${tenth(placeOn(across, grid[index]))} 0)`);
+    slider.setAttribute("aria-valuetext", [`${x} = ${value}`, ...values].join("; "));
+    guide.setAttribute("transform", `translate(${place} 0)`);
     marks.forEach((mark, k) => setMark(mark, record.points[k][index]));
     rows.forEach((row, k) => row.classList.toggle("now", k === index));
     if (note) tellNotes();
@@ -128,7 +154,7 @@ export function mountExplorer(figure, host) {
 
   /** The notes for this point, written only when they change, so that each is heard once. */
   function tellNotes() {
-    const here = notes.filter(({ dataset }) => dataset.first <= index && index <= dataset.last);
+    const here = notes.filter(({ hidden, dataset }) => !hidden && dataset.first <= index && index <= dataset.last);
     const said = here.flatMap((one, k) => [...(k ? [" "] : []), ...one.lastChild.cloneNode(true).childNodes]);
     const before = note.textContent;
     const next = element("p", {}, ...said);
@@ -136,12 +162,10 @@ export function mountExplorer(figure, host) {
   }
 
   /** A press or a drag on the picture takes the slider to the nearest point. */
-  function point(event) {
-    if (!event.buttons) return;
-    const box = svg.getBoundingClientRect();
-    const at = ((event.clientX - box.left) / box.width) * svg.viewBox.baseVal.width;
+  function point(at) {
     const far = grid.map((value) => Math.abs(placeOn(across, value) - at));
     go(far.indexOf(Math.min(...far)));
+    return slider;
   }
 
   return { destroy() {}, update: { index: move, chosen: (value) => choose(settings.map(([name]) => value[name])) } };

@@ -1,49 +1,64 @@
 // Ask first: the next number is hidden until the reader has typed a guess.
 
+import { entries, entry, extent, product, transpose } from "./arrays.js";
 import { display, parseNumber } from "./numbers.js";
-import { cellName } from "./reading.js";
+import { cellName, telling } from "./reading.js";
 import { button, element, label } from "./parts.js";
+import { derivative } from "./run.js";
 import { GUESSES } from "./words.js";
 
 const NEAR = 0.02; // of the answer: a guess this close is right
 
-/** The questions that step `now` answers: { words, answer, kind, op, port, numbers }. */
-export function questions(run, now) {
+/**
+ * The questions that step `now` answers: { words, told, answer, op, port, numbers, wrong, place }. told(value)
+ * says the answer; numbers are those of a formula in GUESSES; wrong() lists the known mistakes of a layer as
+ * [label, number]; place is the drawn number that is asked for: { i, kind, flat }.
+ */
+export function questions(run, now, chosen) {
   const { variables, steps } = run.trace;
   const step = steps[now - 1];
-  const out = variables[step.variable];
-  if (step.phase === "forward") return [question("value", out.name, run.values[step.variable], run, step, -1)];
-  const receivers = run.receivers(step);
-  return receivers
-    .map((i, port) => [variables[i], run.contributions[now - 1][port], port])
-    .filter(([variable, given]) => !variable.constant && given !== null && given !== undefined)
-    .map(([variable, given, port]) => question(step.seed ? "seed" : "gradient", variable.name, given, run, step, port));
+  if (step.phase === "forward") return [question(run, now, "value", step.variable, -1, chosen)];
+  return run
+    .receivers(step)
+    .map((i, port) => [i, port, run.contributions[now - 1][port]])
+    .filter(([i, , given]) => !variables[i].constant && given !== null && given !== undefined)
+    .map(([i, port]) => question(run, now, step.seed ? "seed" : "gradient", i, port, chosen));
 }
 
-function question(kind, name, answer, run, step, port) {
-  const { op, inputs, options } = run.trace.variables[step.variable];
-  if (typeof answer === "number") {
-    const [x, y] = inputs.map((i) => run.values[i]);
-    const numbers = { x, y: y ?? options.exponent, z: run.values[step.variable], dout: run.gradient(step.variable) };
-    return { words: label(`ask.${kind}`, { name }), answer, op: kind === "seed" ? "" : op, port, numbers };
+function question(run, now, kind, i, port, chosen) {
+  const { variables, steps } = run.trace;
+  const step = steps[now - 1];
+  const { op, inputs, options } = variables[step.variable];
+  const whole = kind === "value" ? run.values[i] : run.contributions[now - 1][port];
+  const place = { i, kind: kind === "value" ? kind : "gradient", flat: 0 };
+  const given = inputs.map((k) => run.values[k]);
+  const [z, dout] = [run.values[step.variable], run.gradient(step.variable) ?? 0];
+  let { name } = variables[i];
+  let words;
+  if (typeof whole === "number") words = label(`ask.${kind}`, { name });
+  else {
+    place.flat = telling(run, place, now, chosen);
+    words = label(kind === "value" ? "ask.cell" : "ask.share", { name, cell: cellName(whole, place.flat) });
+    name += cellName(whole, place.flat);
   }
-  const sizes = answer.data.map(Math.abs);
-  const flat = Math.max(0, sizes.indexOf(Math.max(...sizes)));
-  const cell = cellName(answer, flat);
-  const words = label(kind === "value" ? "ask.cell" : "ask.share", { name, cell });
-  return { words, answer: answer.data[flat], op: "", port, numbers: {} };
+  const answer = entry(whole, place.flat);
+  if (kind === "seed") name = derivative(name, name);
+  const told = (value) => label(kind === "gradient" ? "ask.gets" : "ask.is", { name, value });
+  // of arrays that are not stretched, the numbers that made the entry
+  const at = (x) => (typeof x === "number" || typeof whole === "number" ? x : x?.data.length === whole.data.length ? x.data[place.flat] : NaN);
+  const [x, y] = given.map(at);
+  const numbers = { x, y: y ?? options.exponent, z: at(z), dout: at(dout) };
+  const wrong = () => (kind === "seed" ? [] : slips(op, port, given, z, dout, run.kept[step.variable], place.flat));
+  return { words, told, answer, cell: typeof whole !== "number", op: kind === "seed" ? "" : op, port, numbers, wrong, place };
 }
 
 export const near = (guess, answer) => Math.abs(guess - answer) <= NEAR * Math.abs(answer) + 1e-9;
 
 /** The sentence of the first known mistake that gives this guess, or "". */
-export function mistake({ op, port, numbers, answer }, guess) {
-  const known = (GUESSES[op] ?? []).filter(([input]) => input === port);
-  const made = known.find(([, formula]) => {
-    const would = evaluate(formula, numbers);
-    return Number.isFinite(would) && near(guess, would) && !near(would, answer);
-  });
-  return made ? made[2] : "";
+export function mistake({ op, port, numbers, answer, wrong }, guess) {
+  const known = (GUESSES[op] ?? []).filter(([input]) => input === port).map(([, formula, said]) => [said, evaluate(formula, numbers)]);
+  const made = [...known, ...(wrong?.() ?? [])].find(([, would]) => Number.isFinite(would) && near(guess, would) && !near(would, answer));
+  return made ? made[0] : "";
 }
 
 const SIGNS = { "+": (a, b) => a + b, "-": (a, b) => a - b, "*": (a, b) => a * b, "/": (a, b) => a / b, "^": (a, b) => a ** b };
@@ -57,17 +72,77 @@ function evaluate(formula, numbers) {
   return SIGNS[sign](a, b);
 }
 
+/** What known mistakes in a layer give at entry `flat` of its output (port -1), or of a gradient. */
+function slips(op, port, [x, y, b], z, dout, kept, flat) {
+  const says = (...pairs) => pairs.map(([name, would]) => [label(`slip.${name}`), would]);
+  if (op === "Affine" || (op === "MatMul" && [x, y].every((v) => v.shape?.length === 2))) return matrixSlips(says, port, x, y, b, z, dout, flat);
+  const g = typeof dout === "number" ? dout : dout.data[flat];
+  const [a, out] = [entry(x, flat), entry(z, flat)];
+  if (op === "ReLU") return port < 0 ? says(["mask", a]) : says(["mask", g], ["upstream", Number(a > 0)], ["mask", g * a]);
+  if (op === "Sigmoid") return port < 0 ? [] : says(["output", g * a * (1 - a)], ["factor", g * out], ["factor", g * (1 - out)], ["upstream", out * (1 - out)]);
+  if (op === "Tanh") return port < 0 ? [] : says(["output", g * (1 - a * a)], ["factor", g * (1 - out)], ["upstream", 1 - out * out]);
+  if (op !== "SoftmaxWithLoss" && op !== "IdentityWithLoss") return [];
+  const batch = x.shape.length === 1 ? 1 : x.shape[0];
+  const columns = x.shape[x.shape.length - 1];
+  const target = entries(y).length === x.data.length ? y.data : x.data.map((_, k) => Number(entry(y, Math.floor(k / columns)) === k % columns));
+  if (op === "IdentityWithLoss") {
+    if (port < 0) return says(["mean", z * batch], ["half", z * 2]);
+    return says(["mean", (a - target[flat]) * g], ["order", ((target[flat] - a) / batch) * g], ["half", (2 * (a - target[flat]) * g) / batch]);
+  }
+  const powers = x.data.map((n) => Math.exp(n - extent(x.data)[1]));
+  const total = (test) => powers.reduce((sum, p, k) => sum + (test(k) ? p : 0), 0);
+  const [all, down] = [powers.map((p) => p / total(() => true)), powers.map((p, k) => p / total((m) => m % columns === k % columns))];
+  const loss = (shares) => -shares.reduce((sum, p, k) => sum + (target[k] ? target[k] * Math.log(p) : 0), 0) / batch;
+  if (port < 0) return says(["mean", z * batch], ["rows", loss(all)], ["rows", loss(down)]);
+  const there = kept.data[flat];
+  const from = (p) => ((p - target[flat]) / batch) * g;
+  return says(["mean", (there - target[flat]) * g], ["order", -from(there)], ["target", (there / batch) * g], ["rows", from(all[flat])], ["rows", from(down[flat])]);
+}
+
+/** Of x @ W + b: a transpose left out, a bias that is missing or not summed, a division too many. */
+function matrixSlips(says, port, x, W, b, z, dout, flat) {
+  const fits = (one, other) => (one.shape[1] === other.shape[0] ? product(one, other).data[flat] : NaN);
+  if (port < 0) {
+    const columns = W.shape[1];
+    return says(["bias", b ? z.data[flat] - b.data[flat % columns] : NaN], ["transpose", fits(x, transpose(W))]);
+  }
+  const N = dout.shape[0];
+  if (port === 0) return says(["transpose", fits(dout, W)]);
+  if (port === 1) {
+    const right = product(transpose(x), dout);
+    const [rows, columns] = right.shape;
+    const [r, c] = [Math.floor(flat / columns), flat % columns];
+    const turned = c < rows && r < columns ? right.data[c * columns + r] : NaN;
+    return says(["transpose", fits(x, dout)], ["transpose", turned], ["twice", right.data[flat] / N]);
+  }
+  const column = dout.data.filter((_, k) => k % dout.shape[1] === flat);
+  const sum = column.reduce((a, n) => a + n, 0);
+  const all = dout.data.reduce((a, n) => a + n, 0);
+  return says(["twice", sum / N], ...column.map((n) => ["summed", n]), ["columns", all]);
+}
+
+/** A guess: a number, or a fraction such as 2/3. */
+export function parseGuess(text) {
+  const [above, below, ...more] = text.split("/").map(parseNumber);
+  if (below === undefined) return above;
+  return more.length || above === null || !below ? null : above / below;
+}
+
 /**
- * The switch, and the form that asks. allow(to, now, run) is the player's: it gives the step that the
- * reader may see, and asks for the next one. reveal(to) is called when a step was guessed or given up.
+ * The switch, and the form that asks.
+ *
+ * allow(to, now, run)   is the player's: it gives the step that the reader may see, and asks for the next one
+ * acts                  { run(), chosen, reveal(to, questions), start(on), mark(place), hint(question, to) }: reveal is
+ *                       called when a step was guessed or given up; start gives the step to start at; mark shows
+ *                       which number is asked for (null: none), and hint how it is made
  */
-export function guessing(reveal, onSwitch) {
+export function guessing(acts) {
   let on = false;
   let reached = 0;
   let asked = 0;
   let right = 0;
-  let waiting = null; // { to, left: questions, fresh: true before the first try }
-  const field = element("input", { name: "guess", type: "text", inputmode: "decimal", autocomplete: "off", size: 9 });
+  let waiting = null; // { to, all, left: questions, fresh: true before the first try }
+  const field = element("input", { name: "guess", type: "text", inputmode: "text", autocomplete: "off", size: 9 });
   const words = element("span", {});
   const answer = element("span", { class: "chainrule-answer", "aria-live": "polite" });
   const score = element("span", { class: "chainrule-score" });
@@ -75,70 +150,88 @@ export function guessing(reveal, onSwitch) {
   const give = button(label("ask.show"), () => next(), label("ask.show"));
   give.classList.add("chainrule-word");
   const row = element("span", { class: "chainrule-asked" }, element("label", {}, words, " ", field), check, give);
-  const form = element("form", { class: "chainrule-ask", hidden: "" }, row, answer, score);
+  const why = element("span", { class: "chainrule-why" }, label("ask.one"));
+  const form = element("form", { class: "chainrule-ask", hidden: "" }, row, why, answer, score);
   const toggle = button(label("ask"), () => turn(!on), label("ask"));
   toggle.classList.add("chainrule-word");
   toggle.setAttribute("aria-pressed", "false");
 
   function turn(to) {
     on = to;
-    [asked, right, waiting] = [0, 0, null];
+    [asked, right] = [0, 0];
+    stop();
     toggle.setAttribute("aria-pressed", String(on));
-    answer.textContent = "";
     form.hidden = !on;
-    row.hidden = true;
     showScore();
-    reached = onSwitch(on);
+    reached = acts.start(on);
+    if (on) askStep(reached + 1);
   }
 
   function showScore() {
     score.textContent = asked ? label("ask.score", { right, asked }) : "";
   }
 
-  function allow(to, now, run) {
+  function allow(to, now) {
     if (!on || to <= reached) {
       if (waiting && to !== waiting.to) stop();
       return to;
     }
-    if (to === now + 1 && now === reached && !waiting) ask(to, questions(run, to));
+    if (waiting) {
+      answer.textContent = label("ask.open");
+      field.focus();
+    } else if (to === now + 1 && now === reached) askStep(to);
     return waiting ? now : reached;
   }
 
-  function ask(to, left) {
-    if (left.length === 0) return finish(to);
-    waiting = { to, left, fresh: true };
+  function askStep(to) {
+    const all = questions(acts.run(), to, acts.chosen);
+    answer.textContent = "";
+    waiting = { to, all };
+    ask(all);
+  }
+
+  function ask(left) {
+    if (left.length === 0) return finish();
+    Object.assign(waiting, { left, fresh: true });
     words.textContent = left[0].words;
+    why.hidden = !left[0].cell;
     field.value = "";
     row.hidden = false;
+    acts.mark(left[0].place);
     field.focus();
   }
 
   function stop() {
     waiting = null;
-    row.hidden = true;
+    row.hidden = why.hidden = true;
+    answer.textContent = "";
+    acts.mark(null);
   }
 
-  function finish(to) {
+  function finish() {
+    const { to, all } = waiting;
+    const said = answer.textContent;
     reached = to;
     stop();
-    reveal(to);
+    answer.textContent = said;
+    acts.reveal(to, all);
   }
 
   function next() {
     const [done, ...left] = waiting.left;
     if (waiting.fresh) asked += 1;
-    answer.textContent = label("ask.is", { value: display(done.answer) });
+    answer.textContent = done.told(display(done.answer));
     showScore();
-    ask(waiting.to, left);
+    ask(left);
   }
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!waiting) return;
-    const guess = parseNumber(field.value);
+    const guess = parseGuess(field.value);
     const [question, ...left] = waiting.left;
     if (guess === null) {
-      answer.textContent = label("not.number", { text: field.value });
+      answer.textContent = field.value.trim() ? label("not.number", { text: field.value }) : label("ask.open");
       return;
     }
     const hit = near(guess, question.answer);
@@ -148,11 +241,14 @@ export function guessing(reveal, onSwitch) {
       waiting.fresh = false;
     }
     showScore();
-    answer.textContent = hit
-      ? label("ask.right", { value: display(question.answer) })
-      : [label("ask.wrong", { value: display(guess) }), mistake(question, guess)].join(" ").trim();
-    if (hit) ask(waiting.to, left);
-    else field.select();
+    if (hit) {
+      answer.textContent = label("ask.right", { told: question.told(display(question.answer)) });
+      ask(left);
+      return;
+    }
+    answer.textContent = [label("ask.wrong", { value: display(guess) }), mistake(question, guess)].join(" ").trim();
+    acts.hint(question, waiting.to);
+    field.select();
   });
 
   /** The walk stands elsewhere now, on another level: ask on from there. */

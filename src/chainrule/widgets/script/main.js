@@ -1,9 +1,11 @@
 // Where figures come alive: `hydrate` in a built page, `render` in a notebook, through anywidget.
 
 import { element, label } from "./parts.js";
+import { mountBets } from "./bets.js";
 import { mountExplorer } from "./explorer.js";
 import { mountQuiz } from "./quiz.js";
 import { mountReplay } from "./replay.js";
+import { mountScene } from "./scene.js";
 import { mountStepper } from "./stepper.js";
 
 // Each takes a served figure and a host, makes it live, and returns what undoes that, and a function
@@ -14,6 +16,8 @@ const KINDS = {
   "chainrule-quiz": mountQuiz,
   "chainrule-explorer": mountExplorer,
   "chainrule-replay": mountReplay,
+  "chainrule-scene": mountScene,
+  "chainrule-bets": mountBets,
 };
 const mounted = new WeakSet();
 

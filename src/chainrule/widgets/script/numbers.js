@@ -20,25 +20,20 @@ function trim(digits) {
   return digits.includes(".") ? digits.replace(/0+$/, "").replace(/\.$/, "") : digits;
 }
 
-const SPELLED = 6;
-
-/** A value within a sentence; the same rule as `spell` in chainrule/narration.py. */
-export function spell(value) {
-  if (typeof value === "number" || value.data.length > SPELLED || value.data.length === 0) return display(value);
-  const nest = (shape, data) => {
-    if (shape.length === 0) return display(data[0]);
-    if (shape.length === 1) return `[${data.map((n) => display(n, 3)).join(", ")}]`;
-    const size = data.length / shape[0];
-    const rows = Array.from({ length: shape[0] }, (_, k) => nest(shape.slice(1), data.slice(k * size, (k + 1) * size)));
-    return `[${rows.join(", ")}]`;
-  };
-  return nest(value.shape, value.data);
+/** A fixed exponent as it stands behind its base: ², ⁻¹, ^0.5. */
+export function raised(exponent) {
+  const text = display(exponent);
+  if (/^[−\d]+$/.test(text)) return [...text].map((c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["−0123456789".indexOf(c)]).join("");
+  return exponent < 0 ? `^(${text})` : `^${text}`;
 }
 
 /** A number with as many digits as `room` characters hold; `fit` in chainrule/narration.py. */
 export function fit(value, room) {
   const texts = [4, 3, 2, 1].map((digits) => display(value, digits));
-  return texts.find((text) => text.length <= room) ?? texts[3];
+  const found = texts.find((text) => text.length <= room);
+  if (found || !(Math.abs(value) < 1)) return found ?? texts[3];
+  const sign = value < 0 ? "−" : "";
+  return sign + Math.abs(value).toFixed(room - 2 - sign.length);
 }
 
 /** The number that a reader typed, or null: a decimal point or comma, and any minus sign. */

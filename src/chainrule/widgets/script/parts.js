@@ -3,12 +3,11 @@
 import { WORDS } from "./words.js";
 
 const ICONS = {
-  First: "M6 5v14M19 5l-9 7 9 7z",
-  Back: "M16 5l-9 7 9 7z",
+  previous: "M16 5l-9 7 9 7z",
+  first: "M6 5v14M19 5l-9 7 9 7z",
+  last: "M18 5v14M5 5l9 7-9 7z",
   Play: "M8 5l10 7-10 7z",
   Pause: "M8 5v14M16 5v14",
-  Forward: "M8 5l9 7-9 7z",
-  Last: "M18 5v14M5 5l9 7-9 7z",
 };
 
 export function element(tag, attributes = {}, ...children) {
@@ -38,13 +37,23 @@ export function button(name, act, ...content) {
 
 export const setDisabled = (made, disabled) => made.setAttribute("aria-disabled", String(disabled));
 
-/** A template as [kind, text] parts; a slot is {x} or {x.name}, and a slot's content [kind, text]. */
+/** A template as [kind, text] parts; a slot is {x} or {x.name}, and it holds [kind, text] or a list of them. */
 export function fill(template, slots) {
   if (!cut.has(template)) cut.set(template, template.split(/\{([a-z]+(?:\.[a-z]+)?)\}/));
-  return cut
-    .get(template)
-    .map((part, k) => (k % 2 ? slots[part] : ["", part]))
-    .filter(([, text]) => text !== "");
+  const parts = cut.get(template).flatMap((part, k) => {
+    const held = k % 2 ? slots[part] : ["", part];
+    return Array.isArray(held[0]) || held.length === 0 ? held : [held];
+  });
+  return bracketed(parts.filter(([, text]) => text !== ""));
+}
+
+/** Negative numbers in parentheses behind an operator and under a power; as in chainrule/narration.py. */
+export function bracketed(parts) {
+  return parts.map(([kind, text], k) => {
+    const [before, after] = [k ? parts[k - 1][1].trimEnd() : "", parts[k + 1]?.[1] ?? ""];
+    const wanted = kind && text.startsWith("−") && (/[+−×÷^/@]$/.test(before) || /^[\^⁻⁰¹²³⁴⁵⁶⁷⁸⁹]/.test(after));
+    return [kind, wanted ? `(${text})` : text];
+  });
 }
 
 const cut = new Map(); // template -> text and slots in turn
@@ -61,6 +70,7 @@ export function write(place, parts) {
   const made = { "": (text) => text, title: (text) => element("b", {}, text) };
   const spans = parts.map(([kind, text]) => (made[kind] ?? ((words) => element("span", { class: kind }, words)))(text));
   place.replaceChildren(...spans);
+  return place;
 }
 
 export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -88,15 +98,15 @@ export function player({ last, turn = -1, name, show, count, allow = (to) => to,
   let timer = null;
   const buttons = {};
   for (const [key, act] of [
-    ["First", () => move(0)],
-    ["Back", () => move(now - 1)],
+    ["next", () => move(now + 1)],
+    ["previous", () => move(now - 1)],
+    ["first", () => move(0)],
+    ["last", () => move(last)],
     ["Play", () => (timer === null ? play() : pause())],
-    ["Forward", () => move(now + 1)],
-    ["Last", () => move(last)],
   ]) {
-    buttons[key] = button(label(key), act, icon(key));
+    buttons[key] = button(label(key), act, key in ICONS ? icon(key) : label(key));
   }
-  buttons.Play.classList.add("chainrule-play");
+  buttons.next.classList.add("chainrule-next");
   const scrubber = element("input", { type: "range", min: 0, max: last, step: 1, value: 0, "aria-label": label("step") });
   scrubber.style.setProperty("--steps", last);
   scrubber.style.setProperty("--turn", turn > 0 ? turn / last : 1);
@@ -166,8 +176,8 @@ export function player({ last, turn = -1, name, show, count, allow = (to) => to,
     scrubber.style.setProperty("--at", last ? now / last : 0);
     counter.textContent = count(now);
     scrubber.setAttribute("aria-valuetext", counter.textContent);
-    for (const key of ["First", "Back"]) setDisabled(buttons[key], now === 0);
-    for (const key of ["Forward", "Last"]) setDisabled(buttons[key], now === last);
+    for (const key of ["first", "previous"]) setDisabled(buttons[key], now === 0);
+    for (const key of ["next", "last"]) setDisabled(buttons[key], now === last);
   }
 
   const keys = {

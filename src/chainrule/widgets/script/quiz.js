@@ -19,18 +19,26 @@ export function mountQuiz(figure, host) {
     return radio;
   });
   const rows = answers.map((answer, k) => element("label", {}, radios[k], element("span", {}, ...copies(answer.firstChild))));
-  rows.forEach((row, k) => (row.style.order = 2 * k));
-  const look = element("button", { type: "button", class: "chainrule-word" }, bet ?? "");
-  look.style.order = 2 * rows.length;
+  const look = element("button", { type: "button", class: "chainrule-look" }, bet ?? "");
   look.addEventListener("click", () => {
     if (picked < 0) return;
     reveal(true);
     host.tell("revealed", true);
     radios[picked].focus(); // the button is gone
   });
-  figure.querySelector("fieldset").append(element("div", { class: "chainrule-choices" }, ...rows, said, look));
+  // every reason takes its room from the start, unseen, so that an answer moves nothing on the page
+  const rooms = answers.map((answer) => element("p", { "aria-hidden": "true" }, ...reason(answer)));
+  const slot = element("div", { class: "chainrule-slot" }, element("div", {}, ...(bet ? [look] : []), said), ...rooms);
+  figure.querySelector("fieldset").append(element("div", { class: "chainrule-choices" }, ...rows, slot));
   figure.addEventListener("submit", (event) => event.preventDefault()); // Enter asks no server
   draw();
+
+  /** Why an answer is right or wrong; a bet that is lost says what would have won. */
+  function reason(answer) {
+    const right = answers.find((one) => one.dataset.answer === "right");
+    const lost = bet && answer !== right ? [" ", element("b", {}, label("quiz.was")), " ", ...copies(right.firstChild)] : [];
+    return [...copies(answer.lastChild), ...lost];
+  }
 
   function show(choice) {
     picked = answers.findIndex((answer) => answer.dataset.choice === choice);
@@ -42,14 +50,13 @@ export function mountQuiz(figure, host) {
     draw();
   }
 
-  /** Show the reason under the choice, or that it waits. The one live region stays in place, so that it is heard. */
+  /** Show the reason, or that it waits. The one live region stays in place, so that it is heard. */
   function draw() {
     figure.dataset.answer = (revealed && answers[picked]?.dataset.answer) || "";
     radios.forEach((radio, k) => (radio.checked = k === picked));
     look.hidden = revealed;
     setDisabled(look, picked < 0);
-    said.style.order = 2 * picked + 1;
-    const text = () => (revealed ? copies(answers[picked].lastChild) : [label("quiz.bet", { button: bet })]);
+    const text = () => (revealed ? reason(answers[picked]) : [label("quiz.bet", { button: bet })]);
     said.replaceChildren(...(picked < 0 ? [] : text()));
   }
 

@@ -1,9 +1,10 @@
 // Matrix reading: which numbers made an entry of an array, and the sum written out with them.
 
 import { entry, sourcesOf, targets } from "./arrays.js";
-import { display } from "./numbers.js";
+import { display, raised } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
-import { fill, label } from "./parts.js";
+import { bracketed, fill } from "./parts.js";
+import { derivative } from "./run.js";
 import { WORDS } from "./words.js";
 
 const LONGEST = 8; // terms; of a longer sum the first ones and the last are written
@@ -11,6 +12,8 @@ const LONGEST = 8; // terms; of a longer sum the first ones and the last are wri
 const value = (n) => ["value", display(n, 3)];
 const gradient = (n) => ["gradient", display(n, 3)];
 const text = (words) => ["", words];
+const powers = ({ exponent }) => powersOf(exponent ?? 0);
+const powersOf = (exponent) => ({ p: value(exponent), "up.p": text(raised(exponent)), "up.q": text(raised(exponent - 1)) });
 const columnsOf = (array) => array.shape[array.shape.length - 1];
 const rowsOf = (array) => (array.shape.length === 1 ? 1 : array.shape[0]);
 const range = (n) => Array.from({ length: n }, (_, k) => k);
@@ -36,12 +39,34 @@ export function reading(run, i, kind, flat, now) {
   if (own === undefined || typeof own === "number") return null;
   const out = run.trace.variables[run.trace.variables.length - 1].name;
   const { name } = run.trace.variables[i];
-  const slots = { name, out, cell: cellName(own, flat).slice(1, -1) };
-  const head = text(`${label(`read.${kind}`, slots)} = `);
+  const head = text(`${kind === "value" ? name : derivative(out, name)}${cellName(own, flat)} = `);
   const made = kind === "value" ? madeForward(run, i, flat) : madeBackward(run, i, flat, now);
   const total = kind === "value" ? value(own.data[flat]) : gradient(own.data[flat]);
   const parts = made && made.parts.length > 1 ? [head, ...made.parts, text(" = "), total] : [head, total];
-  return { parts, lit: [[i, kind, [flat]], ...(made?.lit ?? [])] };
+  return { parts: bracketed(parts), lit: [[i, kind, [flat]], ...(made?.lit ?? [])] };
+}
+
+/** The entry of a result that tells most: with many different numbers in its sum, and row and column apart. */
+export function telling(run, { i, kind }, now, chosen) {
+  const own = kind === "value" ? run.values[i] : run.gradient(i, now);
+  if (own === undefined || typeof own === "number" || own.data.length === 0) return 0;
+  const columns = columnsOf(own);
+  if (chosen && own.shape.length === 2 && chosen[0] < own.shape[0] && chosen[1] < columns) return chosen[0] * columns + chosen[1];
+  const scores = own.data.slice(0, 64).map((n, flat) => {
+    const numbers = reading(run, i, kind, flat, now).parts.filter(([kind, said]) => kind && said !== "0").map(([, said]) => said);
+    return new Set(numbers).size + (n ? 0.5 : 0) + (flat % columns !== Math.floor(flat / columns) ? 0.2 : 0);
+  });
+  return scores.indexOf(Math.max(...scores));
+}
+
+/** How the number that a step asks for is made, without the number: { parts, lit }. */
+export function hinted(run, { i, kind, flat }, port, now) {
+  const whole = kind === "value" ? run.values[i] : run.contributions[now - 1][port];
+  if (typeof whole === "number") return null;
+  const made = kind === "value" ? madeForward(run, i, flat) : share(run, i, now, port, flat);
+  const { variables } = run.trace;
+  const name = kind === "value" ? variables[i].name : derivative(variables[variables.length - 1].name, variables[i].name);
+  return made && { parts: bracketed([text(`${name}${cellName(whole, flat)} = `), ...made.parts, text(" = ?")]), lit: made.lit };
 }
 
 function madeForward(run, i, flat) {
@@ -54,10 +79,10 @@ function madeForward(run, i, flat) {
     const from = range(into.length).filter((k) => into[k] === flat);
     return { parts: joined(from.map((k) => [value(given[0].data[k])])), lit: [[inputs[0], "value", from]] };
   }
-  const formula = WORDS[op]?.entry?.[0];
+  const formula = WORDS[run.told(run.trace.variables[i])].entry?.[0];
   if (!formula) return null;
   const from = given.map((x) => sourcesOf(x, out)[flat]);
-  const slots = { z: value(out.data[flat]), p: value(run.trace.variables[i].options.exponent ?? 0) };
+  const slots = { z: value(out.data[flat]), ...powers(run.trace.variables[i].options) };
   given.forEach((x, k) => (slots["xy"[k]] = value(entry(x, from[k]))));
   return { parts: fill(formula, slots), lit: inputs.map((k, port) => [k, "value", [from[port]]]) };
 }
@@ -96,7 +121,7 @@ function share(run, i, step, port, flat) {
   if (op === "SoftmaxWithLoss" && port === 0) return fromLoss(run, j, inputs, dout, flat);
   if (op === "IdentityWithLoss" && port === 0) return fromLoss(run, j, inputs, dout, flat);
   if (op in OPERATIONS) return op === "Sum" || op === "MatMul" ? null : elementwise(run, j, dout, given, options, port, flat);
-  const formula = WORDS[op]?.entry?.[1];
+  const formula = WORDS[run.told(run.trace.variables[j])].entry?.[1];
   if (!formula || typeof dout === "number") return null;
   const slots = { x: value(given[0].data[flat]), z: value(out.data[flat]), dout: gradient(dout.data[flat]) };
   if (run.kept[j]) slots.kept = value(run.kept[j].data[flat]);
@@ -148,8 +173,8 @@ function elementwise(run, j, dout, given, options, port, flat) {
   const lit = [[j, "gradient", into]];
   if (into.length > 1) return { parts: joined(into.map((k) => [gradient(shares.data[k])])), lit };
   const at = (x) => entry(x, sourcesOf(x, shares)[into[0]]);
-  const slots = { z: value(at(run.values[j])), dout: gradient(at(dout)), p: value(options.exponent ?? 0) };
+  const slots = { z: value(at(run.values[j])), dout: gradient(at(dout)), ...powers(options) };
   given.forEach((x, k) => (slots["xy"[k]] = value(at(x))));
   if (op === "Maximum") slots.won = value(Number((at(given[0]) > at(given[1])) === (port === 0)));
-  return { parts: fill(WORDS[op].entry[port + 1], slots), lit };
+  return { parts: fill(WORDS[run.told(run.trace.variables[j])].entry[port + 1], slots), lit };
 }

@@ -1,16 +1,17 @@
 // A run: its numbers, recorded or computed anew, and its words.
 
-import { add, map, shapeText, sumTo } from "./arrays.js";
-import { decode, display, spell } from "./numbers.js";
+import { add, extent, map, shapeText, sumTo } from "./arrays.js";
+import { decode, display, raised } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
-import { fill, plain } from "./parts.js";
+import { bracketed, fill, label, plain } from "./parts.js";
 import { WORDS } from "./words.js";
+
 
 /** The largest entry of each row, as RowMaximum in chainrule/losses.py. */
 function rowMaximum(x) {
   const columns = x.shape[x.shape.length - 1];
   const rows = Array.from({ length: x.data.length / columns }, (_, r) => x.data.slice(r * columns, (r + 1) * columns));
-  return { shape: [...x.shape.slice(0, -1), 1], data: rows.map((row) => Math.max(...row)) };
+  return { shape: [...x.shape.slice(0, -1), 1], data: rows.map((row) => extent(row)[1]) };
 }
 
 /** Compute the whole run anew from its leaves: { values, contributions }. Throws in words. */
@@ -105,36 +106,53 @@ export class Run {
 
   slots(now) {
     const step = this.trace.steps[now - 1];
-    const out = this.trace.variables[step.variable];
-    const number = (value) => ["value", spell(value)];
-    const shape = (value) => ["", typeof value === "number" ? "number" : shapeText(value)];
-    const slots = { op: ["", out.op], p: ["value", display(out.options.exponent ?? 0)] };
-    out.inputs.forEach((i, k) => {
-      const { name, constant } = this.trace.variables[i];
-      const letter = "xybcdefghijklmnopqrstuvw"[k];
-      slots[letter] = number(this.values[i]);
-      slots[`${letter}.name`] = ["", constant ? spell(this.values[i]) : name];
-      slots[`${letter}.shape`] = shape(this.values[i]);
-    });
-    if (out.op === "Power" && out.inputs.length === 2) slots.p = slots.y;
+    const { variables } = this.trace;
+    const out = variables[step.variable];
+    const exponent = out.options.exponent ?? 0;
     const value = this.values[step.variable];
-    Object.assign(slots, { z: number(value), "z.name": ["", out.name], "z.shape": shape(value) });
+    const slots = { op: ["", out.op], p: ["value", display(exponent)], "up.p": ["", raised(exponent)], "up.q": ["", raised(exponent - 1)] };
+    out.inputs.forEach((i, k) => {
+      const { name, constant } = variables[i];
+      const letter = LETTERS[k];
+      slots[letter] = ["value", this.called(i)];
+      slots[`${letter}.name`] = constant ? slots[letter] : ["", name];
+      slots[`${letter}.shape`] = ["", shapeWords(this.values[i])];
+    });
+    Object.assign(slots, { z: ["value", this.called(step.variable)], "z.name": ["", out.name], "z.shape": ["", shapeWords(value)] });
+    Object.assign(slots, { "of.z": ending("value", value), "so.z": ending("value", value, out.name) });
     if (step.phase === "backward") {
-      slots.dout = ["gradient", spell(this.gradient(step.variable, now) ?? 0)];
-      ["dx", "dy"].forEach((name, k) => {
-        const given = this.contributions[now - 1][k];
-        slots[name] = ["gradient", given === null || given === undefined ? "nothing" : spell(given)];
+      const dout = this.gradient(step.variable, now);
+      slots.dout = ["gradient", dout === undefined ? WORDS.other.unfit : typeof dout === "number" ? display(dout) : derivative(variables[variables.length - 1].name, out.name)];
+      this.contributions[now - 1].forEach((share, k) => {
+        const letter = LETTERS[k];
+        slots[`d${letter}`] = ["gradient", share == null ? "nothing" : typeof share === "number" ? display(share) : label("shaped", { shape: shapeText(share) })];
+        slots[`so.${letter}`] = ending("gradient", share);
       });
     }
     return slots;
   }
 
-  /** The table's entry for the operation that ran in step `now`. */
+  /** A value within a sentence: a number, or an array by its name. */
+  called(i) {
+    const [value, { name, constant }] = [this.values[i], this.trace.variables[i]];
+    if (typeof value === "number") return display(value);
+    return constant ? label("constant", { shape: shapeText(value) }) : name;
+  }
+
+  /** The entry of the table of words that tells a variable's operation; `told_as` in chainrule/narration.py. */
+  told({ op, inputs, options }) {
+    if (op === "Power") return inputs.length === 2 ? "Power.variable" : options.exponent === 2 ? "Power.square" : op;
+    if (op === "Affine" && inputs.length === 2) return "Affine.plain";
+    if (op === "Maximum" && this.trace.variables[inputs[1]].constant && this.values[inputs[1]] === 0) return "Maximum.gate";
+    return op in WORDS && /^[A-Z]/.test(op) ? op : "other";
+  }
+
+  /** The table's entry for what ran in step `now`. */
   words(now) {
     if (now === 0) return WORDS.start;
     const step = this.trace.steps[now - 1];
-    if (step.seed) return WORDS.seed;
-    return WORDS[this.trace.variables[step.variable].op] ?? WORDS.other;
+    if (step.seed) return WORDS[step.contributions[0] === 1 ? "seed" : "given"];
+    return WORDS[this.told(this.trace.variables[step.variable])];
   }
 
   /** [title, parts] of step `now`; parts are [kind, text], kind "value", "gradient" or "". */
@@ -151,26 +169,115 @@ export class Run {
     const parts = fill(words[step.phase][1], slots);
     if (step.seed || step.phase === "forward") return [title, parts];
     const { inputs } = variables[step.variable];
-    const said = words.to
+    const said = this.phrases(now, words)
       .slice(0, inputs.length)
-      .filter((_, k) => !variables[inputs[k]].constant)
+      .filter((phrase, k) => phrase && !variables[inputs[k]].constant)
       .flatMap((phrase) => [["", ", "], ...fill(phrase, slots)])
       .slice(1);
+    if (said.length === 0) said.push(["", WORDS.other.none]);
     return [title, [...parts, ["", " "], ...said, ["", "."], ...this.forks(now, inputs)]];
+  }
+
+  /** What is said of each input; of an operation of the author's own, as many as there are. */
+  phrases(now, { to }) {
+    if (to !== WORDS.other.to) return to;
+    return this.contributions[now - 1].map((given, k) => (given == null || !LETTERS[k] ? "" : to[0].replaceAll("x", LETTERS[k])));
   }
 
   forks(now, inputs) {
     return [...new Set(inputs)].flatMap((i) => {
       const terms = this.received(i, now);
       if (terms.length < 2 || this.trace.variables[i].constant) return [];
-      const slots = {
-        "x.name": ["", this.trace.variables[i].name],
-        terms: ["gradient", terms.map((term) => spell(term)).join(" + ")],
-        dx: ["gradient", spell(terms.reduce(add))],
-      };
-      return [["", " "], ...fill(WORDS.fork.backward[1], slots)];
+      const total = terms.reduce(add);
+      const sum = typeof total === "number" ? [["", ": "], ...summed(terms), ["", " = "], ["gradient", display(total)]] : [];
+      return [["", " "], ...fill(WORDS.fork.backward[1], { "x.name": ["", this.trace.variables[i].name], sum })];
     });
   }
+
+  // ---- the rule of a step, in the graph's own names
+
+  /** "net = tiles + delivery" forward; "∂total/∂net = tax = 1.2, ..." backward; "" where there is none. */
+  rule(now) {
+    const [made, ...slopes] = this.words(now).rule;
+    if (now === 0) return "";
+    const step = this.trace.steps[now - 1];
+    const { variables } = this.trace;
+    const { name, inputs } = variables[step.variable];
+    const slots = this.ruleSlots(now);
+    if (step.phase === "forward") return made && plain([["", `${name} = `], ...fill(made, slots)]);
+    if (step.seed) return slopes.length ? `${derivative(name, name)} = 1` : "";
+    const last = variables[variables.length - 1].name;
+    const told = slopes.slice(0, inputs.length).map((slope, port) => {
+      const by = variables[inputs[port]];
+      if (by.constant || this.contributions[now - 1][port] == null) return "";
+      const names = plain(fill(slope, slots));
+      if (slope.includes("gradient}")) return `${derivative(last, by.name)} = ${names}`;
+      const local = this.local(now, port);
+      const sides = [derivative(name, by.name), slope.includes(" where ") && typeof local === "number" ? "" : names];
+      if (typeof local === "number" && display(local) !== names) sides.push(display(local));
+      return sides.filter(Boolean).join(" = ");
+    });
+    if (inputs.length === 2 && inputs[0] === inputs[1]) return told[0] + label("one.edge") + ",  " + told[1] + label("other.edge");
+    return told.filter(Boolean).join(",  ");
+  }
+
+  /** Names for the rule: those that read as a sum or a product stand in parentheses. */
+  ruleSlots(now) {
+    const slots = this.slots(now);
+    const { variables } = this.trace;
+    const { variable } = this.trace.steps[now - 1];
+    const wrapped = (name) => (/[+−×÷*/@·^]/.test(name) ? `(${name})` : name);
+    for (const [letter, i] of [...variables[variable].inputs.map((i, k) => [LETTERS[k], i]), ["z", variable]]) {
+      const { name, constant } = variables[i];
+      if (!constant) slots[`${letter}.name`] = ["", wrapped(name)];
+    }
+    slots["z.gradient"] = ["gradient", derivative(variables[variables.length - 1].name, variables[variable].name)];
+    return slots;
+  }
+
+  /**
+   * The local derivative of step `now` by its input `port`: a number where all is numbers, else a word; null
+   * where nothing is known.
+   */
+  local(now, port) {
+    const { variable } = this.trace.steps[now - 1];
+    const { op, inputs, options } = this.trace.variables[variable];
+    const given = inputs.map((k) => this.values[k]);
+    const known = op in OPERATIONS;
+    if (known && [...given, this.values[variable]].every((value) => typeof value === "number")) {
+      return OPERATIONS[op].backward(1, given, this.values[variable], options)[port];
+    }
+    const words = this.words(now);
+    const word = (words.local ?? words.rule.slice(1))[port];
+    if (word) return plain(fill(word, this.ruleSlots(now)));
+    const [dout, share] = [this.gradient(variable, now), this.contributions[now - 1][port]];
+    return typeof dout === "number" && typeof share === "number" && dout !== 0 ? share / dout : null;
+  }
+}
+
+const LETTERS = "xybcdefghijklmnopqrstuvw"; // the inputs in a sentence, in order
+const MOST = 4; // terms of a fork; of a longer sum the first ones and the last are written
+
+const shapeWords = (value) => (typeof value === "number" ? "number" : shapeText(value));
+
+/** How a sum ends: with its number, or with the name and the shape of an array. */
+function ending(kind, value, name = "") {
+  if (value === null || value === undefined) return [["", " = "], [kind, "nothing"]];
+  if (typeof value === "number") return [["", " = "], [kind, display(value)]];
+  const named = name ? [["", " = "], [kind, name]] : [];
+  return [...named, ["", label("of.shape", { shape: shapeText(value) })]];
+}
+
+/** The terms of a sum as parts; of a long one the first and the last. */
+export function summed(terms) {
+  const shown = terms.length > MOST ? [...terms.slice(0, MOST - 2), null, terms[terms.length - 1]] : terms;
+  return bracketed(shown.flatMap((term) => [["", " + "], ["gradient", term === null ? "…" : display(term)]]).slice(1));
+}
+
+/** ∂L/∂x; a name that reads as a sum or a product stands in parentheses. */
+export function derivative(top, by) {
+  const whole = (name) => (/[-+−×÷*/@·^ ]/.test(name) ? `(${name})` : name);
+  return `∂${whole(top)}/∂${whole(by)}`;
 }
 
 // ---------------------------------------------------------------- layers
@@ -188,7 +295,7 @@ function classes(rows) {
   const columns = rows.shape[rows.shape.length - 1];
   const data = Array.from({ length: rows.data.length / columns }, (_, r) => {
     const row = rows.data.slice(r * columns, (r + 1) * columns);
-    return row.indexOf(Math.max(...row));
+    return row.indexOf(extent(row)[1]);
   });
   return rows.shape.length === 1 ? data[0] : { shape: [data.length], data };
 }

@@ -1,12 +1,14 @@
 // The stepper: one node's visit at a time, forward and then backward.
 
 import { changes } from "./changes.js";
+import { codePane } from "./code.js";
+import { edges, follow } from "./edges.js";
 import { guessing } from "./guessing.js";
 import { decode, exact } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
-import { button, calm, element, label, plain, player, vector, write } from "./parts.js";
+import { button, element, label, plain, player, vector, write } from "./parts.js";
 import { Picture } from "./picture.js";
-import { reading } from "./reading.js";
+import { hinted, reading, telling } from "./reading.js";
 import { compute, places, readLayers, Run } from "./run.js";
 import { WORDS } from "./words.js";
 
@@ -18,33 +20,44 @@ export function mountStepper(figure, host) {
   const sentence = figure.querySelector(".chainrule-sentence");
   const spare = figure.querySelector("template");
   const title = figure.getAttribute("aria-label");
-  const rule = element("p", { class: "chainrule-rule" });
+  const rule = element("p", { class: "chainrule-rule rule" });
   const told = element("p", { class: "chainrule-reading", "aria-live": "polite" });
-  const code = element("div", { class: "chainrule-code", tabindex: "0", role: "group", "aria-label": label("code") });
+  const code = codePane();
+  const more = edges(scroll);
   const note = element("p", { class: "chainrule-note" });
   const tools = element("div", { class: "chainrule-tools" });
   let level = data.level;
   let run = model.runs[level];
   let picture, rows, walk, undrag, pointed, pending;
+  let places = null; // the entries that were asked for
 
-  const asks = guessing(
-    (to) => {
+  const asks = guessing({
+    run: () => run,
+    chosen: data.cell,
+    reveal(to, asked) {
+      places = Object.assign(asked.filter(({ cell }) => cell).map(({ place }) => place), { now: to });
       walk.go(to);
       scroll.focus({ preventScroll: true });
     },
-    (on) => {
+    start(on) {
       figure.classList.toggle("chainrule-asking", on);
       if (walk.now() === run.last) walk.move(0);
       limitRows();
+      showStep(walk.now());
       return walk.now();
     },
-  );
+    mark: (place) => picture?.mark(place),
+    hint({ place, port }, to) {
+      const found = hinted(run, place, port, to);
+      if (found) written([found]);
+    },
+  });
   const whatIf = makeChanges();
-  if (model.runs.layers) tools.append(levels());
+  if (data.trace.nodes) tools.append(levels());
   tools.append(asks.toggle);
 
-  scroll.before(tools);
-  sentence.after(asks.form, rule, told, whatIf ? whatIf.element : note, code);
+  scroll.after(tools);
+  sentence.after(asks.form, rule, told, whatIf ? whatIf.element : note, code.element);
   scroll.setAttribute("tabindex", "0");
   scroll.setAttribute("role", "group");
   scroll.setAttribute("aria-label", label("picture", { title }));
@@ -58,12 +71,12 @@ export function mountStepper(figure, host) {
     picture = new Picture(scroll.querySelector("svg"), run);
     rows = [...figure.querySelectorAll(".chainrule-table tbody tr")];
     figure.dataset.steps = run.last;
+    figure.dataset.level = level;
+    more.look();
     const before = figure.querySelector(".chainrule-controls");
     walk = player({ last: run.last, turn: run.turn, name: label("walk"), show, count, allow: (to) => asks.allow(to, walk.now(), run) });
     if (before) before.replaceWith(walk.element);
-    else scroll.after(walk.element);
-    const sources = Object.values(run.trace.code).flatMap((ways) => [ways.forward, ways.backward]);
-    code.style.setProperty("--lines", Math.max(1, ...sources.map((source) => source.lines.length)));
+    else tools.before(walk.element);
     undrag = whatIf ? whatIf.drag(picture.svg) : null;
     pointed = null;
     readable();
@@ -127,15 +140,16 @@ export function mountStepper(figure, host) {
     figure.dataset.phase = run.phase(now);
     picture.arrive();
     picture.show(now);
+    picture.locals(now);
     rows.forEach((row, k) => row.classList.toggle("now", k === now - 1));
     limitRows();
-    const [heading, parts] = run.sentence(now);
+    const [heading, parts] = now === 0 && asks.on() ? [label("ask"), [["", label("ask.start")]]] : run.sentence(now);
     const rest = now === run.turn && !walk.rest() ? [["", ` ${label("turn")}`]] : [];
     write(sentence, [["title", heading], ["", " "], ...parts, ...rest]);
-    rule.textContent = run.words(now).rule[Number(run.phase(now) === "backward")];
-    showCode(code, run.trace, now);
-    read(pointed ?? usual(now));
-    if (now > 0) follow(scroll, picture.node(run.trace.steps[now - 1].variable));
+    rule.textContent = run.rule(now);
+    code.show(run, now);
+    read(pointed ? [pointed] : usual(now));
+    follow(scroll, now > 0 ? picture.node(run.trace.steps[now - 1].variable) : null);
   }
 
   /** While the figure asks, the table says no more than the picture. */
@@ -191,25 +205,31 @@ export function mountStepper(figure, host) {
 
   // ---- reading an array, entry by entry
 
-  /** The entry that is read where the reader points at none: the first one of the step's result. */
+  /** The entries that are read where the reader points at none: a telling one of each result of the step. */
   function usual(now) {
-    if (now === 0) return null;
+    if (now === 0) return [];
     const step = run.trace.steps[now - 1];
-    if (step.phase === "forward") return { i: step.variable, kind: "value", flat: 0 };
-    const i = run.receivers(step).find((k) => !run.trace.variables[k].constant && typeof run.values[k] !== "number");
-    return i === undefined || step.seed ? null : { i, kind: "gradient", flat: 0 };
+    if (places?.now === now) return places;
+    const kind = step.phase === "forward" ? "value" : "gradient";
+    const results = kind === "value" ? [step.variable] : step.seed ? [] : [...new Set(run.receivers(step))];
+    return results
+      .map((i) => ({ i, kind, flat: 0 }))
+      .filter((place) => !run.trace.variables[place.i].constant && drawn(place))
+      .map((place) => ({ ...place, flat: telling(run, place, now, data.cell) }));
   }
 
-  function read(place) {
-    for (const rect of picture.svg.querySelectorAll(".lit")) rect.remove();
-    const found = place && drawn(place) && reading(run, place.i, place.kind, place.flat, walk.now());
+  function read(wanted) {
     told.hidden = !model.arrays;
-    if (!found) {
-      told.textContent = model.arrays ? label("read.none") : "";
-      return;
-    }
-    write(told, found.parts);
-    found.lit.forEach(([i, kind, cells], k) => cells.forEach((flat) => light(i, kind, flat, k === 0)));
+    const found = wanted.filter(drawn).map(({ i, kind, flat }) => reading(run, i, kind, flat, walk.now()));
+    written(found.filter(Boolean));
+  }
+
+  /** Write sums out, a line each, and mark what went into the first. */
+  function written(found) {
+    for (const rect of picture.svg.querySelectorAll(".lit")) rect.remove();
+    if (found.length === 0) told.textContent = model.arrays ? label("read.none") : "";
+    else told.replaceChildren(...found.map(({ parts }) => write(element("span", {}), parts)));
+    found.forEach(({ lit }, n) => lit.slice(0, n ? 1 : lit.length).forEach(([i, kind, cells], k) => cells.forEach((flat) => light(i, kind, flat, k === 0))));
   }
 
   function group(i, kind) {
@@ -242,7 +262,7 @@ export function mountStepper(figure, host) {
       const point = (to) => {
         flat = to;
         pointed = { i, kind, flat };
-        read(pointed);
+        read([pointed]);
       };
       const leave = () => {
         pointed = null;
@@ -275,6 +295,7 @@ export function mountStepper(figure, host) {
     destroy() {
       walk.pause();
       picture.arrive();
+      more.destroy();
       cancelAnimationFrame(pending);
       figure.removeEventListener("keydown", onKey);
     },
@@ -301,7 +322,8 @@ const ROW = 17; // the height of a row of a grid, as in chainrule/layout.py
 function makeModel(data) {
   const { trace } = data;
   const base = new Run(trace.nodes ?? trace);
-  const runs = trace.nodes ? { layers: new Run(trace), nodes: base } : { nodes: base };
+  const layers = trace.nodes && new Run(trace);
+  const runs = layers ? { layers, nodes: base } : { [data.level]: base };
   const reads = trace.reads;
 
   const model = { changed: false };
@@ -309,17 +331,17 @@ function makeModel(data) {
   function install(numbers) {
     model.changed = true;
     base.set(numbers);
-    if (runs.layers) runs.layers.set(readLayers(runs.layers, reads, base));
+    if (layers) layers.set(readLayers(layers, reads, base));
   }
 
   /** Where an open input is: its index in the base, and how many classes where it is a label. */
   function place(name) {
-    const [[index, way]] = runs.layers ? reads[runs.layers.names.get(name)] : [[base.names.get(name), "same"]];
+    const [[index, way]] = layers ? reads[layers.names.get(name)] : [[base.names.get(name), "same"]];
     const value = base.values[index];
     return { index, classes: way === "class" ? value.shape[value.shape.length - 1] : undefined };
   }
 
-  const top = runs.layers ?? base;
+  const top = layers ?? base;
   const known = (name) => top.values[top.names.get(name)];
 
   function oneHot(classes, value) {
@@ -331,7 +353,7 @@ function makeModel(data) {
   return Object.assign(model, {
     base,
     runs,
-    at: runs.layers && places(runs.layers, reads, base),
+    at: layers && places(layers, reads, base),
     arrays: base.values.some((value) => typeof value !== "number"),
     input: (name) => ({ name, classes: place(name).classes, get: () => known(name) }),
 
@@ -359,28 +381,7 @@ function makeModel(data) {
   });
 }
 
-function showCode(code, trace, now) {
-  const step = trace.steps[now - 1];
-  const op = step && !step.seed ? trace.variables[step.variable].op : "";
-  const { lines, mark } = trace.code[op][step ? step.phase : "forward"];
-  code.replaceChildren(
-    ...lines.map((line, k) => {
-      const ran = step && k >= mark[0] && k <= mark[1];
-      return element("span", { class: ran ? "ran" : "" }, `${line}\n`);
-    }),
-  );
-}
-
 function inWindow(element) {
   const { top, bottom } = element.getBoundingClientRect();
   return bottom > 0 && top < innerHeight;
-}
-
-/** Keep the node that runs in view where the picture is wider than the page. */
-function follow(scroll, node) {
-  if (!node || scroll.scrollWidth <= scroll.clientWidth) return;
-  const box = node.getBoundingClientRect();
-  const frame = scroll.getBoundingClientRect();
-  const left = scroll.scrollLeft + box.left + box.width / 2 - frame.left - frame.width / 2;
-  scroll.scrollTo({ left, behavior: calm() ? "auto" : "smooth" });
 }

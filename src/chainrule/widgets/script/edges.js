@@ -1,0 +1,32 @@
+// A picture that is wider than its place: where there is more of it to see, its edge fades.
+
+import { calm } from "./parts.js";
+
+/** Keep `data-more` of a scroll box at "left", "right" or "both", and away where all is seen: { look(), destroy() }. */
+export function edges(scroll) {
+  function look() {
+    const left = scroll.scrollLeft > 1;
+    const right = scroll.scrollLeft + scroll.clientWidth < scroll.scrollWidth - 1;
+    if (left || right) scroll.dataset.more = left && right ? "both" : left ? "left" : "right";
+    else delete scroll.dataset.more;
+  }
+  const sizes = new ResizeObserver(look);
+  sizes.observe(scroll);
+  scroll.addEventListener("scroll", look, { passive: true });
+  return {
+    look,
+    destroy() {
+      sizes.disconnect();
+      scroll.removeEventListener("scroll", look);
+    },
+  };
+}
+
+/** Bring a part of the picture to the middle of its box, where that scrolls; without a part, go to its start. */
+export function follow(scroll, part) {
+  if (scroll.scrollWidth <= scroll.clientWidth) return;
+  const box = part?.getBoundingClientRect();
+  const frame = scroll.getBoundingClientRect();
+  const left = box ? scroll.scrollLeft + box.left + box.width / 2 - frame.left - frame.width / 2 : 0;
+  scroll.scrollTo({ left, behavior: calm() ? "auto" : "smooth" });
+}

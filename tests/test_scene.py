@@ -1,0 +1,375 @@
+"""The scene: what Python draws for each setting, what a reader moves, and what is refused."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import traitlets
+from axe_playwright_python.sync_playwright import Axe
+from test_explorer import numbers_in
+from test_quiz import Both, in_a_notebook
+
+from chainrule.widgets import BetGrid, Scene
+from chainrule.widgets.chart import Axis
+from chainrule.widgets.scene import Pen, merged
+
+PHONE = {"width": 390, "height": 800}
+AUTHORS = Path(__file__).parents[1] / "book" / "reference" / "figures.ipynb"
+STEPS = [1.0, 0.5, 0.25, 0.125]
+
+
+def draw_secant(pen, h):
+    pen.line([0, 1, 2], [0, 1, 4], look="value")
+    pen.line([0, 2], [1 - (2 + h), 1 + (2 + h)], look="gradient", dash=True)
+    pen.dot(1, 1)
+    pen.handle("h", 1 + h, (1 + h) ** 2)
+    pen.text(0.5, 3, f"slope {2 + h:g}", look="gradient")
+    return f"With `h` = {h:g} the slope is *{2 + h:g}*.", {"slope": 2 + h}
+
+
+def secant(**options):
+    axes = {"x": ("w", 0, 2), "y": ("loss", 0, 4)}
+    return Scene(draw_secant, {"h": STEPS}, title="A secant", **{**axes, **options})
+
+
+def draw_bars(pen, size, kind, lit):
+    pen.box(1, 1, 1 + size, 3, look="value")
+    pen.text(7, 7, kind)
+    if lit == "yes":
+        pen.arrow(7, 4, 7 + size, 4, look="gradient")
+    return f"{kind}, {size:g}, {lit}."
+
+
+def bars(**options):
+    settings = {"size": [1, 2, 3], "kind": ["sigmoid", "ReLU"], "lit": ["no", "yes"]}
+    return Scene(draw_bars, settings, title="Bars", **options)
+
+
+def said(page):
+    return page.get_by_role("status").inner_text()
+
+
+def shapes(page):
+    """Every shape of the picture as it stands, hidden ones apart."""
+    return page.locator(".chainrule-chart").evaluate(
+        """(svg) => [...svg.querySelectorAll("path, circle, text, rect")]
+            .filter((one) => one.getAttribute("visibility") !== "hidden")
+            .map((one) => ["class", "d", "transform", "r", "text-anchor"].map((name) => one.getAttribute(name)).join("|")
+                + (one.tagName === "text" ? one.textContent : ""))"""
+    )
+
+
+def findings(page):
+    results = Axe().run(page).response["violations"]
+    return [f"{found['id']}: {node['html'][:160]}" for found in results for node in found["nodes"]]
+
+
+# ---------------------------------------------------------------- in the browser
+
+
+def test_the_keys_move_the_handle_and_the_sentence(show):
+    page = show(secant())
+    assert said(page) == "With h = 1 the slope is 3."
+    page.keyboard.press("Tab")
+    for key, position in [("ArrowRight", 1), ("End", 3), ("ArrowLeft", 2), ("Home", 0)]:
+        page.keyboard.press(key)
+        assert said(page) == f"With h = {STEPS[position]:g} the slope is {2 + STEPS[position]:g}."
+    slider = page.get_by_role("slider", name="h")
+    assert slider.get_attribute("aria-valuetext") == "h = 1"
+    assert page.get_by_role("status").locator("em").inner_text() == "3"
+
+
+def test_every_picture_of_the_page_is_the_one_that_python_draws(show):
+    page = show(bars())
+    for size in (2, 0, 1):
+        for kind in ("ReLU", "sigmoid"):
+            for lit in ("yes", "no"):
+                page.get_by_role("slider", name="size").fill(str(size))
+                page.get_by_role("button", name=kind).click()
+                page.get_by_role("button", name=lit).click()
+                chosen = {"size": size + 1, "kind": kind, "lit": lit}
+                other = show(bars(chosen=chosen))
+                assert shapes(page) == shapes(other)
+                assert said(page) == said(other) == f"{kind}, {size + 1}, {lit}."
+                assert page.locator("desc").text_content() == f"{kind}, {size + 1}, {lit}."
+                other.close()
+    assert page.get_by_role("button", name="sigmoid").get_attribute("aria-pressed") == "true"
+
+
+def test_the_handle_stands_at_its_point_and_can_be_dragged(show):
+    scene = secant()
+    page = show(scene)
+    box = page.locator(".chainrule-chart").bounding_box()
+    scale = box["width"] / 560
+
+    def place(h):
+        x, y = scene.across.at(1 + h), scene.up.at((1 + h) ** 2)
+        return box["x"] + scale * x, box["y"] + scale * y
+
+    def middle():
+        thumb = page.get_by_role("slider").bounding_box()
+        return thumb["x"] + thumb["width"] / 2, thumb["y"] + thumb["height"] / 2
+
+    assert middle() == pytest.approx(place(1.0), abs=1)
+    page.mouse.move(*place(1.0))
+    page.mouse.down()
+    for h in (0.5, 0.25):
+        page.mouse.move(*place(h))
+        assert said(page).startswith(f"With h = {h:g}")
+        assert middle() == pytest.approx(place(h), abs=1)
+    page.mouse.up()
+    page.mouse.move(*place(1.0))
+    assert said(page).startswith("With h = 0.25")  # it was let go
+    assert page.evaluate("getSelection().toString()") == ""
+    page.keyboard.press("ArrowRight")  # the keys go on from there
+    assert said(page).startswith("With h = 0.125")
+
+
+def test_a_finger_drags_the_handle_up_and_down(browser, tmp_path):
+    def draw(pen, level):
+        pen.handle("level", 7, level)
+        return f"level {level}"
+
+    path = tmp_path / "scene.html"
+    path.write_text(Scene(draw, {"level": range(1, 8)}, title="Up").to_html(), encoding="utf-8")
+    context = browser.new_context(viewport=PHONE, has_touch=True)
+    page = context.new_page()
+    page.goto(path.as_uri())
+    page.wait_for_selector(".chainrule-live")
+    box = page.locator(".chainrule-chart").bounding_box()
+    x, scale = box["x"] + box["width"] / 2, box["width"] / 560
+    line = context.new_cdp_session(page)
+    for kind, level in [("touchStart", 1), ("touchMove", 3), ("touchMove", 6), ("touchEnd", None)]:
+        points = [] if level is None else [{"x": x, "y": box["y"] + scale * (320 - 40 * level)}]
+        line.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    page.wait_for_function(
+        "document.querySelector('[role=status]').textContent === 'level 6'", timeout=5000
+    )
+    context.close()
+
+
+def test_in_a_notebook_the_reader_tells_python_and_python_moves_the_view(module):
+    in_a_notebook(module, bars(), chosen={"size": 1, "kind": "sigmoid", "lit": "no"})
+    module.get_by_role("slider", name="size").fill("2")
+    module.get_by_role("button", name="ReLU").click()
+    assert module.evaluate("state.chosen") == {"size": 3, "kind": "ReLU", "lit": "no"}
+    module.evaluate("python('chosen', { size: 2, kind: 'sigmoid', lit: 'yes' })")
+    assert said(module) == "sigmoid, 2, yes."
+    assert module.get_by_role("slider", name="size").input_value() == "1"
+    assert module.evaluate("leave()") == []
+
+
+def test_without_script_the_first_picture_and_all_sentences_are_there(show):
+    page = show(secant(), java_script_enabled=False)
+    assert page.locator(".chainrule-chart").is_visible()
+    assert said(page) == "With h = 1 the slope is 3."
+    page.get_by_text("All 4 pictures in words").click()
+    rows = page.locator("tbody tr").all_inner_texts()
+    assert [row.split("\t") for row in rows] == [
+        [f"{h:g}", f"{2 + h:g}", f"With h = {h:g} the slope is {2 + h:g}."] for h in STEPS
+    ]
+
+
+def test_two_scenes_on_a_page_do_not_disturb_each_other(show):
+    page = show(Both(secant(), secant(chosen={"h": 0.25})))
+    page.get_by_role("slider").nth(0).fill("1")
+    texts = page.get_by_role("status").all_inner_texts()
+    assert [text[:12] for text in texts] == ["With h = 0.5", "With h = 0.2"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("made", [secant, bars])
+def test_axe_finds_nothing_and_nothing_is_wider_than_the_page(show, made, width, scheme):
+    page = show(made(caption="Two"), viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page.eval_on_selector_all("details", "all => all.forEach((one) => (one.open = true))")
+    page.get_by_role("slider").fill("1")
+    assert findings(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+HOSTILE = '</script></text><img src=x onerror="document.title=1">&"'
+
+
+def test_hostile_texts_show_as_themselves(show):
+    def draw(pen, name):
+        pen.text(7, 4, name)
+        return name, {HOSTILE: 1}
+
+    scene = Scene(draw, {HOSTILE: [HOSTILE, "b"]}, title=HOSTILE, caption=HOSTILE)
+    page = show(scene)
+    page.get_by_role("button", name="b", exact=True).click()
+    page.get_by_role("button", name=HOSTILE).click()
+    assert said(page) == HOSTILE
+    assert page.locator("img").count() == 0 and page.title() != "1"
+
+
+# ---------------------------------------------------------------- what authors make
+
+
+def scenes_for_authors():
+    """The scenes of the page for authors, made by its own cells."""
+    made, names = {}, {}
+    for cell in json.loads(AUTHORS.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "code" and re.search(r"^(Scene|BetGrid)\($", source, re.M):
+            before, _, last = re.split(r"^(Scene|BetGrid)(?=\()", source, flags=re.M)
+            exec(before, names)
+            made[cell["id"]] = eval(f"{_}{last}", names)
+    return made
+
+
+@pytest.fixture(scope="module")
+def examples():
+    return scenes_for_authors()
+
+
+def test_there_is_an_example_of_each_kind_and_each_is_small(examples):
+    kinds = [sum(isinstance(one, kind) for one in examples.values()) for kind in (Scene, BetGrid)]
+    assert kinds[0] >= 3 and kinds[1] >= 1
+    for one in examples.values():
+        assert len(one.markup().encode()) < 40_000
+
+
+OUTSIDE = """() => {
+    const svg = document.querySelector(".chainrule-chart");
+    const all = svg.getBoundingClientRect();
+    const texts = [...svg.querySelectorAll("text:not([visibility=hidden])")].map((one) => [one.textContent, one.getBoundingClientRect()]);
+    const out = texts.filter(([, box]) => box.left < all.left - 1 || box.right > all.right + 1 || box.top < all.top - 2 || box.bottom > all.bottom + 2);
+    const over = texts.filter(([, a], k) => texts.some(([, b], l) => l < k
+        && a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 4 && b.top < a.bottom - 4));
+    return [...out, ...over].map(([text]) => text);
+}"""
+
+
+@pytest.mark.parametrize("viewport", [PHONE, {"width": 1280, "height": 900}], ids=["phone", "desk"])
+def test_no_text_of_the_examples_leaves_its_picture_or_lies_on_another(show, examples, viewport):
+    for scene in (one for one in examples.values() if isinstance(one, Scene)):
+        page = show(scene, viewport=viewport)
+        for slider in page.get_by_role("slider").all():
+            for position in range(int(slider.get_attribute("max")) + 1):
+                slider.fill(str(position))
+                assert page.evaluate(OUTSIDE) == []
+        page.close()
+
+
+# ---------------------------------------------------------------- Python's side
+
+
+def pen(**settings):
+    return Pen(Axis(False, 0, 14, 0, 560), Axis(False, 0, 8, 320, 0), settings, 320)
+
+
+def drawn(act):
+    made = pen()
+    act(made)
+    ((_, attributes),) = made.shapes.items()
+    return attributes
+
+
+def test_the_pen_draws_in_squares_of_forty_pixels_upwards():
+    assert drawn(lambda p: p.dot(1, 2))["transform"] == "translate(40 240)"
+    assert drawn(lambda p: p.line([0, 1], [0, 1]))["d"] == "M0 320h0L40 280"
+    assert drawn(lambda p: p.box(1, 1, 3, 2))["d"] == "M40 280H120V240H40z"
+    assert drawn(lambda p: p.area([0, 1, 1], [0, 0, 1]))["d"] == "M0 320L40 320L40 280z"
+    arrow = numbers_in(drawn(lambda p: p.arrow(1, 1, 3, 1))["d"])
+    assert arrow[:4] == [40, 280, 120, 280] and arrow[4] == arrow[8] < 120
+    assert drawn(lambda p: p.arrow(1, 1, 1, 1))["d"] == ""
+
+
+def test_a_text_stays_inside_the_picture():
+    assert drawn(lambda p: p.text(0, 9, "abcdefgh"))["transform"] == "translate(43.2 10.5)"
+    assert drawn(lambda p: p.text(14, 4, "abcd", at="right"))["transform"] == "translate(560 160)"
+
+
+def test_an_image_is_squares_of_eight_shades():
+    made = pen()
+    made.image(0, 0, 4, 2, [[0, 1], [0.5, 0]])
+    drawn = {a["fill-opacity"]: a["d"] for a in made.shapes.values() if a.get("d") and len(a) == 2}
+    assert drawn == {"0.5": "M0 280h80v40h-80z", "1": "M80 240h80v40h-80z"}
+
+
+def test_a_shape_that_one_picture_lacks_hides_there_and_keeps_its_place_in_the_order():
+    first, second = pen(), pen()
+    first.dot(1, 1), first.text(1, 1, "end")
+    second.dot(1, 1), second.arrow(0, 0, 1, 1), second.text(1, 1, "end")
+    dot, arrow, text = merged([first, second])
+    assert (dot.moves, text.moves) == ({}, {})
+    assert arrow.moves == {"visibility": ["hidden", "visible"]}
+
+
+def test_what_is_the_same_in_every_picture_is_kept_once():
+    data = json.loads(re.search(r"json\">(.*?)</script>", bars().markup())[1])
+    assert data["moves"][0] == [
+        ["d", *[[f"M40 280H{40 + 40 * k}V200H40z" for k in (1, 2, 3)], [0] * 4 + [1] * 4 + [2] * 4]]
+    ]
+
+
+def test_the_markup_is_the_same_at_every_run_and_follows_the_trait():
+    scene = secant()
+    assert scene.markup() == secant().markup()
+    scene.chosen = {"h": 0.25}
+    assert scene.markup() == secant(chosen={"h": 0.25}).markup()
+    assert "<style" not in scene.markup() and " id=" not in scene.markup()
+    with pytest.raises(traitlets.TraitError, match="h is one of"):
+        scene.chosen = {"h": 3.0}
+
+
+def test_a_choice_finds_the_nearest_float_of_a_linspace():
+    steps = np.linspace(0.01, 0.21, 21)
+    assert 0.1 not in steps.tolist()
+    scene = Scene(lambda p, lr: f"{lr}", {"lr": steps}, title="t", chosen={"lr": 0.1})
+    assert scene.chosen["lr"] == pytest.approx(0.1)
+
+
+def test_a_log_axis_places_powers_evenly():
+    scene = secant(x=("w", 1e-4, 1), log="x")
+    a, b, c = (scene.across.at(x) for x in (1e-4, 1e-2, 1))
+    assert b - a == pytest.approx(c - b)
+    assert ">0.0001</text>" in scene.markup()
+
+
+def nothing(pen, h):
+    return "nothing"
+
+
+@pytest.mark.parametrize(
+    ("draw", "settings", "options", "said"),
+    [
+        (3, {"h": [1]}, {}, r"a function draw\(pen, h\), got 3"),
+        (nothing, {}, {}, "these settings make 1"),
+        (nothing, {"h": range(401)}, {}, "1 to 400 pictures; these settings make 401"),
+        (nothing, {"h": [1, 1]}, {}, "different values"),
+        (nothing, ["h"], {}, "settings as a dict"),
+        (nothing, {"h": [1]}, {"title": ""}, "title as a text"),
+        (nothing, {"h": [1]}, {"height": 20}, "height as pixels from 80 to 800"),
+        (nothing, {"h": [1]}, {"x": ("w", 2, 1)}, r'x as \("name", low, high\)'),
+        (nothing, {"h": [1]}, {"x": 3}, r'x as \("name", low, high\)'),
+        (nothing, {"h": [1]}, {"y": ("w", 0, 1), "log": "y"}, "above 0 on a log axis"),
+        (nothing, {"h": [1]}, {"log": "z"}, 'log is "", "x", "y" or "xy"'),
+        (nothing, {"h": [1]}, {"chosen": {"h": 2}}, r"h is one of \[1\]"),
+        (lambda p, h: None, {"h": [1]}, {}, "returns a sentence"),
+        (lambda p, h: ("a", {str(h): 1}), {"h": [1, 2]}, {}, "the same numbers each time"),
+        (lambda p, h: p.dot(1, 1, look="red"), {"h": [1]}, {}, "look is one of value"),
+        (lambda p, h: p.text(1, 1, "a", at="top"), {"h": [1]}, {}, "at is one of left"),
+        (lambda p, h: p.line([1], [1, 2]), {"h": [1]}, {}, "as many ys as xs"),
+        (lambda p, h: p.handle("k", 1, 1), {"h": [1]}, {}, "'k' is no setting with numbers"),
+        (lambda p, h: p.handle("h", 1, 1), {"h": ["a"]}, {}, "'h' is no setting with numbers"),
+        (lambda p, h: p.handle("h", np.nan, 1), {"h": [1]}, {}, "no place in the picture"),
+        (
+            lambda p, h: "a" if h == 1 else p.handle("h", 1, 1) or "a",
+            {"h": [1, 2]},
+            {},
+            "in every picture or in none",
+        ),
+    ],
+)
+def test_wrong_arguments_are_refused_with_what_is_wanted(draw, settings, options, said):
+    with pytest.raises(ValueError, match=said):
+        Scene(draw, settings, **{"title": "t", **options})
+
+
+def test_a_terminal_says_what_is_seen():
+    assert secant().as_text() == "A secant. With h = 1 the slope is 3."
