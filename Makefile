@@ -11,10 +11,13 @@ READY := $(VENV)/.ready
 SITE := _build/html/index.html
 CHAPTERS := $(sort $(wildcard book/*.ipynb book/reference/*.ipynb))
 SOURCES := $(shell find book src _theme third_party -type f -not -path '*/.ipynb_checkpoints/*' -not -path '*/__pycache__/*' -not -path '*.egg-info/*')
-PIP := $(BIN)/pip --quiet --disable-pip-version-check
+# A lock names everything that is needed, so nothing else is asked for: pip before 24 takes "coverage[toml]" in what
+# a package needs for the newest coverage of today, and not for the one that is pinned. `pip check` says what lacks.
+PINNED := install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all:
 # The longest file, test_access.py, is the first: so the other worker is not idle at the end.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
-WITNESSES := torch==2.13.0 jax==0.10.2 scipy==1.17.1 numpy==2.4.6 pytest==9.2.0
+# No hash holds for these: PyTorch's wheel differs by what a machine has, and yattag comes as source and is built here.
+UNHASHED := torch==2.13.0 yattag==1.16.1
 SCHEMA := $(BIN)/check-jsonschema --quiet --builtin-schema vendor
 # Wheels alone: to build a package from its source would run what its build asks for, unpinned.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --only-binary :all: --generate-hashes \
@@ -25,7 +28,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export PYTHONHASHSEED := 0
 
-.PHONY: help env book test unit nbval binder bad-inputs witnesses coverage mutants reproducible links bench bench-quick zoo lint format notebooks lock upgrade serve clean
+.PHONY: help env book test unit nbval binder bad-inputs witnesses explore coverage mutants reproducible links bench bench-quick zoo lint format notebooks lock upgrade serve clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */ /' | while read -r name what; do printf '%-13s%s\n' "$$name" "$$what"; done
@@ -33,12 +36,23 @@ help:  ## list these targets
 env: $(READY)  ## make the environment in .venv
 
 $(READY): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Python 3.11 to 3.13 is wanted, {sys.version.split()[0]} was found: make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v >= (3, 11) else f"Python 3.11 or newer is wanted, {sys.version.split()[0]} was found: make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v <= (3, 14) or print(f"Python {sys.version.split()[0]} is newer than what this was tested on, 3.11 to 3.14; if it fails: make PYTHON=python3.14")'
 	@echo "Making the environment in $(VENV): a minute or two."
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --require-hashes --no-deps --only-binary :all: -r requirements.txt
-	$(PIP) install --no-deps --no-build-isolation --editable .
+	$(BIN)/pip $(PINNED) -r requirements.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/pip check
+	touch $@
+
+$(PEERS)/.ready: benchmarks/requirements.txt pyproject.toml
+	@echo "Making an environment for peers, witnesses and mutants in $(PEERS): a few minutes."
+	rm -rf $(PEERS)
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip $(PINNED) -r benchmarks/requirements.txt
+	$(PEERS)/bin/pip install --quiet --no-build-isolation --use-pep517 $(UNHASHED)
+	$(PEERS)/bin/pip check
 	touch $@
 
 book: $(SITE)  ## build the whole book, with its widgets
@@ -70,37 +84,32 @@ coverage: $(READY)  ## measure which branches of the package the unit tests take
 	$(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered -m "not browser and not site" tests
 
 # In a copy: the source is changed in place there. A session that was interrupted goes on where it stopped.
-MUTATED = nodes graph layers losses network gradcheck training
+CORE = nodes graph layers losses network
+MUTATED = $(CORE) $(CORE:%=guards/%) guards/numbers guards/numeric numeric gradcheck training guards/training
 OWN_losses = layers
+OWN_numbers = nodes
+OWN_numeric = gradcheck
 OWN_training = network
 
-mutants: .mutants/env/.ready  ## break the core one place at a time, an hour long, and list what no test notices
+mutants: $(PEERS)/.ready  ## break the core one place at a time, an hour long, and list what no test notices
 	@mkdir -p $(MUTATED:%=.mutants/%)
 	printf '%s\n' $(MUTATED) | xargs -P 2 -I MODULE $(MAKE) --no-print-directory .mutants/MODULE/.done
 	$(BIN)/python tests/survivors.py $(MUTATED:%=.mutants/%/session)
 
 .mutants/%/.done: src/chainrule/%.py tests/mutants.toml | $(READY)
 	git ls-files -z | xargs -0 cp --parents -t .mutants/$*
-	sed -i 's/MODULE/$*/; s/OWN/$(or $(OWN_$*),$*)/' .mutants/$*/tests/mutants.toml
-	cd .mutants/$* && { test session -nt $(CURDIR)/$< || { rm -f session; ../env/bin/cosmic-ray init tests/mutants.toml session; }; }
-	cd .mutants/$* && ../env/bin/cr-filter-operators session tests/mutants.toml
-	cd .mutants/$* && export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=src && ../env/bin/cosmic-ray baseline tests/mutants.toml && ../env/bin/cosmic-ray exec tests/mutants.toml session
+	sed -i 's|MODULE|$*|; s/OWN/$(or $(OWN_$(notdir $*)),$(notdir $*))/' .mutants/$*/tests/mutants.toml
+	cd .mutants/$* && { test session -nt $(CURDIR)/$< || { rm -f session; $(CURDIR)/$(PEERS)/bin/cosmic-ray init tests/mutants.toml session; }; }
+	cd .mutants/$* && $(CURDIR)/$(PEERS)/bin/cr-filter-operators session tests/mutants.toml
+	cd .mutants/$* && export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=src && $(CURDIR)/$(PEERS)/bin/cosmic-ray baseline tests/mutants.toml && $(CURDIR)/$(PEERS)/bin/cosmic-ray exec tests/mutants.toml session
 	touch $@
 
-.mutants/env/.ready: Makefile
-	rm -rf .mutants/env
-	$(PYTHON) -m venv .mutants/env
-	.mutants/env/bin/pip --quiet --disable-pip-version-check install cosmic-ray==8.7.0
-	touch $@
+# What conftest.py brings is for the other tests; not all of it is installed there.
+witnesses: $(PEERS)/.ready  ## hold every gradient against PyTorch, JAX and SciPy
+	PYTHONPATH=src $(PEERS)/bin/python -m pytest --noconftest -W default -rs tests/test_witnesses.py
 
-witnesses: .witnesses/.ready  ## hold every gradient against PyTorch, JAX and SciPy
-	PYTHONPATH=src .witnesses/bin/python -m pytest -W default -rs tests/test_witnesses.py
-
-.witnesses/.ready: Makefile
-	rm -rf .witnesses
-	$(PYTHON) -m venv .witnesses
-	.witnesses/bin/pip --quiet --disable-pip-version-check install $(WITNESSES)
-	touch $@
+explore: $(READY)  ## try many more random graphs, layers and networks than `make test` does, other ones each time
+	$(PYTEST) --hypothesis-profile explore tests/test_properties.py tests/test_graph.py
 
 binder: $(READY)  ## repeat what Binder installs, and run every chapter in the JupyterLab there
 	$(BIN)/python tests/find_browser.py --install
@@ -123,13 +132,6 @@ bench: book $(PEERS)/.ready  ## measure figures, pages and the package beside it
 bench-quick: $(PEERS)/.ready  ## the package beside its peers, in about a minute
 	PYTHONPATH=src $(PEERS)/bin/python benchmarks/speed.py --quick
 
-$(PEERS)/.ready: benchmarks/requirements.txt
-	@echo "Making an environment for the peers in $(PEERS): a few minutes."
-	rm -rf $(PEERS)
-	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/pip --quiet --disable-pip-version-check install --only-binary :all: -r benchmarks/requirements.txt
-	touch $@
-
 zoo: $(READY)  ## measure the bug zoo on MNIST anew, half an hour: make zoo MNIST=folder
 	$(BIN)/python benchmarks/zoo.py $(or $(MNIST),$(error Say where the four files of MNIST are: make zoo MNIST=folder))
 
@@ -151,9 +153,11 @@ notebooks: $(READY)  ## run every chapter anew and write its outputs, normalised
 	$(BIN)/ruff format --quiet $(CHAPTERS)
 	$(BIN)/python tests/normalise.py --execute $(CHAPTERS)
 
-lock: $(READY)  ## pin both requirements.txt anew, within the ranges of pyproject.toml
+lock: $(READY)  ## pin the three locks anew, within the ranges of pyproject.toml
 	$(LOCK) $(NEWEST) --extra test --output-file requirements.txt
-	$(LOCK) --extra binder --constraint requirements.txt --output-file .binder/requirements.txt
+	$(LOCK) --extra binder --constraint requirements.txt --output-file .binder/lock.txt
+	$(LOCK) $(NEWEST) --group peers --constraint requirements.txt --no-binary yattag --no-emit-package yattag \
+	  --no-emit-package torch --output-file benchmarks/requirements.txt
 
 upgrade: NEWEST := --upgrade
 upgrade: lock  ## the same, with the newest versions that the ranges allow
@@ -162,4 +166,4 @@ serve: $(SITE)  ## serve the built book on http://localhost:8000
 	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html
 
 clean:  ## remove what was built, and the environment
-	rm -rf _build .building $(VENV) $(PEERS) .witnesses .mutants .pytest_cache .ruff_cache .hypothesis .coverage src/chainrule.egg-info
+	rm -rf _build .building $(VENV) $(PEERS) .mutants .pytest_cache .ruff_cache .hypothesis .coverage src/chainrule.egg-info

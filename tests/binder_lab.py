@@ -17,6 +17,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from playwright.sync_api import expect
+from processes import running
 from test_binder import ROOT, installs, python_version
 from test_lab import open_notebook
 
@@ -106,12 +107,9 @@ def server(environment, checkout):
     home = {"HOME": str(checkout), "JUPYTER_CONFIG_DIR": str(checkout.parent / "config")}
     log = checkout.parent / "log"
     with open(log, "w") as file:
-        process = subprocess.Popen(
-            command, cwd=checkout, stdout=file, stderr=file, env=os.environ | home
-        )
-        yield f"http://127.0.0.1:{port}", log
-        process.terminate()
-        process.wait(60)
+        options = {"patience": 60, "cwd": checkout, "env": os.environ | home}
+        with running(command, stdout=file, stderr=file, **options):
+            yield f"http://127.0.0.1:{port}", log
 
 
 @pytest.fixture
@@ -127,7 +125,11 @@ def test_the_package_and_the_pins_are_in_the_environment(environment, checkout):
     said = subprocess.check_output([environment / "bin" / "python", "-c", program], text=True)
     file, version = said.split()
     assert Path(file).is_relative_to(checkout)
-    assert f"numpy=={version} " in (ROOT / ".binder" / "requirements.txt").read_text("utf-8")
+    assert f"numpy=={version} " in (ROOT / ".binder" / "lock.txt").read_text("utf-8")
+
+
+def test_the_pins_fit_each_other_and_what_binder_brings(environment):
+    subprocess.run([environment / "bin" / "pip", "check"], check=True)
 
 
 def first_stepper(chapter):

@@ -1,12 +1,16 @@
-"""What the browser tests share: a browser, the built site, and pages that complain when anything is amiss."""
+"""What the tests share: how examples are chosen; a browser, the built site, and pages that complain when anything is amiss."""
 
 import threading
 from functools import partial
 from http.server import ThreadingHTTPServer
 
 import find_browser
+import profiles  # noqa: F401
 import pytest
 from built_site import SITE, SUB_PATH, BelowAPath, watch
+from processes import listen_to_ctrl_c, nothing_is_left_running  # noqa: F401
+
+listen_to_ctrl_c()
 
 
 def pytest_collection_modifyitems(items):

@@ -4,8 +4,9 @@ import gc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from profiles import examples
 
 from chainrule.graph import (
     Variable,
@@ -22,6 +23,7 @@ from chainrule.graph import (
     tanh,
     topological_order,
 )
+from chainrule.nodes import Maximum
 from chainrule.numeric import numerical_gradient
 
 
@@ -211,8 +213,19 @@ def test_a_hidden_numpy_loop_does_not_happen():
     assert isinstance(product, Variable)
 
 
-@settings(max_examples=60, deadline=None)
+def sides(out):
+    """Which input is the larger one, at each Maximum of a graph."""
+    nodes = [v for v in topological_order(out) if isinstance(v.node, Maximum)]
+    return [np.greater(*(one.value for one in v.inputs)) for v in nodes]
+
+
+def same(sides, others):
+    return all(np.array_equal(a, b) for a, b in zip(sides, others, strict=True))
+
+
+@examples(60)
 @given(st.integers(0, 10**6))
+@example(70450)  # a maximum that is a tie within h: no slope is there to agree with
 def test_random_graphs_agree_with_numerical_gradients(seed):
     rng = np.random.default_rng(seed)
     leaves = [rng.uniform(0.5, 1.5, shape) for shape in [(2, 3), (3,), (2, 1), ()]]
@@ -244,7 +257,9 @@ def test_random_graphs_agree_with_numerical_gradients(seed):
     for k, variable in enumerate(inputs):
 
         def f(value, k=k):
-            return build([*leaves[:k], value, *leaves[k + 1 :]])[0].value
+            nudged = build([*leaves[:k], value, *leaves[k + 1 :]])[0]
+            assume(same(sides(nudged), sides(total)))
+            return nudged.value
 
         numeric = numerical_gradient(f, leaves[k])
         scale = np.linalg.norm(numeric) + np.linalg.norm(variable.grad)

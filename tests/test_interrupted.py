@@ -12,18 +12,18 @@ import time
 from pathlib import Path
 
 import pytest
+from processes import running
 
 ROOT = Path(__file__).parents[1]
 
 
 def start(program, *arguments, **options):
-    """A Python program in a process group of its own, its output as a pipe of lines."""
-    return subprocess.Popen(
+    """A Python program, its output as a pipe of lines, which ends with the block."""
+    return running(
         [sys.executable, "-u", "-c", textwrap.dedent(program), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        start_new_session=True,
         **options,
     )
 
@@ -86,7 +86,8 @@ def test_ctrl_c_in_training_leaves_whole_updates_and_says_how_many():
 
 
 def interrupted_training():
-    return interrupt_after(start(TRAINING), "under way")
+    with start(TRAINING) as process:
+        return interrupt_after(process, "under way")
 
 
 # ---------------------------------------------------------------- a download
@@ -124,11 +125,12 @@ def half_a_server():
 
 def test_ctrl_c_in_a_download_leaves_no_file_that_is_trusted(half_a_server, tmp_path):
     address, half_sent = half_a_server
-    process = start(DOWNLOAD, address, env=os.environ | {"CHAINRULE_DATA": str(tmp_path)})
-    assert half_sent.wait(30)
-    time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=30)
+    settings = os.environ | {"CHAINRULE_DATA": str(tmp_path)}
+    with start(DOWNLOAD, address, env=settings) as process:
+        assert half_sent.wait(30)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=30)
     assert process.returncode != 0 and "KeyboardInterrupt" in said
     assert [path.name for path in tmp_path.iterdir() if "ubyte" in path.name] == []
 
@@ -181,7 +183,9 @@ def workshop(tmp_path):
 
 
 def make_book(folder):
-    subprocess.run(["make", "book"], cwd=folder, check=True, capture_output=True, timeout=30)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with running(["make", "book"], cwd=folder, **quiet) as process:
+        assert process.wait(timeout=30) == 0
     pages = folder / "_build" / "html"
     return (pages / "index.html").read_text().strip(), (pages / "last.html").exists()
 
@@ -195,15 +199,13 @@ def test_an_interrupted_build_is_not_taken_for_a_site(workshop, blow, built_befo
         (workshop / "log").unlink()
     (workshop / "book" / "words").write_text("second", encoding="utf-8")
     (workshop / "seconds").write_text("60", encoding="utf-8")
-    process = subprocess.Popen(
-        ["make", "book"], cwd=workshop, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    end = time.monotonic() + 30
-    while not (workshop / "log").exists() and time.monotonic() < end:
-        time.sleep(0.02)
-    os.killpg(process.pid, blow)
-    process.wait(timeout=30)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with running(["make", "book"], cwd=workshop, **quiet) as process:
+        end = time.monotonic() + 30
+        while not (workshop / "log").exists() and time.monotonic() < end:
+            time.sleep(0.02)
+        os.killpg(process.pid, blow)
+        process.wait(timeout=30)
     (workshop / "seconds").write_text("0", encoding="utf-8")
     assert make_book(workshop) == ("second", True)
     assert not (workshop / ".building").exists()

@@ -10,6 +10,7 @@ import time
 import nbformat
 import pytest
 from playwright.sync_api import expect
+from processes import running
 
 from chainrule.graph import Variable
 from chainrule.narration import label
@@ -56,19 +57,10 @@ def server(request, tmp_path_factory):
     command += ["--expose-app-in-browser", "--ServerApp.port_retries=0"]
     home = {"JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTER_DATA_DIR": str(folder / "data")}
     with open(folder / "log", "w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **home})
-        yield lambda name: f"http://127.0.0.1:{port}/{path}/{name}", folder
-        stop(process)
-
-
-def stop(process):
-    """End a server: it shuts its kernels down first, and on a busy machine that takes a while."""
-    process.terminate()
-    try:
-        process.wait(60)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        # It shuts its kernels down first, and on a busy machine that takes a while.
+        options = {"patience": 60, "env": {**os.environ, **home}}
+        with running(command, stdout=log, stderr=log, **options):
+            yield lambda name: f"http://127.0.0.1:{port}/{path}/{name}", folder
 
 
 def write(folder, name, cells):

@@ -30,7 +30,8 @@ ORDER = [
     ["losses"],
     ["numeric"],
     ["network"],
-    ["training", "mistakes"],
+    ["training", "guests", "guesses", "scenes", "zoo"],
+    ["mistakes"],
     ["doctor"],
     ["gradcheck"],
     ["exercises"],
@@ -41,6 +42,7 @@ SHOWN = [
     "sources",
     "trace",
     "layout",
+    "chain",
     "drawing",
     "widgets",
 ]  # beside the core, in this order

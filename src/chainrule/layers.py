@@ -10,7 +10,7 @@ the closed form. Read `losses` next.
 import numpy as np
 
 from chainrule.graph import Variable, as_variable, maximum, sigmoid, tanh
-from chainrule.guards.layers import Layer, check_affine, check_start, parameters
+from chainrule.guards.layers import Layer, check_start, parameters
 from chainrule.guards.numbers import door
 
 
@@ -34,6 +34,8 @@ class ReLU(Layer):
 class Sigmoid(Layer):
     """1 / (1 + exp(-x)), entry by entry, without overflow for any x."""
 
+    keeps_output = True  # backward needs it: the caller gets a copy
+
     def forward(self, x):
         """x of any shape -> the same shape, each entry between 0 and 1."""
         small = np.exp(-np.abs(x))  # at most 1, so it cannot overflow
@@ -52,6 +54,8 @@ class Sigmoid(Layer):
 class Tanh(Layer):
     """The hyperbolic tangent, entry by entry."""
 
+    keeps_output = True  # backward needs it: the caller gets a copy
+
     def forward(self, x):
         """x of any shape -> the same shape, each entry between -1 and 1."""
         self.y = np.tanh(x)
@@ -59,7 +63,7 @@ class Tanh(Layer):
 
     def backward(self, dout):
         """dx = dout (1 - y^2)."""
-        return dout * ((1 - self.y) * (1 + self.y))
+        return dout * ((1 - self.y) * (1 + self.y))  # exact near y = 1, where y^2 is rounded
 
     def expand(self, x):
         """The definition in nodes, for moderate x; returns a Variable of x's shape."""
@@ -73,7 +77,7 @@ class Affine(Layer):
     b   (M,), or None for a layer without a bias
     """
 
-    rows, accept = True, check_affine
+    rows = True  # x is a matrix, a sample a row
 
     def __init__(self, W, b=None):
         self.params = parameters(W, b)
@@ -88,11 +92,12 @@ class Affine(Layer):
                 Bengio 2010); or a number
         rng     a numpy.random.Generator
         """
-        spread = {"he": np.sqrt(2 / D), "xavier": np.sqrt(1 / D)}.get(scale, scale)
-        return cls(rng.normal(0.0, spread, (D, M)), np.zeros(M))
+        if scale in ("he", "xavier"):
+            scale = np.sqrt((2 if scale == "he" else 1) / D)
+        return cls(rng.normal(0.0, scale, (D, M)), np.zeros(M))
 
     def forward(self, x):
-        """x (..., D) -> (..., M): a batch (N, D), or one sample (D,)."""
+        """x (..., D) -> (..., M): a batch (N, D), or one sample (D,), which arrives as a batch of one."""
         self.x, self.W = x, self.params["W"]
         return x @ self.W + self.params.get("b", 0.0)
 

@@ -5,17 +5,18 @@ that place (`mistakes`, `evidence`, `judge`). Where numbers cannot tell, the doc
 In a network it looks at each layer alone, from the loss backward. `gradcheck.diagnose` is the door.
 """
 
-import warnings
-from contextlib import contextmanager
+import re
 from dataclasses import replace
 
 import numpy as np
 
-from chainrule.doctor.chain import Chain
+from chainrule.doctor.chain import Chain, chain_of_network
+from chainrule.doctor.checks import check_numbers, piece_for, quiet
 from chainrule.doctor.evidence import Observation
-from chainrule.doctor.findings import finding, raised, unknown
+from chainrule.doctor.findings import finding, in_order, raised, told_line, unknown
 from chainrule.doctor.judge import compare_whole, judge
 from chainrule.doctor.probe import (
+    GraphPiece,
     LastPiece,
     NetworkPiece,
     Piece,
@@ -24,13 +25,19 @@ from chainrule.doctor.probe import (
     private_copy,
     variants,
 )
-from chainrule.doctor.state import called_before, called_twice, out_of_date, written_to
+from chainrule.doctor.state import (
+    called_before,
+    called_twice,
+    out_of_date,
+    through_new_parameters,
+    written_to,
+)
 from chainrule.guards.numbers import as_value
-from chainrule.guards.numeric import check_nudge, check_step
+from chainrule.scenes import right_factor
 
 
-def diagnose(target, x, t=None, *, h=1e-5, seed=0):
-    """What is wrong with the gradients of `target`: a list of `Finding`s, best first.
+def diagnose(target, x=None, t=None, *, h=1e-5, seed=0):
+    """What is wrong with the gradients of `target`: a list of `Finding`s, most telling first.
 
     target, x, t   as for `gradient_check`: a node or a layer with its input (or a tuple of inputs), or,
                    with targets t, a loss (x are the scores) or a network
@@ -40,88 +47,124 @@ def diagnose(target, x, t=None, *, h=1e-5, seed=0):
     The list is empty where nothing is wrong. What the target raises is reported, not raised. Target
     and arguments are left as they were.
     """
-    check_fine_step(h, "diagnose")
-    check_seed(seed)
-    network = hasattr(target, "gradient") and hasattr(target, "loss")
-    inputs = x if isinstance(x, tuple) and not network else (x,)
-    check_arguments("diagnose", target, inputs, t, network)
-    for value in inputs:
-        check_nudge(np.asarray(as_value(value, "diagnose")), h, "diagnose")
-    with quiet(), as_it_was(target):
-        if network:
-            return examine_network(target, np.asarray(x), t, h, seed)
-        piece = Piece(target, inputs, t)
-        if type(target).__module__.startswith("chainrule."):
-            piece.forward(piece.fresh())  # an argument that does not fit is the caller's mistake
-        return examine(piece, h, seed)
-
-
-SMALLEST_STEP = 1e-12
-
-
-def check_fine_step(h, where):
-    check_step(h)
-    if h < SMALLEST_STEP:
-        raise ValueError(f"{where}: with a step h = {h!r} rounding would hide every error")
-
-
-def check_seed(seed):
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise ValueError(f"the seed is a whole number from 0, got {seed!r}")
-
-
-def check_arguments(where, target, inputs, t, network):
-    """Raise TypeError or ValueError, naming `where`, for what is no wrong code but a wrong call."""
-    if isinstance(target, type):
-        raise TypeError(f"{where} wants an object, got the class: try {target.__name__}(...)")
-    if network and t is None:
-        raise ValueError(f"{where} of a network wants the targets t")
-    if network and not hasattr(target, "params"):
-        raise TypeError(f"{where} of a network wants its parameters in `params`, got {target!r}")
-    if not network and not (hasattr(target, "forward") and hasattr(target, "backward")):
-        raise TypeError(f"{where} wants something with forward and backward, got {target!r}")
-    if not inputs:
-        raise ValueError(f"{where} wants at least one input")
-    for value in inputs:
-        if not np.all(np.isfinite(as_value(value, where))):
-            raise ValueError(f"{where} wants finite inputs, got infinity or NaN")
-
-
-@contextmanager
-def quiet():
-    """Code under test may overflow and warn; what counts is what it returns."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        yield
+    check_numbers(h, seed, "diagnose")
+    with as_it_was(target):
+        piece = piece_for("diagnose", target, x, t, h)
+        with quiet():
+            if isinstance(piece, NetworkPiece):
+                return in_order(examine_network(piece, x, t, h, seed))
+            if type(target).__module__.startswith("chainrule."):
+                piece.forward(
+                    piece.fresh()
+                )  # an argument that does not fit is the caller's mistake
+            return in_order(examine(piece, h, seed))
 
 
 def examine(piece, h, seed):
     """The findings for a node, a layer or a loss."""
-    where = piece.names[0]
+    where = piece.labels[0]
     try:
         out = piece.forward(piece.fresh())
     except Exception as error:
         return [raised(error, "forward", where)]
     if not np.all(np.isfinite(out)):
         return [finding("not-finite", where, "forward returns a number that is not finite")]
+    if not piece.repeatable:
+        return [finding("not-repeatable", where, "two runs on the same input differ")]
     try:
         observation = Observation(piece, h, seed)
     except Exception as error:
-        return [raised(error, "backward", where)]
+        return by_exception(error, piece, h, seed) or [raised(error, "backward", where)]
     named, unnamed = judge(observation)
-    state = written_to(piece, observation.douts[0])
-    state += out_of_date(observation, h, seed, {one.where for one in named}, unnamed)
-    return named + state or [unknown(name, samples) for name, samples in unnamed.items()]
+    named = all_pairs(piece) + named
+    state = [] if isinstance(piece, GraphPiece) else written_to(piece, observation.douts[0])
+    updates = [one for one in state if one.cause == "update-in-backward"]
+    if updates:
+        new = through_new_parameters(observation, [*unnamed, *(one.where for one in named)])
+        named = [one for one in named if one.where not in new]
+        unnamed = {name: one for name, one in unnamed.items() if name not in new}
+    found = named + [unknown(name, samples) for name, samples in unnamed.items()]
+    known = {one.where for one in found}
+    state += out_of_date(observation, h, seed, known)
+    return updates + found + [one for one in state if one not in updates]
 
 
-def examine_network(network, x, t, h, seed):
+def all_pairs(piece):
+    """The finding for targets (N,) that meet outputs (N, 1): their order does not matter then."""
+    t, x = piece.t, piece.inputs[0]
+    if (
+        np.ndim(t) != 1
+        or len(t) < 2
+        or np.ptp(np.asarray(t, float)) == 0
+        or x.shape[:1] != (len(t),)
+    ):
+        return []
+    value, turned, column = (
+        loss_at(piece, one) for one in (t, np.roll(t, 1), np.reshape(t, (-1, 1)))
+    )
+    flat = isinstance(piece, NetworkPiece) or x.shape == (len(t), 1)
+    if not flat or None in (value, turned, column) or abs(value - turned) > 1e-9 * (1 + abs(value)):
+        return []
+    if abs(value - column) <= 1e-6 * (1 + abs(value)):
+        return []
+    moved = [piece.at([np.roll(1.3 * x, 1) + 0.1], one) for one in (t, np.roll(t, 1))]
+    if abs(np.subtract(*(loss_at(one, one.t) for one in moved))) > 1e-9 * (1 + abs(value)):
+        return []
+    words = f"the loss stays {value:.6g} when the targets change places, and t is of shape {np.shape(t)}"
+    return [finding("broadcast-targets", "loss" if flat and not piece.labels else "x", words)]
+
+
+def loss_at(piece, t):
+    try:
+        other = piece.at(piece.inputs, t)
+        return float(np.reshape(other.forward(other.fresh()), ()))
+    except Exception:
+        return None
+
+
+def by_exception(error, piece, h, seed, scenes=None):
+    """Findings for a product whose matrices do not fit: which one has the wrong orientation."""
+    numbers = re.search(r"size (\d+) is different from (\d+)", str(error))
+    aligned = re.search(r"not aligned: (\d+) \(dim \d\) != (\d+)", str(error))
+    if not numbers and not aligned:
+        return []
+    columns, rows = map(int, (numbers[2], numbers[1]) if numbers else aligned.groups())
+    if scenes is None:
+        try:
+            observation = Observation(piece, h, seed, claims=False)
+        except Exception:
+            return []
+        scenes = [(name, observation.scene(name, 0)) for name in observation.names]
+    places = []
+    for where, scene in scenes:
+        if factor := right_factor(scene):
+            left, right = (operand(scene, words) for words in factor[1].split(" @ "))
+            turned = [(left, right.T), (left.T, right)], [(right, left), (left.T, right.T)]
+            for rank, pairs in enumerate(turned):  # one matrix turned is likelier than both
+                if any((a.shape[1], len(b)) == (columns, rows) for a, b in pairs):
+                    places.append((rank, where, scene.place, factor[1]))
+    for _, where, place, words in sorted(places, key=lambda one: one[0])[:1]:
+        said = f"backward raises {type(error).__name__}{told_line(error)}: {columns} columns meet "
+        said += f"{rows} rows; {words} fits, and gives what nudging finds for {place}"
+        return [finding("weight-not-transposed", where, said)]
+    return []
+
+
+def operand(scene, words):
+    """The matrix of which `right_factor` speaks: "dout.T", or "W"."""
+    name = words.partition(".T")[0]
+    matrix = np.atleast_2d(scene.dout if name == "dout" else scene.others[name])
+    return matrix.T if words.endswith(".T") else matrix
+
+
+def examine_network(piece, x, t, h, seed):
     """The findings for a network, from the loss backward."""
-    twin = private_copy(network)
+    twin = private_copy(piece.target)
     layers, loss = layers_of(twin), loss_of(twin)
     found = []
     if layers and loss is not None:
         found = examine_layers(layers, loss, x, t, h, seed)
-    return found or examine_whole(network, layers, loss, x, t, h, seed)
+    return found or examine_whole(piece, layers, loss, x, t, h, seed)
 
 
 def loss_of(network):
@@ -135,7 +178,7 @@ def loss_of(network):
 def examine_layers(layers, loss, x, t, h, seed):
     """Each layer alone, with the input that it gets here; the one nearest to the loss comes first."""
     found = []
-    value = np.array(as_value(x, "diagnose"), np.float64)
+    value = np.asarray(x)
     for name, layer in layers.items():
         piece = Piece(layer, (value,))
         found.insert(0, located(examine(piece, h, seed), name))
@@ -157,31 +200,55 @@ def located(findings, layer):
     ]
 
 
-def examine_whole(network, layers, loss, x, t, h, seed):
+def examine_whole(piece, layers, loss, x, t, h, seed):
     """The network as one function, for what its layers alone do not show."""
-    piece, end = NetworkPiece(network, (x,), t), np.array(1.0)
+    end = np.array(1.0)
     try:
-        twin = piece.fresh()
-        value, again = piece.forward(twin), piece.forward(twin)
+        value = piece.forward(piece.fresh())
     except Exception as error:
         return [raised(error, "loss", "loss")]
     if not np.all(np.isfinite(value)):
         return [finding("not-finite", "loss", "the loss is not finite")]
-    if layers and value != again:
-        return []  # it draws random numbers; its layers alone were checked with the same ones
+    if not piece.repeatable:
+        return [finding("not-repeatable", "loss", "two runs on the same input differ")]
     try:
         claims = piece.claims(end)
-        chain = own_chain(layers, loss, x, t, float(value))
+    except Exception as error:
+        return by_exception(error, piece, h, seed, chain_scenes(piece, value)) or [
+            raised(error, "gradient", "gradient")
+        ]
+    try:
+        chain = None if piece.hold else own_chain(layers, loss, x, t, float(value))
         if chain is not None and set(claims) <= set(chain.gradients):
             named, unnamed = compare_whole(claims, chain)
         else:
             named, unnamed = judge(Observation(piece, h, seed))
     except Exception as error:
         return [raised(error, "gradient", "gradient")]
-    state = written_to(piece, end) + called_twice(piece, end)
-    for variant in variants(piece):
+    state = written_to(piece, end)
+    state += [] if piece.hold else called_twice(piece, end)
+    for variant in variants(piece) if not piece.hold else ():
         state = state or called_before(piece, variant, seed)
-    return named + state or [unknown(name, samples) for name, samples in unnamed.items()]
+    updates = [one for one in state if one.cause == "update-in-backward"]
+    if updates:  # what else is odd comes from there
+        return updates + [one for one in named if one.cause != "factor-missing"]
+    found = all_pairs(piece) + named
+    return found + [unknown(name, samples) for name, samples in unnamed.items()] + state
+
+
+def chain_scenes(piece, value):
+    """(where, scene) for each array of a network that our own layers can rebuild."""
+    try:
+        subject = piece.fresh()
+        x = np.asarray(piece.inputs[0], np.float64)
+        chain = chain_of_network(piece.parameters(subject), x, piece.t, float(value))
+        return [
+            (name if scene.place == "x" else chain.keys[name, scene.place][0], scene)
+            for name in (chain.layers if chain else ())
+            for scene in chain.scenes(name)
+        ]
+    except Exception:
+        return []
 
 
 def own_chain(layers, loss, x, t, value):
@@ -189,7 +256,7 @@ def own_chain(layers, loss, x, t, value):
     if not layers or loss is None:
         return None
     try:
-        chain = Chain(layers, {}, loss).run(np.array(x, np.float64), t)
+        chain = Chain(layers, {}, loss).run(np.array(as_value(x, "diagnose"), np.float64), t)
     except Exception:
         return None
     return chain if abs(float(chain.value) - value) <= 1e-9 * (1 + abs(value)) else None

@@ -13,9 +13,12 @@ import numpy as np
 from chainrule.doctor.probe import Truth, one_hot
 from chainrule.graph import Variable, topological_order
 from chainrule.guards.numbers import sum_to
-from chainrule.mistakes import TABLE, Scene, same
+from chainrule.mistakes import TABLE
 from chainrule.nodes import Power
+from chainrule.numeric import nudged
+from chainrule.scenes import Scene, same
 
+LINES = 200  # entries of an input whose effect on every output is looked at
 MANY = 1000  # entries of one array: beyond that a sample is nudged, and the rest together
 FIT = 1e-5  # how near a mistake's numbers must come; nudging itself is good to about 1e-9
 
@@ -70,14 +73,6 @@ class Sample:
     def finite(self):
         return bool(np.all(np.isfinite(self.visible(self.claim))))
 
-    def worst(self):
-        """Where claim and truth differ most, in words."""
-        off = np.where(self.seen, np.abs(self.claim - self.scene.true), -1.0)
-        index = np.unravel_index(int(np.argmax(np.nan_to_num(off, nan=np.inf))), off.shape)
-        place = f" at {[int(i) for i in index]}" if index else ""
-        claim, true = self.claim[index] + 0.0, self.scene.true[index] + 0.0  # no -0
-        return f"backward gives {claim:.6g}{place}, where nudging finds {true:.6g}"
-
 
 @dataclass(frozen=True)
 class Suspect:
@@ -131,14 +126,14 @@ class Observation:
     limit   how many entries of each array are nudged; None for all of them, where need be
     """
 
-    def __init__(self, piece, h=1e-5, seed=0, limit=None):
+    def __init__(self, piece, h=1e-5, seed=0, limit=None, claims=True):
         self.piece = piece
         out = np.array(piece.forward(piece.fresh()), np.float64)
         self.douts = piece.upstreams(out, seed)
-        self.claims = [piece.claims(dout) for dout in self.douts]
+        self.claims = [piece.claims(dout) for dout in self.douts if claims]
         self.truth = Truth(piece, [*self.douts, np.ones(out.shape)], h, limit or MANY)
         self.fork_cache = {}
-        for name, array in self.truth.arrays.items() if limit is None else ():
+        for name, array in self.truth.arrays.items() if claims and limit is None else ():
             if array.size > MANY and not self.agrees_on_the_whole(name):
                 self.truth.nudge(name, array, None)
 
@@ -161,6 +156,10 @@ class Observation:
     def names(self):
         """The arrays that can be judged at all: some entry of theirs was seen."""
         return [name for name, seen in self.truth.seen.items() if seen.any()]
+
+    @property
+    def params(self):
+        return {key: a for key, a in self.truth.arrays.items() if key not in self.piece.names}
 
     def matters(self, name):
         """Whether the output depends on the array at all."""
@@ -185,15 +184,13 @@ class Observation:
     def scene(self, name, k):
         names, truth = self.piece.names, self.truth
         inputs = {key: truth.arrays[key] for key in names}
-        if (
-            not names
-        ):  # a network: its input is no place for a gradient, but it tells the batch size
+        if not names:  # an input that is no place for a gradient still tells the batch size
             inputs = {"x": np.asarray(self.piece.inputs[0], dtype=np.float64)}
         alone = len(names) == 1 and self.slopes.get(names[0]) is not None
         return Scene(
             place=name,
             inputs=inputs,
-            params={key: array for key, array in truth.arrays.items() if key not in names},
+            params=self.params,
             out=truth.out,
             dout=self.douts[k],
             true=truth.gradients[name][k],
@@ -201,7 +198,8 @@ class Observation:
             slopes=self.slopes,
             slope_at=self.slope_at if alone else None,
             out_at=self.out_at if alone else None,
-            t=one_hot(self.piece.t, inputs.get("x")) if names else None,
+            t=one_hot(self.piece.t, inputs.get("x"), self.piece.axis) if names else None,
+            axis=self.piece.axis,
             forks=tuple(self.forks(k).get(name, ())),
             forkless=isinstance(self.piece.target, Power),
         )
@@ -261,8 +259,31 @@ class Observation:
     def forks(self, k):
         if k not in self.fork_cache:
             written_out = with_a_use_forgotten(self.piece, self.douts[k])
-            self.fork_cache[k] = written_out or with_one_use_of_a_matrix(self.truth, self.douts[k])
+            self.fork_cache[k] = (
+                written_out
+                or with_one_use_of_a_matrix(self.truth, self.douts[k])
+                or self.along_its_own_line(self.douts[k])
+            )
         return self.fork_cache[k]
+
+    def along_its_own_line(self, dout):
+        """name -> [(words, gradient)] for an input that moves outputs of other rows and columns too, as
+        in a softmax or over time: what remains when the entry, or the row, of its own place counts alone."""
+        made, shape, h = {}, self.truth.out.shape, self.truth.h
+        for name in self.piece.names:
+            array = self.truth.arrays[name]
+            fits = array.shape[:1] == shape[:1] != () and array.size <= LINES
+            if not fits or self.slopes[name] is not None:
+                continue
+            entry, row = np.zeros(array.shape), np.zeros(array.shape)
+            for index, above, below in nudged(array, h, self.truth.evaluate):
+                if above.shape == below.shape == shape:
+                    slope = dout * (above - below) / (2 * h)
+                    row[index] = slope[index[0]].sum()
+                    entry[index] = slope[index] if array.shape == shape else row[index]
+            made[name] = [("the entry of dout at the same place alone", entry)]
+            made[name].append(("the row of dout at the same place alone", row))
+        return made
 
 
 def with_a_use_forgotten(piece, dout):

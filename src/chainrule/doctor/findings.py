@@ -4,13 +4,17 @@ Each sentence is made from the table of mistakes and from the numbers that gave 
 """
 
 import re
+import traceback
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from chainrule.mistakes import MISTAKES, TABLE
 
 RANK = {mistake.code: rank for rank, mistake in enumerate(TABLE)}  # the most specific first
+HERE = str(Path(__file__).parents[1])  # this package: its own lines are not the reader's
+SHAPES = r"shape|dimension|broadcast|align|axis|axes|size|length|unpack|index|subscript"
 
 
 @dataclass(frozen=True)
@@ -37,17 +41,47 @@ class Finding:
         )
 
 
-def finding(cause, where, evidence, factor=None):
+def finding(cause, where, evidence, factor=None, hint=None):
     """A `Finding`, from its evidence without a full stop."""
-    evidence = evidence[:1].upper() + evidence[1:] + "."
-    return Finding(cause, where, evidence, MISTAKES[cause].hint, factor)
+    evidence = evidence[:1].upper() + evidence[1:].rstrip(". ")
+    evidence += "" if evidence.endswith(("?", "!")) else "."
+    return Finding(cause, where, evidence, hint or MISTAKES[cause].hint, factor)
+
+
+def apart(*values, digits=6):
+    """The numbers in as many digits as tell them apart, at least so many."""
+    for places in (digits, 8, 10, 12, 15, 17):
+        texts = [f"{value + 0.0:.{places}g}" for value in values]  # no -0
+        if len(set(texts)) == len(set(values)):
+            break
+    return texts
+
+
+def told_line(error):
+    """The line of the code under test that raised, or nothing where its source is not known."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [
+        f.line for f in frames if not re.search("chainrule|site-packages|<__array", f.filename)
+    ]
+    lines = [line for line in lines if line]
+    return f" on the line `{lines[-1].strip()}`" if lines else ""
+
+
+def said(error, doing):
+    return f"{doing} raises " + f"{type(error).__name__}: {error}".rstrip(": ") + told_line(error)
 
 
 def raised(error, doing, where):
     """The finding for an exception of the code under test."""
-    shapes = r"shape|dimension|broadcast|align|axis|axes|size|length|unpack|index|subscript"
-    cause = "wrong-shape" if re.search(shapes, str(error)) else "unknown"
-    return finding(cause, where, f"{doing} raises {type(error).__name__}: {error}")
+    words = said(error, doing)
+    if isinstance(error, TypeError) and ("integer" in str(error) or "interpreted" in str(error)):
+        hint = "A shape is wanted where an array is given: np.zeros_like(x), or np.zeros(x.shape)."
+        return finding("unknown", where, words, hint=hint)
+    if re.search(SHAPES, str(error)):
+        hint = "Print the shapes of what that line combines; a gradient has the shape of its array."
+        return finding("wrong-shape", where, words, hint=hint)
+    hint = "Run forward and backward by hand on two samples, and print what that line is given."
+    return finding("unknown", where, words, hint=hint)
 
 
 def tell(explained, wrong):
@@ -71,28 +105,54 @@ def told(name, suspect, samples):
 
 
 def proof(name, sample):
-    if sample.shaped:
-        return f"for {name} {sample.worst()}"
-    return f"the gradient of {name} has shape {np.shape(sample.claim)}"
+    """Where claim and truth differ most, in words."""
+    if not sample.shaped:
+        return f"the gradient of {name} has shape {np.shape(sample.claim)}"
+    off = np.where(sample.seen, np.abs(sample.claim - sample.scene.true), -1.0)
+    index = np.unravel_index(int(np.argmax(np.nan_to_num(off, nan=np.inf))), off.shape)
+    place = f" at {[int(i) for i in index]}" if index else ""
+    claim, true = apart(float(sample.claim[index]), float(sample.scene.true[index]))
+    return f"for {name} backward gives {claim}{place}, where nudging finds {true}"
 
 
 def missing(name):
-    return finding("wrong-shape", name, f"no gradient is given for {name}")
+    key = name.rpartition(".")[2]
+    hint = f'Let backward leave it in self.grads["{key}"] (or self.d{key}), in the shape of {key}.'
+    if key in ("x", "y") or key[:1] == "x":
+        hint = f"Let backward return the gradient of {key}, in its shape."
+    return finding("wrong-shape", name, f"no gradient is given for {name}", hint=hint)
 
 
-def shapeless(name, sample):
-    wanted, got = sample.seen.shape, np.shape(sample.claim)
+def shapeless(name, sample, lacks=""):
+    wanted, got, hint = sample.seen.shape, np.shape(sample.claim), None
     words = f"the gradient of {name} has shape {got}, but {name} has shape {wanted}"
-    if got == np.shape(sample.scene.out):
+    if got == wanted[::-1]:
+        hint = (
+            "It is transposed: for x @ W the gradient of W is x.T @ dout, and that of x dout @ W.T."
+        )
+    elif np.size(sample.claim) == np.prod(wanted):
+        hint = "Give it that shape: sum with keepdims=True, or reshape at the end."
+    elif got == np.shape(sample.scene.out):
         words += ": it still has the shape of the output, so sum over the axes that were stretched"
-    return finding("wrong-shape", name, words)
+    return finding("wrong-shape", name, words + lacks, hint=hint)
 
 
 def unknown(name, samples):
-    words = f"for {name} {samples[0].worst()}"
-    true = samples[0].scene.true
+    words, true, hint = proof(name, samples[0]), samples[0].scene.true, None
     if not np.any(true):
         words += f"; nudging {name} changes nothing, so forward may not use it, or use an old copy"
-    elif samples[0].fits(true, 1e-3):
-        words += "; they are close: is a small constant added somewhere, as in log(y + 1e-7)?"
-    return finding("unknown", name, words)
+    elif close(samples):
+        words += "; they are close"
+        hint = "Look for a small constant that forward adds and backward does not, as in log(y + 1e-7)."
+    return finding("unknown", name, words, hint=hint)
+
+
+def close(samples):
+    return samples[0].shaped and samples[0].fits(samples[0].scene.true, 1e-3)
+
+
+def in_order(found):
+    """The findings as they are, but what is close to right comes last."""
+    return sorted(
+        found, key=lambda one: one.cause == "log-constant" or "they are close" in one.evidence
+    )

@@ -11,13 +11,18 @@ import numpy as np
 
 from chainrule.doctor.chain import chain_of_layer, chain_of_network
 from chainrule.doctor.evidence import Observation, Sample, Suspect, suspects
-from chainrule.doctor.findings import RANK, finding, missing, shapeless, tell
-from chainrule.doctor.probe import variants
-from chainrule.mistakes import Scene, same
+from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
+from chainrule.doctor.probe import Truth, private_copy, variants
+from chainrule.scenes import Scene, products, same
 
 FEW = 30  # entries of all inputs together: with so few, two mistakes may agree by accident
 LIMIT = 60  # entries of an array that are nudged at a second input
-BY_BATCH = ("bias-mean", "missing-batch-division", "double-batch-division")
+BY_BATCH = (
+    "bias-mean",
+    "missing-batch-division",
+    "double-batch-division",
+    "samples-as-columns",
+)
 TINY = 1e-300  # noise where nothing was nudged
 
 
@@ -37,8 +42,134 @@ def judge(observation):
     explained = explain(observation, wrong) if wrong else {}
     unnamed = {name: samples for name, samples in wrong.items() if name not in explained}
     for name in [name for name in unnamed if not all(s.shaped for s in unnamed[name])]:
-        found.append(shapeless(name, unnamed.pop(name)[0]))
+        sample = unnamed.pop(name)[0]
+        factor = lacking(sample)
+        words = f"; {factor[1]} would be right" if factor else ""
+        found.append(shapeless(name, sample, words))
+    for name, words in by_decay(observation, unnamed).items():
+        found.append(finding("weight-decay", name, f"{proof(name, unnamed.pop(name)[0])}; {words}"))
+    for name in list(unnamed):
+        if close(unnamed[name]):
+            continue
+        if factor := lacking(unnamed[name][0]):
+            words = f"{proof(name, unnamed.pop(name)[0])}; {factor[1]} would be right"
+            found.append(finding("factor-missing", name, words))
+        elif others := left_out(observation, name):
+            words = " and when ".join(f"{other} changes" for other in others)
+            words = f"the gradient that backward gives for {name} stays the same when {words}"
+            words = (
+                f"{proof(name, unnamed.pop(name)[0])}; {words}, and nudging finds another one then"
+            )
+            found.append(finding("factor-missing", name, words))
+        elif words := by_lines(unnamed[name][0]):
+            words = f"{proof(name, unnamed.pop(name)[0])}; {words}"
+            found.append(finding("factor-missing", name, words))
     return found + tell(explained, wrong), unnamed
+
+
+def by_lines(sample):
+    """Words, where each row (or column) of a claim is the right one times a number of its own."""
+    claim, true = np.asarray(sample.claim), sample.scene.true
+    if claim.ndim != 2 or min(claim.shape) < 2 or not sample.seen.all():
+        return ""
+    for words, axis in (("row", 1), ("column", 0)):
+        size = np.sum(true * true, axis=axis, keepdims=True)
+        if np.all(size > 1e-12 * size.max()):
+            factors = np.sum(claim * true, axis=axis, keepdims=True) / size
+            if sample.explained_by(factors * true):
+                if np.ptp(factors) <= 1e-6 * np.abs(factors).max():
+                    return f"it is {factors.flat[0]:.4g} times the right one here, not everywhere"
+                told = ", ".join(f"{one:.4g}" for one in factors.ravel()[:3])
+                return f"each {words} is the right one times a number of its own ({told}, ...)"
+    return ""
+
+
+def by_decay(observation, unnamed):
+    """name -> words, where a claim and the truth differ by a multiple of the array itself."""
+    network, found = not observation.piece.names, {}
+    if not unnamed or not (network or observation.piece.pair):
+        return found
+    wanted = penalty(observation) if network else None
+    for name, samples in unnamed.items():
+        W, sample = observation.truth.arrays[name], samples[0]
+        rest = sample.visible(sample.claim - sample.scene.true)
+        seen = sample.visible(W)
+        k = float(np.vdot(rest, seen) / np.vdot(seen, seen)) if np.any(seen) else 0.0
+        if seen.size > 2 and k and sample.explained_by(sample.scene.true + k * W):
+            due = wanted or 0.0 if W.ndim > 1 and min(W.shape) > 1 else 0.0
+            found[name] = f"the difference is {k:.4g} times {name}"
+            if wanted is not None:
+                found[name] += f": backward adds {due + k:.4g} times {name}"
+                found[name] += f", and the loss wants {due:.4g} times"
+    return found
+
+
+def penalty(observation):
+    """The factor of W in the gradient of a network's loss, seen where the inputs are 0: there nothing
+    else moves the first W."""
+    piece = observation.piece
+    try:
+        truth = Truth(piece.at([0.0 * piece.inputs[0]], piece.t), [np.array(1.0)], limit=LIMIT)
+    except Exception:
+        return 0.0
+    for name, W in truth.arrays.items():
+        seen = truth.seen[name]
+        if W.ndim == 2 and min(W.shape) > 1 and np.any(W[seen]):
+            gradient, w = truth.gradients[name][0][seen], W[seen]
+            factor = float(np.vdot(gradient, w) / np.vdot(w, w))
+            if abs(factor) > 1e-7 and same(gradient, factor * w, 1e-5):
+                return factor
+    return 0.0
+
+
+def lacking(sample):
+    """(name, words) of an array that the claim wants to be multiplied by, to be right; or None."""
+    scene, claim = sample.scene, np.asarray(sample.claim)
+    if not sample.seen.all() or not np.any(claim):
+        return None
+    for name, array in scene.others.items():
+        made = [(words.replace("dout", "it").replace("M", name), product)
+                for words, product in products(replace(scene, dout=claim), array)]  # fmt: skip
+        if claim.shape == sample.seen.shape and array.ndim <= claim.ndim and np.ptp(array):
+            made += [(f"it * {name}", claim * array)] if fits(claim, array) else []
+        for words, product in made:
+            if sample.noise < np.linalg.norm(scene.true) and same(product, scene.true, 1e-6):
+                return name, words
+    return None
+
+
+def fits(claim, array):
+    try:
+        return np.broadcast_shapes(claim.shape, array.shape) == claim.shape
+    except ValueError:
+        return False
+
+
+def left_out(observation, name):
+    """The arrays on which the gradient of `name` depends, though what backward gives for it does not."""
+    piece, found = observation.piece, []
+    for other in [*observation.params, *piece.names]:
+        changed = observed(with_changed(piece, other), LIMIT)
+        if changed is None or name not in changed.names or changed.claims[0].get(name) is None:
+            continue
+        claims = [one.claims[0][name] for one in (observation, changed)]
+        seen = observation.truth.seen[name] & changed.truth.seen[name]
+        truths = [one.truth.gradients[name][0][seen] for one in (observation, changed)]
+        if same(*claims, 1e-12) and not same(*truths, 1e-4):
+            found.append(other)
+    return found
+
+
+def with_changed(piece, name):
+    """The piece with other numbers in one of its arrays."""
+    if name in piece.names:
+        position = piece.labels.index(name)
+        inputs = [1.25 * v + 0.05 if i == position else v for i, v in enumerate(piece.inputs)]
+        return piece.at(inputs, piece.t)
+    target = private_copy(piece.target)
+    array = piece.parameters(target)[name]
+    array += 0.05 + 0.25 * array
+    return piece.at(piece.inputs, piece.t, target)
 
 
 def explain(observation, wrong):
@@ -78,12 +209,11 @@ def one_sample_more(observation, name):
     piece = observation.piece
     if len(piece.inputs) != 1 or piece.inputs[0].ndim < 2:
         return []
-    t = piece.t
-    if np.ndim(t):
-        t = np.concatenate([t, t[:1]])
-    larger = observed(
-        piece.at([np.concatenate([piece.inputs[0], 0.9 * piece.inputs[0][:1]])], t), LIMIT
-    )
+    count = piece.inputs[0].shape[piece.axis]
+    try:
+        larger = observed(piece.sampled(np.append(np.arange(count), 0)), LIMIT)
+    except IndexError:  # the targets have another size
+        return []
     return larger.samples(name) if larger and name in larger.names else []
 
 
@@ -149,13 +279,14 @@ def agreed(explained):
 def by_chain(observation, wrong):
     """name -> suspects, from a chain with the same numbers as the code under test."""
     piece, truth = observation.piece, observation.truth
-    params = {key: array for key, array in truth.arrays.items() if key not in piece.names}
+    params = observation.params
     try:
         if piece.names:
             alone = len(piece.names) == 1 and piece.t is None and params
             chain = chain_of_layer(params, piece.inputs[0], truth.out) if alone else None
         else:
-            chain = chain_of_network(params, piece.inputs[0], piece.t, float(truth.out))
+            decay = penalty(observation)
+            chain = chain_of_network(params, piece.inputs[0], piece.t, float(truth.out), decay)
     except Exception:  # the numbers do not suit our own layers
         return {}
     if chain is None:

@@ -1,22 +1,32 @@
 """A probe: a piece of code seen from outside, by running it and by nudging its numbers.
 
 `gradcheck` judges gradients with it, and `doctor` asks what went wrong. Nothing here looks inside the
-code under test; it is run on a copy, so that the caller's own object stays as it was.
+code under test; it is run on copies, so that the caller's own object stays as it was.
 """
 
 import copy
 import inspect
+import random
+import re
 from collections.abc import Mapping
 from contextlib import contextmanager
-from types import FunctionType
+from dataclasses import dataclass
+from types import FunctionType, SimpleNamespace
 
 import numpy as np
 
+from chainrule.graph import Variable, forward_steps, topological_order
 from chainrule.guards.numbers import as_value
+from chainrule.layers import ReLU
+from chainrule.nodes import Maximum
 from chainrule.numeric import nudged
 
 TOLERANCE = 1e-7  # relative; what central differences in float64 can promise
 KINK_CHANGE = 1e-6  # one-sided slopes closer than this are no kink that could matter
+GIVEN = ("{}", "d{}", "_d{}", "grad_{}", "{}_grad", "d_{}", "g{}", "grad{}", "{}.grad", "delta_{}")
+LEARNS = re.compile(
+    r"(^|\.)_?(W\w{0,3}|w\d*|b\d*|b_\w+|weights?\w*|bias(es)?\w*|gamma|beta|theta)(\d|\[\w+\])*$"
+)
 
 
 def rounding(size, h, count, eps):
@@ -41,27 +51,89 @@ def slopes_differ(evaluate, live, index, h, values, size):
     if np.max(gap, initial=0.0) <= KINK_CHANGE + 4 * noise:
         return False
     for times in (10, 3):
-        above, below = both_sides(evaluate, live, index, h / times)
+        cell = live[(..., *(slice(i, i + 1) for i in index))]
+        ((_, above, below),) = nudged(cell, h / times, evaluate)
         closer = np.abs(above - 2 * here + below) / (h / times)
         if np.any(np.abs(closer - gap / times) > 0.02 * gap + times * noise):
             return True
     return False
 
 
-def both_sides(evaluate, live, index, h):
-    kept = live[index]
-    try:
-        live[index] = kept + h
-        above = evaluate()
-        live[index] = kept - h
-        return above, evaluate()
-    finally:
-        live[index] = kept
+@dataclass
+class Slot:
+    """An array that a target holds: its owner, the attribute that holds it (a container, or the array
+    itself, for which `key` is None), its key in a container, and whether that is `params`."""
+
+    array: np.ndarray
+    owner: object
+    holder: str
+    key: object = None
+
+    @property
+    def declared(self):
+        return self.holder == "params"
+
+    @property
+    def names(self):
+        """What code may call its gradient."""
+        plain = str(self.holder if self.key is None else self.key).lstrip("_")
+        return [self.key, plain, *(form.format(plain) for form in GIVEN)]
+
+    def gradient(self):
+        """What the owner gives as its gradient, under any of the names that such code uses, or None."""
+        for holder in ("grads", "gradients", "grad", *(f.format(self.holder) for f in GIVEN[1:])):
+            found = among(getattr(self.owner, holder, None), self.names)
+            if found is not None:
+                return found
+        given = (getattr(self.owner, str(name), None) for name in self.names[3:])
+        return next((one for one in given if one is not None and not callable(one)), None)
+
+
+def among(container, names):
+    """What a dict holds under one of the names, or a list at the place that the first one tells."""
+    if isinstance(container, Mapping):
+        return next((container[name] for name in names if container.get(name) is not None), None)
+    place = names[0]
+    fits = (
+        isinstance(container, (list, tuple)) and isinstance(place, int) and place < len(container)
+    )
+    return container[place] if fits else None
+
+
+def slots(target, prefix="", depth=3, seen=None):
+    """name -> `Slot` for each array of floats that a target holds, in a container or a layer inside it
+    too; an array that stands in two places under its first name."""
+    seen, found, held = set() if seen is None else seen, {}, getattr(target, "__dict__", {})
+    own = type(target).__module__.startswith("chainrule.")
+    for holder, value in {"params": getattr(target, "params", None), **held}.items():
+        listed = isinstance(value, (list, tuple))
+        if listed or isinstance(value, Mapping):
+            entries = enumerate(value) if listed else value.items()
+        elif isinstance(value, np.ndarray) or hasattr(value, "forward"):
+            entries = ((None, value),)
+        else:
+            continue
+        declared = holder == "params"
+        for key, one in entries:
+            if isinstance(one, np.ndarray):
+                wanted = one.dtype.kind in "fiub" if declared else one.dtype.kind == "f" and not own
+                if wanted and one.size and (id(one) not in seen or declared and not prefix):
+                    name = holder if key is None else str(key)
+                    if listed:
+                        name = next((k for k, v in held.items() if v is one), f"{holder}[{key}]")
+                    found.setdefault(prefix + name, Slot(one, target, holder, key))
+                    seen.add(id(one))
+            elif depth and hasattr(one, "forward") and not isinstance(one, type):
+                name = holder if key is None else f"{holder}[{key}]" if listed else str(key)
+                found |= slots(one, f"{prefix}{name}.", depth - 1, seen)
+    return found
 
 
 def params_of(target):
-    """The parameters of a layer or a network as a dict; empty where it has none."""
+    """The parameters of a layer or a network as a dict, by number where it is a list; or empty."""
     params = getattr(target, "params", None)
+    if isinstance(params, (list, tuple)):
+        return dict(enumerate(params))
     return params if isinstance(params, Mapping) else {}
 
 
@@ -71,10 +143,29 @@ def shares_state(target):
     return any(isinstance(one, FunctionType) and one.__closure__ for one in held)
 
 
+class Noise:
+    """The random numbers that code under test may draw: NumPy's, Python's, and its module's own."""
+
+    def __init__(self, target):
+        run = getattr(type(target), "forward", None) or getattr(type(target), "loss", None)
+        held = [*getattr(run, "__globals__", {}).values(), *vars(type(target)).values()]
+        self.generators = [one for one in held if isinstance(one, np.random.Generator)]
+        self.states = [copy.deepcopy(one.bit_generator.state) for one in self.generators]
+        self.numpy, self.python = np.random.get_state(), random.getstate()
+
+    def again(self):
+        np.random.set_state(self.numpy)
+        random.setstate(self.python)
+        for one, state in zip(self.generators, self.states, strict=True):
+            one.bit_generator.state = state
+
+
 @contextmanager
 def as_it_was(target):
-    """Put parameters, gradients and attributes back where a copy could not keep apart from them."""
-    owners = [one for one in (target, *layers_of(target).values()) if shares_state(one)]
+    """Put random numbers, and what a copy could not keep apart, back as they were."""
+    noise = Noise(target)
+    owners = () if isinstance(target, type) else (target, *layers_of(target).values())
+    owners = [one for one in owners if shares_state(one)]
     kept = [(vars(one), dict(vars(one))) for one in owners]
     dicts = [getattr(one, key, {}) for one in owners for key in ("params", "grads")]
     kept += [(one, dict(one)) for one in dicts if isinstance(one, dict)]
@@ -83,6 +174,7 @@ def as_it_was(target):
     try:
         yield
     finally:
+        noise.again()
         for now, before in kept:
             now.clear()
             now.update(before)
@@ -97,15 +189,11 @@ def private_copy(target):
     What refuses to be copied to its depths (a lock, an open file) is copied at its surface. What keeps
     its state in the closure of a function cannot be copied at all, and is used itself (`as_it_was`).
     """
-    memo = {}
     owners = [target, *layers_of(target).values()]
-    memo |= {id(owner): owner for owner in owners if shares_state(owner)}
-    for owner in owners:
-        if id(owner) in memo:
-            continue
-        for array in params_of(owner).values():
-            if isinstance(array, np.ndarray) and array.dtype.kind in "fiub":
-                memo[id(array)] = array.astype(np.float64)  # one array under all of its names
+    memo = {id(owner): owner for owner in owners if shares_state(owner)}
+    for slot in slots(target).values():
+        if id(slot.owner) not in memo:
+            memo[id(slot.array)] = slot.array.astype(np.float64)  # one array under all its names
     try:
         twin = copy.deepcopy(target, memo)
     except Exception:
@@ -132,24 +220,128 @@ def layers_of(network):
     return {str(name): layer for name, layer in layers.items()} if whole else {}
 
 
-def as_argument(array):
-    """What goes into a call: numbers go in as numbers, arrays as copies."""
-    return float(array) if array.ndim == 0 else array.copy()
+def is_network(target):
+    """Whether it has a loss and its gradient, rather than forward and backward."""
+    gradient = callable(getattr(target, "gradient", None))
+    walks = callable(getattr(target, "forward", None)) and callable(
+        getattr(target, "backward", None)
+    )
+    return callable(getattr(target, "loss", None)) and (gradient or not walks)
 
 
 class Piece:
     """A node, a layer or a loss at given inputs.
 
     target   it; it is only ever copied
-    inputs   a tuple of numbers or arrays
+    inputs   a tuple of numbers or arrays; whole numbers stay so where forward wants them (an index)
     t        the targets, for a loss
+    names    the inputs that have a gradient
+    used     the arrays of the target that forward uses and that have, or should have, a gradient
+    unchecked  those that forward uses and that have none: a mask, a table of constants
     """
 
+    pair = False  # whether it is a function that gives its value and its gradient
+    strict = True  # whether the number of gradients that backward returns has to be right
+
     def __init__(self, target, inputs, t=None):
-        self.target, self.t = target, t
+        self.target, self.t, self.given = target, t, inputs
+        whole = [np.asarray(v).dtype.kind in "iub" for v in inputs]
         self.inputs = tuple(np.array(as_value(v, "diagnose"), np.float64) for v in inputs)
-        count = len(self.inputs)
-        self.names = ["x", "y"][:count] if count <= 2 else [f"x{i + 1}" for i in range(count)]
+        count = len(inputs)
+        self.labels = ["x", "y"][:count] if count <= 2 else [f"x{i + 1}" for i in range(count)]
+        held = params_of(target)
+        self.labels = [f"input {name}" if name in held else name for name in self.labels]
+        self.noise, self.hold, self.axis, self.error = Noise(target), False, 0, None
+        self.used, self.unchecked = None, []
+        self.names = list(self.labels)
+        if any(whole) and not self.runs():
+            floats = self.inputs
+            self.inputs = tuple(
+                np.array(v) if w else f for v, w, f in zip(inputs, whole, floats, strict=True)
+            )
+            self.names = [name for name, w in zip(self.labels, whole, strict=True) if not w]
+            if not self.runs():
+                self.inputs, self.names = floats, list(self.labels)
+        self.look()
+
+    def runs(self):
+        try:
+            return self.forward(self.fresh()) is not None
+        except Exception:
+            return False
+
+    def look(self):
+        """Find out whether the same input gives the same output, which arrays forward uses, and along
+        which axis the samples stand."""
+        self.repeatable = True
+        try:
+            subject = self.fresh()
+            first = self.forward(subject)
+            self.hold = not np.array_equal(first, self.forward(subject), equal_nan=True)
+            if self.hold:
+                first, again = self.forward(self.fresh()), self.forward(self.fresh())
+                self.repeatable = np.array_equal(first, again, equal_nan=True)
+        except Exception as error:
+            self.error = error
+            return
+        found = slots(self.fresh())
+        loose = [name for name, slot in found.items() if not slot.declared and self.repeatable]
+        loose = [name for name in loose if self.moves(name, first)]
+        kept = self.used = [n for n, slot in found.items() if slot.declared or n in loose]
+        try:
+            claims = self.claims(np.ones(first.shape)) if loose else {}
+        except Exception:
+            claims = {}
+        self.unchecked = [n for n in loose if claims.get(n, n) is None and not LEARNS.search(n)]
+        kept = self.used = [name for name in kept if name not in self.unchecked]
+        if self.t is not None and kept and self.names and self.claims_no_input(first):
+            self.names = []
+        self.axis = self.sample_axis(first)
+
+    def claims_no_input(self, first):
+        """Whether it is a whole network, whose backward gives a dict, or nothing, and no dx."""
+        subject = self.fresh()
+        try:
+            self.forward(subject)
+            given = call_backward(subject, np.ones_like(first))
+        except Exception:
+            return False
+        return given is None or isinstance(given, Mapping)
+
+    def moves(self, name, first):
+        """Whether the output changes with this array."""
+        subject = self.fresh()
+        array = slots(subject)[name].array
+        array += 1e-3 * (1 + np.abs(array)) * np.random.default_rng(0).uniform(0.5, 1, array.shape)
+        try:
+            return not np.array_equal(first, self.forward(subject), equal_nan=True)
+        except Exception:
+            return True
+
+    def sample_axis(self, first):
+        """1 where the samples stand in columns: whoever changes their order changes nothing else."""
+        x = self.inputs[0] if len(self.inputs) == 1 else np.zeros(())
+        if x.ndim != 2 or min(x.shape) < 2 or type(self.target).__module__.startswith("chainrule."):
+            return 0
+        for axis in (0, 1):
+            order = np.roll(np.arange(x.shape[axis]), 1)
+            try:
+                other = self.sampled(order, axis)
+                out = other.forward(other.fresh())
+                wanted = first if first.size == 1 else np.take(first, order, axis=axis)
+                if np.allclose(out, wanted, rtol=1e-9, atol=1e-12):
+                    return axis
+            except Exception:
+                continue
+        return 0
+
+    def sampled(self, order, axis=None):
+        """The same with these samples, of every input and of t."""
+        axis = self.axis if axis is None else axis
+        t = self.t
+        if np.ndim(t):
+            t = np.take(np.asarray(t), order, axis=min(axis, np.ndim(t) - 1))
+        return self.at([np.take(v, order, axis=axis) for v in self.inputs], t)
 
     def at(self, inputs, t=None, target=None):
         """The same, at other inputs; or another target there."""
@@ -157,6 +349,13 @@ class Piece:
         other.target = self.target if target is None else target
         other.inputs, other.t = tuple(np.array(value) for value in inputs), t
         return other
+
+    def originals(self):
+        """name -> the caller's own array, for all that will be nudged."""
+        given = dict(zip(self.labels, self.given, strict=True))
+        arrays = {name: np.asarray(as_value(given[name], "gradient_check")) for name in self.names}
+        held = slots(self.target)
+        return arrays | {name: held[name].array for name in self.used or () if name in held}
 
     def fresh(self):
         return private_copy(self.target)
@@ -167,31 +366,57 @@ class Piece:
 
     def forward(self, subject):
         """The output of `subject`, a copy of the target, as an array of floats."""
-        return as_floats(subject.forward(*self.arguments()))
+        if self.hold:
+            self.noise.again()
+        return as_floats(self.output(subject), where=type(self.target).__name__)
+
+    def output(self, subject):
+        return subject.forward(*self.arguments())
 
     def backward(self, subject, dout):
         """What `subject` claims after its forward: a dict name -> gradient, None where it has none.
 
         Raises ValueError where it hands on the wrong number of gradients.
         """
+        held = slots(subject)
         given = call_backward(subject, as_argument(dout))
+        if isinstance(given, Mapping):  # a whole network with forward and backward
+            return self.named(given, held)
         given = self.one_each(given)
-        if len(given) != len(self.names):
+        if len(given) == len(self.names) < len(self.labels):
+            claims = dict(zip(self.names, given, strict=True))
+        elif len(given) != len(self.labels) and self.strict:
             raise ValueError(
-                f"backward returns {len(given)} gradients for the {len(self.names)} inputs "
+                f"backward returns {len(given)} gradients for the {len(self.labels)} inputs "
                 f"of forward: wrong shape of the result"
             )
-        claims = dict(zip(self.names, given, strict=True))
-        grads = getattr(subject, "grads", None)
-        grads = grads if isinstance(grads, Mapping) else {}
-        claims |= {key: grads.get(key) for key in self.parameters(subject)}
+        else:
+            claims = dict(zip(self.labels, given, strict=self.strict))
+        claims = {name: claims.get(name) for name in self.names}
+        for name in self.parameters(subject, held):
+            claims[name] = held[name].gradient() if name in held else None
         return {name: None if g is None else as_floats(g, True) for name, g in claims.items()}
+
+    def named(self, given, held):
+        """The gradients in a dict, whichever way its keys are formed."""
+        claims = {}
+        for name in self.parameters(None, held):
+            slot = held[name]
+            found = among(given, [name, *slot.names, *(form.format(name) for form in GIVEN)])
+            for form in GIVEN if found is None else ():
+                found = (
+                    among(given.get(form.format(slot.holder)), slot.names)
+                    if found is None
+                    else found
+                )
+            claims[name] = None if found is None else as_floats(found, True)
+        return claims
 
     def one_each(self, given):
         """What backward returned, as a tuple with one gradient for each input."""
         if isinstance(given, tuple):
             return given
-        plain = len(self.names) == 1 and np.shape(given) == self.inputs[0].shape
+        plain = len(self.labels) == 1 and np.shape(given) == self.inputs[0].shape
         return tuple(given) if isinstance(given, list) and not plain else (given,)
 
     def call(self, subject, arguments, dout):
@@ -199,16 +424,21 @@ class Piece:
         subject.forward(*arguments)
         call_backward(subject, dout)
 
-    def parameters(self, subject):
-        arrays = params_of(subject).items()
+    def parameters(self, subject, held=None):
+        """name -> array, for the arrays of a subject that have a gradient."""
+        held = slots(subject) if held is None else held
+        names = self.used if self.used is not None else [n for n in held if held[n].declared]
         return {
-            key: array
-            for key, array in arrays
-            if isinstance(array, np.ndarray) and array.dtype.kind == "f" and key not in self.names
+            name: held[name].array
+            for name in names
+            if name in held and held[name].array.dtype.kind == "f" and name not in self.names
         }
 
     def upstreams(self, out, seed):
-        """Two random upstream gradients for the output `out`, of either sign everywhere."""
+        """Two random upstream gradients for the output `out`, of either sign everywhere; 1 for a whole
+        network, which nothing comes after."""
+        if not self.names:
+            return [np.ones(out.shape)]
         rng = np.random.default_rng(seed)
         signs = rng.choice([-1.0, 1.0], out.shape)
         return [sign * rng.uniform(0.5, 1.5, out.shape) for sign in (signs, -signs)]
@@ -235,25 +465,129 @@ class NetworkPiece(LastPiece):
     """A network as one function of its parameters; it claims no gradient of its inputs."""
 
     def __init__(self, target, inputs, t=None):
-        self.target, self.t = target, t
-        self.inputs, self.names = tuple(np.array(v) for v in inputs), []
+        self.target, self.t, self.names, self.labels, self.given = target, t, [], [], ()
+        self.inputs = tuple(np.array(v) for v in inputs)
+        self.noise, self.hold, self.axis, self.error = Noise(target), False, 0, None
+        self.used, self.unchecked = None, []
+        self.look()
 
-    def forward(self, subject):
-        return as_floats(subject.loss(*self.arguments()))
+    def output(self, subject):
+        value = subject.loss(*self.arguments())
+        return value[0] if isinstance(value, tuple) else value
 
     def call(self, subject, arguments, dout):
         subject.loss(*arguments)
-        subject.gradient(*arguments)
+        getattr(subject, "gradient", subject.loss)(*arguments)
+
+    def claims(self, dout, subject=None):
+        if self.hold:  # its `gradient` runs forward, and would draw a second time
+            return self.backward(self.fresh(), dout)
+        return super().claims(dout, subject)
 
     def after(self, subject, dout):
         return self.backward(subject, dout)  # its `gradient` has to run forward by itself
 
     def backward(self, subject, dout):
-        given = subject.gradient(*self.arguments())
-        if not isinstance(given, Mapping):
-            raise ValueError(f"gradient returns a {type(given).__name__}, not a dict: wrong shape")
-        claims = {key: given.get(key) for key in self.parameters(subject)}
-        return {name: None if g is None else as_floats(g, True) for name, g in claims.items()}
+        held = slots(subject)
+        if self.hold:
+            self.noise.again()
+        given = getattr(subject, "gradient", subject.loss)(*self.arguments())
+        many = (Mapping, list, tuple)
+        if isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], many):
+            if isinstance(given[0], many):
+                given = [one for part in given for one in part]  # weights, then biases
+            else:
+                given = given[1]  # (loss, gradients)
+        names = list(self.parameters(subject, held))
+        if isinstance(given, Mapping):
+            return self.named(given, held)
+        if isinstance(given, (list, tuple)) and len(given):
+            left, claims = list(given), {}
+            for name in names:  # in order; what has no gradient may stand between
+                fits = len(left) >= len(names) or np.shape(left[0]) == held[name].array.shape
+                one = left.pop(0) if left and fits else None
+                claims[name] = None if one is None else as_floats(one, True)
+            return claims
+        if isinstance(given, np.ndarray) and len(names) == 1:
+            return {names[0]: as_floats(given, True)}
+        if given is None and any(held[name].gradient() is not None for name in names):
+            return {n: as_floats(held[n].gradient(), True) for n in names}
+        raise ValueError(f"gradient returns a {type(given).__name__}, not a dict: wrong shape")
+
+
+class GraphPiece(Piece):
+    """A graph of `Variable`s: its leaves are moved, and it is walked anew."""
+
+    def __init__(self, out, leaves=None):
+        order = topological_order(out)
+        if leaves is None:
+            leaves = [v for v in order if v.node is None]
+            named = [v for v in leaves if v.name is not None]
+            leaves = {v.name or f"leaf {i}": v for i, v in enumerate(named or leaves, 1)}
+        self.target, self.t, self.order, self.leaves = out, None, order, leaves
+        self.inputs = tuple(np.array(v.value, np.float64) for v in leaves.values())
+        self.names = self.labels = list(leaves)
+        self.hold, self.repeatable, self.axis, self.error = False, True, 0, None
+        self.used, self.unchecked = [], []
+        self.forkless = False
+
+    def originals(self):
+        return dict(zip(self.names, self.inputs, strict=True))
+
+    def fresh(self):
+        return self.target
+
+    def parameters(self, subject, held=None):
+        return {}
+
+    def forward(self, subject):
+        before = [(v, v.value) for v in self.order]
+        try:
+            for leaf, value in zip(self.leaves.values(), self.inputs, strict=True):
+                leaf.value = as_argument(value)
+            for _ in forward_steps(subject):
+                pass
+            return np.array(subject.value, np.float64)
+        finally:
+            for v, value in before:
+                v.value = value
+
+    def backward(self, subject, dout):
+        before = [(v, v.grad) for v in self.order]
+        try:
+            for _ in forward_steps(subject):
+                pass
+            subject.backward(as_argument(dout) if np.ndim(subject.value) else float(dout))
+            return {n: np.array(v.grad, np.float64) for n, v in self.leaves.items()}
+        finally:
+            for v, grad in before:
+                v.grad = grad
+
+
+def piece_of_function(f, inputs):
+    """For f(*variables) -> Variable, or f(*arrays) -> (value, gradient or a tuple of them)."""
+    names = ["x", "y"][: len(inputs)] if len(inputs) <= 2 else [f"x{i + 1}" for i in range(len(inputs))]  # fmt: skip
+    leaves = {n: Variable(v, n) for n, v in zip(names, inputs, strict=True)}
+    try:
+        out = f(*leaves.values())
+    except Exception:
+        out = None
+    if isinstance(out, Variable):
+        return GraphPiece(out, leaves)
+    pair = SimpleNamespace()
+
+    def forward(*arrays):
+        value, pair.gradient = f(*arrays)
+        return value
+
+    def backward(dout):
+        given = pair.gradient if isinstance(pair.gradient, (tuple, list)) else (pair.gradient,)
+        return tuple(dout * np.asarray(g) for g in given)
+
+    pair.forward, pair.backward = forward, backward
+    piece = Piece(pair, inputs)
+    piece.pair = True
+    return None if piece.error is not None or np.size(piece.forward(pair)) != 1 else piece
 
 
 def call_backward(subject, dout):
@@ -264,20 +598,30 @@ def call_backward(subject, dout):
     return subject.backward(dout) if takes else subject.backward()
 
 
-def as_floats(value, fresh=False):
+def as_argument(array):
+    """What goes into a call: numbers go in as numbers, arrays as copies."""
+    if array.ndim == 0:
+        return float(array) if array.dtype.kind == "f" else int(array)
+    return array.copy()
+
+
+def as_floats(value, fresh=False, where="backward"):
     array = np.array(value) if fresh else np.asarray(value)
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"numbers were wanted, got {type(value).__name__} ({array.dtype})")
+        got = f"{type(value).__name__} ({array.dtype})"
+        raise TypeError(f"what {where} returns wants real numbers, got {got}")
     return array.astype(np.float64, copy=fresh) if array.dtype != np.float32 else array
 
 
-def one_hot(t, a):
+def one_hot(t, a, axis=0):
     """Targets as an array of the scores' shape, whichever way they came; None for anything else."""
     if t is None or a is None:
         return None
     t = np.asarray(t)
     if t.shape == a.shape and t.dtype.kind in "fiub":
         return t.astype(np.float64)
+    if axis == 1 and a.ndim == 2 and (t := one_hot(np.ravel(t), a.T)) is not None:
+        return t.T
     if t.dtype.kind in "iu" and t.shape == a.shape[:-1] and np.all((t >= 0) & (t < a.shape[-1])):
         return np.eye(a.shape[-1])[t]
     return None
@@ -288,39 +632,40 @@ class Truth:
 
     out         the output
     gradients   name -> array (number of douts, *shape)
+    kinks       name -> where a kink lies within h
     seen        name -> where the numbers can be trusted: not at kinks, nor where forward fails
     noise       name -> what rounding may add to the norm of a difference
-    repeatable  whether the same input gives the same output twice
     """
 
     def __init__(self, piece, douts, h=1e-5, limit=None):
         self.subject = piece.fresh()
-        twin = piece.fresh()
-        out = piece.forward(twin)
+        out = piece.forward(piece.fresh())
         coarse = out.dtype == np.float32
         self.h, self.eps = (1e-2, 1.2e-7) if coarse else (h, 2.3e-16)
         self.tolerance = 3e-3 if coarse else TOLERANCE
         self.out = np.array(out, np.float64)
-        self.repeatable = np.array_equal(out, piece.forward(twin), equal_nan=True)
         self.weights = np.array([np.broadcast_to(dout, out.shape).ravel() for dout in douts])
         self.size = float(np.max(np.sum(np.abs(self.weights * self.out.ravel()), axis=1)))
         self.moved = copy.copy(piece)
         self.moved.inputs = tuple(np.array(value) for value in piece.inputs)
-        self.arrays = dict(zip(piece.names, self.moved.inputs, strict=False))
+        inputs = dict(zip(piece.labels, self.moved.inputs, strict=False))
+        self.arrays = {name: inputs[name] for name in piece.names}
         self.arrays |= piece.parameters(self.subject)
-        self.gradients, self.seen, self.noise = {}, {}, {}
+        layers = list(layers_of(self.subject).values()) or [self.subject]
+        self.relus = [layer for layer in layers if isinstance(layer, ReLU)]
+        self.foreign = any(may_have_kinks(one) for one in [self.subject, *layers])
+        self.gradients, self.kinks, self.seen, self.noise = {}, {}, {}, {}
         for name, array in self.arrays.items():
             self.nudge(name, array, limit)
 
     def evaluate(self):
-        # a layer that draws random numbers draws the same ones again in a copy
-        subject = self.subject if self.repeatable else copy.deepcopy(self.subject)
+        subject = copy.deepcopy(self.subject) if self.moved.hold else self.subject
         return np.array(self.moved.forward(subject), np.float64)
 
     def nudge(self, name, array, limit):
         """Fill in one array, or, where it has more than `limit` entries, so many of them."""
         self.gradients[name] = np.zeros((len(self.weights), *array.shape))
-        self.seen[name] = np.zeros(array.shape, bool)
+        self.kinks[name], self.seen[name] = (np.zeros(array.shape, bool) for _ in range(2))
         self.noise[name] = rounding(self.size, self.h, array.size, self.eps)
         entries = np.arange(array.size)
         if limit is not None and array.size > limit:
@@ -347,19 +692,39 @@ class Truth:
     def nudge_entry(self, name, array, index, here):
         cell = array[(..., *(slice(i, i + 1) for i in index))]  # a view of one entry
         step = (cell.item() + self.h) - (cell.item() - self.h)  # 2 h, as it is after rounding
-        ((_, above, below),) = nudged(cell, self.h, self.evaluate)
+        masks = []
+
+        def evaluate():
+            value = self.evaluate()
+            masks.append([relu.mask.copy() for relu in self.relus])
+            return value
+
+        ((_, above, below),) = nudged(cell, self.h, evaluate)
         if not step > 0 or above.shape != here.shape or below.shape != here.shape:
             return
         slope = (above - below) / step
         self.gradients[name][(slice(None), *index)] = self.weights @ slope.ravel()
-        values = above, here, below
-        kink = slopes_differ(self.evaluate, array, index, self.h, values, self.size)
+        kink = any((p != q).any() for p, q in zip(*masks, strict=True))
+        if self.foreign and not kink:
+            values = above, here, below
+            kink = slopes_differ(self.evaluate, array, index, self.h, values, self.size)
+        self.kinks[name][index] = kink
         self.seen[name][index] = bool(np.all(np.isfinite(slope))) and not kink
+
+
+def may_have_kinks(layer):
+    """Of this package's own pieces only Maximum has kinks, beside ReLU, whose mask tells exactly."""
+    return isinstance(layer, (Maximum, Variable)) or not type(layer).__module__.startswith(
+        "chainrule."
+    )
 
 
 def variants(piece, same_shape=False):
     """The same piece at other inputs: moved on by one and grown, turned around, fewer samples."""
     inputs, t = piece.inputs, piece.t
+    if any(value.dtype.kind != "f" for value in inputs):
+        yield piece.at([np.roll(value, 1, axis=0) if value.ndim else value for value in inputs], t)
+        return
     batch = len(t) if np.ndim(t) and t is not None else 0
     turned = np.roll(t, 1, axis=0) if batch > 1 and np.ndim(inputs[0]) > 1 else t
     grown = [np.roll(value, 1) * (1.1 - 0.15 * i) for i, value in enumerate(inputs)]
@@ -370,5 +735,9 @@ def variants(piece, same_shape=False):
     sizes = [np.max(np.abs(value), initial=0.0) for value in inputs]
     if 0 < max(sizes) < 1e-3 or max(sizes) > 20:  # all kinks, or all saturated
         yield piece.at([value / max(sizes) for value in inputs], t)
-    if len(inputs) == 1 and np.ndim(inputs[0]) > 1 and len(inputs[0]) > 1 and not same_shape:
-        yield piece.at([1.1 * inputs[0][1:]], t[1:] if batch == len(inputs[0]) else t)
+    if len(inputs) == 1 and np.ndim(inputs[0]) > 1 and not same_shape:
+        count = inputs[0].shape[piece.axis]
+        fits = not np.ndim(t) or np.shape(t)[min(piece.axis, np.ndim(t) - 1)] == count
+        if count > 1 and fits:
+            fewer = piece.sampled(np.arange(1, count))
+            yield fewer.at([1.1 * value for value in fewer.inputs], fewer.t)

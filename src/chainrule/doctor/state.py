@@ -9,37 +9,62 @@ import copy
 import numpy as np
 
 from chainrule.doctor.evidence import Observation
-from chainrule.doctor.findings import RANK, finding, raised, unknown
+from chainrule.doctor.findings import finding, raised, unknown
 from chainrule.doctor.judge import LIMIT, judge
-from chainrule.doctor.probe import private_copy, shares_state, variants
-from chainrule.mistakes import same
+from chainrule.doctor.probe import (
+    GraphPiece,
+    Truth,
+    private_copy,
+    shares_state,
+    slots,
+    variants,
+)
+from chainrule.scenes import same
 
 
 def written_to(piece, dout):
     """Findings for arrays of the caller, and parameters, that hold other numbers after a run."""
     subject, arguments = piece.fresh(), piece.arguments()
     given = dout.copy() if dout.ndim else float(dout)
-    watched = dict(zip([*(piece.names or ["x"]), "t"], arguments, strict=False))
-    before = copy.deepcopy(watched | {"dout": given}), piece.parameters(private_copy(subject))
+    watched = dict(zip([*(piece.labels or ["x"]), "t"], arguments, strict=False)) | {"dout": given}
+    before = copy.deepcopy(watched), copies(piece.parameters(subject))
     try:
         piece.call(subject, arguments, given)
     except Exception as error:
-        return [raised(error, "a run", piece.names[0] if piece.names else "gradient")]
-    changed = [
-        name
-        for name, value in (watched | {"dout": given}).items()
+        return [raised(error, "a run", piece.labels[0] if piece.labels else "gradient")]
+    words = "the array {} holds other numbers after forward and backward than before"
+    found = [
+        finding("mutates-dout" if name == "dout" else "mutates-input", name, words.format(name))
+        for name, value in watched.items()
         if differ(value, before[0][name])
     ]
-    after = piece.parameters(subject)
-    changed += [name for name, array in before[1].items() if differ(array, after.get(name))]
-    return [
-        finding(
-            "mutates-dout" if name == "dout" else "mutates-input",
-            name,
-            f"the array {name} holds other numbers after forward and backward than before",
-        )
-        for name in changed
-    ]
+    after, grads, once = piece.parameters(subject), slots(subject), piece.fresh()
+    piece.forward(once)
+    forward_moves = piece.parameters(once)
+    for name in [name for name, array in before[1].items() if differ(array, after.get(name))]:
+        words = f"{name} holds other numbers after forward and backward than before"
+        step, gradient = after[name] - before[1][name], grads[name].gradient()
+        if np.shape(gradient) == step.shape and np.any(gradient) and np.any(step):
+            lr = -np.vdot(step, gradient) / np.vdot(gradient, gradient)
+            if same(step, -lr * gradient, 1e-6):
+                words += f": it moved by {-lr:.4g} times its gradient"
+        moved = differ(before[1][name], forward_moves.get(name))
+        code = "mutates-input" if moved else "update-in-backward"
+        found.insert(0, finding(code, name, words))
+    return found
+
+
+def copies(arrays):
+    return {name: array.copy() for name, array in arrays.items()}
+
+
+def through_new_parameters(observation, names):
+    """The arrays among `names` whose claims fit the parameters as a run leaves them."""
+    piece, dout = observation.piece, observation.douts[0]
+    subject = piece.fresh()
+    claims = piece.claims(dout, subject)
+    truth = Truth(piece.at(piece.inputs, piece.t, subject), [dout])
+    return [name for name in names if same(claims[name], truth.gradients[name][0], 1e-5)]
 
 
 def differ(a, b):
@@ -49,17 +74,16 @@ def differ(a, b):
         return not np.array_equal(a, b)
 
 
-def out_of_date(observation, h, seed, known, unnamed):
+def out_of_date(observation, h, seed, known):
     """Findings for what an earlier call left behind, beyond what is `known` to be wrong."""
     piece = observation.piece
-    if not observation.truth.repeatable or shares_state(piece.target):
+    if piece.hold or shares_state(piece.target) or isinstance(piece, GraphPiece):
         return []  # it draws random numbers, or no two copies of it are apart
     found = called_twice(piece, observation.douts[0])
     for variant in variants(piece):
         found = found or called_before(piece, variant, seed)
-    if found:
-        return found
-    return [one for one in elsewhere(observation, h, seed, unnamed) if one.where not in known]
+    found = [one for one in found if one.where not in known or one.cause != "stale-cache"] or found
+    return found or ([] if known else elsewhere(observation, h, seed))
 
 
 def called_twice(piece, dout):
@@ -113,49 +137,26 @@ def piece_dout(piece, seed):
 
 
 def raised_before(error, piece):
-    where = piece.names[0] if piece.names else "gradient"
+    where = piece.labels[0] if piece.labels else "gradient"
     words = f"once forward has run with other inputs, a run raises {type(error).__name__}: {error}"
     return finding("stale-cache", where, words)
 
 
-def elsewhere(observation, h, seed, unnamed):
-    """Findings at other inputs and with other parameters, for what is right, or has no name, here."""
+def elsewhere(observation, h, seed):
+    """Findings at other inputs and with other parameters, for what is right here."""
     for variant in variants(observation.piece, same_shape=True):
         other = moved_on(variant, h, seed)
         if other is None:
             continue
         named, nameless = judge(other)
-        specific = [one for one in named if RANK[one.cause] < RANK["upstream-ignored"]]
-        if specific and not unnamed:
-            return specific
-        wrong = [*dict.fromkeys([one.where for one in named] + list(nameless))]
-        found = stuck(observation, variant, other, wrong)
-        if not (found or unnamed):
-            found = named + [unknown(name, samples) for name, samples in nameless.items()]
+        left = [one.where for one in named if one.cause == "factor-missing"]
+        words = "it fits the numbers that were there at the start, and stays when they change"
+        stuck = [finding("stale-cache", name, f"for {name} {words}") for name in left]
+        found = [one for one in named if one.cause != "factor-missing"] + stuck
+        found += [unknown(name, samples) for name, samples in nameless.items()]
         if found:
             return found
     return []
-
-
-def stuck(observation, variant, other, names):
-    """Findings for gradients that stay the same when what they depend on, the input or the parameters,
-    has changed."""
-    places = [observation]
-    if names and variant.parameters(variant.target):
-        places.append(Observation(variant, limit=LIMIT))
-    words = "the gradient stays the same when what it depends on has changed"
-    return [
-        finding("stale-cache", name, f"for {name} {words}")
-        for name in names
-        if any(name in place.names and unmoved(place, other, name) for place in places)
-    ]
-
-
-def unmoved(place, other, name):
-    """Whether the truth differs between two observations, and the claim does not."""
-    claim = place.claims[0][name]
-    still = claim is not None and alike(claim, other.claims[0][name])
-    return still and not alike(place.truth.gradients[name][0], other.truth.gradients[name][0])
 
 
 def moved_on(variant, h, seed):

@@ -7,12 +7,15 @@ kept it can see later whether the layer has run again since: a network does.
 from functools import wraps
 
 import numpy as np
+from numpy import ndarray
 
 from chainrule.guards.numbers import (
+    HUSHED,
     as_array,
     check_counts,
     check_rng,
     is_number,
+    minds_itself,
     quiet,
 )
 
@@ -21,7 +24,9 @@ class Layer:
     """What the package's layers share. A subclass writes `forward(x)` and `backward(dout) -> dx`."""
 
     seen = None  # after forward: the shape and type of the output
-    rows = False  # whether the formula wants a matrix, a sample a row
+    fitted = None, None  # the W and b that were last looked at
+    rows = False  # whether it is affine: W and b are to fit, and a sample is a row of a matrix
+    keeps_output = False  # for backward: then the caller gets a copy, and may write into it
     want_dx = True  # False in a network's first layer, which has nobody to hand its dx to
 
     def __init__(self):
@@ -29,11 +34,8 @@ class Layer:
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
-        if Layer in cls.__bases__:
+        if Layer in cls.__bases__ and hasattr(cls, "forward") and hasattr(cls, "backward"):
             cls.forward, cls.backward = forward_door(cls.forward), backward_door(cls.backward)
-
-    def accept(self, x):
-        """What a layer checks besides: nothing, unless it has parameters."""
 
     def __repr__(self):
         sizes = ", ".join(f"{key} {np.shape(array)}" for key, array in self.params.items())
@@ -46,19 +48,31 @@ def forward_door(formula):
     @wraps(formula)
     def forward(self, x):
         __tracebackhide__ = True
-        if type(x) is not np.ndarray or x.dtype.kind != "f":
+        if type(x) is not ndarray or x.dtype.kind != "f":
             x = as_array(x, type(self).__name__)
-        self.accept(x)
-        if self.rows and x.ndim != 2:  # one sample is a batch of one, and a batch of batches is one
-            out = hushed(self, x.reshape(-1, x.shape[-1]))
-            out = out.reshape(*x.shape[:-1], out.shape[-1])
-        else:
-            out = hushed(self, x)
+        if self.rows:
+            params, fitted = self.params, self.fitted
+            W, b = fitted
+            if (
+                W is None
+                or not isinstance(params, dict)
+                or params.get("W") is not W
+                or params.get("b") is not b
+            ):
+                W, b = fitted = check_parameters(params)
+            if x.ndim == 0 or x.shape[-1] != len(W):
+                raise ValueError(
+                    f"Affine wants x (N, {len(W)}) to go with W {W.shape}, got x {x.shape}"
+                )
+            self.fitted = fitted
+            if x.ndim != 2:  # one sample is a batch of one, and a batch of batches is one batch
+                out = hushed(self, x.reshape(-1, x.shape[-1]))
+                out = out.reshape(*x.shape[:-1], out.shape[-1])
+                self.seen = out.shape, out.dtype
+                return out
+        out = formula(self, x) if HUSHED.get() else hushed(self, x)
         self.seen = out.shape, out.dtype
-        for kept in self.__dict__.values():
-            if kept is out:  # backward needs it, and the caller may write into what it got
-                return out.copy()
-        return out
+        return out.copy() if self.keeps_output else out
 
     return forward
 
@@ -69,17 +83,19 @@ def backward_door(formula):
     @wraps(formula)
     def backward(self, dout):
         __tracebackhide__ = True
+        if self.seen is None and minds_itself(self):
+            return formula(self, dout)
         if self.seen is None:
             raise RuntimeError(f"{type(self).__name__}: backward was called before forward")
         shape, dtype = self.seen
-        if type(dout) is not np.ndarray or dout.shape != shape or dout.dtype is not dtype:
+        if type(dout) is not ndarray or dout.shape != shape or dout.dtype is not dtype:
             dout = upstream(self, dout)
-        if self.grads:
-            self.grads.update(dict.fromkeys(self.grads))  # the last one's memory is free again
+        for key in self.grads:
+            self.grads[key] = None  # the last one's memory is free again
         if self.rows and len(shape) != 2:
             dx = hushed(self, dout.reshape(-1, shape[-1]))
             return None if dx is None else dx.reshape(*shape[:-1], dx.shape[-1])
-        return hushed(self, dout)
+        return formula(self, dout) if HUSHED.get() else hushed(self, dout)
 
     return backward
 
@@ -94,7 +110,7 @@ def upstream(layer, dout):
 
 
 def parameters(W, b):
-    """The params of an affine layer, as float arrays that fit: W (D, M) and b (M,), or W alone."""
+    """The params of an affine layer, as float arrays that fit: W (D, M) and b (M,), or W hushed."""
     params = {"W": W} if b is None else {"W": W, "b": b}
     check_parameters(params)
     return params
@@ -113,14 +129,7 @@ def check_parameters(params):
     if W.ndim != 2 or (b is not None and b.shape != W.shape[1:]):
         got = f"W {W.shape}" + ("" if b is None else f" and b {b.shape}")
         raise ValueError(f"Affine wants W (D, M) and b (M,), got {got}")
-    return W
-
-
-def check_affine(layer, x):
-    """The parameters are looked at each time: an entry may be assigned anew at any time."""
-    W = check_parameters(layer.params)
-    if x.ndim == 0 or x.shape[-1] != len(W):
-        raise ValueError(f"Affine wants x (N, {len(W)}) to go with W {W.shape}, got x {x.shape}")
+    return W, b
 
 
 def check_start(cls, D, M, rng, scale="he"):

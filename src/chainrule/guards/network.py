@@ -8,10 +8,13 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from functools import wraps
 from itertools import combinations
+from operator import is_ as is_same
 
 import numpy as np
 
-from chainrule.guards.numbers import check_counts, check_rng
+from chainrule.guards.layers import Layer
+from chainrule.guards.losses import Loss
+from chainrule.guards.numbers import HUSHED, as_array, check_counts, check_rng, quiet
 from chainrule.guards.numeric import check_nudge, check_step
 
 
@@ -19,6 +22,8 @@ class Model:
     """What stands behind `Network`."""
 
     checked = memory = run = None
+    alone = False  # whether nobody looks on between the steps of this pass
+    ours = False  # whether all layers are the package's own
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
@@ -29,17 +34,19 @@ class Model:
     def pieces(self):
         """The layers and the loss, looked over once for each change of them."""
         now = [*self.layers.values(), self.loss_layer]
-        if now != self.checked:
+        if not same(now, self.checked):
             check_layers(self.layers, self.loss_layer)
             self.checked = now
+            self.ours = all(map(is_ours, now))
         return now
 
     def collect(self, kind):
-        return {
-            f"{name}.{key}": array
-            for name, layer in self.layers.items()
-            for key, array in getattr(layer, kind, NOTHING).items()
-        }
+        found = {}
+        for name, layer in self.layers.items():
+            if arrays := getattr(layer, kind, None):
+                for key, array in arrays.items():
+                    found[f"{name}.{key}"] = array
+        return found
 
     def __repr__(self):
         pieces = [*self.layers.items(), ("loss", self.loss_layer)]
@@ -50,17 +57,25 @@ class Model:
 NOTHING = {}
 
 
+def is_ours(piece):
+    return isinstance(piece, (Layer, Loss)) and type(piece).__module__.startswith("chainrule.")
+
+
 class Parameters(dict):
     """A network's parameters by name: the live arrays. What is assigned to an entry goes into its layer."""
 
+    __slots__ = ("layers",)
+
     def __init__(self, layers, found):
-        super().__init__(found)
+        dict.__init__(self, found)
         self.layers = layers
 
     def __setitem__(self, key, array):
         if key not in self:
             raise KeyError(f"no parameter {key!r}; there are {', '.join(self) or 'none'}")
         name, _, short = key.rpartition(".")
+        array = as_array(array, f"Network.params[{key!r}]")
+        check_sharing({**self, key: array}.items())
         layer = next(layer for other, layer in self.layers.items() if str(other) == name)
         layer.params[short] = array
         super().__setitem__(key, array)
@@ -85,6 +100,16 @@ class Parameters(dict):
 
     def __reduce__(self):  # a copy is a plain dict: it belongs to no network
         return dict, (dict(self),)
+
+
+def same(now, before):
+    """Whether these are the very same objects; two layers may be equal, and remember different inputs."""
+    return before is not None and len(now) == len(before) and all(map(is_same, now, before))
+
+
+def npz(path):
+    """The name that `numpy.savez` gave the file."""
+    return path if hasattr(path, "read") or str(path).endswith(".npz") else f"{path}.npz"
 
 
 def init_door(formula):
@@ -115,62 +140,99 @@ def named(layers):
 def forward_door(formula):
     @wraps(formula)
     def forward_steps(self, x, t=None):
-        __tracebackhide__ = True
-        pieces = self.pieces()
-        run = self.run = object()
-        self.memory = None
-        for count, step in enumerate(formula(self, x, t), 1):
-            if count == len(pieces):
-                self.memory = [(piece, getattr(piece, "seen", None)) for piece in pieces]
-            yield step
-            check_run(self, run)
+        return formula(self, x, t) if self.alone else watched_forward(formula, self, x, t)
 
     return forward_steps
+
+
+def watched_forward(formula, network, x, t):
+    """The steps forward, for somebody who looks on, and may start another pass in between."""
+    pieces = network.pieces()
+    run = network.run = object()
+    network.memory = None
+    for count, step in enumerate(formula(network, x, t), 1):
+        if count == len(pieces):
+            network.memory = pieces, tokens(network, pieces)
+        yield step
+        if network.run is not run:
+            raise RuntimeError(OVERTAKEN)
+
+
+def tokens(network, pieces):
+    """What each layer's last run left (see `layers`); nothing, where it is a reader's own."""
+    if network.ours:
+        return [piece.seen for piece in pieces]
+    return [getattr(piece, "seen", None) for piece in pieces]
 
 
 def backward_door(formula):
     @wraps(formula)
     def backward_steps(self, dout=1.0):
-        __tracebackhide__ = True
-        check_memory(self)
-        run = self.run
-        for step in formula(self, dout):
-            yield step
-            check_run(self, run)
+        return formula(self, dout) if self.alone else watched_backward(formula, self, dout)
 
     return backward_steps
 
 
-def check_run(network, run):
-    """RuntimeError if another forward pass began while somebody looked in at this one."""
-    if network.run is not run:
-        raise RuntimeError(
-            "Network: another pass has begun since these steps did, and a layer remembers one "
-            "input; ask for the steps again"
-        )
+def watched_backward(formula, network, dout):
+    check_memory(network)
+    run = network.run
+    for step in formula(network, dout):
+        yield step
+        if network.run is not run:
+            raise RuntimeError(OVERTAKEN)
+
+
+OVERTAKEN = (
+    "Network: another pass has begun since these steps did, and a layer remembers one input; "
+    "ask for the steps again"
+)
 
 
 def check_memory(network):
     """RuntimeError unless every layer still remembers what this network last computed."""
-    memory = network.memory
-    now = [*network.layers.values(), network.loss_layer]
-    if memory is None or [piece for piece, _ in memory] != now:
+    pieces, seen = network.memory or (None, ())
+    if not same([*network.layers.values(), network.loss_layer], pieces):
         raise RuntimeError("Network.backward goes back from a loss: call loss(x, t) just before")
-    for piece, seen in memory:
-        if getattr(piece, "seen", None) is not seen:
-            raise RuntimeError(
-                f"Network.backward: you or another network has used a layer since the loss, "
-                f"{piece!r}, and a layer remembers one input; call loss(x, t) again"
-            )
+    now = tokens(network, pieces)
+    if not same(now, seen):
+        piece = next(p for p, one, other in zip(pieces, seen, now, strict=True) if one is not other)
+        raise RuntimeError(
+            f"Network.backward: you or another network has used a layer since the loss, {piece!r}, "
+            "and a layer remembers one input; call loss(x, t) again"
+        )
+
+
+def in_one_go(formula):
+    """`formula` with nobody looking on: one hush for the whole pass, if all its layers are ours.
+
+    A reader's own layer may compute what it likes, and hear what NumPy says of it.
+    """
+    hushed = quiet(formula)
+
+    def whole_pass(network, *args):
+        network.alone, before = True, HUSHED.set(network.ours)
+        try:
+            return (hushed if network.ours else formula)(network, *args)
+        finally:
+            network.alone = False
+            HUSHED.reset(before)
+
+    return whole_pass
 
 
 def loss_door(formula):
+    whole_pass = in_one_go(formula)
+
     @wraps(formula)
     def loss(self, x, t):
         __tracebackhide__ = True
         if t is None:
             raise TypeError("Network.loss wants the targets t, got None")
-        return formula(self, x, t)
+        pieces = self.pieces()
+        self.run, self.memory = object(), None
+        value = whole_pass(self, x, t)
+        self.memory = pieces, tokens(self, pieces)
+        return value
 
     return loss
 
@@ -180,16 +242,18 @@ def spare_door(formula):
 
     Nothing uses the gradient of the images, and for 784-50-10 it takes a third of all multiplications.
     """
+    whole_pass = in_one_go(formula)
 
     @wraps(formula)
     def backward(self, dout=1.0):
         __tracebackhide__ = True
-        first = next(iter(self.layers.values()), None)
-        if not getattr(first, "want_dx", False):
-            return formula(self, dout)
+        check_memory(self)
+        first = self.memory[0][0]
+        if not (getattr(first, "want_dx", False) and is_ours(first)):
+            return whole_pass(self, dout)
         first.want_dx = False
         try:
-            return formula(self, dout)
+            return whole_pass(self, dout)
         finally:
             del first.want_dx
 
@@ -205,7 +269,10 @@ def nudge_door(formula):
             check_nudge(array, h, f"Network.numerical_gradient: {key}")
             if not array.flags.writeable:
                 raise TypeError(f"Network.numerical_gradient moves {key} in place, it is read-only")
-        return formula(self, x, t, h)
+        try:
+            return formula(self, x, t, h)
+        finally:
+            self.memory = None  # the last pass was a nudged one: nobody wants to go back from that
 
     return numerical_gradient
 
@@ -243,6 +310,10 @@ def check_layers(layers, loss):
         for key, array in getattr(layer, "params", NOTHING).items()
         if isinstance(array, np.ndarray)
     ]
+    check_sharing(arrays)
+
+
+def check_sharing(arrays):
     for (one, a), (other, b) in combinations(arrays, 2):
         if a is b or (np.may_share_memory(a, b) and np.shares_memory(a, b)):
             raise ValueError(

@@ -1,11 +1,15 @@
 """Numbers: what may come in, and arithmetic that grows infinite without a warning."""
 
 import math
+from contextvars import ContextVar
 from functools import wraps
 
 import numpy as np
 
 quiet = np.errstate(all="ignore")  # a decorator: numbers may grow infinite without a warning
+HUSHED = ContextVar("hushed", default=False)  # whether a whole pass is quiet already
+
+
 NUMBERS = (int, float, np.integer, np.floating)  # what a plain number may be
 
 
@@ -19,6 +23,11 @@ def door(before, function):
         return function(*(args if changed is None else changed), **kwargs)
 
     return behind_a_door
+
+
+def minds_itself(piece):
+    """Whether a reader's class wrote `forward` anew, so that no door has seen what went in."""
+    return not hasattr(type(piece).forward, "__wrapped__")
 
 
 def as_numbers(value, where):
@@ -137,7 +146,7 @@ def any_of(condition):
 
 def expectation(t, surprise):
     """The sum of t times `surprise`, -log of the probabilities; where t is 0, nothing counts."""
-    total = np.vdot(t, surprise)
+    total = np.vdot(t.T, surprise.T)  # in this order without a copy, for the columns of losses
     if not math.isfinite(total):  # 0 times an infinite surprise is no number, and float16 is short
         total = np.sum(t * surprise, where=t != 0, dtype=np.float64)
     return float(total)

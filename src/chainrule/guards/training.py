@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import wraps
 
 import numpy as np
+from numpy import ndarray
 
 from chainrule.guards.numbers import as_numbers, check_rng, describe, is_count, is_number, quiet
 
@@ -38,6 +39,9 @@ def init_door(formula):
     return __init__
 
 
+MAPPING = (dict, Mapping)  # a dict by far most often, and the quicker question
+
+
 def update_door(formula):
     """Everything is checked before anything moves: TypeError or ValueError, naming the parameter."""
     hushed = quiet(formula)
@@ -45,22 +49,24 @@ def update_door(formula):
     @wraps(formula)
     def update(self, params, grads):
         __tracebackhide__ = True
-        where = f"{type(self).__name__}.update"
-        if not (isinstance(params, Mapping) and isinstance(grads, Mapping)):
+        where = type(self).__name__ + ".update"
+        if not (isinstance(params, MAPPING) and isinstance(grads, MAPPING)):
             raise TypeError(
                 f"{where} wants params and grads as dicts, got {describe(params)} "
                 f"and {describe(grads)}"
             )
-        if params.keys() != grads.keys():
+        if len(params) != len(grads) or params.keys() != grads.keys():
             odd = sorted(map(str, params.keys() ^ grads.keys()))
             raise ValueError(f"{where}: not in both params and grads: {', '.join(odd)}")
         for key, array in params.items():
             gradient = grads[key]
-            if not (
-                type(array) is type(gradient) is np.ndarray
-                and array.shape == gradient.shape
-                and array.dtype.kind == gradient.dtype.kind == "f"
-                and array.flags.writeable
+            if (
+                type(array) is not ndarray
+                or type(gradient) is not ndarray
+                or array.shape != gradient.shape
+                or array.dtype.kind != "f"
+                or gradient.dtype.kind != "f"
+                or not array.flags.writeable
             ):
                 refuse_update(where, key, array, gradient)
         hushed(self, params, grads)

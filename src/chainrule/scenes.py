@@ -1,0 +1,450 @@
+"""Scenes: one gradient with everything that a mistake in it may have been made of, and the mistakes.
+
+Each function here takes a `Scene` and yields (in words, the numbers) for what one mistake of the
+table in `mistakes` would have produced there; none where the mistake has no room.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from chainrule.guards.numbers import sum_to
+
+
+@dataclass
+class Scene:
+    """One gradient, and what it may depend on.
+
+    place     the name of the array whose gradient this is, a key of `inputs` or `params`
+    inputs    name -> array, what went into forward
+    params    name -> array
+    out       what came out
+    dout      the upstream gradient, of the shape of `out`
+    true      the right gradient
+    unit      the gradient that would be right if `dout` were 1 everywhere
+    slopes    name -> local derivative of each entry of `out`, for what works entry by entry
+    slope_at  x -> the local derivative there, for a single input that works entry by entry
+    out_at    x -> the output there, likewise
+    t         the targets of a loss, one-hot
+    forks     (label, gradient): what remains when one use of a forked value is forgotten
+    forkless  whether the input is known to be used once, as in a power
+    axis      the axis of the inputs along which the samples stand
+    """
+
+    place: str
+    inputs: dict
+    params: dict
+    out: np.ndarray
+    dout: np.ndarray
+    true: np.ndarray
+    unit: np.ndarray
+    slopes: dict = field(default_factory=dict)
+    slope_at: Callable | None = None
+    out_at: Callable | None = None
+    t: np.ndarray | None = None
+    forks: tuple = ()
+    forkless: bool = False
+    axis: int = 0
+
+    @property
+    def own(self):
+        return (self.inputs | self.params)[self.place]
+
+    @property
+    def x(self):
+        """The only input; None where there are several."""
+        return next(iter(self.inputs.values())) if len(self.inputs) == 1 else None
+
+    @property
+    def slope(self):
+        return self.slopes.get(self.place)
+
+    @property
+    def others(self):
+        return {k: v for k, v in (self.inputs | self.params).items() if k != self.place}
+
+    @property
+    def sizes(self):
+        """(the number N of samples, the size of the other axis); 1 where there is no batch."""
+        first = next(iter(self.inputs.values()), np.zeros(()))
+        return (first.shape[self.axis], first.shape[1 - self.axis]) if first.ndim == 2 else (
+            (len(first) if first.ndim > 2 else 1), 1)  # fmt: skip
+
+    @property
+    def samples(self):
+        return self.sizes[0]
+
+    def fit(self, gradient):
+        """`gradient`, of the output's shape, summed to the shape of the place."""
+        return sum_to(np.broadcast_to(gradient, self.out.shape), self.true.shape)
+
+    @cached_property
+    def terms(self):
+        """What the gradient sums up along the batch, (number of terms, *shape), or None."""
+        if self.slope is None or self.out.shape == self.true.shape:
+            return None
+        shape = (1,) * (self.out.ndim - self.true.ndim) + self.true.shape
+        axes = [i for i, n in enumerate(shape) if n == 1 and self.out.shape[i] > 1]
+        terms = np.moveaxis(self.dout * self.slope, axes, range(len(axes)))
+        return terms.reshape(-1, *self.true.shape)
+
+    @cached_property
+    def gate(self):
+        """(slope where open, slope where closed, where it is open), or None for what is no gate."""
+        if self.slope is None or self.place not in self.inputs:
+            return None
+        if len(self.inputs) == 2 and not self.params:
+            x, y = self.inputs.values()
+            chosen = any(same(self.out, pick(x, y)) for pick in (np.maximum, np.minimum))
+            return (1.0, 0.0, self.slope > 0.5) if chosen else None
+        if self.slope_at is None:
+            return None
+        if np.ptp(np.round(self.slope[self.slope != 0], 6)) == 0 if np.any(self.slope) else False:
+            high = self.slope.flat[np.argmax(self.slope != 0)]
+            if np.any(self.slope == 0) and same(self.slope_at(1.3 * self.own + 3), self.slope):
+                return (high, 0.0, self.slope != 0)  # a mask, as in dropout
+        points = (0.7, 1.9, 5.0, -0.7, -1.9, -5.0)
+        levels = np.array([self.slope_at(np.full(self.own.shape, point)) for point in points])
+        ranked = np.take_along_axis(levels, np.argsort(np.abs(levels), axis=0), axis=0)
+        low, high = np.round(ranked[0], 6), np.round(ranked[-1], 6)
+        off = np.minimum(np.abs(levels - low), np.abs(levels - high))
+        two = np.all(off < 1e-6) and np.all(np.abs(low) != np.abs(high))
+        return (high, low, np.abs(self.slope - high) < np.abs(self.slope - low)) if two else None
+
+    @cached_property
+    def probabilities(self):
+        """(y, divisor, constant) where the loss is, in numbers, the cross-entropy of a softmax or of
+        a sigmoid: its probabilities, what its sum was divided by, and what was added inside its log."""
+        x, t = self.x, self.t
+        if t is None or x is None or t.shape != x.shape or self.out.size != 1 or not x.size:
+            return None
+        axis = 1 - self.axis if x.ndim == 2 else -1
+        y, counts = softmax_along(x, axis), [self.samples, 1]
+        surprise = [np.logaddexp.reduce(x, axis=axis, keepdims=True) - x] if x.ndim else []
+        if x.ndim and (constant := constant_in_log(self.out, [(t, y)], counts, surprise)):
+            return y, *constant
+        y, surprise = 1 / (1 + np.exp(-x)), [np.logaddexp(0, -x), np.logaddexp(0, x)]
+        pairs = [(t, y), (1 - t, 1 - y)]
+        constant = constant_in_log(self.out, pairs, [*counts, x.size], surprise)
+        return (y, *constant) if constant else None
+
+
+def softmax_along(x, axis):
+    weights = np.exp(x - x.max(axis=axis, keepdims=True)) if x.ndim else np.ones(())
+    return weights / weights.sum(axis=axis, keepdims=True) if x.ndim else weights
+
+
+def constant_in_log(loss, pairs, counts, surprise=None):
+    """(N, c) if the loss is the sum of -t log(y + c) over the pairs, divided by one of `counts`.
+
+    surprise   -log y for each pair, where it is known without the rounding of y
+    """
+    loss, targets = float(np.reshape(loss, ())), [t for t, _ in pairs]
+    surprise = surprise or [-np.log(y) for _, y in pairs]
+    whole = sum(np.sum(t * s, where=t != 0) for t, s in zip(targets, surprise, strict=True))
+    for N in dict.fromkeys(counts):
+        value, constant = whole / N, 0.0
+        for _ in range(20):
+            if not np.isfinite(value) or abs(value - loss) <= 1e-13 * (1 + abs(loss)):
+                break
+            slope = -sum(np.sum(t / (y + constant), where=t != 0) for t, y in pairs) / N
+            constant = min(max(constant - (value - loss) / slope, 0.0), 0.1)
+            value = -sum(np.sum(t * np.log(y + constant), where=t != 0) for t, y in pairs) / N
+        if abs(value - loss) <= 1e-10 * (1 + abs(loss)) and constant < 1e-2:
+            return N, constant
+    return None
+
+
+def same(a, b, tolerance=1e-7):
+    """Whether two arrays have one shape and nearly the same numbers, compared by norm."""
+    if np.shape(a) != np.shape(b):
+        return False
+    size = np.linalg.norm(np.ravel(a)) + np.linalg.norm(np.ravel(b))
+    return bool(np.linalg.norm(np.ravel(np.subtract(a, b))) <= tolerance * size)
+
+
+# What each mistake would have produced: a generator of pairs (in words, the numbers).
+
+
+def bias_sum_over_everything(scene):
+    if scene.terms is not None and scene.true.size > 1:
+        yield "the sum over all entries", np.sum(scene.terms)
+
+
+def bias_first_row(scene):
+    if scene.terms is not None and len(scene.terms) > 1:
+        yield "the first sample alone", scene.terms[0]
+        yield "the last sample alone", scene.terms[-1]
+
+
+def bias_mean(scene):
+    if scene.terms is not None and len(scene.terms) > 1:
+        yield "the mean over the batch", scene.terms.mean(axis=0)
+        yield "the mean over all entries", np.mean(scene.terms)
+
+
+def products(scene, matrix):
+    """Every product of dout and `matrix`, transposed or not, that has the shape of the gradient."""
+    dout, matrix = np.atleast_2d(scene.dout), np.atleast_2d(matrix)
+    if dout.ndim != 2 or matrix.ndim != 2:
+        return
+    turned = {"": matrix, ".T": matrix.T, ".reshape": matrix.reshape(matrix.shape[::-1])}
+    turned[".T.reshape"] = matrix.T.reshape(matrix.shape)
+    for name, m in turned.items():
+        for side, d in {"dout": dout, "dout.T": dout.T}.items():
+            for words, left, right in ((f"{side} @ M{name}", d, m), (f"M{name} @ {side}", m, d)):
+                shape = scene.true.shape
+                shape = shape if len(shape) == 2 else (1, *shape)
+                if left.shape[1] == right.shape[0] and (len(left), right.shape[1]) == shape:
+                    yield words, (left @ right).reshape(scene.true.shape)
+
+
+def right_factor(scene):
+    """(name, words): the array that makes the right gradient in a product with dout, or None."""
+    if scene.slope is not None or scene.true.ndim not in (1, 2):
+        return None
+    for name, array in scene.others.items():
+        for words, product in products(scene, array) if array.ndim in (1, 2) else ():
+            if same(product, scene.true):
+                return name, words.replace("M", name)
+    return None
+
+
+def weight_not_transposed(scene):
+    if factor := right_factor(scene):
+        for words, product in products(scene, scene.others[factor[0]]):
+            yield words.replace("M", factor[0]), product
+        if scene.true.shape == scene.true.T.shape:
+            yield "the transpose of the right one", scene.true.T
+
+
+def inputs_not_swapped(scene):
+    if right_factor(scene) and scene.own.ndim == 2:
+        yield from products(scene, scene.own)
+    if scene.slope is None or scene.gate is not None:
+        return
+    for name in scene.others:
+        slope = scene.slopes.get(name)
+        if slope is None or (name in scene.params and same(slope, np.ones_like(slope))):
+            continue  # a bias has nothing of its own to hand over
+        if not same(np.abs(slope), np.abs(scene.slope)):
+            yield f"the gradient of {name}", scene.fit(scene.dout * slope)
+
+
+def softmax_over_batch(scene):
+    if scene.t is None or scene.x is None or scene.t.shape != scene.x.shape or scene.x.ndim != 2:
+        return
+    for words, axis in (("everything", None), ("each column", scene.axis)):
+        y = softmax_along(scene.x, axis)
+        for N in (scene.samples, 1) if scene.probabilities else (scene.samples,):
+            if scene.probabilities or constant_in_log(scene.out, [(scene.t, y)], [N]):
+                yield (
+                    f"softmax over {words}" + ("" if N > 1 else ", "),
+                    (scene.dout * (y - scene.t) / N),
+                )
+
+
+def repeated_rows(scene):
+    own, out = scene.own, scene.out
+    if (
+        own.ndim == 0
+        or out.ndim < own.ndim
+        or out.shape[out.ndim - own.ndim + 1 :] != own.shape[1:]
+    ):
+        return
+    rows, table = (a.reshape(-1, int(np.prod(own.shape[1:]))) for a in (out, own))
+    equal = np.all(rows[:, None] == table[None], axis=-1)
+    if np.all(equal.sum(axis=1) == 1) and np.any(equal.sum(axis=0) > 1):
+        index, dout = equal.argmax(axis=1), scene.dout.reshape(-1, *own.shape[1:])
+        for words, order in (("last", slice(None)), ("first", slice(None, None, -1))):
+            made = np.zeros_like(scene.true)
+            made[index[order]] = dout[order]
+            yield f"the {words} use of each row alone", made
+
+
+def labels_shifted(scene):
+    if scene.probabilities and scene.x.ndim == 2:
+        y, N, _ = scene.probabilities
+        for words, axis in (("one class", 1 - scene.axis), ("one sample", scene.axis)):
+            for step in (-1, 1):
+                t = np.roll(scene.t, step, axis=axis)
+                yield f"labels {words} {'on' if step > 0 else 'back'}", scene.dout * (y - t) / N
+
+
+def mask_missing(scene):
+    if scene.gate is not None:
+        yield "dout, let through everywhere", scene.fit(scene.dout * scene.gate[0])
+        if np.all(scene.gate[1] == 0):
+            yield "dout as it came", scene.fit(scene.dout)
+    elif scene.x is not None and scene.place in scene.inputs and scene.out.size < scene.x.size:
+        for axis in range(scene.x.ndim):
+            if same(np.ravel(scene.x.max(axis=axis)), np.ravel(scene.out)):
+                dout = scene.dout.reshape(np.delete(scene.x.shape, axis))
+                every = np.broadcast_to(np.expand_dims(dout, axis), scene.x.shape)
+                yield f"dout for every entry along axis {axis}, not for the largest alone", every
+
+
+def mask_inverted(scene):
+    if scene.gate is not None:
+        high, low, is_open = scene.gate
+        yield "dout where the gate is closed", scene.fit(scene.dout * np.where(is_open, low, high))
+
+
+def mask_from_upstream(scene):
+    if scene.gate is not None:
+        high, low, _ = scene.gate
+        kept = scene.dout * np.where(scene.dout > 0, high, low)
+        yield "dout where dout is positive", scene.fit(kept)
+        both = scene.dout * np.where(scene.dout > 0, scene.slope, low)
+        yield "dout where the gate is open and dout positive", scene.fit(both)
+
+
+def always_zero(scene):
+    yield "0 everywhere", np.zeros_like(scene.true)
+
+
+def derivative_missing(scene):
+    if scene.probabilities:
+        y, N, _ = scene.probabilities
+        yield "the derivative by the probabilities, −t / y", -scene.dout * scene.t / y / N
+        yield "(y − t) / (y (1 − y))", scene.dout * (y - scene.t) / (y * (1 - y)) / N
+    elif scene.slope is not None:
+        if scene.gate is None and not only_signs(scene.slope):
+            yield "dout as it came", scene.fit(scene.dout)
+    elif scene.x is not None and scene.x.ndim and same(scene.out, softmax_along(scene.x, -1)):
+        yield "dout as it came", scene.dout
+
+
+def derivative_twice(scene):
+    if scene.probabilities:
+        y, N, _ = scene.probabilities
+        yield "(y − t) y (1 − y)", scene.dout * (y - scene.t) * y * (1 - y) / N
+    elif scene.slope is not None and not only_signs(scene.slope) and not leaky(scene.gate):
+        yield "dout times the derivative squared", scene.fit(scene.dout * scene.slope**2)
+
+
+def leaky(gate):
+    """Whether it lets something through where it is closed: a wrong slope there is no square."""
+    return gate is not None and np.any(gate[1])
+
+
+def only_signs(slope):
+    """Whether every slope is 1, or every one -1, as in x + y and x - y: a mistake there is of sign."""
+    return same(slope, np.ones_like(slope)) or same(slope, -np.ones_like(slope))
+
+
+BY_OUTPUT = {  # functions whose derivative is mostly written by the output
+    "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), lambda y: y * (1 - y)),
+    "tanh": (np.tanh, lambda y: 1 - y * y),
+    "exp": (np.exp, lambda y: y),
+    "sqrt": (np.sqrt, lambda y: 0.5 / y),
+    "softplus": (lambda x: np.log1p(np.exp(x)), lambda y: 1 - np.exp(-y)),
+}
+
+
+def derivative_of_input(scene):
+    if scene.probabilities:
+        _, N, _ = scene.probabilities
+        yield "a − t, scores for probabilities", scene.dout * (scene.x - scene.t) / N
+    if scene.slope_at is None or scene.slope is None or scene.place not in scene.inputs:
+        return
+    for function, derivative in BY_OUTPUT.values():
+        if same(function(scene.x), scene.out):
+            yield "y's formula taken at x", scene.dout * derivative(scene.x)
+    if scene.gate is None:
+        yield "x's formula taken at y", scene.dout * scene.slope_at(scene.out)
+
+
+def direct_branch(scene):
+    """Whether the output is its input plus some simple function of it: a fork at its plainest."""
+    x, out = scene.own, scene.out
+    if scene.place not in scene.inputs or x.shape != out.shape:
+        return False
+    if scene.out_at is not None:  # at moderate numbers: tiny and huge ones make functions alike
+        x = np.linspace(-1.3, 1.7, x.size + 1)[1:].reshape(x.shape)
+        moderate = scene.out_at(x)
+        x, out = (x, moderate) if np.all(np.isfinite(moderate)) else (scene.own, out)
+    return simple(x, out - x, scene.others)
+
+
+def simple(x, values, others):
+    """Whether `values` is a simple function of x, or its product with one of the other arrays."""
+    functions = [np.tanh, np.exp, np.square, np.sin, np.cos, np.abs, np.array]
+    made = [f(x) for f in functions] + [np.maximum(x, 0), 1 / (1 + np.exp(-x)), x**3]
+    made += [x * other for other in others.values() if other.shape in ((), x.shape)]
+    if x.ndim == 2:
+        products = [x @ W for W in others.values() if W.shape == (x.shape[1],) * 2]
+        biases = [b for b in others.values() if b.shape == x.shape[1:]]
+        made += products + [xW + b for xW in products for b in biases]
+    return any(same(values, one) for one in made)
+
+
+def overwritten_at_fork(scene):
+    yield from scene.forks
+    if scene.place not in scene.inputs or scene.forkless or scene.own.shape != scene.out.shape:
+        return
+    x = scene.own
+    branch = direct_branch(scene)
+    if branch or (scene.x is not None and not straight(scene) and not simple(x, scene.out, {})):
+        yield "every branch but the direct one", scene.true - scene.dout
+    if branch:
+        yield "the direct branch alone", scene.dout
+    if scene.slope is not None and not lone_factor(scene):
+        factor = np.divide(scene.out, x, out=np.array(scene.slope), where=x != 0)
+        yield "one factor of a product alone", scene.dout * factor
+        yield "the other factor of a product alone", scene.true - scene.dout * factor
+
+
+def straight(scene):
+    """Whether the function is linear, entry by entry: then a factor is no sign of a fork."""
+    if scene.slope is None or scene.slope_at is None:
+        return scene.slope is not None
+    return same(scene.slope, scene.slope_at(1.3 * scene.own + 0.1), 1e-6)
+
+
+def lone_factor(scene):
+    """Whether out / x is no factor that a fork could have lost: out is a power of x other than x * x."""
+    points = [(scene.own, scene.out, scene.slope)]
+    if scene.slope_at is not None:
+        x = 1.3 * scene.own + 0.1
+        points.append((x, scene.out_at(x), scene.slope_at(x)))
+    x, out, slope = (np.concatenate([np.ravel(p[i]) for p in points]) for i in range(3))
+    use = np.isfinite(out) & np.isfinite(slope) & (np.abs(out) > 1e-6)
+    if not use.any():
+        return True
+    powers = slope[use] * x[use] / out[use]  # the exponent, where out is a power of x
+    p = np.median(powers)
+    return bool(np.all(np.abs(powers - p) < 1e-6) and abs(p - 2) > 1e-6)
+
+
+def log_constant(scene):
+    if scene.probabilities and scene.probabilities[2] > 0:
+        y, N, constant = scene.probabilities
+        words = f"the gradient for log(y), where the loss takes log(y + {constant:.1g})"
+        yield words, scene.dout * (y - scene.t) / N
+
+
+def upstream_ignored(scene):
+    yield "the gradient for a dout of 1", scene.unit
+
+
+def missing_batch_division(scene):
+    if scene.samples > 1:
+        yield "N times the right gradient, for N samples,", scene.true * scene.samples
+
+
+def double_batch_division(scene):
+    if scene.samples > 1:
+        yield "the right gradient divided by the number of samples", scene.true / scene.samples
+
+
+def samples_as_columns(scene):
+    N, other = scene.sizes
+    if N > 1 and other > 1 and N != other:
+        yield "a division by the size of the other axis", scene.true * N / other
+
+
+def wrong_sign(scene):
+    yield "the right gradient with its sign turned", -scene.true

@@ -1,0 +1,142 @@
+"""The zoo of chapter 11: two-layer networks with one mistake each, bred from the package's own parts."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chainrule.layers import Affine, ReLU, Sigmoid
+from chainrule.losses import SoftmaxWithLoss, softmax
+from chainrule.network import two_layer_net
+
+
+class SumsEverything(Affine):
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.grads["b"] = dout.sum()
+        return dx
+
+
+class AveragesTheBias(Affine):
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.grads["b"] = np.atleast_2d(dout).mean(axis=0)
+        return dx
+
+
+class TakesTheFirstRow(Affine):
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.grads["b"] = np.atleast_2d(dout)[0].copy()
+        return dx
+
+
+class UpdatesEarly(Affine):
+    """Changes W before it hands the gradient back, so that dx goes through the new W.
+
+    lr   the learning rate of the update, 0 where none is made, as in any check of gradients. The
+         optimizer makes the update that counts, with the same lr; this is only what dx sees of it.
+    """
+
+    lr = 0.0
+
+    def backward(self, dout):
+        super().backward(dout)
+        return dout @ (self.W - self.lr * self.grads["W"]).T
+
+
+class ForgetsTheMask(ReLU):
+    def backward(self, dout):
+        return dout.copy()
+
+
+class InvertsTheMask(ReLU):
+    def backward(self, dout):
+        return dout * ~self.mask
+
+
+class MasksByUpstream(ReLU):
+    def backward(self, dout):
+        return dout * (dout > 0)
+
+
+class ForgetsTheDerivative(Sigmoid):
+    def backward(self, dout):
+        return dout.copy()
+
+
+class DerivesTwice(Sigmoid):
+    def backward(self, dout):
+        return super().backward(dout) * self.y * (1 - self.y)
+
+
+class NeverDivides(SoftmaxWithLoss):
+    def backward(self, dout=1.0):
+        return dout * (self.y - self.t)
+
+
+class DividesTwice(SoftmaxWithLoss):
+    def backward(self, dout=1.0):
+        return super().backward(dout) / len(np.atleast_2d(self.y))
+
+
+class NormalisesTheBatch(SoftmaxWithLoss):
+    def forward(self, a, t):
+        loss = super().forward(a, t)
+        self.y = softmax(np.ravel(a)).reshape(np.shape(a))
+        return loss
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """One animal of the zoo: a two-layer network with a mistake in it.
+
+    name        as the chapter calls it
+    cause       its code in the table; None for the update made too early, which is no wrong gradient
+    parts       the classes with the mistake, by the name of the class that each stands in for
+    activation  of the network, "relu" or "sigmoid"
+    """
+
+    name: str
+    cause: str | None
+    parts: dict
+    activation: str = "relu"
+
+    def network(self, D, H, C, rng):
+        """The network: D inputs, H hidden units, C classes. Only the mistake differs from
+        `two_layer_net`: the same rng gives the same weights."""
+        network = two_layer_net(D, H, C, rng, self.activation)
+        for name, layer in network.layers.items():
+            if name in self.parts or type(layer).__name__ in self.parts:
+                kind = self.parts.get(name) or self.parts[type(layer).__name__]
+                network.layers[name] = kind(**layer.params)
+        network.loss_layer = self.parts.get("SoftmaxWithLoss", SoftmaxWithLoss)()
+        return network
+
+
+ZOO = [
+    Specimen("bias: sum over everything", "bias-sum-over-everything", {"Affine": SumsEverything}),
+    Specimen("bias: mean over the batch", "bias-mean", {"Affine": AveragesTheBias}),
+    Specimen("bias: first row only", "bias-first-row", {"Affine": TakesTheFirstRow}),
+    Specimen("ReLU: mask forgotten", "mask-missing", {"ReLU": ForgetsTheMask}),
+    Specimen("loss: no division by N", "missing-batch-division", {"SoftmaxWithLoss": NeverDivides}),
+    Specimen(
+        "loss: divided by N twice", "double-batch-division", {"SoftmaxWithLoss": DividesTwice}
+    ),
+    Specimen(
+        "softmax over the whole batch",
+        "softmax-over-batch",
+        {"SoftmaxWithLoss": NormalisesTheBatch},
+    ),
+    Specimen(
+        "ReLU: mask from the upstream's sign", "mask-from-upstream", {"ReLU": MasksByUpstream}
+    ),
+    Specimen("ReLU: mask inverted", "mask-inverted", {"ReLU": InvertsTheMask}),
+    Specimen("W2 updated too early", None, {"Affine2": UpdatesEarly}),
+    Specimen("sigmoid: derivative twice", "derivative-twice", {"Sigmoid": DerivesTwice}, "sigmoid"),
+    Specimen(
+        "sigmoid: derivative forgotten",
+        "derivative-missing",
+        {"Sigmoid": ForgetsTheDerivative},
+        "sigmoid",
+    ),
+]
