@@ -502,10 +502,10 @@ class NetworkPiece(LastPiece):
         if isinstance(given, Mapping):
             return self.named(given, held)
         if isinstance(given, (list, tuple)) and len(given):
-            left, claims = list(given), {}
+            left, claims, exact = list(given), {}, len(given) == len(names)
             for name in names:  # in order; what has no gradient may stand between
-                fits = len(left) >= len(names) or np.shape(left[0]) == held[name].array.shape
-                one = left.pop(0) if left and fits else None
+                fits = left and (exact or np.shape(left[0]) == held[name].array.shape)
+                one = left.pop(0) if fits else None
                 claims[name] = None if one is None else as_floats(one, True)
             return claims
         if isinstance(given, np.ndarray) and len(names) == 1:
