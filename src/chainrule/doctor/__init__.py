@@ -140,7 +140,15 @@ def by_exception(error, piece, h, seed, scenes=None):
     for where, scene in scenes:
         if factor := right_factor(scene):
             left, right = (operand(scene, words) for words in factor[1].split(" @ "))
-            turned = [(left, right.T), (left.T, right)], [(right, left), (left.T, right.T)]
+            turned = (
+                [(left, right.T), (left.T, right)],
+                [
+                    (right, left),
+                    (right.T, left),
+                    (right, left.T),
+                    (left.T, right.T),
+                ],
+            )
             for rank, pairs in enumerate(turned):  # one matrix turned is likelier than both
                 if any((a.shape[1], len(b)) == (columns, rows) for a, b in pairs):
                     places.append((rank, where, scene.place, factor[1]))
