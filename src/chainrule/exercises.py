@@ -16,9 +16,9 @@ import numpy as np
 
 from chainrule import layers, losses, nodes
 from chainrule.doctor.checks import quiet
+from chainrule.doctor.copies import params_of, private_copy, slots
 from chainrule.doctor.findings import apart
 from chainrule.doctor.findings import said as raised
-from chainrule.doctor.probe import params_of, private_copy, slots
 from chainrule.gradcheck import diagnose, gradient_check, numerical_gradient
 from chainrule.mistakes import MISTAKES
 from chainrule.network import Network

@@ -11,8 +11,9 @@ import numpy as np
 
 from chainrule.doctor import diagnose
 from chainrule.doctor.checks import checked_piece, quiet
+from chainrule.doctor.copies import as_it_was
 from chainrule.doctor.findings import apart, said
-from chainrule.doctor.probe import TOLERANCE, Truth, as_it_was, rounding
+from chainrule.doctor.probe import TOLERANCE, Truth, rounding
 from chainrule.numeric import numerical_gradient
 
 __all__ = ["diagnose", "gradient_check", "numerical_gradient", "Report", "Row"]

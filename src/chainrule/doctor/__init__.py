@@ -12,19 +12,11 @@ import numpy as np
 
 from chainrule.doctor.chain import Chain, chain_of_network
 from chainrule.doctor.checks import check_numbers, piece_for, quiet
+from chainrule.doctor.copies import as_it_was, layers_of, private_copy
 from chainrule.doctor.evidence import Observation
 from chainrule.doctor.findings import finding, in_order, raised, told_line, unknown
 from chainrule.doctor.judge import compare_whole, judge, penalty
-from chainrule.doctor.probe import (
-    GraphPiece,
-    LastPiece,
-    NetworkPiece,
-    Piece,
-    as_it_was,
-    layers_of,
-    private_copy,
-    variants,
-)
+from chainrule.doctor.pieces import GraphPiece, LastPiece, NetworkPiece, Piece, variants
 from chainrule.doctor.state import (
     called_before,
     called_twice,

@@ -9,7 +9,8 @@ import copy
 
 import numpy as np
 
-from chainrule.doctor.probe import one_hot, params_of
+from chainrule.doctor.copies import params_of
+from chainrule.doctor.pieces import one_hot
 from chainrule.guards.numbers import sum_to
 from chainrule.layers import Affine, ReLU, Sigmoid, Tanh
 from chainrule.mistakes import TABLE

@@ -10,7 +10,8 @@ from functools import cached_property
 
 import numpy as np
 
-from chainrule.doctor.probe import Truth, one_hot
+from chainrule.doctor.pieces import one_hot
+from chainrule.doctor.probe import Truth
 from chainrule.graph import Variable, topological_order
 from chainrule.guards.numbers import sum_to
 from chainrule.mistakes import TABLE

@@ -10,9 +10,11 @@ from dataclasses import replace
 import numpy as np
 
 from chainrule.doctor.chain import chain_of_layer, chain_of_network
+from chainrule.doctor.copies import private_copy
 from chainrule.doctor.evidence import Observation, Sample, Suspect, suspects
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
-from chainrule.doctor.probe import Truth, private_copy, variants
+from chainrule.doctor.pieces import variants
+from chainrule.doctor.probe import Truth
 from chainrule.scenes import Scene, products, same
 
 FEW = 30  # entries of all inputs together: with so few, two mistakes may agree by accident
