@@ -30,7 +30,7 @@ ORDER = [
     ["losses"],
     ["numeric"],
     ["network"],
-    ["training", "guesses", "scenes", "zoo"],
+    ["training", "guests", "guesses", "scenes", "zoo"],
     ["mistakes"],
     ["doctor"],
     ["gradcheck"],
@@ -42,6 +42,7 @@ SHOWN = [
     "sources",
     "trace",
     "layout",
+    "chain",
     "drawing",
     "widgets",
 ]  # beside the core, in this order

@@ -320,7 +320,12 @@ WORDS = {
         "column.variable": "Variable",
         "column.said": "What happens",
         "empty": "no numbers",
+        "still": "The picture after its last step. Run the cell to step through it.",
         "kept": "keeps {name}",
+        "pieces": "the sum of {count}",
+        "legend.value": "Above a line: the value",
+        "legend.gradient": "Below it: the gradient",
+        "legend.rule": "= gradient of the result × local derivative, summed over the edges",
         "constant": "a constant {shape}",
         "shaped": "a gradient of shape {shape}",
         "of.shape": ", of shape {shape}",
@@ -363,6 +368,14 @@ WORDS = {
         "slip.order": "The sign is turned: it is output minus target.",
         "slip.target": "The target is not subtracted.",
         "slip.rows": "That softmax runs over the batch. Each row has its own.",
+        "nudge": "Nudge",
+        "nudge.which": "Change a little:",
+        "nudge.back": "Backward",
+        "nudge.start": "Press an input, here or in the picture. A small change Δ runs from it to the output.",
+        "nudge.go": "{name} changes by Δ. Each edge multiplies the change by its local derivative.",
+        "nudge.end": "{name} changes by Δ: the output changes Δ × {factor}. Press Backward to meet the product from the other side.",
+        "nudge.from": "Now from {out} back to {name}, by the same edges.",
+        "nudge.met": "The same product, met from the output: {factor}.",
         "read.matrix": "{name}, {kind}, {rows} by {columns}. Arrow keys read its entries.",
         "read.none": "Point at a number of an array, or tap it, to see what made it.",
         "value": "value",
@@ -398,8 +411,12 @@ WORDS = {
         "replay.curve": "The {name} goes from {first} to {last}.",
         "replay.update": "Update {step}.",
         "replay.loss.is": "The loss of its mini-batch is {loss}.",
-        "replay.accuracy.now": "The accuracy is {accuracy}.",
-        "replay.accuracy.before": "The accuracy, measured at update {step}, was {accuracy}.",
+        "replay.loss.mean": "The loss of its mini-batches, a mean over {over}, is {loss}.",
+        "replay.metric.now": "The {name} is {metric}.",
+        "replay.metric.before": "The {name}, measured at update {step}, was {metric}.",
+        "replay.held": "held-out loss",
+        "replay.all": "loss on all the data",
+        "replay.units": "the weights into {count} hidden units: blank −{most} or less, full {most} or more",
         "replay.largest": "The largest gradient, {norm}, is that of {name}.",
         "replay.wrong": "Read wrongly after this update:",
         "replay.none": "Nothing is read wrongly after this update.",
@@ -445,9 +462,19 @@ def label(key, /, **slots):
 
 
 def fit(value, room):
-    """A number with as many digits, at most four, as `room` characters hold."""
-    texts = [display(value, digits) for digits in (4, 3, 2, 1)]
-    return next((text for text in texts if len(text) <= room), texts[-1])
+    """A number with as many digits, from four to two, as `room` characters hold.
+
+    In the cells of a grid, where a larger one gets smaller letters, one near 0 is shown as 0.00.
+    """
+    texts = [display(value, digits) for digits in (4, 3, 2)]
+    found = next((text for text in texts if len(text) <= room), None)
+    if found is None and abs(value) < 1 and room < WIRE_ROOM:
+        sign = "−" if value < 0 else ""
+        found = f"{sign}{abs(float(value)):.{max(room - 2 - len(sign), 0)}f}"
+    return texts[-1] if found is None else found
+
+
+WIRE_ROOM = 7  # characters of a number on a wire
 
 
 def trim(number):
@@ -499,6 +526,13 @@ def summed(terms):
         texts += ["…", display(terms[-1])]
     parts = [part for text in texts for part in (("", " + "), ("gradient", text))]
     return bracketed(parts[1:])
+
+
+def pieces(terms, total):
+    """The gradients that came back to a value used more than once, and their sum: "6 + 5 = 11"."""
+    if np.ndim(total):
+        return label("pieces", count=len(terms))
+    return "".join(text for _, text in summed(terms)) + f" = {display(total)}"
 
 
 def fill(template, slots):

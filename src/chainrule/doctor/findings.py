@@ -6,12 +6,14 @@ Each sentence is made from the table of mistakes and from the numbers that gave 
 import re
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from chainrule.mistakes import MISTAKES, TABLE
 
 RANK = {mistake.code: rank for rank, mistake in enumerate(TABLE)}  # the most specific first
+HERE = str(Path(__file__).parents[1])  # this package: its own lines are not the reader's
 SHAPES = r"shape|dimension|broadcast|align|axis|axes|size|length|unpack|index|subscript"
 
 
@@ -48,8 +50,8 @@ def finding(cause, where, evidence, factor=None, hint=None):
 
 def apart(*values, digits=6):
     """The numbers in as many digits as tell them apart, at least so many."""
-    for digits in (digits, 8, 10, 12, 15, 17):
-        texts = [f"{value + 0.0:.{digits}g}" for value in values]  # no -0
+    for places in (digits, 8, 10, 12, 15, 17):
+        texts = [f"{value + 0.0:.{places}g}" for value in values]  # no -0
         if len(set(texts)) == len(set(values)):
             break
     return texts
@@ -57,8 +59,9 @@ def apart(*values, digits=6):
 
 def told_line(error):
     """The line of the code under test that raised, or nothing where its source is not known."""
+    frames = traceback.extract_tb(error.__traceback__)
     lines = [
-        f.line for f in traceback.extract_tb(error.__traceback__) if "chainrule" not in f.filename
+        f.line for f in frames if not re.search("chainrule|site-packages|<__array", f.filename)
     ]
     lines = [line for line in lines if line]
     return f" on the line `{lines[-1].strip()}`" if lines else ""
@@ -71,12 +74,13 @@ def said(error, doing):
 def raised(error, doing, where):
     """The finding for an exception of the code under test."""
     words = said(error, doing)
+    if isinstance(error, TypeError) and ("integer" in str(error) or "interpreted" in str(error)):
+        hint = "A shape is wanted where an array is given: np.zeros_like(x), or np.zeros(x.shape)."
+        return finding("unknown", where, words, hint=hint)
     if re.search(SHAPES, str(error)):
         hint = "Print the shapes of what that line combines; a gradient has the shape of its array."
         return finding("wrong-shape", where, words, hint=hint)
     hint = "Run forward and backward by hand on two samples, and print what that line is given."
-    if isinstance(error, TypeError) and ("integer" in str(error) or "interpreted" in str(error)):
-        hint = "A shape is wanted where an array is given: np.zeros_like(x), or np.zeros(x.shape)."
     return finding("unknown", where, words, hint=hint)
 
 
@@ -119,7 +123,7 @@ def missing(name):
     return finding("wrong-shape", name, f"no gradient is given for {name}", hint=hint)
 
 
-def shapeless(name, sample):
+def shapeless(name, sample, lacks=""):
     wanted, got, hint = sample.seen.shape, np.shape(sample.claim), None
     words = f"the gradient of {name} has shape {got}, but {name} has shape {wanted}"
     if got == wanted[::-1]:
@@ -130,7 +134,7 @@ def shapeless(name, sample):
         hint = "Give it that shape: sum with keepdims=True, or reshape at the end."
     elif got == np.shape(sample.scene.out):
         words += ": it still has the shape of the output, so sum over the axes that were stretched"
-    return finding("wrong-shape", name, words, hint=hint)
+    return finding("wrong-shape", name, words + lacks, hint=hint)
 
 
 def unknown(name, samples):

@@ -25,29 +25,36 @@ def seed_for(out, dout):
     """`dout` as the gradient of `out`: checked, and copied."""
     if type(dout) is float is type(out.value):
         return dout
-    dout = as_value(dout, "backward")
-    if np.shape(dout) != np.shape(out.value):
+    dout, value = as_value(dout, "backward"), as_value(out.value, "Variable")
+    if np.shape(dout) != np.shape(value):
         raise ValueError(
-            f"backward from an output of shape {np.shape(out.value)} wants a dout of that shape, "
+            f"backward from an output of shape {np.shape(value)} wants a dout of that shape, "
             f"got {np.shape(dout)}"
         )
-    return float(dout) if type(out.value) is float else np.array(dout, dtype=out.value.dtype)
+    return float(dout) if type(value) is float else np.array(dout, dtype=value.dtype)
 
 
 def gradients_of(variable):
     """What the node of `variable` hands back to each of its inputs, looked at where it is the reader's."""
     node = variable.node
     gradients = node.backward(variable.grad)
-    if type(node) in OURS:
-        if gradients[-1] is None:
-            base, exponent = variable.inputs
-            raise ValueError(
-                "Power: an exponent that is a variable wants a positive base, got "
-                f"{base.value!r} ** {exponent.value!r}; a plain number as exponent gets no gradient"
-            )
+    if type(node) in OURS and gradients[-1] is not None:
         return gradients
-    check_gradients(node, gradients, [np.shape(source.value) for source in variable.inputs])
-    return [0.0 if gradient is None else gradient for gradient in gradients]
+    return looked_at(node, gradients, variable.inputs)
+
+
+def looked_at(node, gradients, inputs):
+    if type(node) in OURS:
+        base, exponent = inputs
+        raise ValueError(
+            "Power: an exponent that is a variable wants a positive base, got "
+            f"{base.value!r} ** {exponent.value!r}; a plain number as exponent gets no gradient"
+        )
+    check_gradients(node, gradients, [np.shape(source.value) for source in inputs])
+    return [
+        source.value * 0.0 if gradient is None else gradient
+        for source, gradient in zip(inputs, gradients, strict=True)
+    ]
 
 
 def check_variable(out, kind):

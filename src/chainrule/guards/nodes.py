@@ -1,11 +1,12 @@
 """The door of a node: shapes, domains, and broadcasting undone."""
 
 from functools import partial, wraps
+from inspect import signature
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from chainrule.guards.numbers import any_of, as_value, is_count, quiet, sum_to
+from chainrule.guards.numbers import any_of, as_value, is_count, minds_itself, quiet, sum_to
 
 FLOATS = "floats"  # what a node remembers of inputs that were all plain floats
 OURS = set()  # the package's own nodes
@@ -21,14 +22,14 @@ class Node:
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
-        if Node not in cls.__bases__:
+        if Node not in cls.__bases__ or not (hasattr(cls, "forward") and hasattr(cls, "backward")):
             return
         if cls.__module__.startswith("chainrule."):
             OURS.add(cls)
             cls.refuse = REFUSES.get(cls.__name__)
             if cls.__name__ == "MatMul":
                 cls.forward, cls.backward = lifts_vectors(cls.forward), lowers_them(cls.backward)
-        cls.forward, cls.backward = forward_door(cls.forward), backward_door(cls.backward)
+        cls.forward, cls.backward = forward_door(cls, cls.forward), backward_door(cls.backward)
 
     @property
     def name(self):
@@ -38,28 +39,53 @@ class Node:
         return f"{self.name}()"
 
 
-def forward_door(formula):
+def forward_door(cls, formula):
+    """Plain floats, by far the commonest case in a scalar graph, go straight through."""
+    general, refuse = general_door(formula), cls.refuse
+
+    @wraps(formula)
+    def unary(self, x):
+        __tracebackhide__ = True
+        if type(x) is not float:
+            return general(self, x)
+        if refuse is not None:
+            refuse(self, x)
+        out = formula(self, x)
+        self.seen = FLOATS
+        return out
+
+    @wraps(formula)
+    def binary(self, x, y):
+        __tracebackhide__ = True
+        if type(x) is not float or type(y) is not float:
+            return general(self, x, y)
+        if refuse is not None:
+            refuse(self, x, y)
+        out = formula(self, x, y)
+        self.seen = FLOATS
+        return out
+
+    takes = list(signature(formula).parameters.values())[1:]
+    plain = cls.elementwise and all(str(one) == one.name for one in takes)
+    return {1: unary, 2: binary}.get(len(takes), general) if plain else general
+
+
+def general_door(formula):
     hushed = quiet(formula)
 
     @wraps(formula)
     def forward(self, *inputs):
         __tracebackhide__ = True
-        for value in inputs:
-            if type(value) is not float:
-                break
-        else:  # plain floats, by far the commonest case in a scalar graph
-            if self.elementwise:
-                if self.refuse is not None:
-                    self.refuse(*inputs)
-                out = formula(self, *inputs)
-                self.seen = FLOATS
-                return out
         inputs = tuple([as_value(value, self.name) for value in inputs])
         (self.refuse or partial(refuse_shapes, self))(*inputs)
         out = hushed(self, *inputs)
+        floats = all(type(value) is float for value in inputs) and np.ndim(out) == 0
+        if floats and self.elementwise:
+            self.seen = FLOATS
+            return float(out)
         # a Python float has no type of its own among arrays: None
         self.seen = [(np.shape(v), getattr(v, "dtype", None)) for v in inputs], np.shape(out)
-        if all(type(value) is float for value in inputs):
+        if floats:
             return float(out)
         for kept in self.__dict__.values():
             if kept is out:  # backward needs it, and the caller may write into what it got
@@ -77,6 +103,8 @@ def backward_door(formula):
         __tracebackhide__ = True
         if self.seen is FLOATS and type(dout) is float:
             return formula(self, dout)
+        if self.seen is None and minds_itself(self):
+            return formula(self, dout)
         if self.seen is None:
             raise RuntimeError(f"{self.name}: backward was called before forward")
         dout = as_value(dout, f"{self.name}.backward")
@@ -90,7 +118,7 @@ def backward_door(formula):
             return formula(self, float(dout))
         gradients = hushed(self, dout)
         if type(self) not in OURS:
-            check_gradients(self, gradients, [shape for shape, _ in self.seen[0]])
+            check_count(self, gradients, len(self.seen[0]))
         return tuple([like(g, *of, dout) for g, of in zip(gradients, self.seen[0], strict=True)])
 
     return backward
@@ -131,13 +159,19 @@ def lowers_them(formula):
     return backward
 
 
-def check_gradients(node, gradients, shapes):
-    """ValueError or TypeError unless a node of the reader's own gave one gradient an input, in its shape."""
+def check_count(node, gradients, count):
+    """TypeError or ValueError unless a node of the reader's own gave one gradient an input."""
     where = f"{node!r}.backward"
     if not isinstance(gradients, (tuple, list)):
         raise TypeError(f"{where} wants to return a tuple, got {type(gradients).__name__}")
-    if len(gradients) != len(shapes):
-        raise ValueError(f"{where} gave {len(gradients)} gradients for {len(shapes)} inputs")
+    if len(gradients) != count:
+        raise ValueError(f"{where} gave {len(gradients)} gradients for {count} inputs")
+    return where
+
+
+def check_gradients(node, gradients, shapes):
+    """The same, and ValueError unless each has the shape of its input."""
+    where = check_count(node, gradients, len(shapes))
     for shape, gradient in zip(shapes, gradients, strict=True):
         if gradient is not None and np.shape(as_value(gradient, where)) != shape:
             raise ValueError(f"{where} gave a gradient of shape {np.shape(gradient)} for {shape}")

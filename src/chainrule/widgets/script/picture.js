@@ -1,11 +1,13 @@
 // The picture: numbers filled into the SVG that Python drew, classes set on it, values on their way.
 
 import { extent } from "./arrays.js";
-import { calm, vector } from "./parts.js";
+import { bracketed, calm, label, plain, vector } from "./parts.js";
+import { summed } from "./run.js";
 import { display, exact, fit } from "./numbers.js";
 
 const NUMBER_ROOM = 7; // as in chainrule/layout.py
 const [HEAT_LEVELS, HEAT_CELLS] = [6, 24];
+const WIDE = 8; // pixels of a letter on an edge
 const ARROW = 13.9; // the length of the arrowhead that ends the path of an edge
 
 /** One drawn figure of a run: `show(now)` brings it to a step. */
@@ -21,11 +23,14 @@ export class Picture {
       gradient: group.querySelector(".gradient"),
       kept: group.querySelector("g.kept"),
       keptName: group.querySelector(".kept-name"),
+      terms: group.querySelector(".terms") ?? group.querySelector(".pieces"),
     }));
     this.nodes = by(".node", "data-node");
     this.wires = [by(".edges [data-wire]", "data-wire"), by(".backs [data-wire]", "data-wire")];
     this.edges = [by(".edges [data-edge]", "data-edge"), by(".backs [data-edge]", "data-edge")];
+    this.pieces = by("[data-piece]", "data-piece");
     this.travelling = null;
+    this.spots = new Map(); // an edge and a width -> where a word of it stands
   }
 
   node(index) {
@@ -36,7 +41,7 @@ export class Picture {
     const { run } = this;
     const active = now ? run.trace.steps[now - 1] : null;
     const back = active?.phase === "backward";
-    for (const { i, value, gradient, kept, keptName } of this.variables) {
+    for (const { i, value, gradient, kept, keptName, terms } of this.variables) {
       const valued = run.valuedAt[i] <= now;
       fillIn(value, run.values[i], valued);
       if (kept) {
@@ -45,6 +50,10 @@ export class Picture {
       }
       const got = run.gradient(i, now);
       if (gradient) fillIn(gradient, got, got !== undefined);
+      if (terms) {
+        setText(terms, sumWords(run.received(i, now), got));
+        terms.closest(".pieces").classList.toggle("hidden", !terms.textContent);
+      }
       later(this.wires[0].get(`${i}`), !valued);
       later(this.wires[1].get(`${i}`), got === undefined);
     }
@@ -57,12 +66,86 @@ export class Picture {
         later(backEdge, run.returnedAt[j] > now);
         edge?.classList.toggle("now", runs && !back);
         backEdge?.classList.toggle("now", runs && back);
+        const piece = this.pieces.get(`${j}.${port}`);
+        piece?.classList.toggle("hidden", run.returnedAt[j] > now);
+        if (piece && run.returnedAt[j] <= now) setText(piece, fit(run.contributions[run.returnedAt[j] - 1][port], NUMBER_ROOM));
       });
       const node = this.node(j);
       later(node, run.valuedAt[j] > now);
       node.classList.toggle("now", active !== null && active.variable === j);
       node.classList.toggle("back", active !== null && active.variable === j && back);
     });
+  }
+
+  /** At each edge into the node that runs backward, its local derivative: what comes from above is multiplied by it. */
+  locals(now) {
+    for (const old of this.svg.querySelectorAll(".local")) old.remove();
+    const step = this.run.trace.steps[now - 1];
+    if (!step || step.phase === "forward" || step.seed) return;
+    const { variable } = step;
+    this.run.trace.variables[variable].inputs.forEach((i, port) => {
+      const local = this.run.contributions[now - 1][port] == null ? null : this.run.local(now, port);
+      if (local !== null && !this.run.trace.variables[i].constant) this.label(`${variable}.${port}`, local);
+    });
+  }
+
+  /** Write "× local" on an edge, just before its node. */
+  label(edge, local) {
+    const path = this.edges[0].get(edge);
+    if (!path) return;
+    const piece = this.pieces.get(edge);
+    const beside = piece && !piece.classList.contains("hidden") ? piece : null;
+    const factor = typeof local === "number" ? plain(bracketed([["", "× "], ["value", fit(local, NUMBER_ROOM)]])) : `× ${local}`;
+    const words = /[@Σ]/.test(local) ? local : factor;
+    const said = beside ? `${words} =` : words;
+    const { x, y, anchor } = this.spot(edge, path, WIDE * said.length, beside);
+    const text = vector("text", { class: "local", "data-exact": local, x, y }, said);
+    text.style.textAnchor = anchor;
+    this.svg.append(text);
+  }
+
+  /** Where a word of this width stands on an edge. To ask the browser for it costs a layout, so it is remembered. */
+  spot(edge, path, width, beside) {
+    if (beside) return { x: beside.getAttribute("x") - WIDE * beside.textContent.length - 4, y: beside.getAttribute("y"), anchor: "end" };
+    if (path.dataset.word) {
+      const [x, y, anchor] = path.dataset.word.split(" ");
+      return { x, y, anchor };
+    }
+    const key = `${edge} ${width}`;
+    if (!this.spots.has(key)) {
+      const end = path.getTotalLength() - ARROW;
+      const at = path.getPointAtLength(Math.max(end - 8 - width / 2, 0));
+      const middle = this.node(edge.split(".")[0]).transform.baseVal[0].matrix.f;
+      const port = path.getPointAtLength(end).y - middle; // above the node's middle or below it: so far apart
+      this.spots.set(key, { x: at.x, y: at.y + 7 + 6 * Math.sign(Math.round(port)), anchor: "middle" });
+    }
+    return this.spots.get(key);
+  }
+
+  /** What a nudge has done to a variable, in the place of its gradient. */
+  nudge(i, words, back) {
+    const { value, gradient } = this.variables.find((one) => one.i === i);
+    const { x, y, width } = (gradient ?? value).getBBox();
+    for (const old of this.svg.querySelectorAll(`.delta[data-of="${i}"]`)) old.remove();
+    const kind = back ? "gradient" : "value";
+    this.svg.append(vector("text", { class: `delta ${kind}`, "data-of": i, x: x + width / 2, y: y + (gradient ? 14 : 40), "font-weight": 600 }, words));
+  }
+
+  /** Light the edge on which a nudge travels, with what multiplies it there. */
+  lit(j, port, local, back) {
+    this.edges[Number(back)].get(`${j}.${port}`)?.classList.add("now");
+    this.node(j).classList.add("now");
+    if (back) this.node(j).classList.add("back");
+    this.label(`${j}.${port}`, local);
+  }
+
+  unlit() {
+    for (const part of this.svg.querySelectorAll(".now")) part.classList.remove("now", "back");
+  }
+
+  unnudge() {
+    this.unlit();
+    for (const old of this.svg.querySelectorAll(".delta, .local")) old.remove();
   }
 
   /** Put a question mark where a number is asked for; null takes it away. */
@@ -112,6 +195,12 @@ export class Picture {
   }
 }
 
+/** "6 + 5 = ", before the sum, of the gradients that came back to a fork; of arrays their number. */
+function sumWords(got, total) {
+  if (got.length < 2) return "";
+  return typeof total === "number" ? `${plain(summed(got))} = ` : label("pieces", { count: got.length });
+}
+
 function later(part, hide) {
   if (part) part.classList.toggle("later", hide);
 }
@@ -131,7 +220,7 @@ function fillIn(place, value, known) {
   const precise = exact(value);
   if (place.dataset.exact === precise) return;
   place.dataset.exact = precise;
-  if (typeof value === "number") place.textContent = fit(value, NUMBER_ROOM);
+  if (typeof value === "number") setText(place, fit(value, NUMBER_ROOM), NUMBER_ROOM);
   else if (place.dataset.box) fillGrid(place, value);
   else if (place.querySelector(".heat")) summarise(place, value);
   else place.textContent = display(value);
@@ -141,9 +230,17 @@ function fillGrid(place, value) {
   const columns = value.shape[value.shape.length - 1];
   for (const cell of place.querySelectorAll("[data-cell]")) {
     const [r, c] = cell.dataset.cell.split(",").map(Number);
-    const text = fit(value.data[r * columns + c], Number(place.dataset.room));
-    if (cell.textContent !== text) cell.textContent = text;
+    const room = Number(place.dataset.room);
+    setText(cell, fit(value.data[r * columns + c], room), room);
   }
+}
+
+/** Write a number; one that is longer than its room gets smaller letters. */
+function setText(place, text, room = Infinity) {
+  if (place.textContent === text) return;
+  place.textContent = text;
+  if (text.length > room) place.style.fontSize = `${Math.round((100 * room) / text.length)}%`;
+  else if (place.style.length) place.style.fontSize = "";
 }
 
 function summarise(place, value) {
