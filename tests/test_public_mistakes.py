@@ -26,10 +26,12 @@ from public_mistakes import (
     Lists,
     NoGradients,
     T,
+    TwoLists,
     X,
     b3,
     c6,
 )
+from right_functions import FUNCTIONS, Layer
 
 from chainrule.doctor import diagnose
 from chainrule.exercises import check
@@ -271,6 +273,7 @@ RIGHT = [
     (Decayed(), X, LABELS),
     (Columns(), X.T.copy(), YCOL),
     (Forwards(), X, T),
+    (TwoLists(), X, T),
 ]
 
 
@@ -472,3 +475,13 @@ def test_a_numerical_gradient_divided_by_the_wrong_step_gets_a_reason(monkeypatc
 
 def test_a_right_affine_layer_of_the_package_has_nothing_unchecked():
     assert gradient_check(Affine(K63.T.copy(), c6), A).unchecked == []
+
+
+PLACES = [X, 3 * X, X[2:], -X]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_nobody_is_accused_of_a_right_derivative(name):
+    for x in PLACES:
+        assert diagnose(Layer(name), x) == [], x
+        assert gradient_check(Layer(name), x).ok, x

@@ -11,8 +11,9 @@ import numpy as np
 
 from chainrule.doctor import diagnose
 from chainrule.doctor.checks import checked_piece, quiet
+from chainrule.doctor.copies import as_it_was
 from chainrule.doctor.findings import apart, said
-from chainrule.doctor.probe import TOLERANCE, Truth, as_it_was, rounding
+from chainrule.doctor.probe import TOLERANCE, Truth, rounding
 from chainrule.numeric import numerical_gradient
 
 __all__ = ["diagnose", "gradient_check", "numerical_gradient", "Report", "Row"]
@@ -65,6 +66,7 @@ def compare(name, claimed, numeric, kink, h, size):
         if claimed is not None:
             problem = f"the gradient has shape {claimed.shape}, wanted {numeric.shape}"
         return Row(name, numeric.shape, kinks, 0, 1.0, None, problem)
+    kink = kink & np.isfinite(claimed)  # a gradient that is no number is wrong at a kink too
     a, n = claimed[~kink].astype(np.float64), numeric[~kink]
     scale = float(np.linalg.norm(a) + np.linalg.norm(n))
     difference = float(np.linalg.norm(a - n))
@@ -79,9 +81,9 @@ def compare(name, claimed, numeric, kink, h, size):
         claim, true = apart(*worst[1:], digits=8)
         problem = f"backward gives {claim}{place}, the numerical gradient {true}"
         relative = relative if np.isfinite(relative) else 1.0
-    elif difference <= floor and scale <= 2 * floor:
-        relative = 0.0  # both are 0 but for rounding
-    return Row(name, numeric.shape, kinks, a.size, relative, worst, problem)
+    drowned = not problem and 0 < scale <= 2 * floor  # both are 0 but for rounding
+    relative = 0.0 if drowned else relative
+    return Row(name, numeric.shape, kinks, a.size, relative, worst, problem, drowned)
 
 
 def failed(piece, problem):
@@ -100,6 +102,7 @@ class Row:
     relative_error  |a - n| / (|a| + |n|), Euclidean norms over the compared entries
     worst           (index, analytic, numerical) of the entry that differs most, or None
     problem         why the row fails, in words, or "" where it passes
+    drowned         whether it passes because both are no larger than rounding
     """
 
     name: str
@@ -109,6 +112,7 @@ class Row:
     relative_error: float
     worst: tuple | None
     problem: str
+    drowned: bool = False
 
     @property
     def ok(self):
@@ -120,7 +124,8 @@ class Row:
             return self.problem
         if not self.compared:
             return "nothing to compare"
-        return "ok" if self.relative_error < TELLING else "ok, too small to tell from rounding"
+        telling = self.relative_error < TELLING and not self.drowned
+        return "ok" if telling else "ok, too small to tell from rounding"
 
 
 TELLING = 1e-3  # a relative error that passes above this one is within rounding

@@ -320,6 +320,7 @@ WORDS = {
         "column.variable": "Variable",
         "column.said": "What happens",
         "empty": "no numbers",
+        "still": "The picture after its last step. Run the cell to step through it.",
         "kept": "keeps {name}",
         "pieces": "the sum of {count}",
         "legend.value": "Above a line: the value",
@@ -350,23 +351,31 @@ WORDS = {
         "ask.gets": "{name} gets {value}.",
         "ask.wrong": "No, not {value}.",
         "ask.open": "Type your guess first, or press Show me.",
-        "ask.one": "One entry is enough: the others are made in the same way.",
-        "ask.start": "Answer the question: the step runs when your guess is right.",
+        "ask.one": "One entry is enough: the others are made alike.",
+        "ask.start": "The step runs when your guess is right.",
         "ask.score": "{right} of {asked} right at the first try.",
-        "slip.mask": "The mask is missing: where the input is negative, nothing passes.",
-        "slip.upstream": "That is the local derivative. It is still to be multiplied by the upstream gradient.",
+        "slip.mask": "The mask is missing: a negative input lets nothing pass.",
+        "slip.upstream": "That is the local derivative, without the upstream gradient.",
         "slip.output": "The derivative is written with the output y, not with the input.",
-        "slip.factor": "One factor is missing: sigmoid has y(1 − y), and tanh has 1 − y².",
-        "slip.transpose": "That is what you get without the transpose, or with it at the wrong place.",
+        "slip.factor": "One factor is missing: y(1 − y), or 1 − y² of tanh.",
+        "slip.transpose": "That is without the transpose, or with it at the wrong place.",
         "slip.bias": "The bias is missing.",
-        "slip.summed": "That is one sample. The bias was used by every sample of the batch, so its gradients are summed.",
-        "slip.columns": "That sums everything. Each bias gets the sum of its own column.",
+        "slip.summed": "That is one sample. The gradients of all samples are summed.",
+        "slip.columns": "Each bias gets the sum of its own column.",
         "slip.twice": "That divides by the batch size. The loss has done so already.",
         "slip.mean": "The 1/N is missing: the loss is a mean over the batch.",
-        "slip.half": "A factor 2 is wrong: the loss is half of the mean square.",
+        "slip.half": "A factor 2 is wrong: the loss is half the mean square.",
         "slip.order": "The sign is turned: it is output minus target.",
         "slip.target": "The target is not subtracted.",
         "slip.rows": "That softmax runs over the batch. Each row has its own.",
+        "nudge": "Nudge",
+        "nudge.which": "Change a little:",
+        "nudge.back": "Backward",
+        "nudge.start": "Press an input, here or in the picture.",
+        "nudge.go": "Each edge multiplies Δ by its local derivative.",
+        "nudge.end": "{name} changes by Δ: the output changes Δ × {factor}. Press Backward to meet it from the other side.",
+        "nudge.from": "Now from {out} back to {name}.",
+        "nudge.met": "The same product, from the other side: {factor}.",
         "read.matrix": "{name}, {kind}, {rows} by {columns}. Arrow keys read its entries.",
         "read.none": "Point at a number of an array, or tap it, to see what made it.",
         "value": "value",
@@ -453,13 +462,19 @@ def label(key, /, **slots):
 
 
 def fit(value, room):
-    """A number with as many digits, at most four, as `room` characters hold; one near 0 as 0.00."""
-    texts = [display(value, digits) for digits in (4, 3, 2, 1)]
+    """A number with as many digits, from four to two, as `room` characters hold.
+
+    In the cells of a grid, where a larger one gets smaller letters, one near 0 is shown as 0.00.
+    """
+    texts = [display(value, digits) for digits in (4, 3, 2)]
     found = next((text for text in texts if len(text) <= room), None)
-    if found is None and abs(value) < 1:
+    if found is None and abs(value) < 1 and room < WIRE_ROOM:
         sign = "−" if value < 0 else ""
-        found = f"{sign}{abs(float(value)):.{room - 2 - len(sign)}f}"
+        found = f"{sign}{abs(float(value)):.{max(room - 2 - len(sign), 0)}f}"
     return texts[-1] if found is None else found
+
+
+WIRE_ROOM = 7  # characters of a number on a wire
 
 
 def trim(number):

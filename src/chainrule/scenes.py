@@ -69,8 +69,9 @@ class Scene:
     def sizes(self):
         """(the number N of samples, the size of the other axis); 1 where there is no batch."""
         first = next(iter(self.inputs.values()), np.zeros(()))
-        return (first.shape[self.axis], first.shape[1 - self.axis]) if first.ndim == 2 else (
-            (len(first) if first.ndim > 2 else 1), 1)  # fmt: skip
+        if first.ndim == 2:
+            return first.shape[self.axis], first.shape[1 - self.axis]
+        return (len(first), 1) if first.ndim > 2 else (1, 1)
 
     @property
     def samples(self):
@@ -101,16 +102,19 @@ class Scene:
             return (1.0, 0.0, self.slope > 0.5) if chosen else None
         if self.slope_at is None:
             return None
-        if np.ptp(np.round(self.slope[self.slope != 0], 6)) == 0 if np.any(self.slope) else False:
-            high = self.slope.flat[np.argmax(self.slope != 0)]
-            if np.any(self.slope == 0) and same(self.slope_at(1.3 * self.own + 3), self.slope):
-                return (high, 0.0, self.slope != 0)  # a mask, as in dropout
+        is_open = self.slope != 0
+        high = self.slope.flat[
+            np.argmax(is_open)
+        ]  # a mask has one slope where it is open, anywhere
+        if is_open.any() and not is_open.all() and same(self.slope, high * is_open, 1e-6):
+            if same(self.slope_at(1.3 * self.own + 3), self.slope):
+                return high, 0.0, is_open
         points = (0.7, 1.9, 5.0, -0.7, -1.9, -5.0)
         levels = np.array([self.slope_at(np.full(self.own.shape, point)) for point in points])
         ranked = np.take_along_axis(levels, np.argsort(np.abs(levels), axis=0), axis=0)
         low, high = np.round(ranked[0], 6), np.round(ranked[-1], 6)
         off = np.minimum(np.abs(levels - low), np.abs(levels - high))
-        two = np.all(off < 1e-6) and np.all(low != high)
+        two = np.all(off < 1e-6) and np.all(np.abs(low) != np.abs(high))
         return (high, low, np.abs(self.slope - high) < np.abs(self.slope - low)) if two else None
 
     @cached_property
@@ -120,12 +124,14 @@ class Scene:
         x, t = self.x, self.t
         if t is None or x is None or t.shape != x.shape or self.out.size != 1 or not x.size:
             return None
-        y = softmax_along(x, 1 - self.axis if x.ndim == 2 else -1)
-        counts = [self.samples, 1]
-        if x.ndim and (constant := constant_in_log(self.out, [(t, y)], counts)):
+        axis = 1 - self.axis if x.ndim == 2 else -1
+        y, counts = softmax_along(x, axis), [self.samples, 1]
+        surprise = [np.logaddexp.reduce(x, axis=axis, keepdims=True) - x] if x.ndim else []
+        if x.ndim and (constant := constant_in_log(self.out, [(t, y)], counts, surprise)):
             return y, *constant
-        y = 1 / (1 + np.exp(-x))
-        constant = constant_in_log(self.out, [(t, y), (1 - t, 1 - y)], [*counts, x.size])
+        y, surprise = 1 / (1 + np.exp(-x)), [np.logaddexp(0, -x), np.logaddexp(0, x)]
+        pairs = [(t, y), (1 - t, 1 - y)]
+        constant = constant_in_log(self.out, pairs, [*counts, x.size], surprise)
         return (y, *constant) if constant else None
 
 
@@ -134,19 +140,22 @@ def softmax_along(x, axis):
     return weights / weights.sum(axis=axis, keepdims=True) if x.ndim else weights
 
 
-def constant_in_log(loss, pairs, counts):
-    """(N, c) if the loss is the sum of -t log(y + c) over the pairs, divided by one of `counts`."""
-    loss = float(np.reshape(loss, ()))
+def constant_in_log(loss, pairs, counts, surprise=None):
+    """(N, c) if the loss is the sum of -t log(y + c) over the pairs, divided by one of `counts`.
+
+    surprise   -log y for each pair, where it is known without the rounding of y
+    """
+    loss, targets = float(np.reshape(loss, ())), [t for t, _ in pairs]
+    surprise = surprise or [-np.log(y) for _, y in pairs]
+    whole = sum(np.sum(t * s, where=t != 0) for t, s in zip(targets, surprise, strict=True))
     for N in dict.fromkeys(counts):
-        constant = 0.0
+        value, constant = whole / N, 0.0
         for _ in range(20):
-            value = -sum(np.sum(t * np.log(y + constant), where=t != 0) for t, y in pairs) / N
+            if not np.isfinite(value) or abs(value - loss) <= 1e-13 * (1 + abs(loss)):
+                break
             slope = -sum(np.sum(t / (y + constant), where=t != 0) for t, y in pairs) / N
-            if not np.isfinite(value) or not np.isfinite(slope) or slope == 0:
-                break
-            if abs(value - loss) <= 1e-13 * (1 + abs(loss)):
-                break
             constant = min(max(constant - (value - loss) / slope, 0.0), 0.1)
+            value = -sum(np.sum(t * np.log(y + constant), where=t != 0) for t, y in pairs) / N
         if abs(value - loss) <= 1e-10 * (1 + abs(loss)) and constant < 1e-2:
             return N, constant
     return None
@@ -231,14 +240,12 @@ def inputs_not_swapped(scene):
 def softmax_over_batch(scene):
     if scene.t is None or scene.x is None or scene.t.shape != scene.x.shape or scene.x.ndim != 2:
         return
+    right = scene.probabilities
     for words, axis in (("everything", None), ("each column", scene.axis)):
         y = softmax_along(scene.x, axis)
-        for N in (scene.samples, 1) if scene.probabilities else (scene.samples,):
-            if scene.probabilities or constant_in_log(scene.out, [(scene.t, y)], [N]):
-                yield (
-                    f"softmax over {words}" + ("" if N > 1 else ", "),
-                    (scene.dout * (y - scene.t) / N),
-                )
+        found = right or constant_in_log(scene.out, [(scene.t, y)], [scene.samples, 1])
+        if found:  # the loss is right and backward is not, or both run over the batch
+            yield f"softmax over {words}", scene.dout * (y - scene.t) / found[-2]
 
 
 def repeated_rows(scene):
@@ -273,6 +280,12 @@ def mask_missing(scene):
         yield "dout, let through everywhere", scene.fit(scene.dout * scene.gate[0])
         if np.all(scene.gate[1] == 0):
             yield "dout as it came", scene.fit(scene.dout)
+    elif scene.x is not None and scene.place in scene.inputs and scene.out.size < scene.x.size:
+        for axis in range(scene.x.ndim):
+            if same(np.ravel(scene.x.max(axis=axis)), np.ravel(scene.out)):
+                dout = scene.dout.reshape(np.delete(scene.x.shape, axis))
+                every = np.broadcast_to(np.expand_dims(dout, axis), scene.x.shape)
+                yield f"dout for every entry along axis {axis}, not for the largest alone", every
 
 
 def mask_inverted(scene):
@@ -310,13 +323,18 @@ def derivative_twice(scene):
     if scene.probabilities:
         y, N, _ = scene.probabilities
         yield "(y − t) y (1 − y)", scene.dout * (y - scene.t) * y * (1 - y) / N
-    elif scene.slope is not None and not only_signs(scene.slope):
+    elif scene.slope is not None and not only_signs(scene.slope) and not leaky(scene.gate):
         yield "dout times the derivative squared", scene.fit(scene.dout * scene.slope**2)
 
 
+def leaky(gate):
+    """Whether it lets something through where it is closed: a wrong slope there is no square."""
+    return gate is not None and np.any(gate[1])
+
+
 def only_signs(slope):
-    """Whether every slope is 1 or -1, as in x + y and x - y: a mistake there is one of sign."""
-    return same(np.abs(slope), np.ones_like(slope))
+    """Whether every slope is 1, or every one -1, as in x + y and x - y: a mistake there is of sign."""
+    return same(slope, np.ones_like(slope)) or same(slope, -np.ones_like(slope))
 
 
 BY_OUTPUT = {  # functions whose derivative is mostly written by the output
@@ -389,8 +407,7 @@ def straight(scene):
 
 
 def lone_factor(scene):
-    """Whether out / x is no factor that a fork could have lost: out is a power of x, but neither its
-    square nor another whole power, which are products of x with itself."""
+    """Whether out / x is no factor that a fork could have lost: out is a power of x other than x * x."""
     points = [(scene.own, scene.out, scene.slope)]
     if scene.slope_at is not None:
         x = 1.3 * scene.own + 0.1
@@ -401,7 +418,7 @@ def lone_factor(scene):
         return True
     powers = slope[use] * x[use] / out[use]  # the exponent, where out is a power of x
     p = np.median(powers)
-    return bool(np.all(np.abs(powers - p) < 1e-6) and not (p > 1.5 and abs(p - np.round(p)) < 1e-6))
+    return bool(np.all(np.abs(powers - p) < 1e-6) and abs(p - 2) > 1e-6)
 
 
 def log_constant(scene):

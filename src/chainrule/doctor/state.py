@@ -8,17 +8,12 @@ import copy
 
 import numpy as np
 
+from chainrule.doctor.copies import private_copy, shares_state, slots
 from chainrule.doctor.evidence import Observation
 from chainrule.doctor.findings import finding, raised, unknown
 from chainrule.doctor.judge import LIMIT, judge
-from chainrule.doctor.probe import (
-    GraphPiece,
-    Truth,
-    private_copy,
-    shares_state,
-    slots,
-    variants,
-)
+from chainrule.doctor.pieces import GraphPiece, variants
+from chainrule.doctor.probe import Truth
 from chainrule.scenes import same
 
 
@@ -38,7 +33,9 @@ def written_to(piece, dout):
         for name, value in watched.items()
         if differ(value, before[0][name])
     ]
-    after, grads = piece.parameters(subject), slots(subject)
+    after, grads, once = piece.parameters(subject), slots(subject), piece.fresh()
+    piece.forward(once)
+    forward_moves = piece.parameters(once)
     for name in [name for name, array in before[1].items() if differ(array, after.get(name))]:
         words = f"{name} holds other numbers after forward and backward than before"
         step, gradient = after[name] - before[1][name], grads[name].gradient()
@@ -46,7 +43,9 @@ def written_to(piece, dout):
             lr = -np.vdot(step, gradient) / np.vdot(gradient, gradient)
             if same(step, -lr * gradient, 1e-6):
                 words += f": it moved by {-lr:.4g} times its gradient"
-        found.insert(0, finding("update-in-backward", name, words))
+        moved = differ(before[1][name], forward_moves.get(name))
+        code = "mutates-input" if moved else "update-in-backward"
+        found.insert(0, finding(code, name, words))
     return found
 
 

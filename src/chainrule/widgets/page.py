@@ -14,6 +14,7 @@ from pathlib import Path
 
 from chainrule.mistakes import GUESSES
 from chainrule.narration import WORDS
+from chainrule.widgets.shorter import shorter
 
 HERE = Path(__file__).parent
 SCRIPTS = [
@@ -26,6 +27,7 @@ SCRIPTS = [
     "reading",
     "changes",
     "guessing",
+    "nudge",
     "code",
     "edges",
     "stepper",
@@ -76,12 +78,17 @@ def module(kinds=None):
     """The one ES module that figures run on, as text. It exports `default` for anywidget,
     `hydrate` for pages, and its pure functions for tests.
 
-    kinds   the figures that it is for, such as ("stepper", "quiz"); None for all
+    kinds   the figures that it is for, such as ("stepper", "quiz"), and "layers" if there are layers
+            or matrix products in them; None for all
     """
     wanted = names_for(kinds)
     scripts = "".join(joinable(read("script", f"{name}.js"), wanted) for name in wanted)
+    layers = kinds is None or "layers" in kinds
     labels = {key: text for key, text in WORDS["labels"].items() if is_said(key, scripts)}
-    tables = {"WORDS": {**WORDS, "labels": labels}, "GUESSES": GUESSES}
+    if not layers:  # slips are mistakes in a layer
+        labels = {key: text for key, text in labels.items() if not key.startswith("slip.")}
+    told = {key: words for key, words in WORDS.items() if layers or key not in LAYERS}
+    tables = {"WORDS": {**told, "labels": labels}, "GUESSES": GUESSES}
     words = "".join(
         f"export const {name} = {json.dumps(table, ensure_ascii=False, separators=(',', ':'))};\n"
         for name, table in tables.items()
@@ -90,6 +97,15 @@ def module(kinds=None):
 
 
 KINDS = ("stepper", "quiz", "explorer", "replay", "scene", "bets")  # each has a script of this name
+LAYERS = (
+    "Affine",
+    "Affine.plain",
+    "ReLU",
+    "Sigmoid",
+    "Tanh",
+    "SoftmaxWithLoss",
+    "IdentityWithLoss",
+)
 IMPORT = re.compile(r'from "\./(\w+)\.js"')
 MOUNT = re.compile(r'^"chainrule-(\w+)": ?mount\w+,$', re.MULTILINE)
 
@@ -106,8 +122,9 @@ def names_for(kinds):
 
 
 def is_said(key, scripts):
-    """Whether the scripts say this label: those with a dot are named there, whole or by their first word."""
-    return "." not in key or f'"{key}"' in scripts or f"`{key.partition('.')[0]}.${{" in scripts
+    """Whether the scripts say this label: they name it, or, of one with a dot, its first word."""
+    first, dot, _ = key.partition(".")
+    return f'"{key}"' in scripts or (f"`{first}.${{" in scripts if dot else f"{key}:" in scripts)
 
 
 @cache
@@ -116,7 +133,7 @@ def style(kinds=None):
     names = [n for n in STYLES if kinds is None or n not in KINDS or n in kinds]
     sheet = "".join(read("style", f"{name}.css") for name in names)
     sheet = re.sub(r"/\*.*?\*/", "", sheet, flags=re.DOTALL)
-    return "\n".join(line.strip() for line in sheet.splitlines() if line.strip()) + "\n"
+    return re.sub(r"(?<=[{};:,])\s+|\s+(?=[{}])", "", sheet).replace(";}", "}\n").strip() + "\n"
 
 
 def read(folder, name):
@@ -128,25 +145,42 @@ def joinable(source, wanted):
     source = re.sub(r"^\s*/\*\*.*?\*/\n", "", source, flags=re.DOTALL | re.MULTILINE)
     lines = (line.strip().partition(" // ")[0] for line in source.splitlines())
     kept = (line for line in lines if line and not line.startswith(("import ", "// ")))
-    joined = "\n".join(map(squeezed, kept)) + "\n"
+    joined = "\n".join(kept) + "\n"
     return MOUNT.sub(lambda line: line[0] if line[1] in wanted else "", joined)
 
 
-def squeezed(line):
-    """A line without the blanks around its signs; one with a template or a slash stays as it is."""
-    if "`" in line or "/" in line:
-        return line
-    parts = re.split(r'("(?:[^"\\]|\\.)*")', line)
-    return "".join(
-        p if k % 2 else re.sub(r" ?([=<>*,;:?(){}\[\]&|!]+) ?", r"\1", p)
-        for k, p in enumerate(parts)
-    )
+def output(still, markup):
+    """The HTML of a notebook's output: what is shown there, and the figure itself in a comment, for the built page.
+
+    A host that does not trust a notebook takes the tags out of it and leaves their text. So nothing is
+    there but the still picture; a comment shows nowhere.
+    """
+    if not still:
+        return markup
+    if "-->" in markup or "--!>" in markup:
+        raise ValueError("the markup of a figure may not end a comment")
+    return f"{still}<!--chainrule {markup}-->"
 
 
+PACKED = re.compile(r'<img class="chainrule-still".*?<!--chainrule (.*?)-->', re.DOTALL)
+
+
+def unpacked(html):
+    """The same HTML with every figure where its still picture was."""
+    return PACKED.sub(lambda found: found[1], html)
+
+
+@cache
 def loader(kinds=None):
     """The classic script that makes the figures of a page live."""
-    source = json.dumps(module(kinds)).replace("<", "\\u003c")
-    return LOADER % source
+    return LOADER % quoted(shorter(module(kinds)))
+
+
+def quoted(source):
+    """A text as a JavaScript string that no element of a page can end; few of ours have a single quote."""
+    for sign, written in (("\\", "\\\\"), ("'", "\\'"), ("\n", "\\n"), ("<", "\\x3c")):
+        source = source.replace(sign, written)
+    return f"'{source}'"
 
 
 def standalone(figure, title):

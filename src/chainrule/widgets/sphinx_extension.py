@@ -14,8 +14,8 @@ from pathlib import Path
 from chainrule.widgets import page, policy
 
 FIGURE = re.compile(rf'class="chainrule-({"|".join(page.KINDS)})\b')
-STILL = re.compile(r'<img class="chainrule-still"[^>]*>')  # for notebooks alone: see Stepper.still
 SCRIPT, STYLE = "chainrule.js", "chainrule.css"  # behind the kinds of figures that a page has
+LAYER = re.compile(rf'"op":"({"|".join(page.LAYERS)}|MatMul)"')
 
 LOADED = re.compile(r"_static/([\w-]+)\.chainrule\.js")
 
@@ -139,7 +139,7 @@ def start_katex(server, folder, _):
 
 
 def trim_page(app, pagename, templatename, context, doctree):
-    body = STILL.sub("", context.get("body") or "")
+    body = page.unpacked(context.get("body") or "")
     context["body"] = body
     context["metatags"] = STORAGE + context.get("metatags", "")
     for kind in ("script_files", "css_files"):
@@ -154,7 +154,8 @@ def trim_page(app, pagename, templatename, context, doctree):
 def kinds_in(body):
     """The kinds of figures in a page, in the order of `page.KINDS`."""
     found = set(FIGURE.findall(body))
-    return tuple(kind for kind in page.KINDS if kind in found)
+    layers = ("layers",) if LAYER.search(body) else ()
+    return tuple(kind for kind in page.KINDS if kind in found) + layers
 
 
 def is_needed(file, body):
