@@ -130,6 +130,8 @@ def is_said(key, scripts):
 @cache
 def style(kinds=None):
     """The style sheet of these kinds of figures (None: of all), without comments and indentation."""
+    if kinds and {"scene", "replay"} & set(kinds):
+        kinds = (*kinds, "explorer")  # which has the style of charts
     names = [n for n in STYLES if kinds is None or n not in KINDS or n in kinds]
     sheet = "".join(read("style", f"{name}.css") for name in names)
     sheet = re.sub(r"/\*.*?\*/", "", sheet, flags=re.DOTALL)
