@@ -46,7 +46,7 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/pip check
 	touch $@
 
-$(PEERS)/.ready: benchmarks/requirements.txt
+$(PEERS)/.ready: benchmarks/requirements.txt pyproject.toml
 	@echo "Making an environment for peers, witnesses and mutants in $(PEERS): a few minutes."
 	rm -rf $(PEERS)
 	$(PYTHON) -m venv $(PEERS)
@@ -84,8 +84,11 @@ coverage: $(READY)  ## measure which branches of the package the unit tests take
 	$(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered -m "not browser and not site" tests
 
 # In a copy: the source is changed in place there. A session that was interrupted goes on where it stopped.
-MUTATED = nodes graph layers losses network gradcheck training
+CORE = nodes graph layers losses network
+MUTATED = $(CORE) $(CORE:%=guards/%) guards/numbers guards/numeric numeric gradcheck training guards/training
 OWN_losses = layers
+OWN_numbers = nodes
+OWN_numeric = gradcheck
 OWN_training = network
 
 mutants: $(PEERS)/.ready  ## break the core one place at a time, an hour long, and list what no test notices
@@ -95,7 +98,7 @@ mutants: $(PEERS)/.ready  ## break the core one place at a time, an hour long, a
 
 .mutants/%/.done: src/chainrule/%.py tests/mutants.toml | $(READY)
 	git ls-files -z | xargs -0 cp --parents -t .mutants/$*
-	sed -i 's/MODULE/$*/; s/OWN/$(or $(OWN_$*),$*)/' .mutants/$*/tests/mutants.toml
+	sed -i 's|MODULE|$*|; s/OWN/$(or $(OWN_$(notdir $*)),$(notdir $*))/' .mutants/$*/tests/mutants.toml
 	cd .mutants/$* && { test session -nt $(CURDIR)/$< || { rm -f session; $(CURDIR)/$(PEERS)/bin/cosmic-ray init tests/mutants.toml session; }; }
 	cd .mutants/$* && $(CURDIR)/$(PEERS)/bin/cr-filter-operators session tests/mutants.toml
 	cd .mutants/$* && export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=src && $(CURDIR)/$(PEERS)/bin/cosmic-ray baseline tests/mutants.toml && $(CURDIR)/$(PEERS)/bin/cosmic-ray exec tests/mutants.toml session

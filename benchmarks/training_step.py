@@ -1,7 +1,8 @@
 """A training step, in multiples of the matrix products that nobody can avoid.
 
-The floor does those products alone. *By hand* is NumPy written as tightly as it goes, with nothing
-checked and gradients overwritten. `chainrule` is the package as its readers use it: `Network`,
+The floor does those products alone, into outputs that were made before. *Plain NumPy* is the code that
+books print: a class a layer, nothing checked. *By hand* is NumPy written as tightly as it goes, with
+gradients overwritten. `chainrule` is the package as its readers use it: `Network`,
 `gradient`, `SGD.update`. The rest are there if they are installed: `make bench` installs them.
 """
 
@@ -47,19 +48,83 @@ class Task:
 def floor(task):
     """The unavoidable products: x W, dW = x' d, and dx = d W' but for the input's."""
     rng = np.random.default_rng(1)
-    outs = [task.x @ np.zeros_like(task.weights[0])]
-    outs += [np.zeros((len(task.x), W.shape[1]), task.x.dtype) for W in task.weights[1:]]
+    outs = [np.empty((len(task.x), W.shape[1]), task.x.dtype) for W in task.weights]
     values = [task.x, *(rng.normal(size=out.shape).astype(out.dtype) for out in outs)]
     back = [rng.normal(size=value.shape).astype(value.dtype) for value in values]
-    products = [(values[i], W, outs[i]) for i, W in enumerate(task.weights)]
+    products = [(values[i].dot, W, outs[i]) for i, W in enumerate(task.weights)]
     for i, W in reversed(list(enumerate(task.weights))):
-        products.append((values[i].T, back[i + 1], np.empty_like(W)))
+        products.append((values[i].T.dot, back[i + 1], np.empty_like(W)))
         if i:
-            products.append((back[i + 1], W.T, np.empty_like(values[i])))
+            products.append((back[i + 1].dot, W.T, np.empty_like(values[i])))
 
     def step():
-        for left, right, out in products:
-            np.matmul(left, right, out=out)
+        for times, right, out in products:  # dot: of NumPy's products the one that starts soonest
+            times(right, out)
+
+    return step
+
+
+class PlainReLU:
+    def forward(self, x):
+        self.mask = x <= 0
+        out = x.copy()
+        out[self.mask] = 0
+        return out
+
+    def backward(self, dout):
+        dout = dout.copy()
+        dout[self.mask] = 0
+        return dout
+
+
+class PlainAffine:
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+
+    def forward(self, x):
+        self.x = x
+        return np.dot(x, self.W) + self.b
+
+    def backward(self, dout):
+        self.dW = np.dot(self.x.T, dout)
+        self.db = np.sum(dout, axis=0)
+        return np.dot(dout, self.W.T)
+
+
+class PlainSoftmax:
+    def forward(self, a, t):
+        e = np.exp(a - np.max(a, axis=1, keepdims=True))
+        self.y, self.t = e / np.sum(e, axis=1, keepdims=True), t
+        return -np.sum(t * np.log(self.y + 1e-7)) / len(a)
+
+    def backward(self):
+        return (self.y - self.t) / len(self.t)
+
+
+class PlainSquares(PlainSoftmax):
+    def forward(self, a, t):
+        self.y, self.t = a, t
+        return 0.5 * np.sum((a - t) ** 2) / len(a)
+
+
+def plain(task):
+    layers = []
+    for W, b in zip(task.weights, task.biases, strict=True):
+        layers += [PlainAffine(W.copy(), b.copy()), PlainReLU()]
+    layers.pop()
+    loss = PlainSoftmax() if task.classes else PlainSquares()
+
+    def step():
+        x = task.x
+        for layer in layers:
+            x = layer.forward(x)
+        loss.forward(x, task.t)
+        dout = loss.backward()
+        for layer in reversed(layers):
+            dout = layer.backward(dout)
+        for layer in layers[::2]:
+            layer.W -= LR * layer.dW
+            layer.b -= LR * layer.db
 
     return step
 
@@ -231,7 +296,8 @@ PEERS = {
 
 def measure(seconds):
     """The table, as Markdown: `seconds` a net, less a little for what starts up."""
-    contenders = {"floor": floor, "NumPy by hand": by_hand, "chainrule": chainrule}
+    contenders = {"floor": floor, "NumPy by hand": by_hand, "plain NumPy": plain}
+    contenders["chainrule"] = chainrule
     contenders |= {
         name: make for name, (make, module) in PEERS.items() if importlib.util.find_spec(module)
     }

@@ -67,6 +67,31 @@ def test_a_lock_is_installed_without_asking_for_more_and_then_checked(place):
     assert re.search(r"pip check\b", texts()[place].rpartition(" -r ")[2])
 
 
+def guard(version):
+    """What `make env` says of a Python of this version: exit code, standard output, standard error."""
+    lines = re.findall(r"^\S+ -c '(import sys; v = .*)'$", environments()["make env"], re.MULTILINE)
+    here = f"import sys; sys.version_info, sys.version = {version}, '.'.join(map(str, {version}))"
+    for line in lines:
+        done = subprocess.run(
+            [sys.executable, "-c", f"{here}; {line}"], capture_output=True, text=True
+        )
+        if done.returncode or done.stdout:
+            break
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("minor", [11, 12, 13, 14])
+def test_a_python_that_is_tested_is_taken_without_a_word(minor):
+    assert guard((3, minor, 1)) == (0, "", "")
+
+
+def test_an_older_python_is_refused_and_a_newer_one_gets_a_warning():
+    code, _, said = guard((3, 10, 13))
+    assert code == 1 and "Python 3.11 or newer is wanted, 3.10.13 was found" in said
+    code, said, _ = guard((3, 15, 0))
+    assert code == 0 and "Python 3.15.0 is newer than what this was tested on" in said
+
+
 def test_what_no_hash_can_hold_is_pinned_to_the_same_version_in_both_places():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")

@@ -382,3 +382,24 @@ def test_held_out_data_that_do_not_fit_are_refused_before_the_first_update(given
     with pytest.raises(ValueError, match="^data: .*held-out"):
         list(train(network, ((X, T), HELD_OUT[given]), rng=np.random.default_rng(0), progress=False))  # fmt: skip
     assert same(network.params, before)
+
+
+@pytest.mark.parametrize("params", [None, [1], {"b": np.ones(3)}])
+def test_parameters_taken_away_between_two_calls_are_missed(params):
+    layer = layers.Affine(np.ones((4, 3)), np.zeros(3))
+    layer.forward(X)
+    layer.params = params
+    with pytest.raises(ValueError, match='Affine wants params "W" and "b"'):
+        layer.forward(X)
+
+
+def test_layers_of_the_package_that_have_no_door_make_a_network_too():
+    class Plain:
+        forward = staticmethod(np.tanh)
+
+        def backward(self, dout):
+            return dout
+
+    Plain.__module__ = "chainrule.somewhere"
+    network = Network({"a": Plain()}, losses.SoftmaxWithLoss())
+    assert network.gradient(X, T) == {}

@@ -5,12 +5,8 @@ import numpy as np
 import pytest
 
 from chainrule.plots import Picture, digit_pictures
-from chainrule.training import Record
 
-RECORDS = [
-    Record(1, 0.5, 2.0, None, {"Affine1.W": 3.0, "Affine1.b": 1.0}),
-    Record(2, 1.0, 1.0, 0.75, {"Affine1.W": 2.0, "Affine1.b": 0.5}),
-]
+SPREADS = {"He": [0.5, 0.4], "0.05": [0.1, 0.01]}
 
 
 def test_matplotlib_is_loaded_only_when_a_curve_is_drawn():
@@ -39,35 +35,63 @@ def test_the_description_is_the_label_and_the_text_form():
 
 def test_curves_are_the_same_each_time_without_date_and_without_fixed_ink():
     pytest.importorskip("matplotlib")
-    from chainrule.plots import training_curves
+    from chainrule.plots import spread_by_layer
 
-    first, second = (training_curves(RECORDS)._repr_html_() for _ in range(2))
+    first, second = (spread_by_layer(SPREADS)._repr_html_() for _ in range(2))
     assert first == second
     assert "<metadata" not in first and "<!--" not in first
     panels = first.partition("</style>")[2]
     assert "#1c1e21" not in panels and "currentColor" in panels
-    assert panels.count("<svg") == 3  # loss, accuracy, one layer
 
 
-def test_the_description_of_curves_says_where_they_begin_and_end():
-    pytest.importorskip("matplotlib")
-    from chainrule.plots import training_curves
-
-    assert "from 2.0 to 1.50" in training_curves(RECORDS).alt
-    with pytest.raises(ValueError, match="at least one record"):
-        training_curves([])
-
-
-def test_no_two_panels_share_an_id():
+def test_no_two_pictures_share_an_id():
     pytest.importorskip("matplotlib")
     import re
 
-    from chainrule.plots import spread_by_layer, training_curves
+    from chainrule.plots import spread_by_layer
 
-    html = training_curves(RECORDS)._repr_html_()
-    html += spread_by_layer({"He": [0.5, 0.4], "0.05": [0.1, 0.01]})._repr_html_()
+    html = spread_by_layer(SPREADS)._repr_html_() + spread_by_layer({"He": [1, 2]})._repr_html_()
     ids = re.findall(r' id="([^"]+)"', html)
     assert ids and len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize(
+    ("logs", "said"),
+    [
+        ("", ""),
+        ("y", " The y axis is logarithmic."),
+        ("x", " The x axis is logarithmic."),
+        ("xy", " The axes are logarithmic."),
+    ],
+)
+def test_the_description_says_the_scale_of_the_axes_that_are_drawn(logs, said):
+    pytest.importorskip("matplotlib")
+    from chainrule.plots import panel, picture
+
+    figure, axes = panel("Size", xlabel="layer")
+    for axis in logs:
+        getattr(axes, f"set_{axis}scale")("log")
+    axes.plot([1, 2], [1, 2])
+    assert picture([figure], "A line.").alt == "A line." + said
+
+
+def test_of_two_panels_the_description_says_which_is_logarithmic():
+    pytest.importorskip("matplotlib")
+    from chainrule.plots import panel, picture
+
+    figures = [panel("One", xlabel="x")[0], panel("Two", xlabel="x", ticks=(1,))[0]]
+    assert picture(figures, "Both.").alt == "Both. In “Two” the y axis is logarithmic."
+
+
+@pytest.mark.parametrize("wrong", [{"xlabel": (1,)}, {"xlabel": "x", "ylabel": (1,)}])
+def test_a_label_that_is_no_text_is_refused(wrong):
+    pytest.importorskip("matplotlib")
+    from chainrule.plots import panel
+
+    with pytest.raises(ValueError, match=r"as a text, got \(1,\)"):
+        panel("Size", **wrong)
+    with pytest.raises(TypeError):
+        panel("Size", "layer", (1,))
 
 
 def test_small_tick_labels_are_not_rounded_away():

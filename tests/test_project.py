@@ -30,7 +30,7 @@ ORDER = [
     ["losses"],
     ["numeric"],
     ["network"],
-    ["training", "guesses", "scenes", "zoo"],
+    ["training", "guests", "guesses", "scenes", "zoo"],
     ["mistakes"],
     ["doctor"],
     ["gradcheck"],

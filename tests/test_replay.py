@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ import traitlets
 from axe_playwright_python.sync_playwright import Axe
 from test_quiz import in_a_notebook
 
+from chainrule.layers import Affine
+from chainrule.losses import IdentityWithLoss
 from chainrule.narration import display
-from chainrule.network import two_layer_net
+from chainrule.network import Network, two_layer_net
 from chainrule.training import SGD, Record, train
 from chainrule.widgets import Replay, record_training
 from chainrule.widgets.replay import as_levels, levels_svg
@@ -124,7 +127,7 @@ def test_a_frame_lasts_as_long_as_its_pause_and_longer_for_who_wants_calm(
 
 
 def test_a_quick_run_is_read_aloud_only_where_it_stops(show):
-    page = show(full())
+    page = show(full(pause=0.25))
     page.clock.install(time=0)
     page.clock.pause_at(1_000)
     live = page.get_by_role("status").get_attribute
@@ -135,7 +138,7 @@ def test_a_quick_run_is_read_aloud_only_where_it_stops(show):
     assert (frame(page), live("aria-live")) == (4, "polite")
 
 
-@pytest.mark.parametrize("pause", [0, -1, 11, "fast", float("nan"), None])
+@pytest.mark.parametrize("pause", [0, -1, 11, "fast", float("nan")])
 def test_a_pause_is_some_seconds(pause):
     with pytest.raises(ValueError, match="pause as seconds from 0.05 to 10"):
         full(pause=pause)
@@ -299,7 +302,11 @@ def test_recording_does_not_change_what_is_learned():
     frames = record_training(net, data, every=4, rng=rng, **options)
     alone, _, _, rng = small_run()
     records = list(train(alone, data, rng=rng, **options))
-    assert [f["loss"] for f in frames] == [r.loss for r in records if (r.step - 1) % 4 == 0]
+    losses = [r.loss for r in records]
+    assert [f["step"] for f in frames] == [1, 5, 9, 13, 17, 21, 25]
+    for f in frames:
+        last = losses[max(0, f["step"] - 4) : f["step"]]
+        assert (f["loss"], f["over"]) == (pytest.approx(np.mean(last)), len(last))
     for name, array in net.params.items():
         assert np.array_equal(array, alone.params[name])
 
@@ -337,9 +344,111 @@ def test_one_hot_labels_are_read_as_classes():
     assert frames[-1]["accuracy"] == pytest.approx(net.accuracy(x, t))
 
 
+def test_without_every_the_frames_come_where_something_happens():
+    net, data, options, rng = small_run(updates=40)
+    frames = record_training(net, data, rng=rng, **options)
+    assert [f["step"] for f in frames] == [1, 2, 3, 5, 8, 13, 21, 34, 40]
+    alone, _, _, rng = small_run(updates=40)
+    records = list(train(alone, data, rng=rng, **options))
+    assert frames[-1]["over"] == 13  # a third of them, and not the six since the frame before
+    for name in net.params:
+        norms = [r.gradient_norms[name] for r in records[-13:]]
+        assert frames[-1]["gradient_norms"][name] == pytest.approx(np.mean(norms))
+    replay = Replay(frames, frame=-1)
+    assert replay.axes["loss"][0].log
+    assert "The loss of its mini-batches, a mean over 13, is" in replay.as_text()
+
+
+def regression(**options):
+    """A line with some noise, and no classes."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 3))
+    t = x @ rng.normal(size=(3, 2)) + 0.1 * rng.normal(size=(40, 2))
+    net = Network(OrderedDict(Affine1=Affine.init(3, 2, rng)), IdentityWithLoss())
+    frames = record_training(net, (x, t), rng=rng, updates=20, batch_size=10, **options)
+    return net, x, t, frames
+
+
+def test_a_regression_is_measured_by_its_loss():
+    net, x, t, frames = regression()
+    assert frames[-1]["metric"] == pytest.approx(net.loss(x, t))
+    assert frames[-1]["accuracy"] is None and frames[-1]["images"] == []
+    said = Replay(frames, frame=-1).as_text()
+    assert f"The loss on all the data is {display(net.loss(x, t), 3)}." in said
+    assert "accuracy" not in Replay(frames).markup()
+
+
+def test_a_regression_with_held_out_data_says_so():
+    rng = np.random.default_rng(0)
+    x, t = rng.normal(size=(40, 3)), rng.normal(size=(40, 2))
+    net = Network(OrderedDict(Affine1=Affine.init(3, 2, rng)), IdentityWithLoss())
+    data = (x[:30], t[:30]), (x[30:], t[30:])
+    frames = record_training(net, data, rng=rng, updates=3, batch_size=10)
+    assert frames[-1]["metric"] == pytest.approx(net.loss(x[30:], t[30:]))
+    assert frames[-1]["measured"] == "held-out loss"
+
+
+def largest_error(network, x, t):
+    return np.abs(network.predict(x) - t).max()
+
+
+def test_a_metric_of_ones_own_is_drawn_under_its_name(show):
+    net, x, t, frames = regression(metric=largest_error)
+    assert frames[-1]["metric"] == largest_error(net, x, t)
+    page = show(Replay(frames, frame=-1))
+    assert f"The largest error is {display(largest_error(net, x, t), 3)}." in status(page)
+    page.get_by_role("slider").fill("0")
+    assert f"The largest error is {display(frames[0]['metric'], 3)}." in status(page)
+
+
+def test_inputs_that_are_no_images_are_not_drawn_as_such():
+    rng = np.random.default_rng(0)
+    x, t = rng.normal(size=(20, 4)), np.arange(20) % 2
+    net = two_layer_net(4, 3, 2, rng)
+    frames = record_training(net, (x, t), rng=rng, updates=3, batch_size=5)
+    assert [f["images"] for f in frames] == [[]] * 3 and Replay(frames).side == 0
+
+
+def test_the_weights_into_hidden_units_are_pictures_that_follow_the_frames(show):
+    net, data, options, rng = small_run()
+    frames = record_training(net, data, units=3, rng=rng, **options)
+    assert np.array_equal(frames[-1]["units"], net.params["Affine1.W"][:, :3].T)
+    page = show(Replay(frames))
+    for k in (len(frames) - 1, 2, 0):
+        page.get_by_role("slider").fill(str(k))
+        other = show(Replay(frames, frame=k))
+        drawn = [p.locator("[data-panel=units] svg").all_inner_texts() for p in (page, other)]
+        paths = [
+            p.locator("[data-panel=units] path").evaluate_all(
+                "all => all.map((e) => [e.getAttribute('d'), e.getAttribute('fill-opacity')])"
+            )
+            for p in (page, other)
+        ]
+        assert len(drawn[0]) == 3 and paths[0] == paths[1] != []
+        other.close()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_press_on_a_curve_goes_to_its_frame(show, width):
+    replay = full()
+    page = show(replay, viewport={"width": width, "height": 1200})
+    for name, k in [("loss", 3), ("metric", 1)]:
+        box = page.locator(f"[data-panel={name}] svg").bounding_box()
+        x = box["x"] + replay.axes[name][0].at(10 * k + 1) / 320 * box["width"]
+        page.mouse.click(x + 2, box["y"] + box["height"] / 3)
+        assert frame(page) == k
+    page.keyboard.press("ArrowRight")  # the keys go on from there
+    assert frame(page) == 2
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
-    [({"every": 0}, "whole number from 1, got 0"), ({"weights": ["W9"]}, "got .'W9'.")],
+    [
+        ({"units": 2.5}, "units is a whole number from 0"),
+        ({"metric": "accuracy"}, "metric is a function"),
+        ({"every": 0}, "whole number from 1, got 0"),
+        ({"weights": ["W9"]}, "got .'W9'."),
+    ],
 )
 def test_recording_refuses_what_it_cannot_do(options, said):
     net, data, train_options, rng = small_run()
@@ -355,7 +464,7 @@ def test_records_of_train_are_frames():
     replay = Replay(iter(records), frame=1)
     assert replay.steps == [1, 2, 3] and replay.side == 0
     assert "The loss of its mini-batch is 0.5." in replay.as_text()
-    assert 'data-panel="accuracy"' not in replay.markup()
+    assert 'data-panel="metric"' not in replay.markup()
 
 
 def test_parameters_keep_their_place_whatever_the_order_of_a_frames_dict():
@@ -428,6 +537,8 @@ def changed(**values):
         (changed(images=[(np.eye(8) * 16, "a")]), "pixels from 0 to 1"),
         (changed(images=[(np.eye(8), "a"), (np.eye(4), "b")]), "one size"),
         (changed(weights={"W": np.ones((2, 2, 2))}), "one or two axes"),
+        (changed(units=np.ones((3, 5))), r"units as squares.* got \(3, 5\)"),
+        (changed(over=0.5), "over as a whole number"),
         (made(1) + made(1), "rising steps, got 1 after 1"),
         (made(1) + made(2, gradient_norms=lambda k: {"W": 1.0})[1:], "the same gradient_norms"),
         (made(1) + made(2, weights=weights)[1:], "the same weights"),

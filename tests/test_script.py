@@ -3,6 +3,7 @@
 import gzip
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,9 @@ from chainrule.narration import display
 from chainrule.network import Network
 from chainrule.nodes import Power
 from chainrule.trace import trace_graph, trace_network
-from chainrule.widgets import Stepper
+from chainrule.widgets import Stepper, page
+
+BOOK = Path(__file__).parents[1] / "book"
 
 
 def test_python_and_script_show_every_number_alike(module):
@@ -266,11 +269,34 @@ def test_python_and_script_know_the_same_mistakes(op, module):
 # ---------------------------------------------------------------- weight
 
 
-def test_all_figures_together_are_light():
-    from chainrule.widgets import page
+def figures_of_each_page():
+    """For each source of the book, the kinds of figures that it makes."""
+    for path in sorted([*BOOK.rglob("*.ipynb"), *BOOK.rglob("*.md")]):
+        if ".ipynb_checkpoints" not in path.parts:
+            text = path.read_text(encoding="utf-8")
+            kinds = tuple(k for k in page.KINDS if f"{k.capitalize()}(" in text)
+            if kinds:
+                yield pytest.param(kinds, id=path.name)
 
-    sizes = [len(gzip.compress(text.encode())) for text in (page.module(), page.style())]
+
+@pytest.mark.parametrize("kinds", figures_of_each_page())
+def test_script_and_style_of_a_page_are_light(kinds):
+    sizes = [len(gzip.compress(text.encode())) for text in (page.loader(kinds), page.style(kinds))]
     assert sum(sizes) <= 32_000
+
+
+@pytest.mark.parametrize("kind", page.KINDS)
+def test_the_script_of_one_kind_of_figure_stands_alone(kind, browser):
+    view = browser.new_page()
+    found = view.evaluate(
+        """async (source) => {
+            const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+            return Object.keys(await import(address));
+        }""",
+        page.module((kind,)),
+    )
+    view.close()
+    assert {"default", "hydrate"} <= set(found)
 
 
 def test_a_stepper_of_thirty_nodes_is_light():

@@ -359,3 +359,105 @@ def test_the_level_is_a_trait_and_the_markup_follows_it():
 
 def test_a_picture_for_slides_stands_alone():
     assert "<style>" in Stepper(bill()).to_svg(3)
+
+
+# ---------------------------------------------------------------- what is in the picture
+
+
+def exactly(place):
+    return float(place.get_attribute("data-exact"))
+
+
+def test_upstream_times_local_is_downstream_in_the_picture(show):
+    """At every step backward: on each edge into the node stands its local derivative."""
+    stepper = Stepper(bill(side=-3.0))
+    page = show(stepper)
+    slider = page.get_by_role("slider", name="Step")
+    for number, step in stepper.trace.numbered():
+        slider.fill(str(number))
+        locals_ = page.locator(".local")
+        if step.phase == "forward" or step.seed:
+            assert locals_.count() == 0  # it goes when the next node runs
+            continue
+        out = stepper.trace.variables[step.variable]
+        assert locals_.count() == len(out.inputs)
+        upstream = exactly(gradient(page, out.name))
+        for k, i in enumerate(out.inputs):
+            name = stepper.trace.variables[i].name
+            assert upstream * exactly(locals_.nth(k)) == exactly(gradient(page, name))
+    assert page.locator(".local").all_text_contents() == ["× (−6)"]
+
+
+def test_of_an_array_the_local_derivative_is_a_word(show):
+    net = two_layer_net(2, 3, 2, np.random.default_rng(0))
+    page = show(Stepper(net, np.array([[1.0, 2.0], [3.0, 4.0]]), [0, 1]))
+    seen = []
+    for step in range(6, 10):
+        page.get_by_role("slider", name="Step").fill(str(step))
+        seen.append(page.locator(".local").all_text_contents())
+    affine = ["@ Wᵀ", "xᵀ @", "Σ rows"]
+    assert seen == [["× (y − t)/N"], affine, ["× mask"], affine]
+
+
+def test_a_local_derivative_stands_on_its_edge_and_on_no_other_number(show):
+    page = show(Stepper(bill()))
+    for step in range(6, 10):
+        page.get_by_role("slider", name="Step").fill(str(step))
+        boxes = [
+            page.locator(".local").nth(k).bounding_box()
+            for k in range(page.locator(".local").count())
+        ]
+        numbers = page.locator(".variable text:not(.hidden)")
+        boxes += [numbers.nth(k).bounding_box() for k in range(numbers.count())]
+        for k, one in enumerate(boxes):
+            for other in boxes[k + 1 :]:
+                across = min(one["x"] + one["width"], other["x"] + other["width"]) - max(
+                    one["x"], other["x"]
+                )
+                down = min(one["y"] + one["height"], other["y"] + other["height"]) - max(
+                    one["y"], other["y"]
+                )
+                assert across < 3 or down < 7, (step, one, other)
+
+
+def test_the_pieces_of_a_fork_stand_on_their_edges_and_add_up_under_the_name(show):
+    x = Variable(3.0, "x")
+    square, five = x**2, x * 5.0
+    total = square + five
+    square.name, five.name, total.name = "square", "five x", "total"
+    page = show(Stepper(total))
+    pieces = page.locator('[data-variable="x"] .pieces')
+    seen = []
+    for step in range(8):
+        page.get_by_role("slider", name="Step").fill(str(step))
+        visible = [e.text_content() for e in page.locator("[data-piece]").all() if e.is_visible()]
+        seen.append((pieces.text_content() if pieces.is_visible() else "", visible))
+    assert seen[:6] == [("", [])] * 6 or seen[:6][-1] == ("5", ["5"])
+    assert seen[6] == ("5", ["5"]) or seen[6][0] == "5"
+    assert seen[7] == ("5 + 6 = 11", ["5", "6"])
+    assert gradient(page, "x").text_content() == "11"
+    page.locator('input[name="x"]').fill("-4")
+    assert pieces.text_content() == "5 + (−8) = −3"
+    assert sorted(page.locator("[data-piece]").all_text_contents()) == ["5", "−8"]
+
+
+def test_a_page_without_script_shows_the_pieces_and_a_legend(show):
+    x = Variable(3.0, "x")
+    page = show(Stepper(x * x + x, step=2), java_script_enabled=False)
+    assert page.locator(".pieces").text_content() == "1 + 3 + 3 = 7"
+    assert page.locator(".chainrule-legend").is_visible()
+    assert "local derivative" in page.locator(".chainrule-legend").inner_text()
+
+
+def test_print_shows_the_last_step_with_its_table_and_a_legend(show):
+    x = Variable(3.0, "x")
+    page = show(Stepper(x * x + x, step=2))
+    page.emulate_media(media="print")
+    assert page.locator(".chainrule-legend").is_visible()
+    assert gradient(page, "x").is_visible() and gradient(page, "x").text_content() == "7"
+    assert page.locator(".chainrule-table tbody tr").last.is_visible()
+    assert page.locator(".local").count() == 0
+
+
+def test_a_picture_that_stands_alone_has_a_legend():
+    assert "local derivative" in Stepper(bill()).to_svg()

@@ -1,7 +1,7 @@
 """Backpropagation, step by step: a small NumPy package that a book teaches and runs on.
 
 Read the modules in this order: nodes, graph, layers, losses, numeric, network, gradcheck, training.
-Each stands on those before it, and NumPy is all that they need.
+Each stands on those before it, and NumPy is all that they need. README.md beside this file says more.
 """
 
 __version__ = "0.1.0"

@@ -9,17 +9,23 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from chainrule.layout import LARGEST_GRID, ROW, shorten, summary, text_width
-from chainrule.narration import fit, label
+from chainrule.layout import (
+    HEAT_HEIGHT,
+    LARGEST_GRID,
+    ROW,
+    node_symbol,
+    shorten,
+    summary,
+    text_width,
+)
+from chainrule.narration import display, fit, label
 
 SIZE = 12  # of a digit in a grid, in pixels; smaller ones are hard to read
-ROOM = 4  # characters of a number in a grid
-CELL = 33
 REACH = 17  # half the height of a layer's box
-WIRE = 6  # from a box to the numbers that leave it
-ARROW = 13  # from the numbers to the next box
+WIRE = 5  # from a box to the numbers that leave it
+ARROW = 12  # from the numbers to the next box
 BESIDE = 12  # between the blocks over or under two boxes
-WIDEST = 710  # of a picture in a book; the grids of a wider one are shown as summaries
+WIDEST = 715  # of a picture in a book; the grids of a wider one are shown as summaries
 FEW = 4  # columns of a grid that always shows its numbers
 NUMBERS = 7  # characters of a single number
 
@@ -31,7 +37,9 @@ class Block:
     variable: int
     width: float
     height: float
-    grids: bool = True  # False: shape and range instead of numbers
+    room: int = (
+        4  # at most so many characters a number of a grid; 0: shape and range instead of numbers
+    )
     middle: float = 0.0
     top: float = 0.0
     kept: bool = False
@@ -56,69 +64,85 @@ class Chain:
     line: list
     boxes: list
     y: float = 0.0
+    over: float = (
+        0.0  # from the line up to what stands over the boxes, and down to what stands under them
+    )
+    under: float = 0.0
     width: float = 0.0
     height: float = 0.0
 
 
 def is_chain(trace):
-    """Whether a trace is that of a network: each layer takes the last one's output, and leaves of its own."""
-    if " loss" not in trace.code:
-        return False
-    made = [i for i, v in enumerate(trace.variables) if v.inputs]
+    """Whether each node or layer takes the last one's output, once, and leaves of its own beside it."""
+    made = [j for j, v in enumerate(trace.variables) if v.inputs]
     used = [i for j in made for i in trace.variables[j].inputs]
-    follow = all(
-        trace.variables[j].inputs[0] == before for before, j in zip(made, made[1:], strict=False)
-    )
-    leaves = all(not trace.variables[i].inputs for j in made for i in trace.variables[j].inputs[1:])
-    return bool(made) and follow and leaves and len(used) == len({*used})
+    if len(used) != len({*used}) or not made or not trace.variables[made[0]].inputs:
+        return False
+    passed = [[i for i in trace.variables[j].inputs if trace.variables[i].inputs] for j in made]
+    return passed == [[], *([j] for j in made[:-1])]
+
+
+def port_of_line(trace, j):
+    """Which input of a node comes along the line: the last one's output, or the first one's first."""
+    inputs = trace.variables[j].inputs
+    return next((port for port, i in enumerate(inputs) if trace.variables[i].inputs), 0)
 
 
 def lay_out_chain(trace):
-    """A `Chain`. Where it would be too wide, the widest grids of its line are shown as summaries."""
-    chain = placed(trace, set())
-    wide = [b.variable for b in sorted(chain.line, key=lambda b: -b.width)]
-    summaries = set()
-    for i in wide:
-        columns = np.shape(trace.variables[i].value)[-1:] or (0,)
-        if chain.width <= WIDEST or not FEW < columns[0] <= LARGEST_GRID:
-            continue
-        summaries.add(i)
-        chain = placed(trace, summaries)
+    """A `Chain`. Where it would be too wide its numbers stand closer, and then its widest grids are summaries."""
+    chain = placed(trace, {}, 4)
+    if chain.width <= WIDEST or placed(trace, {}, 3).width <= WIDEST:
+        return chain if chain.width <= WIDEST else placed(trace, {}, 3)
+    summaries = {}
+    for block in sorted(chain.line, key=lambda block: -block.width):
+        columns = np.shape(trace.variables[block.variable].value)[-1:] or (0,)
+        if chain.width > WIDEST and FEW < columns[0] <= LARGEST_GRID:
+            summaries[block.variable] = 0
+            chain = placed(trace, summaries, 4)
     return chain
 
 
-def placed(trace, summaries):
+def placed(trace, rooms, least):
+    """rooms   variable -> the room of a number in its grid, where that is not the usual one"""
     made = [j for j, v in enumerate(trace.variables) if v.inputs]
     first = trace.variables[made[0]].inputs[0]
-    line = [block_of(trace, i, i not in summaries) for i in [first, *made]]
-    boxes = [box_of(trace, j, summaries) for j in made]
+    line = [block_of(trace, i, rooms.get(i, least)) for i in [first, *made]]
+    boxes = [box_of(trace, j, rooms, least) for j in made]
     set_along(line, boxes)
     chain = Chain(line, boxes)
     set_heights(trace, chain)
     return chain
 
 
-def block_of(trace, i, grids=True, kept=False):
+def block_of(trace, i, least, kept=False):
     variable = trace.variables[i]
+    shown = [variable.value] + ([] if variable.grad is None else [variable.grad])
+    name = "" if variable.constant else shorten(variable.name)
+    if variable.constant:
+        shown = shown[:1]
     if kept:
-        name, value = variable.kept
-        sizes, name = [size_of(value, grids)], label("kept", name=name)
-    else:
-        shown = [variable.value] + ([] if variable.grad is None else [variable.grad])
-        sizes, name = [size_of(value, grids) for value in shown], shorten(variable.name)
+        shown, name = [variable.kept[1]], label("kept", name=variable.kept[0])
+    room = least and max(least, *(room_of(value) for value in shown))
+    sizes = [size_of(value, room) for value in shown]
     width = max(36.0, text_width(name, SIZE) + 4, *(width for width, _ in sizes))
-    return Block(i, width, 16 + sum(height + 2 for _, height in sizes), grids, kept=kept)
+    return Block(i, width, 16 + sum(height + 2 for _, height in sizes), room, kept=kept)
 
 
-def box_of(trace, j, summaries):
-    variable = trace.variables[j]
-    lines = words_of(shorten(variable.symbol or variable.op))
-    box = Box(j, lines, max(19.0, max(text_width(line, SIZE) for line in lines) / 2 + 4))
-    for k, i in enumerate(variable.inputs[1:]):
+def room_of(value):
+    """How many characters the numbers of a grid need for three digits, but four at most."""
+    rows = rows_of(value)
+    return 0 if rows is None else min(4, max(len(display(v, 3)) for v in rows.flat))
+
+
+def box_of(trace, j, rooms, least):
+    variable, port = trace.variables[j], port_of_line(trace, j)
+    lines = words_of(node_symbol(variable))
+    box = Box(j, lines, max(17.0, max(text_width(line, SIZE) for line in lines) / 2 + 4))
+    for k, i in enumerate(variable.inputs[:port] + variable.inputs[port + 1 :]):
         under = k % 2 == 1 and variable.kept is None
-        (box.below if under else box.above).append(block_of(trace, i))
+        (box.below if under else box.above).append(block_of(trace, i, least))
     if variable.kept is not None:
-        box.below.append(block_of(trace, j, j not in summaries, kept=True))
+        box.below.append(block_of(trace, j, rooms.get(j, least), kept=True))
     return box
 
 
@@ -131,14 +155,21 @@ def words_of(name):
     return ["".join(words[:cut]), "".join(words[cut:])]
 
 
-def size_of(value, grids=True):
+def size_of(value, room):
     """Width and height of a value or gradient as it is drawn here."""
     if np.ndim(value) == 0:
         return 13 * 0.6 * max(4, len(fit(value, NUMBERS))) + 2, ROW
-    rows = rows_of(value) if grids else None
+    rows = rows_of(value) if room else None
     if rows is not None:
-        return rows.shape[1] * CELL + 7, rows.shape[0] * ROW
-    return max(SIZE * 0.56 * len(line) for line in summary(value)) + 4, 2 * ROW + 40
+        return rows.shape[1] * cell_of(room) + 7, rows.shape[0] * ROW
+    columns = np.shape(value)[-1] or 1
+    tall = min(HEAT_HEIGHT, 60 * max(np.size(value) // columns, 1) / columns)
+    return max(SIZE * 0.56 * len(line) for line in summary(value)) + 4, 2 * ROW + 6 + tall
+
+
+def cell_of(room):
+    """The width of a number of so many characters, most of them bold digits, with its distance to the next one."""
+    return round(SIZE * 0.62 * room + 5)
 
 
 def rows_of(value):
@@ -179,20 +210,21 @@ def set_heights(trace, chain):
     def tallest(kind):
         found = [getattr(trace.variables[b.variable], kind) for b in chain.line]
         sizes = [
-            size_of(v, b.grids)[1] for v, b in zip(found, chain.line, strict=True) if v is not None
+            size_of(v, b.room)[1] for v, b in zip(found, chain.line, strict=True) if v is not None
         ]
         return max(sizes, default=0)
 
     above = [block for box in chain.boxes for block in box.above]
     below = [block for box in chain.boxes for block in box.below]
-    over = 30 + tallest("value")  # over the line: the values, and their names
-    under = 18 + max(tallest("grad"), REACH)
+    chain.over = 38 + tallest("value")  # the values and their names, and a word on the edge
+    chain.under = 26 + max(tallest("grad"), REACH)
     high = max((block.height for block in above), default=0)
-    chain.y = over + (high + 10 if above else 0)
+    chain.y = max(chain.over - 8, chain.over + high if above else 0)
     for block in above:
-        block.top = chain.y - over - 10 - block.height
+        block.top = chain.y - chain.over - block.height
     for block in below:
-        block.top = chain.y + under
-    chain.height = chain.y + under + max((block.height for block in below), default=0)
+        block.top = chain.y + chain.under
+    low = max((block.height for block in below), default=0)
+    chain.height = chain.y + (chain.under + low if below else chain.under - 8)
     ends = [block.middle + block.width / 2 for block in [*chain.line, *above, *below]]
     chain.width = max(ends)

@@ -14,6 +14,7 @@ import numpy as np
 from chainrule import chain as row
 from chainrule.chain import is_chain, lay_out_chain
 from chainrule.layout import (
+    GRID,
     HEAT_HEIGHT,
     KEPT_DROP,
     NUMBER_ROOM,
@@ -29,7 +30,7 @@ from chainrule.layout import (
     shorten,
     summary,
 )
-from chainrule.narration import display, fit, label
+from chainrule.narration import display, fit, label, pieces
 
 MARGIN = 12
 VALUE, GRADIENT = "#1f6fb2", "#b9500b"  # where no style sheet says otherwise
@@ -43,19 +44,24 @@ svg{{--value:{VALUE};--gradient:{GRADIENT};--ink:#1c1e21;--quiet:#8a939e;color:v
 """
 
 
-def draw(trace, step=None, title="Computational graph", style=False):
+def draw(trace, step=None, title="Computational graph", style=False, legend=False):
     """The SVG of a trace, as text.
 
     step    None draws everything; a number draws the state after that step
-    style   True adds a style sheet, for a picture that stands alone
+    style   True adds a style sheet and a legend, for a picture that stands alone
+    legend  True adds the legend alone
     """
     if step is not None:
         trace.check_step(step)
-    if is_chain(trace):
-        return draw_chain(trace, step, title, style)
+    if " loss" in trace.code and is_chain(trace):
+        return draw_chain(trace, lay_out_chain(trace), step, title, style, legend or style)
     columns, places, lanes = lay_out(trace)
     width = columns[-1].end + 2 * MARGIN
+    if width > row.WIDEST and any(map(has_grid, trace.variables)) and is_chain(trace):
+        return draw_chain(trace, lay_out_chain(trace), step, title, style, legend or style)
     height = max(p.y + p.below for p in [*places, *lanes.values()]) + 2 * MARGIN
+    legend = legend or style
+    height += LEGEND_HEIGHT * legend
     state = state_after(trace, len(trace) if step is None else step)
     body = "".join(
         [
@@ -63,11 +69,13 @@ def draw(trace, step=None, title="Computational graph", style=False):
             group("backs", GRADIENT, edges(trace, columns, places, lanes, state, back=True)),
             group("nodes", "currentColor", nodes(trace, columns, places, state, step)),
             f'<g class="variables" fill="{VALUE}" font-weight="600">',
-            labels(trace, columns, places, state),
+            labels(trace, columns, places, state, len(trace) if step is None else step),
             "</g>",
+            pieces_on_edges(trace, columns, places, lanes, state),
+            legend_text(height - 2 * MARGIN) if legend else "",
         ]
     )
-    least = 0.93 if any(map(has_grid, trace.variables)) else 0.75  # digits of 12 pixels
+    least = 1 if any(map(has_grid, trace.variables)) else 0.75  # digits of 12 pixels
     return svg(trace, body, width, height, MARGIN, title, style, 15, least)
 
 
@@ -84,6 +92,21 @@ def svg(trace, body, width, height, margin, title, style, size, least):
         f'font-family="system-ui, sans-serif" font-size="{size}" text-anchor="middle">'
         f"<title>{escape(title)}</title><desc>{escape(describe(trace))}</desc>"
         f"{'<style>' + STYLE + '</style>' if style else ''}{body}</svg>"
+    )
+
+
+LEGEND_HEIGHT = 26
+
+
+def legend_text(y):
+    """What stands where, for a picture that nobody can step through."""
+    value, gradient, rule = (
+        escape(label(f"legend.{name}")) for name in ("value", "gradient", "rule")
+    )
+    return (
+        f'<text x="0" y="{n(y)}" font-size="13" fill="currentColor" text-anchor="start">'
+        f'<tspan class="value" fill="{VALUE}" font-weight="600">{value}</tspan> · '
+        f'<tspan class="gradient" fill="{GRADIENT}" font-weight="600">{gradient}</tspan> {rule}</text>'
     )
 
 
@@ -283,7 +306,7 @@ def nodes(trace, columns, places, state, step):
     return "".join(drawn)
 
 
-def labels(trace, columns, places, state):
+def labels(trace, columns, places, state, step):
     """Names, values and gradients: values above the wire, gradients below it."""
     drawn = []
     for i, variable in enumerate(trace.variables):
@@ -303,7 +326,10 @@ def labels(trace, columns, places, state):
             gradient = state.gradients.get(i, variable.grad)
             if gradient is not None:
                 known = i in state.gradients
-                texts.append(block("gradient", gradient, middle, y + 10, known))
+                if trace.is_fork(i):
+                    texts.append(fork_text(trace, i, gradient, middle, y + 10, step))
+                else:
+                    texts.append(block("gradient", gradient, middle, y + 10, known))
             if variable.kept is not None:
                 texts.append(kept_block(variable, tail, y + KEPT_DROP, i in state.valued))
         drawn.append(
@@ -311,6 +337,58 @@ def labels(trace, columns, places, state):
             f"{''.join(texts)}</g>"
         )
     return "".join(drawn)
+
+
+def fork_text(trace, i, gradient, middle, top, step):
+    """What came back to a variable that is used more than once: the pieces, and their sum."""
+    got = [share for _, share, _ in trace.got(i, step)]
+    said = pieces(got, gradient) if len(got) > 1 else ""
+    if np.ndim(gradient):
+        under = top + block_size(gradient)[1] + 13
+        return block("gradient", gradient, middle, top, bool(got)) + (
+            f'<text class="pieces" x="{n(middle)}" y="{n(under)}" font-size="12" fill="{GRADIENT}">'
+            f"{escape(said)}</text>"
+        )
+    terms = said[: said.rfind(" = ") + 3] if said else ""
+    return (
+        f'<text class="pieces" x="{n(middle)}" y="{n(top + 13)}" fill="{GRADIENT}"><tspan class="terms">'
+        f'{escape(terms)}</tspan><tspan class="gradient{"" if got else " hidden"}" '
+        f'data-exact="{escape(exact(gradient))}">{escape(fit(gradient, NUMBER_ROOM))}</tspan></text>'
+    )
+
+
+def pieces_on_edges(trace, columns, places, lanes, state):
+    """At each edge of a fork, the piece of the gradient that comes back along it."""
+    drawn = []
+    for _, done in trace.numbered():
+        if done.phase == "forward" or done.seed:
+            continue
+        j = done.variable
+        for port, (i, share) in enumerate(
+            zip(trace.receivers(done), done.contributions, strict=True)
+        ):
+            if share is None or np.ndim(share) or not trace.is_fork(i):
+                continue
+            column = columns[places[j].column]
+            x = column.end - column.trunk - 2 * node_reach(trace.variables[j]) - PIECE_GAP
+            y = places[j].y + port_rise(j, port, trace, places, lanes) + 9
+            hidden = "" if j in state.returned else ' class="hidden"'
+            drawn.append(
+                f'<text{hidden} data-piece="{j}.{port}" x="{n(x)}" y="{n(y)}">'
+                f"{escape(fit(share, NUMBER_ROOM))}</text>"
+            )
+    return group_of_pieces("".join(drawn)) if drawn else ""
+
+
+PIECE_GAP = 12  # from a piece to its node: room for the arrowhead
+
+
+def group_of_pieces(body):
+    halo = 'paint-order="stroke" stroke="#fff" stroke-width="4" stroke-linejoin="round"'
+    return (
+        f'<g class="on-edges" fill="{GRADIENT}" font-size="13" font-weight="600" text-anchor="end" '
+        f"{halo}>{body}</g>"
+    )
 
 
 def kept_block(variable, right, top, known):
@@ -374,7 +452,7 @@ def block(kind, value, middle, top, known):
         )
     return (
         f'<g class="{kind}{"" if known else " hidden"}" data-exact="{escape(exact(value))}"{box}'
-        f'{coloured(kind)} font-size="13" text-anchor="end">{body}</g>'
+        f'{coloured(kind)} font-size="{GRID}" text-anchor="end">{body}</g>'
     )
 
 
@@ -429,8 +507,7 @@ def heat(value):
 EDGE = 3  # room around the picture of a network
 
 
-def draw_chain(trace, step, title, style):
-    chain = lay_out_chain(trace)
+def draw_chain(trace, chain, step, title, style, legend):
     state = state_after(trace, len(trace) if step is None else step)
     body = "".join(
         [
@@ -440,9 +517,10 @@ def draw_chain(trace, step, title, style):
             f'<g class="variables" fill="{VALUE}" font-weight="600">',
             chain_labels(trace, chain, state),
             "</g>",
+            legend_text(chain.height + LEGEND_HEIGHT - EDGE) if legend else "",
         ]
     )
-    width, height = chain.width + 2 * EDGE, chain.height + 2 * EDGE
+    width, height = chain.width + 2 * EDGE, chain.height + 2 * EDGE + LEGEND_HEIGHT * legend
     return svg(trace, body, width, height, EDGE, title, style, 13, 1)
 
 
@@ -456,9 +534,11 @@ def chain_edges(trace, chain, state, back):
         if i not in hidden:
             drawn.append(mark("wire", f"{i}", i in known, path))
 
-    def edge(i, j, port, path):
+    def edge(i, j, port, path, word):
+        """word   where the local derivative is written: x, y, and how it is anchored there"""
         if i not in hidden:
             done = j in (state.returned if back else state.valued)
+            path = path if back else f'{path}" data-word="{word}'
             drawn.append(mark("edge", f"{j}.{port}", done, path))
 
     starts = [0.0, *(box.x + box.reach for box in chain.boxes)]
@@ -474,26 +554,25 @@ def chain_edges(trace, chain, state, back):
             pen.across(box.x - box.reach - 1)
             if not back:
                 pen.head(1)
-            edge(block.variable, box.variable, 0, pen.path)
+            word = f"{n(box.x - 6)} {n(chain.y + chain.under - 4)} end"
+            port = row.port_of_line(trace, box.variable)
+            edge(block.variable, box.variable, port, pen.path, word)
     for box in chain.boxes:
         ports = {i: k for k, i in enumerate(trace.variables[box.variable].inputs)}
-        for way, blocks in ((1, box.above), (-1, box.below)):
-            for k, block in enumerate(b for b in blocks if not b.kept):
-                spread = (k - (len(blocks) - 1) / 2) * 14
+        for way, beside in ((1, box.above), (-1, box.below)):
+            blocks = [block for block in beside if not block.kept]
+            for k, block in enumerate(blocks):
                 start = block.top + block.height if way == 1 else block.top
                 turn, stop = start + 4 * way, chain.y - (row.REACH + 1) * way
-                x, across = block.middle + drop, box.x + spread + drop
+                across = box.x + (k - (len(blocks) - 1) / 2) * 14
+                x, there, half = block.middle + drop, across + drop, (turn + stop) / 2
                 wire(block.variable, f"M{n(x)} {n(start)}V{n(turn)}" + (up(way) if back else ""))
-                path = f"M{n(x)} {n(turn)}"
-                path += f"C{spaced(*map(round, (x, stop, across, turn, across, stop)))}"
-                if round(x) == round(across):
-                    path = f"M{n(x)} {n(turn)}V{n(stop)}"
-                edge(
-                    block.variable,
-                    box.variable,
-                    ports[block.variable],
-                    path + (down(way) * (not back)),
-                )
+                bend = f"C{spaced(*map(round, (x, half, there, half, there, stop)))}"
+                path = f"M{n(x)} {n(turn)}" + (f"V{n(stop)}" if round(x) == round(there) else bend)
+                height = chain.y - chain.over + 12 if way == 1 else chain.y + chain.under - 4
+                word = f"{n(across + 12)} {n(height)} start"
+                path += "" if back else down(way)
+                edge(block.variable, box.variable, ports[block.variable], path, word)
     return "".join(drawn)
 
 
@@ -533,12 +612,16 @@ def chain_labels(trace, chain, state):
     for i, variable in enumerate(trace.variables):
         place = along.get(i) or beside[i]
         valued, gradient = i in state.valued, state.gradients.get(i, variable.grad)
-        height = row.size_of(variable.value, place.grids)[1]
+        height = row.size_of(variable.value, place.room)[1]
         if i in along:
             top, under = chain.y - 8 - height, chain.y + 10
         else:
             top, under = place.top + 16, place.top + 18 + height
-        texts = [name_text(variable.name, place.middle, top - 4, "middle", 12)]
+        texts = []
+        if not variable.constant:
+            texts.append(name_text(variable.name, place.middle, top - 4, "middle", 12))
+        else:
+            gradient = None
         texts.append(chain_block("value", variable.value, place, top, valued))
         if gradient is not None:
             texts.append(chain_block("gradient", gradient, place, under, i in state.gradients))
@@ -563,18 +646,19 @@ def chain_block(kind, value, place, top, known):
     """As `block`, in the closer grid of a network."""
     if np.ndim(value) == 0:
         return number(kind, value, place.middle, top + 13, "middle", known)
-    rows = row.rows_of(value) if place.grids else None
-    width, height = row.size_of(value, place.grids)
+    rows = row.rows_of(value) if place.room else None
+    width, height = row.size_of(value, place.room)
     left, right, box = place.middle - width / 2, place.middle + width / 2, ""
     if rows is None:
         body = summarised(value, place.middle, top)
     else:
-        box = f' data-room="{row.ROOM}" data-columns="{rows.shape[1]}"'
-        box += f' data-box="{n(left + 4)} {n(top)} {row.CELL}"'
+        step, room = row.cell_of(place.room), place.room
+        box = f' data-room="{room}" data-columns="{rows.shape[1]}"'
+        box += f' data-box="{n(left + 3)} {n(top)} {step}"'
         body = bracket(left, top, height, 4) + bracket(right, top, height, -4)
         body += "".join(
-            f'<text data-cell="{r},{c}" x="{n(left + 1 + (c + 1) * row.CELL)}" '
-            f'y="{n(top + ROW * r + 13)}">{escape(fit(entry, row.ROOM))}</text>'
+            f'<text data-cell="{r},{c}" x="{n(left + 2 + (c + 1) * step)}" '
+            f'y="{n(top + ROW * r + 13)}">{escape(fit(entry, room))}</text>'
             for r, entries in enumerate(rows)
             for c, entry in enumerate(entries)
         )
@@ -652,7 +736,7 @@ def figure_html(
         f'data-phase="{phase}" data-level="{level_of(trace, shown)}" aria-label="{escape(title)}">'
         f'<div class="chainrule-scroll">{draw(shown, title=title)}</div>'
         f'<p class="chainrule-sentence" role="status">{sentence_html(shown, step)}</p>'
-        f"{table_html(shown)}{under}{spare}"
+        f"{legend_html()}{table_html(shown)}{under}{spare}"
         f'<script type="application/json" class="chainrule-trace">'
         f"{figure_json(trace, open_inputs, shown is trace, cell)}</script></figure>"
     )
@@ -661,6 +745,15 @@ def figure_html(
 def level_of(trace, shown):
     """What a step is: "layers" or "nodes". A network that cannot be written out in nodes has its layers alone."""
     return "layers" if shown is trace and " loss" in trace.code else "nodes"
+
+
+def legend_html():
+    """The same legend for a page that is printed, or has no script."""
+    parts = (
+        f'<span class="{name}">{escape(label(f"legend.{name}"))}</span>'
+        for name in ("value", "gradient")
+    )
+    return f'<p class="chainrule-legend">{" · ".join(parts)} {escape(label("legend.rule"))}</p>'
 
 
 def figure_json(trace, open_inputs, as_recorded, cell):

@@ -15,8 +15,10 @@ from html import escape
 import numpy as np
 
 from chainrule import layers, losses, nodes
-from chainrule.doctor import quiet
-from chainrule.doctor.probe import params_of, private_copy
+from chainrule.doctor.checks import quiet
+from chainrule.doctor.findings import apart
+from chainrule.doctor.findings import said as raised
+from chainrule.doctor.probe import params_of, private_copy, slots
 from chainrule.gradcheck import diagnose, gradient_check, numerical_gradient
 from chainrule.mistakes import MISTAKES
 from chainrule.network import Network
@@ -181,7 +183,14 @@ def grade_piece(thing, name):
         arguments = inputs if t is None else (*inputs, t)
         wanted = own.forward(*arguments)
         compare(name, run(f"{name}.forward", mine.forward, *copies(arguments)), wanted, arguments)
-        examine(name, mine, inputs, t)
+        report = examine(name, mine, inputs, t)
+        if len(report.rows) < len(inputs) + len(kind.arguments):
+            known = ", ".join(row.name for row in report.rows)
+            raise Wrong(
+                f"backward of {name} gives no gradient for W and b that could be found, only for {known}. "
+                "Keep W and b in the dict self.params and their gradients in self.grads, or in self.W, "
+                "self.b, self.dW and self.db."
+            )
     last_words(name, mine)
     return f"forward and backward of {name} agree with the numbers, at every place that was tried."
 
@@ -201,10 +210,11 @@ def made(thing, name, kind):
 
 
 def parameters_of(layer, name):
-    params = getattr(layer, "params", {})
-    found = {np.ndim(array): array for array in getattr(params, "values", tuple)()}
-    if set(found) != {1, 2}:
-        raise Wrong(f"{name} wants a matrix W and a vector b in its dict `params`.")
+    found = {slot.array.ndim: slot.array for slot in reversed(slots(layer).values())}
+    if not {1, 2} <= set(found):
+        raise Wrong(
+            f"{name} wants a matrix W and a vector b, in its dict `params` or as attributes."
+        )
     return found[2], found[1]
 
 
@@ -226,9 +236,7 @@ def run(what, function, *arguments):
         return function(*arguments)
     except Exception as error:
         kinds = ", ".join(shape_of(value) for value in arguments) or "nothing"
-        raise Wrong(
-            f"{what}, given {kinds}, raises {type(error).__name__}: {error}".rstrip(". ") + "."
-        ) from error
+        raise Wrong(f"{raised(error, f'{what}, given {kinds},')}".rstrip(". ") + ".") from error
 
 
 def shape_of(value):
@@ -256,23 +264,37 @@ def compare(what, got, wanted, arguments, tolerance=1e-9):
         return
     index = np.unravel_index(int(np.argmax(np.nan_to_num(off, nan=np.inf))), off.shape)
     place = f" at {[int(i) for i in index]}" if index else ""
-    right = float(np.asarray(wanted)[index])
+    came, right = apart(float(array[index]), float(np.asarray(wanted)[index]))
+    near = "Put forward right first; backward builds on it."
+    if np.all(off <= 1e-4 * (1 + np.abs(wanted))):
+        near = "They are close: look for a small constant, as in log(y + 1e-7), and leave it out."
     raise Wrong(
-        f"forward of {what}, given {given}, gives {array[index]:.6g}{place}, "
-        f"but {right:.6g} was wanted. Put forward right first; backward builds on it."
+        f"forward of {what}, given {given}, gives {came}{place}, but {right} was wanted. {near}"
     )
 
 
 def examine(name, mine, inputs, t=None):
-    """End the grading with what the doctor finds first, or with a gradient check that fails."""
+    """End the grading with what the doctor finds, or with a gradient check that fails; else its report."""
     x = inputs if len(inputs) > 1 else inputs[0]
-    found = diagnose(mine, x, t)
+    refuse(f"backward of {name}", diagnose(mine, x, t))
+    return checked(name, mine, x, t)
+
+
+def refuse(what, found):
+    """End the grading with the first finding, and name the places of the others."""
     if found:
-        first = found[0]
-        raise Wrong(f"backward of {name}, at {first.where}. {said(first)}", found)
+        places = [f"{one.cause} at {one.where}" for one in found[1:4]]
+        also = f" Then look at: {', '.join(places)}." if places else ""
+        raise Wrong(f"{what}, at {found[0].where}. {said(found[0])}{also}", found)
+
+
+def checked(name, mine, x, t):
+    """The report of a gradient check; one that fails ends the grading."""
     report = gradient_check(mine, x, t)
     if not report.ok:
-        raise Wrong(f"the gradient check of {name} fails: {report.rows[0].problem}.")
+        wrong = next((f"{row.name}: {row.problem}" for row in report.rows if row.problem), "")
+        raise Wrong(f"the gradient check of {name} fails: {wrong or report.verdict}.")
+    return report
 
 
 def said(found):
@@ -318,9 +340,10 @@ def grade_unknown(thing, name):
     for inputs, t in places_for(mine, name):
         arguments = inputs if t is None else (*inputs, t)
         run(f"{name}.forward", mine.forward, *copies(arguments))
-        examine(name, mine, inputs, t)
+        report = examine(name, mine, inputs, t)
+    unchecked = "".join(f" No gradient of {one} was given or checked." for one in report.unchecked)
     return (
-        f"backward of {name} fits its forward. Whether forward computes what was asked for could not "
+        f"backward of {name} fits its forward.{unchecked} Whether forward computes what was asked for could not "
         "be checked: the package has nothing of that name to compare it with."
     )
 
@@ -330,17 +353,21 @@ def places_for(mine, name):
     names = [
         p.name for p in inspect.signature(mine.forward).parameters.values() if p.default is p.empty
     ]
-    if len(names) == 2 and re.match(r"t$|target|label|y_?true", names[1]):
-        choices = [labelled(), indexed(), measured()]
+    target = len(names) == 2 and re.match(r"t$|targets?$|labels?$|y_?true|gt$", names[1])
+    if len(names) == 2 and (target or any(takes(mine, *p[0]) for p in (indexed(), measured()))):
+        choices = (
+            [labelled(), indexed(), measured()] if target else [indexed(), labelled(), measured()]
+        )
     elif len(names) == 2:
         choices = [pairs()]
     else:
         widths = {size for p in params_of(mine).values() for size in np.shape(p)[-2:]}
-        choices = [entrywise(), *(rows(width) for width in sorted(widths))]
-    for places in choices:
-        if takes_all(mine, places):
-            return places
-    return choices[0]
+        widths |= {n for slot in slots(mine).values() for n in slot.array.shape[-2:]}
+        choices = [entrywise(), *(rows(width) for width in sorted(widths, reverse=True))]
+        choices.append([((np.array([0, 2, 2, 1]),), None), ((np.array([1, 0]),), None)])
+    taken = [[place for place in places if takes_all(mine, [place])] for places in choices]
+    whole = [some for some, places in zip(taken, choices, strict=True) if len(some) == len(places)]
+    return next(iter([*whole, *filter(None, taken)]), choices[0])
 
 
 def takes_all(mine, places):
@@ -376,10 +403,8 @@ def grade_network(thing, name):
         raise Wrong(
             f"gradient of {name} should return a dict with the keys {', '.join(params_of(mine))}."
         )
-    found = diagnose(mine, x, t)
-    if found:
-        raise Wrong(f"{name}, at {found[0].where}. {said(found[0])}", found)
-    gradient_check_of_network(mine, name, x, t)
+    refuse(name, diagnose(mine, x, t))
+    checked(name, mine, x, t)
     return f"the gradients of {name} agree with the numerical ones, for every parameter."
 
 
@@ -388,13 +413,6 @@ def loss_is_a_number(network, x, t):
         return np.size(network.loss(x.copy(), t.copy())) == 1
     except Exception:
         return False
-
-
-def gradient_check_of_network(mine, name, x, t):
-    report = gradient_check(mine, x, t)
-    if not report.ok:
-        wrong = next((f"{row.name}: {row.problem}" for row in report.rows if row.problem), "")
-        raise Wrong(f"the gradient check of {name} fails. {wrong or report.verdict}.")
 
 
 def network_of(thing, name):
@@ -439,6 +457,12 @@ def grade_numerical_gradient(function, name):
         got = run(name, function, f, given)
         if not np.array_equal(given, x):
             raise Wrong(f"{name} leaves x changed. Put each entry back after its nudge.")
+        if np.shape(got) == wanted.shape and (ratio := constant_ratio(got, wanted)):
+            if abs(ratio) < 1e-6:
+                advice = "Mind the brackets: / 2 * h multiplies by h, / (2 * h) divides by it."
+            else:
+                advice = "The difference of f(x + h) and f(x - h) is divided by 2h, the way between them."
+            raise Wrong(f"{name} gives {ratio:.4g} times the right numbers. {advice}")
         if np.shape(got) == wanted.shape and 1e-7 < np.max(np.abs(got - wanted)) < 1e-3:
             raise Wrong(
                 f"{name} is close, but not close enough. Nudge to both sides, "
@@ -451,6 +475,14 @@ def grade_numerical_gradient(function, name):
             )
         compare_value(name, got, wanted, (f, x), 1e-6)
     return f"{name} agrees with the derivatives."
+
+
+def constant_ratio(got, wanted):
+    """The c, other than 1, for which every number is c times the wanted one; None without one."""
+    got = np.asarray(got, np.float64)
+    ratio = float(np.vdot(got, wanted) / np.vdot(wanted, wanted))
+    fits = np.linalg.norm(got - ratio * wanted) <= 1e-4 * np.linalg.norm(got)
+    return ratio if fits and ratio and abs(ratio - 1) > 1e-3 else None
 
 
 def grade_gradient(function, name):

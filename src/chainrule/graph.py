@@ -242,6 +242,6 @@ def backward_steps(out, dout=1.0):
     yield out
     for variable in reversed(order):
         if variable.node is not None:
-            for source, gradient in zip(variable.inputs, gradients_of(variable), strict=True):
+            for source, gradient in zip(variable.inputs, gradients_of(variable)):
                 source.grad = source.grad + gradient
             yield variable

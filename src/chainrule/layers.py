@@ -34,7 +34,7 @@ class ReLU(Layer):
 class Sigmoid(Layer):
     """1 / (1 + exp(-x)), entry by entry, without overflow for any x."""
 
-    keeps_output = True
+    keeps_output = True  # backward needs it: the caller gets a copy
 
     def forward(self, x):
         """x of any shape -> the same shape, each entry between 0 and 1."""
@@ -54,7 +54,7 @@ class Sigmoid(Layer):
 class Tanh(Layer):
     """The hyperbolic tangent, entry by entry."""
 
-    keeps_output = True
+    keeps_output = True  # backward needs it: the caller gets a copy
 
     def forward(self, x):
         """x of any shape -> the same shape, each entry between -1 and 1."""
@@ -77,7 +77,7 @@ class Affine(Layer):
     b   (M,), or None for a layer without a bias
     """
 
-    rows = True
+    rows = True  # x is a matrix, a sample a row
 
     def __init__(self, W, b=None):
         self.params = parameters(W, b)

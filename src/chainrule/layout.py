@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from chainrule.narration import display, fit, label
+from chainrule.narration import display, fit, label, pieces
 
 RADIUS = 19  # of a node
-GAP = 34  # between columns, where edges bend; at most twice as much
+GAP = 42  # between columns, where edges bend; at most twice as much
+FORK_GAP = 66  # behind a fork, where the pieces that come back stand on the edges
 ROW = 17  # the height of a line of numbers
+GRID = 12  # the size of a number in a grid
 CELL_ROOM = (
-    5  # characters that a cell of a grid holds at least, and a number on a wire: NUMBER_ROOM
+    4  # characters that a cell of a grid holds at least, and a number on a wire: NUMBER_ROOM
 )
 NUMBER_ROOM = 7
 BOLD = 0.66  # the width of a bold digit, in em, in the widest of the usual fonts
@@ -93,6 +95,8 @@ def lay_out(trace):
     columns = [Column([]) for _ in range(max(numbers) + 1)]
     for i, variable in enumerate(trace.variables):
         above, below = room(variable)
+        if trace.is_fork(i) and np.ndim(variable.grad):
+            below += ROW
         pull = 1.0 if variable.inputs else 0.05
         places.append(Place(i, numbers[i], False, above, below, pull))
         columns[numbers[i]].places.append(places[i])
@@ -126,12 +130,13 @@ def grid(value):
 
 
 def cell_room(rows):
-    """How many characters each number of a grid may have: enough for these, and for most others."""
-    return max(CELL_ROOM, *(len(display(v, 3)) for v in rows.flat))
+    """How many characters each number of a grid may have: enough for three digits of these, if five can hold them."""
+    texts = (fit(v, 5) if len(display(v, 3)) > 5 else display(v, 3) for v in rows.flat)
+    return max(CELL_ROOM, *map(len, texts))
 
 
 def cell_width(rows):
-    return round(13 * BOLD * cell_room(rows) + 7, 1)
+    return round(GRID * BOLD * cell_room(rows) + 3, 1)
 
 
 def block_size(value):
@@ -141,7 +146,7 @@ def block_size(value):
     rows = grid(value)
     if rows is not None:
         return rows.shape[1] * cell_width(rows) + 10, rows.shape[0] * ROW
-    return max(13 * BOLD * len(line) for line in summary(value)) + 10, 2 * ROW + HEAT_HEIGHT + 4
+    return max(GRID * BOLD * len(line) for line in summary(value)) + 10, 2 * ROW + HEAT_HEIGHT + 4
 
 
 def summary(value):
@@ -250,16 +255,19 @@ def set_widths(trace, columns):
     x = 0.0
     for column in columns:
         own = [trace.variables[p.variable] for p in column.places if not p.lane]
-        column.trunk = round(max(map(wire_width, own), default=0.0))
+        sums = [pieces_width(trace, p.variable) for p in column.places if not p.lane]
+        column.trunk = round(max([*map(wire_width, own), *sums], default=0.0))
         heads = [head_width(v) for v in own]
         column.start, column.end = x, x + round(max(heads, default=0.0) + column.trunk)
-        x = column.end + gap_after(column)
+        x = column.end + gap_after(trace, column)
 
 
-def gap_after(column):
+def gap_after(trace, column):
     """The room where edges bend, wider where they climb far: a steep line is hard to follow."""
     climbs = [abs(place.y - user.y) for place in column.places for user in place.right]
-    return round(min(max(GAP, 0.3 * max(climbs, default=0.0)), 2 * GAP))
+    forks = [p for p in column.places if not p.lane and trace.is_fork(p.variable)]
+    least = FORK_GAP if any(np.ndim(trace.variables[p.variable].grad) == 0 for p in forks) else GAP
+    return round(min(max(least, 0.3 * max(climbs, default=0.0)), 2 * GAP))
 
 
 def head_width(variable):
@@ -277,6 +285,14 @@ def wire_width(variable):
     blocks = [block_size(v)[0] for v in (variable.value, variable.grad) if v is not None]
     name = text_width(shorten(variable.name), 12) if variable.inputs else 0.0
     return max(60.0, name + 10, *blocks)
+
+
+def pieces_width(trace, i):
+    """The room for what came back to a fork: 6 + 5 = 11."""
+    if not trace.is_fork(i):
+        return 0.0
+    got = trace.got(i, len(trace))
+    return text_width(pieces([share for _, share, _ in got], got[-1][2]), 15) * 1.05 + 6
 
 
 def node_reach(variable):

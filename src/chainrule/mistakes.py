@@ -33,7 +33,7 @@ class Mistake:
         """What this mistake would produce there: (in words, the numbers) pairs, in a dict."""
         try:
             return dict(self.produces(scene))
-        except (ValueError, IndexError, TypeError, ArithmeticError):
+        except (ValueError, LookupError, TypeError, ArithmeticError):
             return {}  # the shapes at this place leave it no room
 
 

@@ -321,6 +321,10 @@ WORDS = {
         "column.said": "What happens",
         "empty": "no numbers",
         "kept": "keeps {name}",
+        "pieces": "the sum of {count}",
+        "legend.value": "Above a line: the value",
+        "legend.gradient": "Below it: the gradient",
+        "legend.rule": "= gradient of the result × local derivative, summed over the edges",
         "constant": "a constant {shape}",
         "shaped": "a gradient of shape {shape}",
         "of.shape": ", of shape {shape}",
@@ -398,8 +402,12 @@ WORDS = {
         "replay.curve": "The {name} goes from {first} to {last}.",
         "replay.update": "Update {step}.",
         "replay.loss.is": "The loss of its mini-batch is {loss}.",
-        "replay.accuracy.now": "The accuracy is {accuracy}.",
-        "replay.accuracy.before": "The accuracy, measured at update {step}, was {accuracy}.",
+        "replay.loss.mean": "The loss of its mini-batches, a mean over {over}, is {loss}.",
+        "replay.metric.now": "The {name} is {metric}.",
+        "replay.metric.before": "The {name}, measured at update {step}, was {metric}.",
+        "replay.held": "held-out loss",
+        "replay.all": "loss on all the data",
+        "replay.units": "the weights into {count} hidden units: blank −{most} or less, full {most} or more",
         "replay.largest": "The largest gradient, {norm}, is that of {name}.",
         "replay.wrong": "Read wrongly after this update:",
         "replay.none": "Nothing is read wrongly after this update.",
@@ -445,9 +453,13 @@ def label(key, /, **slots):
 
 
 def fit(value, room):
-    """A number with as many digits, at most four, as `room` characters hold."""
+    """A number with as many digits, at most four, as `room` characters hold; one near 0 as 0.00."""
     texts = [display(value, digits) for digits in (4, 3, 2, 1)]
-    return next((text for text in texts if len(text) <= room), texts[-1])
+    found = next((text for text in texts if len(text) <= room), None)
+    if found is None and abs(value) < 1:
+        sign = "−" if value < 0 else ""
+        found = f"{sign}{abs(float(value)):.{room - 2 - len(sign)}f}"
+    return texts[-1] if found is None else found
 
 
 def trim(number):
@@ -499,6 +511,13 @@ def summed(terms):
         texts += ["…", display(terms[-1])]
     parts = [part for text in texts for part in (("", " + "), ("gradient", text))]
     return bracketed(parts[1:])
+
+
+def pieces(terms, total):
+    """The gradients that came back to a value used more than once, and their sum: "6 + 5 = 11"."""
+    if np.ndim(total):
+        return label("pieces", count=len(terms))
+    return "".join(text for _, text in summed(terms)) + f" = {display(total)}"
 
 
 def fill(template, slots):

@@ -76,10 +76,20 @@ def use_book_style():
 
 
 def picture(figures, alt):
-    """Matplotlib figures, one a panel, as a `Picture`."""
-    return Picture(
-        "".join(inline_svg(figure, f"{alt}{i}") for i, figure in enumerate(figures)), alt
-    )
+    """Matplotlib figures, one a panel, as a `Picture`; its description ends with the scales that they have."""
+    body = "".join(inline_svg(figure, f"{alt}{i}") for i, figure in enumerate(figures))
+    return Picture(body, " ".join([alt, *scales(figures)]))
+
+
+def scales(figures):
+    """A sentence for each panel with a logarithmic axis, by the axes that are drawn."""
+    said = {(False, True): "y axis is", (True, False): "x axis is", (True, True): "axes are"}
+    panels = [axes for figure in figures for axes in figure.axes]
+    for axes in panels:
+        logs = axes.get_xscale() == "log", axes.get_yscale() == "log"
+        if any(logs):
+            where = f"In “{axes.get_title(loc='left')}” the" if len(panels) > 1 else "The"
+            yield f"{where} {said[logs]} logarithmic."
 
 
 def inline_svg(figure, salt):
@@ -113,11 +123,16 @@ def two_decimals(match):
     return f"{float(match[0]):.2f}".rstrip("0").rstrip(".")
 
 
-def panel(title, xlabel, ylabel=None, *, ticks=None, width=WIDTH, height=HEIGHT):
+def panel(title, *, xlabel, ylabel=None, ticks=None, width=WIDTH, height=HEIGHT):
     """An empty panel: a Matplotlib figure and its axes, in the book's style.
 
     ticks   makes the y axis logarithmic, with ticks at these multiples of the powers of ten
+
+    ValueError for a label that is not a text.
     """
+    for name, text in {"title": title, "xlabel": xlabel, "ylabel": ylabel or "-"}.items():
+        if not isinstance(text, str):
+            raise ValueError(f"panel wants {name} as a text, got {text!r}")
     import matplotlib
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
@@ -140,59 +155,13 @@ def legend(axes, **options):
     axes.legend(labelcolor=INK, frameon=False, fontsize=11, **options)
 
 
-def training_curves(records):
-    """Loss, accuracy and the size of the gradients, from the records of `training.train`.
-
-    One panel for the loss (every update, and the mean of each epoch), one for the accuracy, one a
-    layer for the norms of its gradients (means of each epoch).
-    """
-    records = list(records)
-    if not records:
-        raise ValueError("training_curves wants at least one record")
-    epoch = np.array([record.epoch for record in records])
-    ends, whole = np.ceil(epoch - 1e-9), np.unique(np.ceil(epoch - 1e-9))
-    losses = np.array([record.loss for record in records])
-
-    def by_epoch(values):
-        return np.array([values[ends == end].mean() for end in whole])
-
-    loss, axes = panel("Loss of the mini-batch", "epoch", ticks=(1,))
-    axes.plot(epoch, losses, color=INK, alpha=0.35, linewidth=0.8, label="each update")
-    axes.plot(whole, by_epoch(losses), color=INK, linewidth=2, label="mean of an epoch")
-    legend(axes)
-
-    measured = [
-        (record.epoch, record.accuracy) for record in records if record.accuracy is not None
-    ]
-    accuracy, axes = panel("Accuracy", "epoch")
-    if measured:
-        axes.plot(*zip(*measured, strict=True), color=VALUE, marker=".", linewidth=2)
-
-    figures = [loss, accuracy]
-    keys = list(records[0].gradient_norms)
-    for layer in dict.fromkeys(key.rpartition(".")[0] for key in keys):
-        figure, axes = panel(f"Gradient norms, {layer}", "epoch", ticks=(1, 2, 5))
-        mine = [key for key in keys if key.rpartition(".")[0] == layer]
-        for key, dash in zip(mine, ["-", "--", ":", "-."] * len(mine), strict=False):
-            norms = np.array([record.gradient_norms[key] for record in records])
-            name = key.rpartition(".")[2]
-            axes.plot(whole, by_epoch(norms), dash, color=GRADIENT, linewidth=2, label=name)
-        legend(axes)
-        figures.append(figure)
-    alt = f"Curves over {len(records)} updates. The loss goes from {losses[0]:.1f} to "
-    alt += f"{by_epoch(losses)[-1]:.2f} (mean of the last epoch)"
-    if measured:
-        alt += f", the accuracy from {measured[0][1]:.0%} to {measured[-1][1]:.0%}"
-    return picture(figures, f"{alt}. One more panel a layer shows the norms of its gradients.")
-
-
 def spread_by_layer(spreads):
     """The spread of the activations against the depth, on a log axis.
 
     spreads   name of a start -> the standard deviation after layer 1, 2, ...
     """
     title = "Standard deviation of the activations"
-    figure, axes = panel(title, "layer", ticks=(1,), width=480, height=280)
+    figure, axes = panel(title, xlabel="layer", ticks=(1,), width=480, height=280)
     for (name, values), marker in zip(spreads.items(), "osD^vPX*" * len(spreads), strict=False):
         layers = np.arange(1, len(values) + 1)
         axes.plot(layers, values, color=VALUE, marker=marker, markersize=5, linewidth=1.5)

@@ -190,6 +190,10 @@ class Trace:
         shares = self.shares.get(variable, ())
         return shares[: bisect_right(shares, number, key=lambda share: share[0])]
 
+    def is_fork(self, variable):
+        """Whether a variable gets more than one gradient, which add up."""
+        return not self.variables[variable].constant and len(self.shares.get(variable, ())) > 1
+
     @cached_property
     def shares(self):
         """For each variable, what it gets: (number of the step, gradient, sum so far), in order."""

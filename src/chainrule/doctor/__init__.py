@@ -128,30 +128,33 @@ def by_exception(error, piece, h, seed, scenes=None):
     aligned = re.search(r"not aligned: (\d+) \(dim \d\) != (\d+)", str(error))
     if not numbers and not aligned:
         return []
-    sizes = (numbers[2], numbers[1]) if numbers else (aligned[1], aligned[2])
-    left, right = map(int, sizes)
+    columns, rows = map(int, (numbers[2], numbers[1]) if numbers else aligned.groups())
     if scenes is None:
         try:
             observation = Observation(piece, h, seed, claims=False)
         except Exception:
             return []
-        scenes = [observation.scene(name, 0) for name in observation.names]
-    for scene in scenes:
-        factor = right_factor(scene)
-        if factor is None:
-            continue
-        dout, matrix = np.atleast_2d(scene.dout), np.atleast_2d(scene.others[factor[0]])
-        sides = [(a, b) for a in (dout, dout.T) for b in (matrix, matrix.T)]
-        sides += [(b, a) for a, b in sides]
-        if any((a.shape[1], len(b)) == (left, right) for a, b in sides):
-            words = (
-                f"backward raises {type(error).__name__}{told_line(error)}: {left} columns meet "
-            )
-            words += (
-                f"{right} rows; {factor[1]} fits, and gives what nudging finds for {scene.place}"
-            )
-            return [finding("weight-not-transposed", scene.place, words)]
+        scenes = [(name, observation.scene(name, 0)) for name in observation.names]
+    places = []
+    for where, scene in scenes:
+        if factor := right_factor(scene):
+            left, right = (operand(scene, words) for words in factor[1].split(" @ "))
+            turned = [(left, right.T), (left.T, right)], [(right, left), (left.T, right.T)]
+            for rank, pairs in enumerate(turned):  # one matrix turned is likelier than both
+                if any((a.shape[1], len(b)) == (columns, rows) for a, b in pairs):
+                    places.append((rank, where, scene.place, factor[1]))
+    for _, where, place, words in sorted(places, key=lambda one: one[0])[:1]:
+        said = f"backward raises {type(error).__name__}{told_line(error)}: {columns} columns meet "
+        said += f"{rows} rows; {words} fits, and gives what nudging finds for {place}"
+        return [finding("weight-not-transposed", where, said)]
     return []
+
+
+def operand(scene, words):
+    """The matrix of which `right_factor` speaks: "dout.T", or "W"."""
+    name = words.partition(".T")[0]
+    matrix = np.atleast_2d(scene.dout if name == "dout" else scene.others[name])
+    return matrix.T if words.endswith(".T") else matrix
 
 
 def examine_network(piece, x, t, h, seed):
@@ -215,7 +218,7 @@ def examine_whole(piece, layers, loss, x, t, h, seed):
             raised(error, "gradient", "gradient")
         ]
     try:
-        chain = own_chain(layers, loss, x, t, float(value))
+        chain = None if piece.hold else own_chain(layers, loss, x, t, float(value))
         if chain is not None and set(claims) <= set(chain.gradients):
             named, unnamed = compare_whole(claims, chain)
         else:
@@ -231,12 +234,16 @@ def examine_whole(piece, layers, loss, x, t, h, seed):
 
 
 def chain_scenes(piece, value):
-    """A scene for each array of a network that our own layers can rebuild."""
+    """(where, scene) for each array of a network that our own layers can rebuild."""
     try:
         subject = piece.fresh()
         x = np.asarray(piece.inputs[0], np.float64)
         chain = chain_of_network(piece.parameters(subject), x, piece.t, float(value))
-        return [scene for name in chain.layers for scene in chain.scenes(name)] if chain else []
+        return [
+            (name if scene.place == "x" else chain.keys[name, scene.place][0], scene)
+            for name in (chain.layers if chain else ())
+            for scene in chain.scenes(name)
+        ]
     except Exception:
         return []
 

@@ -203,7 +203,8 @@ def chain_of_network(params, x, t, loss, decay=0.0):
     any that `End` knows.
     """
     t = np.asarray(t)
-    for x, t in ((x, t), (x.T, t.T)) if x.ndim == 2 else ((x, t),):
+    ways = ((x, t), (x.T, t.T)) if x.ndim == 2 else ()
+    for x, t in ways:
         for found in affine_layers(params, x):
             squares = sum(np.sum(W**2) for _, _, W, _, _ in found)
             for kind, end in ((k, e) for k in GATES for e in (None, Sigmoid, Tanh)):
@@ -213,7 +214,7 @@ def chain_of_network(params, x, t, loss, decay=0.0):
                     scores = layer.forward(scores)
                 scores = np.atleast_2d(scores)
                 chain.loss = End(scores, t, loss - decay / 2 * squares)
-                if chain.loss.kind is not None and x.ndim == 2:
+                if chain.loss.kind is not None:
                     chain.decay = decay
                     return chain.run(x, t)
     return None

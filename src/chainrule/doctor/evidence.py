@@ -15,8 +15,10 @@ from chainrule.graph import Variable, topological_order
 from chainrule.guards.numbers import sum_to
 from chainrule.mistakes import TABLE
 from chainrule.nodes import Power
+from chainrule.numeric import nudged
 from chainrule.scenes import Scene, same
 
+LINES = 200  # entries of an input whose effect on every output is looked at
 MANY = 1000  # entries of one array: beyond that a sample is nudged, and the rest together
 FIT = 1e-5  # how near a mistake's numbers must come; nudging itself is good to about 1e-9
 
@@ -257,8 +259,31 @@ class Observation:
     def forks(self, k):
         if k not in self.fork_cache:
             written_out = with_a_use_forgotten(self.piece, self.douts[k])
-            self.fork_cache[k] = written_out or with_one_use_of_a_matrix(self.truth, self.douts[k])
+            self.fork_cache[k] = (
+                written_out
+                or with_one_use_of_a_matrix(self.truth, self.douts[k])
+                or self.along_its_own_line(self.douts[k])
+            )
         return self.fork_cache[k]
+
+    def along_its_own_line(self, dout):
+        """name -> [(words, gradient)] for an input that moves outputs of other rows and columns too, as
+        in a softmax or over time: what remains when the entry, or the row, of its own place counts alone."""
+        made, shape = {}, self.truth.out.shape
+        for name in self.piece.names:
+            array = self.truth.arrays[name]
+            if array.shape != shape or not shape or self.slopes[name] is not None:
+                continue
+            if array.size > LINES:
+                continue
+            entry, row, here = np.zeros(shape), np.zeros(shape), self.truth.evaluate()
+            h = self.truth.h
+            for index, above, below in nudged(array, h, self.truth.evaluate):
+                slope = dout * (above - below) / (2 * h) if above.shape == here.shape else 0 * here
+                entry[index], row[index] = slope[index], slope[index[0]].sum()
+            made[name] = [("the entry of dout at the same place alone", entry)]
+            made[name].append(("the row of dout at the same place alone", row))
+        return made
 
 
 def with_a_use_forgotten(piece, dout):

@@ -48,8 +48,8 @@ def finding(cause, where, evidence, factor=None, hint=None):
 
 def apart(*values, digits=6):
     """The numbers in as many digits as tell them apart, at least so many."""
-    for digits in (digits, 8, 10, 12, 15, 17):
-        texts = [f"{value + 0.0:.{digits}g}" for value in values]  # no -0
+    for places in (digits, 8, 10, 12, 15, 17):
+        texts = [f"{value + 0.0:.{places}g}" for value in values]  # no -0
         if len(set(texts)) == len(set(values)):
             break
     return texts
@@ -71,12 +71,13 @@ def said(error, doing):
 def raised(error, doing, where):
     """The finding for an exception of the code under test."""
     words = said(error, doing)
+    if isinstance(error, TypeError) and ("integer" in str(error) or "interpreted" in str(error)):
+        hint = "A shape is wanted where an array is given: np.zeros_like(x), or np.zeros(x.shape)."
+        return finding("unknown", where, words, hint=hint)
     if re.search(SHAPES, str(error)):
         hint = "Print the shapes of what that line combines; a gradient has the shape of its array."
         return finding("wrong-shape", where, words, hint=hint)
     hint = "Run forward and backward by hand on two samples, and print what that line is given."
-    if isinstance(error, TypeError) and ("integer" in str(error) or "interpreted" in str(error)):
-        hint = "A shape is wanted where an array is given: np.zeros_like(x), or np.zeros(x.shape)."
     return finding("unknown", where, words, hint=hint)
 
 
@@ -119,7 +120,7 @@ def missing(name):
     return finding("wrong-shape", name, f"no gradient is given for {name}", hint=hint)
 
 
-def shapeless(name, sample):
+def shapeless(name, sample, lacks=""):
     wanted, got, hint = sample.seen.shape, np.shape(sample.claim), None
     words = f"the gradient of {name} has shape {got}, but {name} has shape {wanted}"
     if got == wanted[::-1]:
@@ -130,7 +131,7 @@ def shapeless(name, sample):
         hint = "Give it that shape: sum with keepdims=True, or reshape at the end."
     elif got == np.shape(sample.scene.out):
         words += ": it still has the shape of the output, so sum over the axes that were stretched"
-    return finding("wrong-shape", name, words, hint=hint)
+    return finding("wrong-shape", name, words + lacks, hint=hint)
 
 
 def unknown(name, samples):

@@ -13,7 +13,7 @@ from chainrule.doctor.chain import chain_of_layer, chain_of_network
 from chainrule.doctor.evidence import Observation, Sample, Suspect, suspects
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
 from chainrule.doctor.probe import Truth, private_copy, variants
-from chainrule.scenes import Scene, same
+from chainrule.scenes import Scene, products, same
 
 FEW = 30  # entries of all inputs together: with so few, two mistakes may agree by accident
 LIMIT = 60  # entries of an array that are nudged at a second input
@@ -42,18 +42,44 @@ def judge(observation):
     explained = explain(observation, wrong) if wrong else {}
     unnamed = {name: samples for name, samples in wrong.items() if name not in explained}
     for name in [name for name in unnamed if not all(s.shaped for s in unnamed[name])]:
-        found.append(shapeless(name, unnamed.pop(name)[0]))
+        sample = unnamed.pop(name)[0]
+        factor = lacking(sample)
+        words = f"; {factor[1]} would be right" if factor else ""
+        found.append(shapeless(name, sample, words))
     for name, words in (by_decay(observation, unnamed) if network and unnamed else {}).items():
         found.append(finding("weight-decay", name, f"{proof(name, unnamed.pop(name)[0])}; {words}"))
     for name in list(unnamed):
-        if not close(unnamed[name]) and (others := left_out(observation, name)):
+        if close(unnamed[name]):
+            continue
+        if factor := lacking(unnamed[name][0]):
+            words = f"{proof(name, unnamed.pop(name)[0])}; {factor[1]} would be right"
+            found.append(finding("factor-missing", name, words))
+        elif others := left_out(observation, name):
             words = " and when ".join(f"{other} changes" for other in others)
             words = f"the gradient that backward gives for {name} stays the same when {words}"
             words = (
                 f"{proof(name, unnamed.pop(name)[0])}; {words}, and nudging finds another one then"
             )
             found.append(finding("factor-missing", name, words))
+        elif words := by_lines(unnamed[name][0]):
+            words = f"{proof(name, unnamed.pop(name)[0])}; {words}"
+            found.append(finding("factor-missing", name, words))
     return found + tell(explained, wrong), unnamed
+
+
+def by_lines(sample):
+    """Words, where each row (or column) of a claim is the right one times a number of its own."""
+    claim, true = np.asarray(sample.claim), sample.scene.true
+    if claim.ndim != 2 or min(claim.shape) < 2 or not sample.seen.all():
+        return ""
+    for words, axis in (("row", 1), ("column", 0)):
+        size = np.sum(true * true, axis=axis, keepdims=True)
+        if np.all(size > 1e-12 * size.max()):
+            factors = np.sum(claim * true, axis=axis, keepdims=True) / size
+            if sample.explained_by(factors * true):
+                told = ", ".join(f"{one:.4g}" for one in factors.ravel()[:3])
+                return f"each {words} is the right one times a number of its own ({told}, ...)"
+    return ""
 
 
 def by_decay(observation, unnamed):
@@ -89,6 +115,29 @@ def penalty(observation):
             if abs(factor) > 1e-7 and same(gradient, factor * w, 1e-5):
                 return factor
     return 0.0
+
+
+def lacking(sample):
+    """(name, words) of an array that the claim wants to be multiplied by, to be right; or None."""
+    scene, claim = sample.scene, np.asarray(sample.claim)
+    if not sample.seen.all() or not np.any(claim):
+        return None
+    for name, array in scene.others.items():
+        made = [(words.replace("dout", "it").replace("M", name), product)
+                for words, product in products(replace(scene, dout=claim), array)]  # fmt: skip
+        if claim.shape == sample.seen.shape and array.ndim <= claim.ndim and np.ptp(array):
+            made += [(f"it * {name}", claim * array)] if fits(claim, array) else []
+        for words, product in made:
+            if sample.noise < np.linalg.norm(scene.true) and same(product, scene.true, 1e-6):
+                return name, words
+    return None
+
+
+def fits(claim, array):
+    try:
+        return np.broadcast_shapes(claim.shape, array.shape) == claim.shape
+    except ValueError:
+        return False
 
 
 def left_out(observation, name):

@@ -276,7 +276,19 @@ class Piece:
                     kept.remove(name)
                     self.unchecked.append(name)
         self.used = kept
+        if self.t is not None and kept and self.names and self.claims_no_input(first):
+            self.names = []
         self.axis = self.sample_axis(first)
+
+    def claims_no_input(self, first):
+        """Whether it is a whole network, whose backward gives a dict, or nothing, and no dx."""
+        subject = self.fresh()
+        try:
+            self.forward(subject)
+            given = call_backward(subject, np.ones_like(first))
+        except Exception:
+            return False
+        return given is None or isinstance(given, Mapping)
 
     def ended(self):
         """The slots of a copy after forward and backward, under the names that it had before."""
@@ -374,8 +386,6 @@ class Piece:
         else:
             claims = dict(zip(self.labels, given, strict=self.strict))
         claims = {name: claims.get(name) for name in self.names}
-        if self.t is not None and held and all(one is None for one in claims.values()):
-            claims = {}
         for name in self.parameters(subject, held):
             claims[name] = held[name].gradient() if name in held else None
         return {name: None if g is None else as_floats(g, True) for name, g in claims.items()}
@@ -412,7 +422,10 @@ class Piece:
         }
 
     def upstreams(self, out, seed):
-        """Two random upstream gradients for the output `out`, of either sign everywhere."""
+        """Two random upstream gradients for the output `out`, of either sign everywhere; 1 for a whole
+        network, which nothing comes after."""
+        if not self.names:
+            return [np.ones(out.shape)]
         rng = np.random.default_rng(seed)
         signs = rng.choice([-1.0, 1.0], out.shape)
         return [sign * rng.uniform(0.5, 1.5, out.shape) for sign in (signs, -signs)]

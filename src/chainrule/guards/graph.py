@@ -38,15 +38,19 @@ def gradients_of(variable):
     """What the node of `variable` hands back to each of its inputs, looked at where it is the reader's."""
     node = variable.node
     gradients = node.backward(variable.grad)
-    if type(node) in OURS:
-        if gradients[-1] is None:
-            base, exponent = variable.inputs
-            raise ValueError(
-                "Power: an exponent that is a variable wants a positive base, got "
-                f"{base.value!r} ** {exponent.value!r}; a plain number as exponent gets no gradient"
-            )
+    if type(node) in OURS and gradients[-1] is not None:
         return gradients
-    check_gradients(node, gradients, [np.shape(source.value) for source in variable.inputs])
+    return looked_at(node, gradients, variable.inputs)
+
+
+def looked_at(node, gradients, inputs):
+    if type(node) in OURS:
+        base, exponent = inputs
+        raise ValueError(
+            "Power: an exponent that is a variable wants a positive base, got "
+            f"{base.value!r} ** {exponent.value!r}; a plain number as exponent gets no gradient"
+        )
+    check_gradients(node, gradients, [np.shape(source.value) for source in inputs])
     return [0.0 if gradient is None else gradient for gradient in gradients]
 
 

@@ -10,13 +10,7 @@ import numpy as np
 from numpy import ndarray
 
 from chainrule.guards import numbers
-from chainrule.guards.numbers import (
-    as_array,
-    check_counts,
-    check_rng,
-    is_number,
-    quiet,
-)
+from chainrule.guards.numbers import as_array, check_counts, check_rng, is_number, quiet
 
 
 class Layer:
@@ -52,7 +46,12 @@ def forward_door(formula):
         if self.rows:
             params, fitted = self.params, self.fitted
             W, b = fitted
-            if W is None or params.get("W") is not W or params.get("b") is not b:
+            if (
+                W is None
+                or not isinstance(params, dict)
+                or params.get("W") is not W
+                or params.get("b") is not b
+            ):
                 W, b = fitted = check_parameters(params)
             if x.ndim == 0 or x.shape[-1] != len(W):
                 raise ValueError(

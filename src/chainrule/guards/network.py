@@ -13,6 +13,8 @@ from operator import is_ as is_same
 import numpy as np
 
 from chainrule.guards import numbers
+from chainrule.guards.layers import Layer
+from chainrule.guards.losses import Loss
 from chainrule.guards.numbers import check_counts, check_rng
 from chainrule.guards.numeric import check_nudge, check_step
 
@@ -36,7 +38,10 @@ class Model:
         if now != self.checked:
             check_layers(self.layers, self.loss_layer)
             self.checked = now
-            self.ours = all(type(piece).__module__.startswith("chainrule.") for piece in now)
+            self.ours = all(
+                isinstance(piece, (Layer, Loss)) and type(piece).__module__.startswith("chainrule.")
+                for piece in now
+            )
         return now
 
     def collect(self, kind):

@@ -1,6 +1,7 @@
 """The door of a node: shapes, domains, and broadcasting undone."""
 
 from functools import partial, wraps
+from inspect import signature
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
@@ -28,7 +29,7 @@ class Node:
             cls.refuse = REFUSES.get(cls.__name__)
             if cls.__name__ == "MatMul":
                 cls.forward, cls.backward = lifts_vectors(cls.forward), lowers_them(cls.backward)
-        cls.forward, cls.backward = forward_door(cls.forward), backward_door(cls.backward)
+        cls.forward, cls.backward = forward_door(cls, cls.forward), backward_door(cls.backward)
 
     @property
     def name(self):
@@ -38,28 +39,53 @@ class Node:
         return f"{self.name}()"
 
 
-def forward_door(formula):
+def forward_door(cls, formula):
+    """Plain floats, by far the commonest case in a scalar graph, go straight through."""
+    general, refuse = general_door(formula), cls.refuse
+
+    @wraps(formula)
+    def unary(self, x):
+        __tracebackhide__ = True
+        if type(x) is not float:
+            return general(self, x)
+        if refuse is not None:
+            refuse(self, x)
+        out = formula(self, x)
+        self.seen = FLOATS
+        return out
+
+    @wraps(formula)
+    def binary(self, x, y):
+        __tracebackhide__ = True
+        if type(x) is not float or type(y) is not float:
+            return general(self, x, y)
+        if refuse is not None:
+            refuse(self, x, y)
+        out = formula(self, x, y)
+        self.seen = FLOATS
+        return out
+
+    takes = list(signature(formula).parameters.values())[1:]
+    plain = cls.elementwise and all(one.default is one.empty for one in takes)
+    return {1: unary, 2: binary}.get(len(takes), general) if plain else general
+
+
+def general_door(formula):
     hushed = quiet(formula)
 
     @wraps(formula)
     def forward(self, *inputs):
         __tracebackhide__ = True
-        for value in inputs:
-            if type(value) is not float:
-                break
-        else:  # plain floats, by far the commonest case in a scalar graph
-            if self.elementwise:
-                if self.refuse is not None:
-                    self.refuse(*inputs)
-                out = formula(self, *inputs)
-                self.seen = FLOATS
-                return out
         inputs = tuple([as_value(value, self.name) for value in inputs])
         (self.refuse or partial(refuse_shapes, self))(*inputs)
         out = hushed(self, *inputs)
+        floats = all(type(value) is float for value in inputs) and np.ndim(out) == 0
+        if floats and self.elementwise:
+            self.seen = FLOATS
+            return float(out)
         # a Python float has no type of its own among arrays: None
         self.seen = [(np.shape(v), getattr(v, "dtype", None)) for v in inputs], np.shape(out)
-        if all(type(value) is float for value in inputs):
+        if floats:
             return float(out)
         for kept in self.__dict__.values():
             if kept is out:  # backward needs it, and the caller may write into what it got

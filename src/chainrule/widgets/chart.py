@@ -58,7 +58,8 @@ class Axis:
         every = -(-len(powers) // most)
         finer = [self.multiples(parts) for parts in ((1, 2, 5), (1, 3)) if len(powers) <= 2]
         fitting = [ticks for ticks in finer if len(ticks) <= most]
-        return (fitting or [[float(f"1e{power}") for power in powers if power % every == 0]])[0]
+        ticks = (fitting or [[float(f"1e{power}") for power in powers if power % every == 0]])[0]
+        return ticks if len(ticks) > 1 else round_numbers(10**self.low, 10**self.high)
 
     def multiples(self, parts):
         """These multiples of the powers of ten, as far as they lie on the axis."""

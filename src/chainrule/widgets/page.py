@@ -72,28 +72,49 @@ body { max-width: 60rem; margin: 1rem auto; padding: 0 1rem; font-family: system
 
 
 @cache
-def module():
-    """The one ES module that all figures run on, as text. It exports `default` for anywidget,
-    `hydrate` for pages, and its pure functions for tests."""
-    modules = "".join(joinable(read("script", f"{name}.js")) for name in SCRIPTS)
-    said = {key: text for key, text in WORDS["labels"].items() if used(key, modules)}
-    tables = {"WORDS": {**WORDS, "labels": said}, "GUESSES": GUESSES}
+def module(kinds=None):
+    """The one ES module that figures run on, as text. It exports `default` for anywidget,
+    `hydrate` for pages, and its pure functions for tests.
+
+    kinds   the figures that it is for, such as ("stepper", "quiz"); None for all
+    """
+    wanted = names_for(kinds)
+    scripts = "".join(joinable(read("script", f"{name}.js"), wanted) for name in wanted)
+    labels = {key: text for key, text in WORDS["labels"].items() if is_said(key, scripts)}
+    tables = {"WORDS": {**WORDS, "labels": labels}, "GUESSES": GUESSES}
     words = "".join(
         f"export const {name} = {json.dumps(table, ensure_ascii=False, separators=(',', ':'))};\n"
         for name, table in tables.items()
     )
-    return words + modules
+    return words + scripts
 
 
-def used(label, source):
-    """Whether the script may show this label; the others are shown by Python alone."""
-    return f'"{label}"' in source or re.search(rf"\b{label}: |`{label.split('.')[0]}\.\$", source)
+KINDS = ("stepper", "quiz", "explorer", "replay", "scene", "bets")  # each has a script of this name
+IMPORT = re.compile(r'from "\./(\w+)\.js"')
+MOUNT = re.compile(r'^"chainrule-(\w+)": ?mount\w+,$', re.MULTILINE)
+
+
+def names_for(kinds):
+    """The scripts that these kinds of figures need, in the order in which they are joined."""
+    found, left = set(), ["main", *(KINDS if kinds is None else kinds)]
+    while left:
+        name = left.pop()
+        if name not in found and name in SCRIPTS:
+            found.add(name)
+            left += [] if name == "main" else IMPORT.findall(read("script", f"{name}.js"))
+    return [name for name in SCRIPTS if name in found]
+
+
+def is_said(key, scripts):
+    """Whether the scripts say this label: those with a dot are named there, whole or by their first word."""
+    return "." not in key or f'"{key}"' in scripts or f"`{key.partition('.')[0]}.${{" in scripts
 
 
 @cache
-def style():
-    """The one style sheet of all figures, without comments and indentation."""
-    sheet = "".join(read("style", f"{name}.css") for name in STYLES)
+def style(kinds=None):
+    """The style sheet of these kinds of figures (None: of all), without comments and indentation."""
+    names = [n for n in STYLES if kinds is None or n not in KINDS or n in kinds]
+    sheet = "".join(read("style", f"{name}.css") for name in names)
     sheet = re.sub(r"/\*.*?\*/", "", sheet, flags=re.DOTALL)
     return "\n".join(line.strip() for line in sheet.splitlines() if line.strip()) + "\n"
 
@@ -102,17 +123,29 @@ def read(folder, name):
     return (HERE / folder / name).read_text(encoding="utf-8")
 
 
-def joinable(source):
+def joinable(source, wanted):
     """A module of `script/` without its imports, and without comments and indentation, for weight."""
     source = re.sub(r"^\s*/\*\*.*?\*/\n", "", source, flags=re.DOTALL | re.MULTILINE)
     lines = (line.strip().partition(" // ")[0] for line in source.splitlines())
     kept = (line for line in lines if line and not line.startswith(("import ", "// ")))
-    return "\n".join(kept) + "\n"
+    joined = "\n".join(map(squeezed, kept)) + "\n"
+    return MOUNT.sub(lambda line: line[0] if line[1] in wanted else "", joined)
 
 
-def loader():
-    """The classic script that makes every figure of a page live."""
-    source = json.dumps(module()).replace("<", "\\u003c")
+def squeezed(line):
+    """A line without the blanks around its signs; one with a template or a slash stays as it is."""
+    if "`" in line or "/" in line:
+        return line
+    parts = re.split(r'("(?:[^"\\]|\\.)*")', line)
+    return "".join(
+        p if k % 2 else re.sub(r" ?([=<>*,;:?(){}\[\]&|!]+) ?", r"\1", p)
+        for k, p in enumerate(parts)
+    )
+
+
+def loader(kinds=None):
+    """The classic script that makes the figures of a page live."""
+    source = json.dumps(module(kinds)).replace("<", "\\u003c")
     return LOADER % source
 
 

@@ -14,7 +14,7 @@ import traitlets
 
 from chainrule.narration import WORDS, display, fill, label
 from chainrule.trace import encode
-from chainrule.training import split, train
+from chainrule.training import are_classes, split, train
 from chainrule.widgets.chart import (
     LETTER,
     axes_svg,
@@ -41,40 +41,49 @@ MARK = "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z"
 class Frame:
     """What is shown of one update.
 
-    step, loss, accuracy, norms   as in `training.Record`; norms by the parameter's name
+    step, loss, norms   as in `training.Record`; norms by the parameter's name
+    over     over how many updates loss and norms are means
+    metric   the accuracy, or whatever is measured, or None
     images   what is read wrongly: (levels, caption), the pixels as letters
     weights  name -> array (rows, columns), small enough to be drawn
+    units    (k, side, side), the weights into each of the first k hidden units
     """
 
     step: int
     loss: float
-    accuracy: float | None
+    over: int
+    metric: float | None
     norms: dict
     images: list
     weights: dict
+    units: np.ndarray
 
 
 class Replay(Figure):
     """A recorded training run, with the player's controls.
 
-    frames  1 to 200 records of `training.train`, or dicts with the same keys: step, loss, accuracy (or
-            None), gradient_norms {name: number}; and, if wanted, images [(pixels, caption)] with square
-            pixels from 0 to 1, at most 12, and weights {name: array}. `record_training` makes such dicts
+    frames  1 to 200 records of `training.train`, or dicts with the same keys: step, loss, accuracy or
+            metric (or None), gradient_norms {name: number}; and, if wanted, over (how many updates loss and
+            norms are means over), measured (the metric's name), images [(pixels, caption)] with square
+            pixels from 0 to 1, at most 12, weights {name: array}, and units, an array (k, side, side) or
+            (k, side * side) of the weights into k hidden units. `record_training` makes such dicts
     title, caption  for those who cannot see it; a line under it
     frame   where it starts: a position in `frames`, -1 for the last
-    pause   seconds from one frame to the next when it plays, from 0.05 to 10. A reader who asks the system
-            for reduced motion gets at least the 1.4 seconds of a stepper
+    pause   seconds from one frame to the next when it plays, from 0.05 to 10; without it the run takes about
+            ten. A reader who asks the system for reduced motion gets at least the 1.4 seconds of a stepper
 
     Going back is exact: a frame is shown as it was recorded, and nothing is trained again. A run with the
-    same seed gives the same frames. `.frame` is a synced trait. ValueError says what is allowed.
+    same seed gives the same frames. A press on a curve goes to the frame there. `.frame` is a synced trait. ValueError says what is allowed.
     """
 
     frame = traitlets.Int(0).tag(sync=True)
 
-    def __init__(self, frames, *, title=None, caption=None, frame=0, pause=0.25):
+    def __init__(self, frames, *, title=None, caption=None, frame=0, pause=None):
+        frames = listed(frames)
         self.frames = check_frames(frames)
         self.side = side_of(self.frames)
-        self.pause = check_pause(pause)
+        self.measured = measured_in(frames)
+        self.pause = check_pause(pause, len(self.frames))
         self.caption = None if caption is None else str(caption)
         self.title = label("replay.title") if title is None else str(title)
         self.axes = self.make_axes()
@@ -102,9 +111,9 @@ class Replay(Figure):
         return [frame.loss for frame in self.frames]
 
     @property
-    def accuracies(self):
-        """The accuracy of each frame, NaN where it was not measured."""
-        return [np.nan if frame.accuracy is None else frame.accuracy for frame in self.frames]
+    def metrics(self):
+        """The metric of each frame, NaN where it was not measured."""
+        return [np.nan if frame.metric is None else frame.metric for frame in self.frames]
 
     @property
     def names(self):
@@ -113,13 +122,16 @@ class Replay(Figure):
     def make_axes(self):
         """The axes of the panels, name -> (across, up), or (across,) for the bars; a panel without any number is left out."""
         axes = {}
-        for name, numbers in (("loss", self.losses), ("accuracy", self.accuracies)):
+        for name, numbers in (("loss", self.losses), ("metric", self.metrics)):
             if np.isfinite(numbers).any():
                 log = (
                     name == "loss" and min(number for number in numbers if np.isfinite(number)) > 0
                 )
                 up = axis_over(numbers, log, HEIGHT - 46, 30)
-                axes[name] = (axis_over(self.steps, False, left_of(up), WIDTH - 22, 0.02), up)
+                axes[name] = (
+                    axis_over(self.steps, widening(self.steps), left_of(up), WIDTH - 22, 0.02),
+                    up,
+                )
         norms = [list(frame.norms.values()) for frame in self.frames]
         if np.any(np.isfinite(norms) & (np.array(norms) > 0)):
             start = 12 + LETTER * max(len(short(name, LONGEST)) for name in self.names)
@@ -135,8 +147,9 @@ class Replay(Figure):
     # ---- as markup
 
     def markup(self):
-        parts = [self.curve_panel(name) for name in ("loss", "accuracy") if name in self.axes]
+        parts = [self.curve_panel(name) for name in ("loss", "metric") if name in self.axes]
         parts += [self.bars_panel()] if "norms" in self.axes else []
+        parts += [self.units_panel()] if self.frames[0].units.size else []
         return (
             f'<figure class="chainrule-replay" data-frame="{self.frame}" '
             f'data-frames="{len(self.frames)}" data-pause="{1000 * self.pause:g}" '
@@ -149,10 +162,11 @@ class Replay(Figure):
     def curve_panel(self, name):
         (across, up), numbers = self.axes[name], self.numbers(name)
         points = points_of(self.steps, numbers, across, up)
-        line = line_path(points if name == "loss" else self.measured(points))
+        line = line_path(points if name == "loss" else self.known_points(points))
         here = self.last_known(name)
         x = tenth(across.at(self.steps[self.frame]))
-        body = axes_svg(across, up, label("replay.step"), label(f"replay.{name}"))
+        called = label("replay.loss") if name == "loss" else self.measured
+        body = axes_svg(across, up, label("replay.step"), called)
         body += (
             f'<path class="guide" d="M0 {up.end:g}V{up.start:g}" transform="translate({x:g} 0)" '
             f'stroke="#8a939e"/><g class="c0" color="#0b61a8" fill="none" stroke="currentColor">'
@@ -160,16 +174,16 @@ class Replay(Figure):
             f"{mark_svg(None if here is None else points[here])}"
         )
         said = [display(number, 3) for number in numbers if np.isfinite(number)]
-        described = label("replay.curve", name=name, first=said[0], last=said[-1])
-        return f'<div data-panel="{name}">{chart_svg(WIDTH, HEIGHT, name, described, body)}</div>'
+        described = label("replay.curve", name=called, first=said[0], last=said[-1])
+        return f'<div data-panel="{name}">{chart_svg(WIDTH, HEIGHT, called, described, body)}</div>'
 
-    def measured(self, points):
-        """The points of the frames whose accuracy was measured: the line goes from one to the next."""
+    def known_points(self, points):
+        """The points of the frames whose metric was measured: the line goes from one to the next."""
         pairs = zip(points, self.frames, strict=True)
-        return [point for point, frame in pairs if frame.accuracy is not None]
+        return [point for point, frame in pairs if frame.metric is not None]
 
     def numbers(self, name):
-        return self.losses if name == "loss" else self.accuracies
+        return self.losses if name == "loss" else self.metrics
 
     def last_known(self, name):
         """The last frame so far with a number that can be drawn, or None."""
@@ -198,6 +212,28 @@ class Replay(Figure):
         )
         return f'<div data-panel="norms">{drawing}</div>'
 
+    def units_panel(self):
+        """The weights into each of some hidden units, as pictures of the input's shape."""
+        units, most = self.frames[self.frame].units, self.most
+        side = units.shape[-1]
+        drawn = "".join(f"<li>{levels_svg(self.shades(one), side, side)}</li>" for one in units)
+        said = label("replay.units", count=len(units), most=display(most, 2))
+        return (
+            f'<div data-panel="units"><p class="chainrule-heading">{escape(said)}</p>'
+            f'<ul class="chainrule-pictures">{drawn}</ul></div>'
+        )
+
+    @property
+    def most(self):
+        """How large a weight is full: of all weights of the run one in fifty is larger."""
+        sizes = np.abs([frame.units for frame in self.frames])
+        return (
+            float(np.quantile(sizes[np.isfinite(sizes)], 0.98)) if np.isfinite(sizes).any() else 0.0
+        )
+
+    def shades(self, unit):
+        return as_levels(0.5 + unit / (2 * self.most or 1.0))
+
     def bar(self, norm):
         (across,) = self.axes["norms"]
         end = across.at(norm)
@@ -205,12 +241,14 @@ class Replay(Figure):
 
     def sentence(self):
         """What this frame says, as (kind, text) parts; the script fills the same templates."""
-        frame, known = self.frames[self.frame], self.last_known("accuracy")
-        parts = filled("loss.is", loss=("value", display(frame.loss)))
+        frame, known = self.frames[self.frame], self.last_known("metric")
+        loss, over = ("value", display(frame.loss)), ("", display(frame.over))
+        parts = filled("loss.is" if frame.over == 1 else "loss.mean", loss=loss, over=over)
         if known is not None:
-            accuracy = ("value", display(self.frames[known].accuracy, 3))
-            here = "accuracy.now" if known == self.frame else "accuracy.before"
-            parts += filled(here, accuracy=accuracy, step=("", display(self.steps[known])))
+            metric = ("value", display(self.frames[known].metric, 3))
+            here = "metric.now" if known == self.frame else "metric.before"
+            at = {"step": ("", display(self.steps[known])), "name": ("", self.measured)}
+            parts += filled(here, metric=metric, **at)
         finite = {name: norm for name, norm in frame.norms.items() if np.isfinite(norm)}
         if finite:
             name = max(finite, key=finite.get)
@@ -239,7 +277,7 @@ class Replay(Figure):
                 f"<li{'' if k < len(images) else ' hidden'}>{levels_svg(levels, self.side, self.side)}"
                 f"<span>{escape(said)}</span></li>"
             )
-        return f'<p class="chainrule-heading">{escape(heading)}</p><ul class="chainrule-pictures">{items}</ul>'
+        return f'<p class="chainrule-heading">{escape(heading)}</p><ul class="chainrule-pictures chainrule-wrong">{items}</ul>'
 
     def weights_html(self):
         items = ""
@@ -260,13 +298,13 @@ class Replay(Figure):
         return as_levels((array - low) / (high - low) if high > low else np.zeros(array.shape))
 
     def table(self):
-        heads = [label(f"replay.{name}") for name in ("step", "loss", "accuracy")] + self.names
+        heads = [label("replay.step"), label("replay.loss"), self.measured, *self.names]
         with_images = any(frame.images for frame in self.frames)
         heads += [label("replay.wrong.short")] if with_images else []
         rows = ""
         for frame in self.frames:
-            accuracy = "" if frame.accuracy is None else display(frame.accuracy, 3)
-            cells = [display(frame.loss), accuracy]
+            metric = "" if frame.metric is None else display(frame.metric, 3)
+            cells = [display(frame.loss), metric]
             cells += [display(norm, 3) for norm in frame.norms.values()]
             cells += ["; ".join(said for _, said in frame.images)] if with_images else []
             rows += f'<tr><th scope="row">{display(frame.step)}</th>'
@@ -291,7 +329,9 @@ class Replay(Figure):
             "names": self.names,
             "steps": self.steps,
             "loss": self.losses,
-            "accuracy": self.accuracies,
+            "over": [frame.over for frame in self.frames],
+            "metric": self.metrics,
+            "measured": self.measured,
             "norms": [list(frame.norms.values()) for frame in self.frames],
             "side": self.side,
             "pictures": list(pictures),
@@ -303,6 +343,7 @@ class Replay(Figure):
                 ]
                 for name in self.ranges
             ],
+            "units": [[self.shades(one) for one in frame.units] for frame in self.frames],
         }
         text = json.dumps(encode(data), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         return text.replace("<", "\\u003c")
@@ -310,6 +351,12 @@ class Replay(Figure):
     def as_text(self):
         title, parts = self.sentence()
         return f"{self.title}. {title}{''.join(text for _, text in parts)}"
+
+
+def widening(steps):
+    """Whether the frames lie ever further apart, as 1, 2, 3, 5, 8, 13 do: then a log axis spreads them evenly."""
+    gaps = np.diff(steps)
+    return len(gaps) > 2 and steps[0] > 0 and bool(np.median(gaps) > 2 * gaps[0])
 
 
 def filled(key, **slots):
@@ -354,11 +401,22 @@ def levels_svg(levels, rows, columns):
 # ---------------------------------------------------------------- what is allowed
 
 
-def check_frames(frames):
+def listed(frames):
+    """Frames as a list of what `Frame` is made of."""
     try:
         frames = list(frames)
     except TypeError:
         raise ValueError(f"Replay wants a list of frames, got {frames!r}") from None
+    whole = (is_dataclass(frame) and not isinstance(frame, type) for frame in frames)
+    return [asdict(frame) if one else frame for one, frame in zip(whole, frames, strict=True)]
+
+
+def measured_in(frames):
+    """What the metric of the frames is called."""
+    return str(frames[0].get("measured") or label("replay.accuracy"))
+
+
+def check_frames(frames):
     if not 1 <= len(frames) <= MOST_FRAMES:
         raise ValueError(
             f"Replay wants 1 to {MOST_FRAMES} frames, got {len(frames)}; of more, take every few"
@@ -372,13 +430,15 @@ def check_frames(frames):
                 f"Replay wants the same gradient_norms in each frame, not so at {two.step}"
             )
         shapes = [{name: array.shape for name, array in f.weights.items()} for f in (one, two)]
-        if shapes[0] != shapes[1]:
+        if shapes[0] != shapes[1] or one.units.shape != two.units.shape:
             raise ValueError(f"Replay wants the same weights in each frame, not so at {two.step}")
     names = list(checked[0].norms)
     return [replace(one, norms={name: one.norms[name] for name in names}) for one in checked]
 
 
-def check_pause(pause):
+def check_pause(pause, frames):
+    if pause is None:
+        return min(1.0, max(0.25, 10 / frames))
     if not (isinstance(pause, (int, float)) and 0.05 <= pause <= 10):
         raise ValueError(f"Replay wants pause as seconds from 0.05 to 10, got {pause!r}")
     return pause
@@ -386,7 +446,6 @@ def check_pause(pause):
 
 def as_frame(frame):
     """A `Frame` of a record or a dict. ValueError says what is missing or odd."""
-    frame = asdict(frame) if is_dataclass(frame) and not isinstance(frame, type) else frame
     if not isinstance(frame, Mapping):
         raise ValueError(f"Replay wants frames as records of train or dicts, got {frame!r}")
     missing = [key for key in ("step", "loss", "gradient_norms") if key not in frame]
@@ -394,21 +453,38 @@ def as_frame(frame):
         raise ValueError(
             f"Replay wants step, loss and gradient_norms (a dict) in each frame, got {list(frame)}"
         )
-    accuracy = frame.get("accuracy")
+    name = "metric" if frame.get("accuracy") is None else "accuracy"
+    metric = frame.get(name)
     return Frame(
-        whole_step(frame["step"]),
+        whole_step("step", frame["step"]),
         number("loss", frame["loss"]),
-        None if accuracy is None else number("accuracy", accuracy),
+        whole_step("over", frame.get("over", 1)),
+        None if metric is None else number(name, metric),
         {str(name): number(name, norm) for name, norm in frame["gradient_norms"].items()},
         [(as_levels(square(pixels)), str(said)) for pixels, said in images_of(frame)],
         {str(name): drawable(name, array) for name, array in weights_of(frame).items()},
+        units_of(frame),
     )
 
 
-def whole_step(value):
-    step = number("step", value)
+def units_of(frame):
+    """The weights into some hidden units as (k, side, side); k is 0 where there are none."""
+    units = frame.get("units")
+    if units is None:
+        return np.zeros((0, 1, 1))
+    units = numbers("units", units)
+    side = math.isqrt(units[0].size) if units.ndim in (2, 3) and len(units) else 0
+    if not 1 <= side <= LARGEST_SIDE or units.size != len(units) * side**2:
+        raise ValueError(
+            f"Replay wants units as squares, (k, side, side) with side to {LARGEST_SIDE}, got {units.shape}"
+        )
+    return units.reshape(len(units), side, side)
+
+
+def whole_step(name, value):
+    step = number(name, value)
     if not step.is_integer():
-        raise ValueError(f"Replay wants step as a whole number, got {value!r}")
+        raise ValueError(f"Replay wants {name} as a whole number, got {value!r}")
     return int(step)
 
 
@@ -482,36 +558,73 @@ def drawable(name, array):
 # ---------------------------------------------------------------- recording
 
 
-def record_training(network, data, *, every=10, wrong=6, weights=(), rng, **options):
+def record_training(
+    network, data, *, every=None, wrong=6, weights=(), units=0, metric=None, rng, **options
+):
     """Train the network in place, and return frames for `Replay`: a dict for every few updates.
 
     data     as `training.train` takes it; (x, t) alone, or with held-out data, which is then what the
-             accuracy and the wrong guesses are about
-    every    updates from one frame to the next; the last update is always a frame
+             metric and the wrong guesses are about
+    every    updates from one frame to the next. Without it, frames come where something happens: after
+             1, 2, 3, 5, 8, 13, 21 ... updates. The last update is always a frame
     wrong    how many of the wrongly read images to keep in each frame, the first ones; 0 keeps none
     weights  names of parameters whose values are kept as small pictures
+    units    of how many hidden units to keep the weights from the input as pictures; the input is an image
+    metric   a function of (network, x, t) to a number, named by its __name__; the default is the accuracy
+             for classes, and the loss for anything else
     options  go to `train`: optimizer, batch_size, epochs or updates, replacement, progress
 
-    The accuracy is measured at each frame, after its update. The network learns as it would with `train`
-    alone: measuring draws nothing from `rng`.
+    Loss and gradient norms are means over the last updates, so that no frame is the accident of one batch:
+    over `every` of them, or over the last third. The metric is measured at each frame, after its update. The
+    network learns as it would with `train` alone: measuring draws nothing from `rng`.
     """
     if not (hasattr(network, "gradient") and hasattr(network, "params")):
         raise TypeError(f"record_training wants a network, got {network!r}")
-    check_count("every", every, 1)
+    if every is not None:
+        check_count("every", every, 1)
     check_count("wrong", wrong, 0)
     named = isinstance(weights, (list, tuple))
     if not named or any(name not in network.params for name in weights):
         raise ValueError(
             f"record_training: weights are out of {list(network.params)}, got {weights!r}"
         )
-    _, held_out = split(data)
-    frames, record = [], None
-    for record in train(network, data, rng=rng, **options):
-        if (record.step - 1) % every == 0:
-            frames.append(look(record, network, held_out, wrong, weights))
-    if frames and frames[-1]["step"] != record.step:
-        frames.append(look(record, network, held_out, wrong, weights))
+    _, (x, t) = split(data)
+    x, t = np.asarray(x), np.asarray(t)
+    name, measure = what_to_measure(metric, network, t, isinstance(data[0], tuple))
+    source = first_layer(network, units)
+    records, frames, due = [], [], frames_due(every)
+    wanted = next(due)
+
+    def look():
+        step = records[-1].step
+        frame = averaged(records[-(every or max(1, step // 3)) :])
+        number = float(measure(network, x, t))
+        frame |= {"measured": name, "metric": number}
+        frame["accuracy"] = number if name == label("replay.accuracy") else None
+        frame["images"] = (
+            wrongly_read(network, x, t, wrong) if frame["accuracy"] is not None else []
+        )
+        frame["weights"] = {key: network.params[key].copy() for key in weights}
+        if source:
+            frame["units"] = network.params[source][:, :units].T.copy()
+        frames.append(frame)
+
+    for record in train(network, data, rng=rng, metric=measure, **options):
+        records.append(record)
+        if record.step == wanted:
+            look()
+            wanted = next(due)
+    if records and frames[-1]["step"] != records[-1].step:
+        look()
     return frames
+
+
+def frames_due(every):
+    """The updates that are frames: 1, 1 + every, ...; or 1, 2, 3, 5, 8, 13, each the sum of the two before."""
+    step, after = 1, 2
+    while True:
+        yield step
+        step, after = (step + every, 0) if every else (after, step + after)
 
 
 def check_count(name, value, least):
@@ -520,15 +633,51 @@ def check_count(name, value, least):
         raise ValueError(f"record_training: {name} is a whole number from {least}, got {value!r}")
 
 
-def look(record, network, held_out, wrong, weights):
-    """One frame: the record, what the network reads wrongly now, and some of its weights."""
-    x, t = np.asarray(held_out[0]), np.asarray(held_out[1])
+def what_to_measure(metric, network, t, held_out):
+    """(its name, a function of network, x, t)"""
+    if metric is not None:
+        if not callable(metric):
+            raise ValueError(
+                f"record_training: metric is a function of (network, x, t), got {metric!r}"
+            )
+        return getattr(metric, "__name__", "metric").replace("_", " "), metric
+    if are_classes(t) and hasattr(network, "accuracy"):
+        return label("replay.accuracy"), lambda network, x, t: network.accuracy(x, t)
+    return label("replay.held" if held_out else "replay.all"), lambda network, x, t: network.loss(
+        x, t
+    )
+
+
+def first_layer(network, units):
+    """The name of the first matrix, whose columns are drawn. None where no units are wanted."""
+    check_count("units", units, 0)
+    if not units:
+        return None
+    name = next((key for key, array in network.params.items() if np.ndim(array) == 2), None)
+    rows = len(network.params[name]) if name else 0
+    if math.isqrt(rows) ** 2 != rows or not 1 <= rows <= LARGEST_SIDE**2:
+        raise ValueError(
+            f"record_training: units want images as input, of side * side pixels, got {rows}"
+        )
+    return name
+
+
+def averaged(records):
+    """The last record as a dict, its loss and norms as means over all of them."""
+    norms = {
+        key: float(np.mean([record.gradient_norms[key] for record in records]))
+        for key in records[-1].gradient_norms
+    }
+    loss = float(np.mean([record.loss for record in records]))
+    return {**asdict(records[-1]), "loss": loss, "gradient_norms": norms, "over": len(records)}
+
+
+def wrongly_read(network, x, t, most):
+    """The first images that the network reads wrongly now, with captions; none where x holds no images."""
+    side = math.isqrt(x[0].size)
+    if side * side != x[0].size or not 3 <= side <= LARGEST_SIDE or x.min() < 0 or x.max() > 1:
+        return []
     guess = network.predict(x).argmax(axis=-1)
     right = t.argmax(axis=-1) if t.ndim > 1 else t
-    missed = np.flatnonzero(guess != right)
-    images = [
-        (x[k].copy(), label("replay.guess", label=right[k], guess=guess[k])) for k in missed[:wrong]
-    ]
-    kept = {name: network.params[name].copy() for name in weights}
-    measured = {"accuracy": 1 - len(missed) / len(x), "images": images, "weights": kept}
-    return {**asdict(record), **measured}
+    missed = np.flatnonzero(guess != right)[:most]
+    return [(x[k].copy(), label("replay.guess", label=right[k], guess=guess[k])) for k in missed]

@@ -13,9 +13,11 @@ from pathlib import Path
 
 from chainrule.widgets import page, policy
 
-FIGURE = re.compile(r'class="chainrule-')
+FIGURE = re.compile(rf'class="chainrule-({"|".join(page.KINDS)})\b')
 STILL = re.compile(r'<img class="chainrule-still"[^>]*>')  # for notebooks alone: see Stepper.still
-SCRIPT, STYLE = "chainrule.js", "chainrule.css"
+SCRIPT, STYLE = "chainrule.js", "chainrule.css"  # behind the kinds of figures that a page has
+
+LOADED = re.compile(r"_static/([\w-]+)\.chainrule\.js")
 
 # What every page would load, and what a page must hold to need it.
 NEEDS = {
@@ -143,9 +145,16 @@ def trim_page(app, pagename, templatename, context, doctree):
     for kind in ("script_files", "css_files"):
         files = context.get(kind, [])
         files[:] = [file for file in files if is_needed(file, body)]
-    if FIGURE.search(body):
-        app.add_js_file(SCRIPT, loading_method="defer")
-        app.add_css_file(STYLE)
+    kinds = kinds_in(body)
+    if kinds:
+        app.add_js_file(f"{'-'.join(kinds)}.{SCRIPT}", loading_method="defer")
+        app.add_css_file(f"{'-'.join(kinds)}.{STYLE}")
+
+
+def kinds_in(body):
+    """The kinds of figures in a page, in the order of `page.KINDS`."""
+    found = set(FIGURE.findall(body))
+    return tuple(kind for kind in page.KINDS if kind in found)
 
 
 def is_needed(file, body):
@@ -159,8 +168,14 @@ def write_files(app, error):
     if error is not None or app.builder.format != "html":
         return
     static = Path(app.outdir) / "_static"
-    (static / SCRIPT).write_text(page.loader(), encoding="utf-8")
-    (static / STYLE).write_text(page.style(), encoding="utf-8")
+    for name in {
+        name
+        for path in pages(Path(app.outdir))
+        for name in LOADED.findall(path.read_text(encoding="utf-8"))
+    }:
+        kinds = tuple(name.split("-"))
+        (static / f"{name}.{SCRIPT}").write_text(page.loader(kinds), encoding="utf-8")
+        (static / f"{name}.{STYLE}").write_text(page.style(kinds), encoding="utf-8")
     for path in {path for pattern in UNUSED for path in static.glob(pattern)}:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     style = static / "styles" / "pydata-sphinx-theme.css"

@@ -30,7 +30,10 @@ export function raised(exponent) {
 /** A number with as many digits as `room` characters hold; `fit` in chainrule/narration.py. */
 export function fit(value, room) {
   const texts = [4, 3, 2, 1].map((digits) => display(value, digits));
-  return texts.find((text) => text.length <= room) ?? texts[3];
+  const found = texts.find((text) => text.length <= room);
+  if (found || !(Math.abs(value) < 1)) return found ?? texts[3];
+  const sign = value < 0 ? "−" : "";
+  return sign + Math.abs(value).toFixed(room - 2 - sign.length);
 }
 
 /** The number that a reader typed, or null: a decimal point or comma, and any minus sign. */

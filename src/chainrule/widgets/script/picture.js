@@ -1,7 +1,8 @@
 // The picture: numbers filled into the SVG that Python drew, classes set on it, values on their way.
 
 import { extent } from "./arrays.js";
-import { calm, vector } from "./parts.js";
+import { bracketed, calm, label, plain, vector } from "./parts.js";
+import { summed } from "./run.js";
 import { display, exact, fit } from "./numbers.js";
 
 const NUMBER_ROOM = 7; // as in chainrule/layout.py
@@ -21,10 +22,12 @@ export class Picture {
       gradient: group.querySelector(".gradient"),
       kept: group.querySelector("g.kept"),
       keptName: group.querySelector(".kept-name"),
+      terms: group.querySelector(".terms") ?? group.querySelector(".pieces"),
     }));
     this.nodes = by(".node", "data-node");
     this.wires = [by(".edges [data-wire]", "data-wire"), by(".backs [data-wire]", "data-wire")];
     this.edges = [by(".edges [data-edge]", "data-edge"), by(".backs [data-edge]", "data-edge")];
+    this.pieces = by("[data-piece]", "data-piece");
     this.travelling = null;
   }
 
@@ -36,7 +39,7 @@ export class Picture {
     const { run } = this;
     const active = now ? run.trace.steps[now - 1] : null;
     const back = active?.phase === "backward";
-    for (const { i, value, gradient, kept, keptName } of this.variables) {
+    for (const { i, value, gradient, kept, keptName, terms } of this.variables) {
       const valued = run.valuedAt[i] <= now;
       fillIn(value, run.values[i], valued);
       if (kept) {
@@ -45,6 +48,7 @@ export class Picture {
       }
       const got = run.gradient(i, now);
       if (gradient) fillIn(gradient, got, got !== undefined);
+      if (terms) terms.textContent = sumWords(run.received(i, now), got);
       later(this.wires[0].get(`${i}`), !valued);
       later(this.wires[1].get(`${i}`), got === undefined);
     }
@@ -57,12 +61,57 @@ export class Picture {
         later(backEdge, run.returnedAt[j] > now);
         edge?.classList.toggle("now", runs && !back);
         backEdge?.classList.toggle("now", runs && back);
+        const piece = this.pieces.get(`${j}.${port}`);
+        piece?.classList.toggle("hidden", run.returnedAt[j] > now);
+        if (piece && run.returnedAt[j] <= now) piece.textContent = fit(run.contributions[run.returnedAt[j] - 1][port], NUMBER_ROOM);
       });
       const node = this.node(j);
       later(node, run.valuedAt[j] > now);
       node.classList.toggle("now", active !== null && active.variable === j);
       node.classList.toggle("back", active !== null && active.variable === j && back);
     });
+  }
+
+  /** At each edge into the node that runs backward, its local derivative: what comes from above is multiplied by it. */
+  locals(now) {
+    for (const old of this.svg.querySelectorAll(".local")) old.remove();
+    const step = this.run.trace.steps[now - 1];
+    if (!step || step.phase === "forward" || step.seed) return;
+    const { variable } = step;
+    this.run.trace.variables[variable].inputs.forEach((i, port) => {
+      const local = this.run.contributions[now - 1][port] == null ? null : this.run.local(now, port);
+      if (local !== null && !this.run.trace.variables[i].constant) this.label(`${variable}.${port}`, local);
+    });
+  }
+
+  /** Write "× local" on an edge, just before its node. */
+  label(edge, local) {
+    const path = this.edges[0].get(edge);
+    if (!path) return;
+    const piece = this.pieces.get(edge);
+    const beside = piece && !piece.classList.contains("hidden") ? piece : null;
+    const factor = typeof local === "number" ? plain(bracketed([["", "× "], ["value", fit(local, NUMBER_ROOM)]])) : `× ${local}`;
+    const words = /[@Σ]/.test(local) ? local : factor;
+    const text = vector("text", { class: "local", "data-exact": local }, beside ? `${words} =` : words);
+    this.svg.append(text);
+    const width = text.getComputedTextLength();
+    if (beside) {
+      text.setAttribute("x", beside.getBBox().x - 4 - width / 2);
+      text.setAttribute("y", beside.getAttribute("y"));
+      return;
+    }
+    if (path.dataset.word) {
+      const [x, y, anchor] = path.dataset.word.split(" ");
+      for (const [name, at] of Object.entries({ x, y })) text.setAttribute(name, at);
+      text.style.textAnchor = anchor;
+      return;
+    }
+    const end = path.getTotalLength() - ARROW;
+    const at = path.getPointAtLength(Math.max(end - 8 - width / 2, 0));
+    const middle = this.node(edge.split(".")[0]).transform.baseVal[0].matrix.f;
+    const port = path.getPointAtLength(end).y - middle; // above the node's middle or below it: so far apart
+    text.setAttribute("x", at.x);
+    text.setAttribute("y", at.y + 7 + 6 * Math.sign(Math.round(port)));
   }
 
   /** Put a question mark where a number is asked for; null takes it away. */
@@ -110,6 +159,12 @@ export class Picture {
     for (const { token } of this.travelling.tokens) token.remove();
     this.travelling = null;
   }
+}
+
+/** "6 + 5 = ", before the sum, of the gradients that came back to a fork; of arrays their number. */
+function sumWords(got, total) {
+  if (got.length < 2) return "";
+  return typeof total === "number" ? `${plain(summed(got))} = ` : label("pieces", { count: got.length });
 }
 
 function later(part, hide) {

@@ -1,6 +1,6 @@
 // The replay: a recorded training run, frame by frame. Nothing is trained here, so going back is exact.
 
-import { placeOn, pointsOf, setMark } from "./explorer.js";
+import { draggable, placeOn, pointsOf, setMark } from "./explorer.js";
 import { decode, display } from "./numbers.js";
 import { fill, label, player, vector, write } from "./parts.js";
 import { WORDS } from "./words.js";
@@ -25,15 +25,15 @@ function drawGreys(svg, levels, columns) {
 export function mountReplay(figure, host) {
   const data = JSON.parse(figure.querySelector("script").textContent);
   const { axes, names, steps } = data;
-  const series = { loss: data.loss.map(decode), accuracy: data.accuracy.map(decode) };
+  const series = { loss: data.loss.map(decode), metric: data.metric.map(decode) };
   const norms = data.norms.map((row) => row.map(decode));
   const all = (selector) => [...figure.querySelectorAll(selector)];
   const panels = figure.querySelector(".chainrule-panels");
   const sentence = figure.querySelector(".chainrule-sentence");
   const [bars, sizes, rows] = [all(".bar"), all(".norm"), all(".chainrule-table tbody tr")];
-  const curves = ["loss", "accuracy"].filter((name) => axes[name]).map(curve);
-  const [heading, places] = [figure.querySelector(".chainrule-heading"), all(".chainrule-pictures:not(.chainrule-weights) li")];
-  const weights = all(".chainrule-weights svg");
+  const curves = ["loss", "metric"].filter((name) => axes[name]).map(curve);
+  const [heading, places] = [figure.querySelector(".chainrule-heading:has(+ .chainrule-wrong)"), all(".chainrule-wrong li")];
+  const [weights, units] = [all(".chainrule-weights svg"), all("[data-panel=units] svg")];
 
   const last = steps.length - 1;
   const walk = player({ last, name: label("replay.walk"), show, count, pause: Number(figure.dataset.pause) });
@@ -45,6 +45,11 @@ export function mountReplay(figure, host) {
   function curve(name) {
     const panel = panels.querySelector(`[data-panel="${name}"]`);
     const points = pointsOf(steps, series[name], ...axes[name]);
+    draggable(panel.firstChild, (x) => {
+      const far = steps.map((step) => Math.abs(placeOn(axes[name][0], step) - x));
+      walk.move(far.indexOf(Math.min(...far)));
+      return walk.element.querySelector("input");
+    });
     return { name, points, guide: panel.querySelector(".guide"), mark: panel.querySelector(".mark") };
   }
 
@@ -95,15 +100,17 @@ export function mountReplay(figure, host) {
       const [, columns, levels] = data.weights[k];
       drawGreys(svg, levels[now], columns);
     });
+    units.forEach((svg, k) => drawGreys(svg, data.units[now][k], svg.viewBox.baseVal.width));
   }
 
   function words(now) {
     const said = (key, slots) => [["", " "], ...fill(WORDS.labels[key], slots)];
-    const parts = said("replay.loss.is", { loss: ["value", display(series.loss[now])] });
-    const at = known("accuracy", now);
+    const [loss, over] = [["value", display(series.loss[now])], data.over[now]];
+    const parts = said(over === 1 ? "replay.loss.is" : "replay.loss.mean", { loss, over: ["", display(over)] });
+    const at = known("metric", now);
     if (at >= 0) {
-      const slots = { accuracy: ["value", display(series.accuracy[at], 3)], step: ["", display(steps[at])] };
-      parts.push(...said(at === now ? "replay.accuracy.now" : "replay.accuracy.before", slots));
+      const slots = { metric: ["value", display(series.metric[at], 3)], step: ["", display(steps[at])], name: ["", data.measured] };
+      parts.push(...said(at === now ? "replay.metric.now" : "replay.metric.before", slots));
     }
     const finite = norms[now].filter(Number.isFinite);
     if (finite.length === 0) return parts;

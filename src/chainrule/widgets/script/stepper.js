@@ -140,6 +140,7 @@ export function mountStepper(figure, host) {
     figure.dataset.phase = run.phase(now);
     picture.arrive();
     picture.show(now);
+    picture.locals(now);
     rows.forEach((row, k) => row.classList.toggle("now", k === now - 1));
     limitRows();
     const [heading, parts] = now === 0 && asks.on() ? [label("ask"), [["", label("ask.start")]]] : run.sentence(now);

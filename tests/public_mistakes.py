@@ -1,0 +1,843 @@
+"""Wrong code as the public writes it: after the style of well-known books, courses and forum questions.
+
+`CASES` is a list of (name, kind, cause, where, make); make() returns the arguments of `diagnose`. The
+kinds are numbered as in the list that the doctor was taught by. Every line here was written anew.
+"""
+
+import numpy as np
+
+from chainrule.layers import Affine, ReLU
+from chainrule.losses import SoftmaxWithLoss
+from chainrule.network import Network
+
+CASES = []
+rng = np.random.default_rng(11)
+X = rng.normal(size=(5, 4))
+A = rng.normal(size=(5, 3))
+T = rng.normal(size=(5, 3))
+LABELS = np.array([0, 2, 1, 1, 0])
+ONE_HOT = np.eye(3)[LABELS]
+W43, b3, W44 = rng.normal(size=(4, 3)), rng.normal(size=3), rng.normal(size=(4, 4))
+K63, c6 = rng.normal(size=(6, 3)), rng.normal(size=6)
+W46 = rng.normal(size=(4, 6))
+
+
+def case(kind, cause, where, *arguments, given=()):
+    """Register a class, made of copies of `given`, and what `diagnose` gets beside it."""
+
+    def register(thing):
+        def make():
+            return thing(*(np.copy(one) for one in given)), *arguments
+
+        CASES.append((thing.__name__, kind, cause, where, make))
+        return thing
+
+    return register
+
+
+# 1. Parameters as attributes, without gradients, or with wrong ones.
+
+
+class BookAffine:
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+        self.x = self.dW = self.db = None
+
+    def forward(self, x):
+        self.x = x
+        return np.dot(x, self.W) + self.b
+
+    def backward(self, dout):
+        self.dW = np.dot(self.x.T, dout)
+        self.db = np.sum(dout, axis=0)
+        return np.dot(dout, self.W.T)
+
+
+@case(1, "wrong-shape", "W", X, given=(W43, b3))
+class NoGradients(BookAffine):
+    def backward(self, dout):
+        return np.dot(dout, self.W.T)
+
+
+@case(1, "bias-mean", "b", X, given=(W43, b3))
+class BookMean(BookAffine):
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.db = np.mean(dout, axis=0)
+        return dx
+
+
+@case(1, "wrong-sign", "W", X, given=(W43, b3))
+class BookTurned(BookAffine):
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.dW = -self.dW
+        return dx
+
+
+@case(1, "wrong-shape", "b", X, given=(W43, b3))
+class ForgetsOne(BookAffine):
+    def backward(self, dout):
+        self.dW = np.dot(self.x.T, dout)
+        return np.dot(dout, self.W.T)
+
+
+@case(1, "double-batch-division", "W", X, given=(W43, b3))
+class Linear:
+    def __init__(self, weights, bias):
+        self.weights, self.bias = weights, bias
+
+    def forward(self, inputs):
+        self.inputs = inputs
+        return inputs @ self.weights + self.bias
+
+    def backward(self, grad):
+        m = len(grad)
+        self.grad_weights = self.inputs.T @ grad / m
+        self.grad_bias = grad.sum(axis=0) / m
+        return grad @ self.weights.T
+
+
+CASES[-1] = (*CASES[-1][:3], "weights", CASES[-1][4])
+
+
+# 2. A constant inside the log of the loss beside another mistake.
+
+
+class BookSoftmaxWithLoss:
+    def forward(self, x, t):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        self.t, self.y = t, e / e.sum(axis=1, keepdims=True)
+        return -np.sum(np.log(self.y[np.arange(len(t)), t] + 1e-7)) / len(t)
+
+    def backward(self, dout=1):
+        dx = self.y.copy()
+        dx[np.arange(len(self.t)), self.t] -= 1
+        return dx / len(self.t)
+
+
+class BookNet:
+    """Layers in a dict, the loss apart, parameters by name."""
+
+    affine, loss_kind = BookAffine, BookSoftmaxWithLoss
+
+    def __init__(self, *_):
+        make = np.random.default_rng(3).normal
+        self.params = {"W1": make(size=(4, 6)), "b1": make(size=6)}
+        self.params |= {"W2": make(size=(6, 3)), "b2": make(size=3)}
+        self.layers = {"Affine1": self.affine(self.params["W1"], self.params["b1"])}
+        self.layers["Relu1"] = ReLU()
+        self.layers["Affine2"] = self.affine(self.params["W2"], self.params["b2"])
+        self.lastLayer = self.loss_kind()
+
+    def loss(self, x, t):
+        for layer in self.layers.values():
+            x = layer.forward(x)
+        return self.lastLayer.forward(x, t)
+
+    def gradient(self, x, t):
+        self.loss(x, t)
+        dout = self.lastLayer.backward(1)
+        for layer in reversed(list(self.layers.values())):
+            dout = layer.backward(dout)
+        one, two = self.layers["Affine1"], self.layers["Affine2"]
+        return {"W1": one.dW, "b1": one.db, "W2": two.dW, "b2": two.db}
+
+
+@case(2, "bias-mean", "Affine2.b", X, LABELS)
+class ConstantAndMean(BookNet):
+    affine = BookMean
+
+
+@case(2, "wrong-sign", "Affine2.W", X, LABELS)
+class ConstantAndSign(BookNet):
+    affine = BookTurned
+
+
+@case(2, "log-constant", "loss", X, LABELS)
+class ConstantAlone(BookNet):
+    pass
+
+
+@case(2, "log-constant", "x", A, LABELS)
+class ConstantInTheLog(BookSoftmaxWithLoss):
+    def backward(self, dout=1):
+        return dout * super().backward()
+
+
+@case(2, "bias-mean", "b2", X, LABELS)
+class ByHand:
+    """A network without layers, and the constant inside its log."""
+
+    def __init__(self):
+        make = np.random.default_rng(5).normal
+        self.W1, self.b1, self.W2, self.b2 = make(size=(4, 6)), make(size=6), make(size=(6, 3)), make(size=3)  # fmt: skip
+
+    def loss(self, X, y):
+        self.h = np.maximum(0, X @ self.W1 + self.b1)
+        s = self.h @ self.W2 + self.b2
+        e = np.exp(s - s.max(axis=1, keepdims=True))
+        self.p = e / e.sum(axis=1, keepdims=True)
+        return -np.mean(np.log(self.p[range(len(y)), y] + 1e-8))
+
+    def gradient(self, X, y):
+        self.loss(X, y)
+        d = self.p.copy()
+        d[range(len(y)), y] -= 1
+        d /= len(y)
+        dh = d @ self.W2.T * (self.h > 0)
+        return {"dW1": X.T @ dh, "db1": dh.mean(0), "dW2": self.h.T @ d, "db2": d.mean(0)}
+
+
+# 3. Softmax's mistakes only where the loss is a softmax loss.
+
+
+@case(3, "scaled", "x", A, T)
+class MSE:
+    def forward(self, y, t):
+        self.d = y - t
+        return float((self.d**2).sum() / len(y))
+
+    def backward(self, dout=1.0):
+        return dout * self.d / len(self.d)
+
+
+@case(3, "scaled", "x", A, T)
+class MeanOfAll:
+    def forward(self, y, t):
+        self.y, self.t = y, t
+        return np.mean((y - t) ** 2)
+
+    def backward(self, dout=1.0):
+        return dout * (self.y - self.t) / self.y.size
+
+
+@case(3, "derivative-twice", "x", A[:, :1], (T[:, :1] > 0) * 1.0)
+class BinaryTwice:
+    def forward(self, z, t):
+        self.a, self.t = 1 / (1 + np.exp(-z)), t
+        return -np.mean(t * np.log(self.a) + (1 - t) * np.log(1 - self.a))
+
+    def backward(self, dout=1.0):
+        return dout * (self.a - self.t) * self.a * (1 - self.a) / len(self.t)
+
+
+@case(3, "missing-batch-division", "x", A, T)
+class SquaresUndivided(MSE):
+    def backward(self, dout=1.0):
+        return dout * 2 * self.d
+
+
+# 4. An array of forward that backward forgot.
+
+
+@case(4, "factor-missing", "x", X)
+class Scaled:
+    def __init__(self):
+        self.params, self.grads = {"g": np.array([0.5, 2.0, 1.5, 0.7])}, {}
+
+    def forward(self, x):
+        self.y = np.tanh(x)
+        return self.params["g"] * self.y
+
+    def backward(self, d):
+        self.grads["g"] = (d * self.y).sum(0)
+        return d * (1 - self.y**2)
+
+
+@case(4, "factor-missing", "x", X)
+class BatchNormNoGamma:
+    def __init__(self):
+        self.gamma, self.beta = np.array([1.0, 2.0, 0.5, -1.0]), np.zeros(4)
+
+    def forward(self, x):
+        self.std = np.sqrt(x.var(axis=0) + 1e-5)
+        self.xn = (x - x.mean(axis=0)) / self.std
+        return self.gamma * self.xn + self.beta
+
+    def backward(self, dout):
+        self.dbeta, self.dgamma = dout.sum(axis=0), (dout * self.xn).sum(axis=0)
+        d = dout
+        return (d - d.mean(axis=0) - self.xn * (d * self.xn).mean(axis=0)) / self.std
+
+
+class Cell:
+    def __init__(self, Wx, Wh, b):
+        self.params = [Wx, Wh, b]
+        self.grads = [np.zeros_like(Wx), np.zeros_like(Wh), np.zeros_like(b)]
+
+    def forward(self, x, h):
+        Wx, Wh, b = self.params
+        self.cache = (x, h, np.tanh(x @ Wx + h @ Wh + b))
+        return self.cache[2]
+
+    def backward(self, dh):
+        Wx, Wh, b = self.params
+        x, h, h_next = self.cache
+        dt = dh * (1 - h_next**2)
+        self.grads[0][...], self.grads[1][...] = x.T @ dt, h.T @ dt
+        self.grads[2][...] = dt.sum(axis=0)
+        return dt @ Wx.T, self.back(dt, Wh)
+
+    def back(self, dt, Wh):
+        return dt @ Wh.T
+
+
+@case(4, "factor-missing", "y", (X, A), given=(W43, W43[:3] + 0.1, b3))
+class CellWithoutWh(Cell):
+    def back(self, dt, Wh):
+        return dt
+
+
+@case(4, "factor-missing", "x", X)
+class PReLUWithoutSlope:
+    def __init__(self):
+        self.alpha = np.full(4, 0.25)
+
+    def forward(self, x):
+        self.x = x
+        return np.where(x > 0, x, self.alpha * x)
+
+    def backward(self, dout):
+        self.dalpha = (dout * self.x * (self.x <= 0)).sum(axis=0)
+        return np.where(self.x > 0, dout, dout * 0.01)
+
+
+# 5. Randomness, and masks that are not applied.
+
+
+class BookDropout:
+    def __init__(self, ratio=0.5):
+        self.ratio, self.mask = ratio, None
+
+    def forward(self, x, train=True):
+        self.mask = (np.random.rand(*x.shape) > self.ratio) / (1 - self.ratio)
+        return x * self.mask
+
+    def backward(self, dout):
+        return dout * self.mask
+
+
+@case(5, "mask-missing", "x", X)
+class DropoutForgets(BookDropout):
+    def backward(self, dout):
+        return dout
+
+
+@case(5, "scaled", "x", X)
+class DropoutUnscaled(BookDropout):
+    def backward(self, dout):
+        return dout * (self.mask > 0)
+
+
+@case(5, "mask-inverted", "x", X)
+class DropoutTurned(BookDropout):
+    def backward(self, dout):
+        return dout * (self.mask == 0) * 2
+
+
+@case(5, None, "x", X)
+class DropoutSeven(BookDropout):
+    def backward(self, dout):
+        return dout * 7
+
+
+@case(5, "mask-missing", "x", X)
+class GivenMask:
+    def __init__(self):
+        self.mask = np.array([1.0, 0.0, 1.0, 0.0])
+
+    def forward(self, x):
+        return x * self.mask
+
+    def backward(self, dout):
+        return dout.copy()
+
+
+# 6. An exception as a symptom.
+
+
+@case(6, "weight-not-transposed", "x", X, given=(W43, b3))
+class MatmulOfTheWrongSide(BookAffine):
+    def backward(self, d):
+        self.dW, self.db = self.x.T @ d, d.sum(0)
+        return d @ self.W
+
+
+@case(6, "weight-not-transposed", "x", X, given=(W43, b3))
+class DotOfTheWrongSide(BookAffine):
+    def backward(self, d):
+        self.dW, self.db = np.dot(self.x.T, d), d.sum(0)
+        return np.dot(d, self.W)
+
+
+@case(6, "weight-not-transposed", "W", X, given=(W43, b3))
+class WeightsUntransposed(BookAffine):
+    def backward(self, d):
+        self.dW, self.db = np.dot(self.x, d), d.sum(0)
+        return np.dot(d, self.W.T)
+
+
+@case(6, "weight-not-transposed", "Affine2", X, LABELS)
+class InANetwork(BookNet):
+    affine, loss_kind = MatmulOfTheWrongSide, SoftmaxWithLoss
+
+
+@case(6, "weight-not-transposed", "W2", X, LABELS)
+class ByHandWrongSide(ByHand):
+    def gradient(self, X, y):
+        self.loss(X, y)
+        d = self.p.copy()
+        d[range(len(y)), y] -= 1
+        d /= len(y)
+        dh = d @ self.W2 * (self.h > 0)
+        return {"W1": X.T @ dh, "b1": dh.sum(0), "W2": self.h.T @ d, "b2": d.sum(0)}
+
+
+CASES[-1] = (*CASES[-1][:3], "Affine2", CASES[-1][4])
+
+
+# 7. An update inside backward.
+
+
+@case(7, "update-in-backward", "W", X)
+class Hasty:
+    def __init__(self):
+        self.params, self.grads = {"W": W43.copy()}, {}
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.params["W"]
+
+    def backward(self, d):
+        dW = self.x.T @ d
+        self.params["W"] -= 0.1 * dW
+        self.grads["W"] = dW
+        return d @ self.params["W"].T
+
+
+@case(7, "update-in-backward", "W", X, given=(W43, b3))
+class UpdatesItself(BookAffine):
+    lr = 0.01
+
+    def backward(self, d):
+        dx = super().backward(d)
+        self.W -= self.lr * self.dW
+        self.b -= self.lr * self.db
+        return dx
+
+
+CASES[-1] = (*CASES[-1][:3], None, CASES[-1][4])
+
+
+@case(7, "update-in-backward", "W", X, given=(W43, b3))
+class Rebinds(BookAffine):
+    def backward(self, d):
+        self.dW, self.db = self.x.T @ d, d.sum(0)
+        self.W = self.W - 0.5 * self.dW
+        return d @ self.W.T
+
+
+@case(7, "update-in-backward", "Affine2.W", X, LABELS)
+class HastyNet(BookNet):
+    affine, loss_kind = Rebinds, SoftmaxWithLoss
+
+
+# 8. A fork only where there is one.
+
+
+@case(8, "factor-missing", "x", X, given=(W44, np.ones(4)))
+class SquareCopies(BookAffine):
+    def backward(self, d):
+        super().backward(d)
+        return d.copy()
+
+
+@case(8, "factor-missing", "x", X)
+class Mixes:
+    def __init__(self):
+        self.params, self.grads = {"M": W44.copy()}, {}
+
+    def forward(self, x):
+        self.x = x
+        return np.sin(x) @ self.params["M"]
+
+    def backward(self, d):
+        self.grads["M"] = np.sin(self.x).T @ d
+        return d * np.cos(self.x)
+
+
+@case(8, "overwritten-at-fork", "x", X)
+class Shortcut:
+    def forward(self, x):
+        self.h = np.tanh(x)
+        return x + self.h
+
+    def backward(self, d):
+        return d * (1 - self.h**2)
+
+
+@case(8, "factor-missing", "x", X)
+class Softmax:
+    def forward(self, x):
+        e = np.exp(x)
+        self.s = e.sum(axis=1, keepdims=True)
+        return e / self.s
+
+    def backward(self, d):
+        return d * 0.25
+
+
+# 9. A finding about state beside a wrong gradient.
+
+
+@case(9, "unknown", "x", X)
+class Wave:
+    def forward(self, x):
+        self.x = x
+        return x**3 + np.sin(5 * x)
+
+    def backward(self, d):
+        d *= 2 * self.x
+        return d
+
+
+@case(9, "mask-missing", "x", X)
+class SpoilsAndForgets:
+    def forward(self, x):
+        return np.maximum(0, x)
+
+    def backward(self, d):
+        d += 0
+        kept = d.copy()
+        d[...] = 0
+        return kept
+
+
+@case(9, "derivative-twice", "x", X)
+class TwiceInPlace:
+    def forward(self, x):
+        self.y = 1 / (1 + np.exp(-x))
+        return self.y
+
+    def backward(self, d):
+        d *= self.y * (1 - self.y)
+        return d * self.y * (1 - self.y)
+
+
+@case(9, "wrong-sign", "x", X)
+class TurnsTheInput:
+    def forward(self, x):
+        self.x = x
+        return np.exp(x)
+
+    def backward(self, d):
+        self.x *= 1.0
+        dx = -d * np.exp(self.x)
+        self.x[...] = 0
+        return dx
+
+
+# 10. Other containers.
+
+
+@case(10, "bias-mean", "params[1]", X, given=(W43, b3))
+class Lists:
+    def __init__(self, W, b):
+        self.params, self.grads = [W, b], [np.zeros_like(W), np.zeros_like(b)]
+
+    def forward(self, x):
+        W, b = self.params
+        self.x = x
+        return x @ W + b
+
+    def backward(self, d):
+        self.grads[0][...], self.grads[1][...] = self.x.T @ d, d.mean(axis=0)
+        return d @ self.params[0].T
+
+
+class Course:
+    """A network whose loss gives back the loss and the gradients."""
+
+    reg = 0.0
+
+    def __init__(self):
+        make = np.random.default_rng(8).normal
+        self.params = {"W1": make(size=(4, 6)), "b1": make(size=6)}
+        self.params |= {"W2": make(size=(6, 3)), "b2": make(size=3)}
+
+    def loss(self, X, y):
+        p, N = self.params, len(X)
+        h = np.maximum(0, X.dot(p["W1"]) + p["b1"])
+        scores = h.dot(p["W2"]) + p["b2"]
+        scores -= scores.max(axis=1, keepdims=True)
+        probs = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+        loss = -np.log(probs[range(N), y]).mean()
+        loss += 0.5 * self.reg * (np.sum(p["W1"] ** 2) + np.sum(p["W2"] ** 2))
+        ds = self.start(probs, y) / N
+        dh = self.gate(ds.dot(p["W2"].T), h)
+        grads = {"W1": X.T.dot(dh), "b1": dh.sum(axis=0), "W2": h.T.dot(ds), "b2": ds.sum(axis=0)}
+        return loss, self.decayed(grads)
+
+    def start(self, probs, y):
+        ds = probs.copy()
+        ds[range(len(y)), y] -= 1
+        return ds
+
+    def gate(self, dh, h):
+        return dh * (h > 0)
+
+    def decayed(self, grads):
+        for key in ("W1", "W2"):
+            grads[key] = grads[key] + self.reg * self.params[key]
+        return grads
+
+
+@case(10, "mask-missing", "ReLU1", X, LABELS)
+class CourseGate(Course):
+    def gate(self, dh, h):
+        return dh
+
+
+@case(10, "missing-batch-division", "loss", X, LABELS)
+class Pairs(ByHand):
+    """gradient returns (loss, gradients)."""
+
+    def loss(self, X, y):
+        super().loss(X, y)
+        return -np.mean(np.log(self.p[range(len(y)), y]))
+
+    def gradient(self, X, y):
+        loss = self.loss(X, y)
+        d = self.p.copy()
+        d[range(len(y)), y] -= 1
+        dh = d @ self.W2.T * (self.h > 0)
+        return loss, {"W1": X.T @ dh, "b1": dh.sum(0), "W2": self.h.T @ d, "b2": d.sum(0)}
+
+
+@case(10, "wrong-sign", "params[0]", X, given=(W43,))
+class ListOfOne:
+    def __init__(self, W):
+        self.params, self.grads = [W], [np.zeros_like(W)]
+
+    def forward(self, x):
+        self.x = x
+        return np.dot(x, self.params[0])
+
+    def backward(self, d):
+        self.grads[0] = -np.dot(self.x.T, d)
+        return np.dot(d, self.params[0].T)
+
+
+@case(10, "unknown", "x", X)
+class ZerosOfAnArray:
+    def forward(self, x):
+        self.x = x
+        return x * 2
+
+    def backward(self, d):
+        dx = np.zeros(self.x)
+        return dx + d
+
+
+# 11. is about words and about the check: see the tests.
+
+
+# 12. Gradients that are always 0, penalties, rows.
+
+
+@case(12, "always-zero", "x", X)
+class NeverFilled:
+    def forward(self, x):
+        self.x = x
+        return x**2
+
+    def backward(self, d):
+        dx = np.zeros_like(self.x)
+        for row in dx:
+            row = 2 * row  # noqa: PLW2901
+        return dx
+
+
+@case(12, "weight-decay", "W2", X, LABELS)
+class DecayForgotten(Course):
+    reg = 0.3
+
+    def decayed(self, grads):
+        return grads
+
+
+@case(12, "weight-decay", "W2", X, LABELS)
+class DecayTwice(Course):
+    reg = 0.3
+
+    def decayed(self, grads):
+        return super().decayed(super().decayed(grads))
+
+
+@case(12, "weight-decay", "W2", X, LABELS)
+class DecayHalf(Course):
+    reg = 0.3
+
+    def decayed(self, grads):
+        return {k: g + 0.5 * self.reg * self.params[k] * (k[0] == "W") for k, g in grads.items()}
+
+
+@case(12, "weight-decay", "b2", X, LABELS)
+class DecayOnBiases(Course):
+    reg = 0.3
+
+    def decayed(self, grads):
+        return {k: g + self.reg * self.params[k] for k, g in grads.items()}
+
+
+@case(12, "weight-decay", "W2", X, LABELS)
+class BookDecay(BookNet):
+    loss_kind = SoftmaxWithLoss
+
+    def loss(self, x, t):
+        weights = self.params["W1"], self.params["W2"]
+        return super().loss(x, t) + 0.05 * sum(np.sum(W**2) for W in weights)
+
+
+@case(12, "weight-decay", "W2", X, LABELS)
+class DecayAndMean(Course):
+    reg = 0.3
+
+    def decayed(self, grads):
+        return grads | {"b1": grads["b1"] / 5}
+
+
+@case(12, "repeated-rows", "W", np.array([0, 2, 2, 5]), given=(K63,))
+class BookEmbedding:
+    def __init__(self, W):
+        self.params, self.grads = {"W": W}, {}
+
+    def forward(self, idx):
+        self.idx = idx
+        return self.params["W"][idx]
+
+    def backward(self, dout):
+        dW = np.zeros_like(self.params["W"])
+        dW[self.idx] += dout
+        self.grads["W"] = dW
+
+
+@case(12, "repeated-rows", "x", X)
+class TakesRows:
+    rows = np.array([3, 0, 3, 1])
+
+    def forward(self, x):
+        self.shape = x.shape
+        return x[self.rows]
+
+    def backward(self, d):
+        dx = np.zeros(self.shape)
+        dx[self.rows] += d
+        return dx
+
+
+@case(12, "labels-shifted", "x", A, LABELS)
+class FromOne(BookSoftmaxWithLoss):
+    def forward(self, x, t):
+        super().forward(x, t)
+        return -np.log(self.y[np.arange(len(t)), t]).mean()
+
+    def backward(self, dout=1):
+        d = self.y.copy()
+        d[np.arange(len(self.t)), self.t - 1] -= 1
+        return dout * d / len(d)
+
+
+class Columns:
+    """One column a sample, as an online course has it; binary labels (1, m)."""
+
+    def __init__(self):
+        make = np.random.default_rng(4).normal
+        self.params = {"W1": make(size=(3, 4)), "b1": make(size=(3, 1))}
+        self.params |= {"W2": make(size=(1, 3)), "b2": make(size=(1, 1))}
+
+    def loss(self, X, Y):
+        p = self.params
+        self.A1 = np.tanh(p["W1"] @ X + p["b1"])
+        self.A2 = 1 / (1 + np.exp(-(p["W2"] @ self.A1 + p["b2"])))
+        m = Y.shape[1]
+        return float(-np.sum(Y * np.log(self.A2) + (1 - Y) * np.log(1 - self.A2)) / m)
+
+    def count(self, X):
+        return X.shape[1]
+
+    def total(self, dZ):
+        return np.sum(dZ, axis=1, keepdims=True)
+
+    def slope(self):
+        return 1 - self.A1**2
+
+    def gradient(self, X, Y):
+        self.loss(X, Y)
+        m = self.count(X)
+        dZ2 = self.A2 - Y
+        dZ1 = self.params["W2"].T @ dZ2 * self.slope()
+        return {
+            "dW1": dZ1 @ X.T / m, "db1": self.total(dZ1) / m,
+            "dW2": dZ2 @ self.A1.T / m, "db2": self.total(dZ2) / m,
+        }  # fmt: skip
+
+
+YCOL = np.array([[1.0, 0.0, 0.0, 1.0, 1.0]])
+
+
+@case(12, "samples-as-columns", None, X.T.copy(), YCOL)
+class CountsFeatures(Columns):
+    def count(self, X):
+        return X.shape[0]
+
+
+@case(12, "missing-batch-division", "loss", X.T.copy(), YCOL)
+class NoM(Columns):
+    def count(self, X):
+        return 1
+
+
+@case(12, "derivative-missing", "Tanh1", X.T.copy(), YCOL)
+class NoSlope(Columns):
+    def slope(self):
+        return 1.0
+
+
+@case(12, "bias-mean", "b2", X.T.copy(), YCOL)
+class ColumnMean(Columns):
+    def total(self, dZ):
+        return np.mean(dZ, axis=1, keepdims=True)
+
+
+@case(12, "bias-sum-over-everything", "b1", X.T.copy(), YCOL)
+class ColumnTotal(Columns):
+    def total(self, dZ):
+        return np.sum(dZ)
+
+
+@case(12, "broadcast-targets", "loss", X, rng.normal(size=5))
+class Regression:
+    def __init__(self):
+        self.params = {"w": np.array([[0.3], [-0.2], [0.5], [1.0]]), "b": np.array([0.1])}
+
+    def loss(self, X, t):
+        self.y = X @ self.params["w"] + self.params["b"]
+        return np.mean((self.y - t) ** 2)
+
+    def gradient(self, X, t):
+        self.loss(X, t)
+        d = 2 * (self.y - t.reshape(-1, 1)) / len(t)
+        return {"w": X.T @ d, "b": d.sum(axis=0)}
+
+
+@case(12, "broadcast-targets", "x", A[:, :1], rng.normal(size=5))
+class MSEOfAColumn(MSE):
+    pass
+
+
+def network(**replaced):
+    layers = {"Affine1": Affine(W46.copy(), c6.copy()), "ReLU1": ReLU()}
+    layers["Affine2"] = Affine(K63.copy(), b3.copy())
+    return Network(layers | replaced, SoftmaxWithLoss())

@@ -1,0 +1,138 @@
+"""Pictures that are wider than their place: which ones there are, and that each of them shows it."""
+
+import numpy as np
+import pytest
+
+from chainrule.chain import is_chain, lay_out_chain
+from chainrule.graph import Variable, exp, matmul, sum_
+from chainrule.network import two_layer_net
+from chainrule.trace import trace_graph, trace_network
+from chainrule.widgets import Stepper
+
+PAGES = [
+    "index.html",
+    "book/01_computational_graphs.html",
+    "book/02_chain_rule.html",
+    "book/03_add_and_multiply.html",
+    "book/04_relu_and_sigmoid.html",
+    "book/05_affine.html",
+    "book/06_softmax_with_loss.html",
+    "book/07_network.html",
+    "book/reference/figures.html",
+    "book/appendix_making_it_fast.html",
+]
+# What scrolls in a window of 1280 pixels: (page, number of the figure), and nothing else.
+SCROLL = {("book/06_softmax_with_loss.html", 0), ("book/reference/figures.html", 3)}
+
+MEASURE = """() => [...document.querySelectorAll(".chainrule-stepper")].map((figure) => {
+    const scroll = figure.querySelector(".chainrule-scroll");
+    const svg = scroll.querySelector("svg");
+    const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+    const sizes = [...svg.querySelectorAll("[data-cell]")].map((cell) => parseFloat(getComputedStyle(cell).fontSize));
+    return {
+        scrolls: scroll.scrollWidth > scroll.clientWidth + 1,
+        overflow: getComputedStyle(scroll).overflowX,
+        more: scroll.dataset.more ?? "",
+        mask: getComputedStyle(scroll).maskImage,
+        left: scroll.scrollLeft,
+        step: Number(figure.dataset.step),
+        digits: sizes.length ? scale * Math.min(...sizes) : 99,
+        level: figure.dataset.level,
+    };
+})"""
+
+
+@pytest.mark.parametrize("width", [1280, 1024, 390])
+@pytest.mark.parametrize("path", PAGES)
+def test_a_picture_that_scrolls_shows_it(path, width, open_page):
+    page = open_page(path, viewport={"width": width, "height": 900}, reduced_motion="reduce")
+    page.wait_for_selector(".chainrule-live")
+    for number, one in enumerate(page.evaluate(MEASURE)):
+        assert one["overflow"] == "auto" and one["level"] in ("layers", "nodes")
+        if width == 1280:
+            assert one["scrolls"] == ((path, number) in SCROLL)
+            assert one["digits"] >= 12
+        assert bool(one["more"]) == one["scrolls"]
+        assert ("gradient" in one["mask"]) == one["scrolls"]
+        if one["scrolls"] and one["step"] == 0:
+            assert one["left"] == 0 and one["more"] == "right"  # it starts at its inputs
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def net(D=2, H=3, C=2, N=2):
+    rng = np.random.default_rng(4)
+    return two_layer_net(D, H, C, rng), rng.normal(size=(N, D)), np.arange(N) % C
+
+
+def test_a_picture_follows_the_running_node_and_comes_back_to_its_inputs(show):
+    page = show(Stepper(*net()), viewport={"width": 390, "height": 800}, reduced_motion="reduce")
+    scroll = page.locator(".chainrule-scroll")
+    assert scroll.get_attribute("data-more") == "right"
+    for key, more in [
+        ("ArrowRight", "right"),
+        ("ArrowRight", "both"),
+        ("End", "right"),
+        ("Home", "right"),
+    ]:
+        scroll.focus()
+        page.keyboard.press(key)
+        page.wait_for_function(
+            f"document.querySelector('.chainrule-scroll').dataset.more === '{more}'"
+        )
+        if key != "Home":
+            assert page.evaluate("""() => {
+                const [node, box] = [".node.now", ".chainrule-scroll"].map((one) => document.querySelector(one).getBoundingClientRect());
+                return node.left >= box.left && node.right <= box.right;
+            }""")
+    assert scroll.evaluate("(box) => box.scrollLeft") == 0
+
+
+@pytest.mark.parametrize("size", [(2, 3, 2, 2), (3, 4, 3, 2), (64, 6, 10, 3), (2, 8, 2, 4)])
+def test_a_two_layer_net_fits_the_column_of_a_book(size):
+    chain = lay_out_chain(trace_network(*net(*size)))
+    assert chain.width <= 715
+
+
+def overlapping(boxes):
+    return [
+        (a, b)
+        for k, a in enumerate(boxes)
+        for b in boxes[k + 1 :]
+        if a[0] < b[2] - 1 and b[0] < a[2] - 1 and a[1] < b[3] - 1 and b[1] < a[3] - 1
+    ]
+
+
+@pytest.mark.parametrize("size", [(2, 3, 2, 2), (5, 8, 4, 6), (64, 30, 10, 3), (1, 1, 2, 1)])
+def test_no_block_of_a_network_lies_on_another(size):
+    trace = trace_network(*net(*size))
+    chain = lay_out_chain(trace)
+    beside = [b for box in chain.boxes for b in box.above + box.below]
+    places = [
+        (b.middle - b.width / 2, b.top, b.middle + b.width / 2, b.top + b.height) for b in beside
+    ]
+    line = [(b.middle - b.width / 2, b.middle + b.width / 2) for b in chain.line]
+    line += [(box.x - box.reach, box.x + box.reach) for box in chain.boxes]
+    assert overlapping(places) == []
+    assert overlapping([(left, 0, right, 9) for left, right in line]) == []
+    for left, top, right, bottom in places:
+        assert 0 <= left and right <= chain.width and 0 <= top and bottom <= chain.height
+
+
+def test_a_graph_is_a_line_only_where_each_node_takes_the_last_output_once():
+    x, W = Variable(np.ones((2, 3)), "x"), Variable(np.ones((3, 2)), "W")
+    assert is_chain(trace_graph(sum_(matmul(x, W) * 2.0)))
+    assert is_chain(trace_graph(sum_(3.0 - matmul(x, W))))
+    forked, other = exp(x), exp(Variable(np.ones((2, 3)), "y"))
+    for out in (forked * forked, exp(x) * x, exp(x) * other):
+        assert not is_chain(trace_graph(sum_(out)))
+    assert not is_chain(trace_graph(Variable(2.0, "alone")))
+
+
+def test_a_wide_graph_of_arrays_stands_along_one_line_and_every_number_is_there(show):
+    x, W = Variable(np.arange(6.0).reshape(2, 3), "x"), Variable(np.arange(12.0).reshape(3, 4), "W")
+    b, dout = Variable(np.arange(4.0), "b"), Variable(np.ones((2, 4)) / 3, "dout")
+    page = show(Stepper(sum_(dout * (x @ W + b)), step=-1))
+    for name in ("x", "W", "b", "dout"):
+        for kind in ("value", "gradient"):
+            assert page.locator(f'[data-variable="{name}"] .{kind}').is_visible()
+    assert page.locator(".chainrule-scroll").get_attribute("data-more") is None
