@@ -24,7 +24,7 @@ from chainrule.network import Network, two_layer_net
 from chainrule.numeric import numerical_gradient
 from chainrule.trace import Trace, trace_graph, trace_network
 from chainrule.training import SGD, minibatches, random_batches, train
-from chainrule.widgets import Explorer, Quiz, Replay, Stepper, record_training
+from chainrule.widgets import BetGrid, Explorer, Quiz, Replay, Scene, Stepper, record_training
 
 T = np.array([2, 0, 3])
 
@@ -60,6 +60,7 @@ class Kind:
 POSITIVE = Kind(False, lambda v: 0 < v < np.inf)
 FROM_ZERO = Kind(False, lambda v: 0 <= v < np.inf)
 COUNT = Kind(True, lambda v: v >= 1)
+SOME_OR_NONE = Kind(True, lambda v: v >= 1, (None,))
 COUNT_FROM_ZERO = Kind(True, lambda v: v >= 0)
 COUNT_OR_NONE = Kind(True, lambda v: v >= 0, (None,))
 UP_TO_9 = Kind(True, lambda v: -1 <= v <= 9)
@@ -113,7 +114,7 @@ NUMBERS = [
     ("make_spirals", "noise", lambda s: datasets.make_spirals(5, noise=s, rng=rng()), FROM_ZERO),
     ("make_moons", "n", lambda n: datasets.make_moons(n, rng=rng()), COUNT),
     ("make_moons", "noise", lambda s: datasets.make_moons(5, noise=s, rng=rng()), FROM_ZERO),
-    ("record_training", "every", lambda n: record(every=n), COUNT),
+    ("record_training", "every", lambda n: record(every=n), SOME_OR_NONE),
     ("record_training", "wrong", lambda n: record(wrong=n), COUNT_FROM_ZERO),
     ("Stepper", "step", lambda k: Stepper(BILL, step=k), UP_TO_9),
     ("Stepper.to_svg", "step", Stepper(BILL).to_svg, UP_TO_9_OR_NONE),
@@ -436,8 +437,12 @@ def thing_cases():
     yield from things("Explorer", Explorer, "Explorer")
     yield from things("Explorer a curve", lambda v: Explorer({"a": v}), "Explorer", ("a list",))
     yield from things("Explorer settings", lambda v: Explorer({"a": ([0, 1], [2, 3])}, v), "Explorer|settings", ("None",))  # fmt: skip
-    yield from things("Explorer notes", lambda v: Explorer({"a": ([0, 1], [2, 3])}, notes=v), "Explorer|note")  # fmt: skip
+    yield from things("Explorer notes", lambda v: Explorer({"a": ([0, 1], [2, 3])}, notes=v), "Explorer|note", ("a function",))  # fmt: skip
     yield from things("Explorer chosen", lambda v: Explorer({"a": ([0, 1], [2, 3])}, chosen=v), "chosen", ("None",))  # fmt: skip
+    yield from things("Scene", lambda v: Scene(v, {"h": [1]}, title="t"), "Scene", ("a function", "a class"))  # fmt: skip
+    yield from things("Scene settings", lambda v: Scene(lambda pen, h: "a", v, title="t"), "Scene")  # fmt: skip
+    yield from things("Scene x", lambda v: Scene(lambda pen, h: "a", {"h": [1]}, title="t", x=v), "Scene wants x", ("None", "a list"))  # fmt: skip
+    yield from things("BetGrid found", lambda v: BetGrid("q", v), "BetGrid")
     yield from things("Quiz question", lambda v: Quiz(v, {"a": "b", "c": "d"}, "a"), "Quiz", ("text",))  # fmt: skip
     yield from things("Quiz choices", lambda v: Quiz("q", v, "a"), "Quiz")
     yield from things("Quiz right", lambda v: Quiz("q", {"a": "b", "c": "d"}, v), "Quiz")

@@ -640,6 +640,87 @@ class ZerosOfAnArray:
         return dx + d
 
 
+class TwoLists:
+    """weights and biases in lists, and gradients in two lists likewise."""
+
+    def __init__(self):
+        make = np.random.default_rng(3).normal
+        self.weights = [make(size=(4, 5)), make(size=(5, 3))]
+        self.biases = [make(size=5), make(size=3)]
+
+    def loss(self, x, t):
+        self.a = [x]
+        for W, b in zip(self.weights, self.biases, strict=True):
+            self.a.append(np.tanh(self.a[-1] @ W + b))
+        return ((self.a[-1] - t) ** 2).mean()
+
+    def total(self, d):
+        return d.sum(axis=0)
+
+    def gradient(self, x, t):
+        self.loss(x, t)
+        d, nabla_w, nabla_b = 2 * (self.a[-1] - t) / t.size, [], []
+        for i in (1, 0):
+            d = d * (1 - self.a[i + 1] ** 2)
+            nabla_w.insert(0, self.a[i].T @ d)
+            nabla_b.insert(0, self.total(d))
+            d = d @ self.weights[i].T
+        return nabla_w, nabla_b
+
+
+@case(10, "bias-mean", "biases[1]", X, T)
+class TwoListsMean(TwoLists):
+    def total(self, d):
+        return d.mean(axis=0)
+
+
+@case(10, "bias-first-row", "biases[1]", X, T)
+class TwoListsFirst(TwoLists):
+    def total(self, d):
+        return d[0]
+
+
+@case(10, "wrong-sign", "W", X)
+class Parameters:
+    """parameters and gradients in dicts of other names, as an online course has them."""
+
+    def __init__(self):
+        self.parameters, self.gradients = {"W": W43.copy(), "b": b3.copy()}, {}
+
+    def forward(self, x):
+        self.cache = x, self.parameters["W"]
+        return x @ self.parameters["W"] + self.parameters["b"]
+
+    def backward(self, d):
+        x, W = self.cache
+        self.gradients = {"dW": -x.T @ d, "db": d.sum(axis=0)}
+        return d @ W.T
+
+
+@case(4, "overwritten-at-fork", "x", X)
+class SoftmaxByItsDiagonal:
+    def forward(self, x):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        self.y = e / e.sum(axis=1, keepdims=True)
+        return self.y
+
+    def backward(self, d):
+        return d * self.y * (1 - self.y)
+
+
+@case(4, "factor-missing", "x", X)
+class LayerNormWithoutItsSpread:
+    def forward(self, x):
+        self.n = x - x.mean(axis=1, keepdims=True)
+        self.s = np.sqrt((self.n**2).mean(axis=1, keepdims=True) + 1e-5)
+        self.n = self.n / self.s
+        return self.n
+
+    def backward(self, d):
+        line = {"axis": 1, "keepdims": True}
+        return d - d.mean(**line) - self.n * (d * self.n).mean(**line)
+
+
 # 11. is about words and about the check: see the tests.
 
 

@@ -142,3 +142,13 @@ def test_a_bet_that_is_no_cell_is_refused():
 def test_a_terminal_shows_the_question_and_the_rows():
     assert grid().as_text().splitlines()[1] == "  - mask forgotten"
     assert grid().markup() == grid().markup()
+
+
+def test_in_forced_colours_a_lost_bet_still_has_its_frame_and_the_button_its_edge(show):
+    page = show(grid(), forced_colors="active")
+    edge = page.get_by_role("button").evaluate("(e) => getComputedStyle(e).borderTopWidth")
+    assert edge != "0px"
+    compare(page)
+    styles = "all => all.map((e) => getComputedStyle(e).outlineStyle)"
+    assert page.locator("td.lost").evaluate_all(styles) == ["solid", "solid"]
+    assert set(page.locator("tbody td:not(.lost)").evaluate_all(styles)) == {"none"}

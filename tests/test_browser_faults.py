@@ -10,7 +10,7 @@ from built_site import watch
 
 from chainrule.graph import Variable, exp, log
 from chainrule.network import two_layer_net
-from chainrule.widgets import Explorer, Quiz, Replay, Stepper
+from chainrule.widgets import BetGrid, Explorer, Quiz, Replay, Scene, Stepper
 
 BROKEN = "cannot be stepped"
 
@@ -157,12 +157,14 @@ def test_every_kind_of_figure_says_when_it_is_broken(page_of):
     figures = [
         Explorer({"a": ([0, 1, 2], [3.0, 4.0, 5.0])}).markup(),
         Replay([frame, frame | {"step": 2}]).markup(),
+        Scene(lambda pen, h: pen.dot(h, 1) or "a dot", {"h": [1, 2]}, title="A dot").markup(),
     ]
     cut = [re.sub(r'(application/json">).{20}', r"\1", text, flags=re.DOTALL) for text in figures]
-    page = page_of(*cut, *figures, Quiz("q", {"a": "b", "c": "d"}, "a").markup())
+    others = Quiz("q", {"a": "b", "c": "d"}, "a"), BetGrid("q", {"a": {"b": True}})
+    page = page_of(*cut, *figures, *(one.markup() for one in others))
     page.wait_for_selector(".chainrule-live")
-    assert page.locator(".chainrule-broken").count() == 2
-    assert page.locator(".chainrule-live").count() == 3
+    assert page.locator(".chainrule-broken").count() == 3
+    assert page.locator(".chainrule-live").count() == 5
 
 
 # ---------------------------------------------------------------- many clicks, two copies, slow machines

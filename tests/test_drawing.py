@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from chainrule.chain import REACH, lay_out_chain
 from chainrule.drawing import draw, figure_html
 from chainrule.graph import Variable, exp, sigmoid, tanh
 from chainrule.layout import RADIUS, lay_out, node_reach
@@ -61,14 +62,7 @@ def test_nodes_labels_and_passing_edges_keep_apart(name):
 @pytest.mark.parametrize("name", PICTURES)
 def test_no_edge_runs_through_a_node(name):
     trace = PICTURES[name]
-    columns, places, _ = lay_out(trace)
-    boxes = {}
-    for j, variable in enumerate(trace.variables):
-        if variable.inputs:
-            column = columns[places[j].column]
-            right = column.end - column.trunk
-            left = right - 2 * node_reach(variable)
-            boxes[j] = (left, right, places[j].y - RADIUS, places[j].y + RADIUS)
+    boxes = boxes_of(trace)
     root = ElementTree.fromstring(draw(trace))
     for path in root.iter(f"{SVG}path"):
         key = path.get("data-edge") or path.get("data-wire")
@@ -81,12 +75,36 @@ def test_no_edge_runs_through_a_node(name):
                 assert not inside or j == target, (name, x, y, j)
 
 
+def boxes_of(trace):
+    """Variable -> left, right, top and bottom of its node, in the general layout or along one line."""
+    boxes = {}
+    if " loss" in trace.code:
+        line = lay_out_chain(trace)
+        for box in line.boxes:
+            ends = box.x - box.reach, box.x + box.reach
+            boxes[box.variable] = (*ends, line.y - REACH, line.y + REACH)
+        return boxes
+    columns, places, _ = lay_out(trace)
+    for j, variable in enumerate(trace.variables):
+        if variable.inputs:
+            column = columns[places[j].column]
+            right = column.end - column.trunk
+            left = right - 2 * node_reach(variable)
+            boxes[j] = (left, right, places[j].y - RADIUS, places[j].y + RADIUS)
+    return boxes
+
+
 def points(path):
-    """Points along a path of M, m, h, l and c commands, close enough to find a collision."""
+    """Points along a path of M, m, h, V, l, c and C commands, close enough to find a collision."""
     here = np.zeros(2)
-    for command, numbers in re.findall(r"([Mmhlc])([^Mmhlc]*)", path):
+    for command, numbers in re.findall(r"([MmhVlcC])([^MmhVlcC]*)", path):
         values = [float(v) for v in re.findall(r"-?\d+\.?\d*", numbers)]
-        moves = [(values[0], 0.0)] if command == "h" else np.reshape(values, (-1, 2))
+        moves = [(values[0], 0.0)] if command == "h" else None
+        if command == "V":
+            moves = [(0.0, values[0] - here[1])]
+        moves = np.reshape(values, (-1, 2)) if moves is None else moves
+        if command == "C":
+            command, moves = "c", moves - here
         if command in "Mm":
             here = moves[0] + here * (command == "m")
         elif command == "c":

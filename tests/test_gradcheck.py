@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chainrule.datasets import load_digits
-from chainrule.gradcheck import Report, gradient_check, numerical_gradient
+from chainrule.gradcheck import Report, diagnose, gradient_check, numerical_gradient
 from chainrule.layers import Affine, ReLU, Sigmoid
 from chainrule.losses import SoftmaxWithLoss
 from chainrule.network import Network, two_layer_net
@@ -193,13 +193,14 @@ def test_a_failure_names_the_parameter_the_index_and_both_values():
         report.raise_if_failed()
 
 
-def test_a_loss_that_ignores_dout_is_found():
+def test_a_loss_is_checked_with_a_dout_of_one_which_is_what_comes_from_above():
     class MyLoss(SoftmaxWithLoss):
         def backward(self, dout=1.0):
             return super().backward()
 
     a = np.random.default_rng(0).normal(size=(3, 4))
-    assert not gradient_check(MyLoss(), a, [0, 1, 2]).ok
+    assert gradient_check(MyLoss(), a, [0, 1, 2]).ok
+    assert diagnose(MyLoss(), a, [0, 1, 2])[0].cause == "upstream-ignored"
 
 
 def test_one_sample_hides_what_three_show():

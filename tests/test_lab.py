@@ -3,14 +3,17 @@
 import json
 import os
 import socket
+import subprocess
 import sys
 import time
 
 import nbformat
 import pytest
+from playwright.sync_api import expect
 from processes import running
 
 from chainrule.graph import Variable
+from chainrule.narration import label
 from chainrule.widgets import Stepper
 
 pytest.importorskip("jupyterlab", reason="JupyterLab is not installed")
@@ -184,17 +187,32 @@ def test_the_picture_is_in_the_saved_output_too(page):
     assert {"text/html", "text/plain", "application/vnd.jupyter.widget-view+json"} <= set(kinds)
 
 
-def test_a_notebook_that_is_not_trusted_yet_shows_the_picture(server, browser):
-    """Opened as it was cloned, with nothing run: no SVG is let in there, but an image is."""
+@pytest.mark.parametrize("trusted", [False, True])
+def test_a_notebook_that_has_not_run_shows_the_picture_once(trusted, server, browser):
+    """Opened as it was cloned: where it is not trusted no SVG is let in, and where it is, nothing runs the script."""
     address, folder = server
     x = Variable(3.0, "x")
     html = Stepper(x * x, title="A square")._repr_mimebundle_()[0]["text/html"]
     cell = nbformat.v4.new_code_cell("stepper")
     cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": html})]
-    write(folder, "cloned.ipynb", [cell])
+    name = f"cloned{trusted}.ipynb"
+    write(folder, name, [cell])
+    if trusted:
+        home = {
+            "JUPYTER_CONFIG_DIR": str(folder / "config"),
+            "JUPYTER_DATA_DIR": str(folder / "data"),
+        }
+        trust = [sys.executable, "-m", "jupyter", "trust", str(folder / name)]
+        subprocess.run(trust, check=True, env={**os.environ, **home})
     page = browser.new_page()
-    open_notebook(page, address("cloned.ipynb"), folder / "log")
+    open_notebook(page, address(name), folder / "log")
     image = page.locator('img[alt="A square"]')
     image.wait_for(state="visible", timeout=30_000)
     assert image.evaluate("async (img) => { await img.decode(); return img.naturalWidth > 100; }")
+    output = page.locator(".jp-OutputArea-output")
+    expect(output).to_have_count(1, timeout=30_000)  # shown anew once it is known to be trusted
+    assert output.locator("img").count() == 1 and output.locator("svg, table").count() == 0
+    assert output.inner_text().strip() == label("still")
+    cell = page.evaluate("jupyterapp.shell.currentWidget.content.widgets[0].model.trusted")
+    assert cell is trusted
     page.close()

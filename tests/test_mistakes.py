@@ -24,6 +24,8 @@ mask-missing mask-inverted mask-from-upstream derivative-missing derivative-twic
 derivative-of-input softmax-over-batch weight-not-transposed inputs-not-swapped
 overwritten-at-fork upstream-ignored wrong-sign scaled stale-cache mutates-dout mutates-input
 wrong-shape not-finite unknown
+factor-missing weight-decay update-in-backward log-constant samples-as-columns labels-shifted
+broadcast-targets repeated-rows always-zero not-repeatable
 """.split()
 
 

@@ -403,3 +403,152 @@ def test_layers_of_the_package_that_have_no_door_make_a_network_too():
     Plain.__module__ = "chainrule.somewhere"
     network = Network({"a": Plain()}, losses.SoftmaxWithLoss())
     assert network.gradient(X, T) == {}
+
+
+# ---------------------------------------------------------------- subclasses, and what is replaced
+
+
+class Leaky(layers.ReLU):
+    """Inherits, and writes forward anew: nothing at the door has seen what went in."""
+
+    def forward(self, x):
+        self.mask = np.where(x > 0, 1.0, 0.1)
+        return x * self.mask
+
+
+class TwoTo(nodes.Exp):
+    def forward(self, x):
+        self.y = 2.0**x
+        return self.y
+
+    def backward(self, dout):
+        return (dout * self.y * np.log(2.0),)
+
+
+class Smoothed(losses.SoftmaxWithLoss):
+    def forward(self, a, t):
+        self.y = losses.softmax(a)
+        self.t = 0.9 * np.eye(a.shape[1])[t] + 0.1 / a.shape[1]
+        return float(-np.sum(self.t * np.log(self.y)) / len(a))
+
+
+def test_a_subclass_that_writes_forward_anew_minds_itself():
+    assert gradient_check(Leaky(), X).ok
+    assert gradient_check(TwoTo(), X).ok
+    assert gradient_check(Smoothed(), X, np.array([0, 1, 2, 3, 0])).ok
+
+
+def test_a_piece_without_a_backward_yet_can_be_written():
+    for base in (layers.Layer, nodes.Node, losses.Loss):
+
+        class Begun(base):
+            def forward(self, *inputs):
+                return inputs[0]
+
+        assert Begun().forward(X) is X
+
+
+def test_a_node_may_take_any_number_of_inputs():
+    class Mean(nodes.Node):
+        def forward(self, *inputs):
+            self.count = len(inputs)
+            return sum(inputs) / self.count
+
+        def backward(self, dout):
+            return (dout / self.count,) * self.count
+
+    a, b, c = Variable(1.0), Variable(2.0), Variable(X)
+    assert apply(Mean(), a, b).value == 1.5
+    out = apply(Mean(), a, b, c)
+    out.backward(np.ones_like(X))
+    assert a.grad == b.grad == pytest.approx(X.size / 3) and np.allclose(c.grad, 1 / 3)
+
+
+def test_an_input_that_gets_no_gradient_has_one_of_zeros_in_its_shape():
+    class Gate:
+        def forward(self, x, y):
+            self.y = y
+            return x * y
+
+        def backward(self, dout):
+            return dout * self.y, None
+
+    x = Variable(X)
+    made = x * 2.0
+    apply(Gate(), x, made).backward(np.ones_like(X))
+    np.testing.assert_array_equal(x.grad, 2 * X)
+    np.testing.assert_array_equal(made.grad, np.zeros_like(X))
+
+
+def test_a_value_set_to_an_integer_is_a_number_like_others():
+    x = Variable(2.0)
+    y = x * x
+    x.value = y.value = 5
+    y.backward(1)
+    assert x.grad == 4.0
+
+
+class Equal:
+    """A layer that compares by its numbers, as a dataclass does."""
+
+    def __init__(self, factor):
+        self.factor = np.full(4, float(factor))
+
+    def __eq__(self, other):
+        return self.factor == other.factor  # an array: no truth in it
+
+    __hash__ = None
+
+    def forward(self, x):
+        self.x = x
+        return x * self.factor
+
+    def backward(self, dout):
+        return dout * self.factor
+
+
+def test_layers_are_told_apart_as_objects_even_where_they_are_equal():
+    network = Network({"a": Equal(2.0)}, losses.IdentityWithLoss())
+    network.loss(X, OTHER)
+    network.layers["a"] = Equal(2.0)
+    with pytest.raises(RuntimeError, match="goes back from a loss"):
+        network.backward()
+    network.gradient(X, OTHER)
+
+
+def test_nobody_goes_back_from_a_nudged_pass():
+    network = net()
+    network.numerical_gradient(X, T, h=1e-2)
+    with pytest.raises(RuntimeError, match="goes back from a loss"):
+        network.backward()
+
+
+def test_parameters_that_are_assigned_are_looked_at():
+    network = two_layer_net(4, 4, 4, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="are one array"):
+        network.params["Affine2.W"] = network.params["Affine1.W"].T
+    with pytest.raises(TypeError, match="Affine2.W.*real numbers"):
+        network.params["Affine2.W"] = "x"
+    assert network.gradient(X, T).keys() == network.params.keys()
+
+
+def test_a_pass_in_another_thread_leaves_this_one_as_quiet_as_it_was():
+    import threading
+
+    def train_a_little():
+        for _ in range(200):
+            net().gradient(X, T)
+
+    threads = [threading.Thread(target=train_a_little) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    layers.Affine(np.full((4, 3), 1e308)).forward(X)  # overflows, and warns nobody
+
+
+def test_a_file_is_found_with_or_without_its_ending(tmp_path):
+    saved = net()
+    saved.save(tmp_path / "model")
+    saved.load(tmp_path / "model")
+    saved.load(tmp_path / "model.npz")

@@ -42,6 +42,7 @@ SHOWN = [
     "sources",
     "trace",
     "layout",
+    "chain",
     "drawing",
     "widgets",
 ]  # beside the core, in this order

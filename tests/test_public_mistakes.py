@@ -26,6 +26,7 @@ from public_mistakes import (
     Lists,
     NoGradients,
     T,
+    TwoLists,
     X,
     b3,
     c6,
@@ -271,6 +272,7 @@ RIGHT = [
     (Decayed(), X, LABELS),
     (Columns(), X.T.copy(), YCOL),
     (Forwards(), X, T),
+    (TwoLists(), X, T),
 ]
 
 

@@ -25,7 +25,7 @@ PUBLIC = {
     "datasets": "load_digits load_mnist make_spirals make_moons",
     "exercises": "check",
     "trace": "Step Trace trace_graph trace_network",
-    "widgets": "Stepper Replay Explorer Quiz",
+    "widgets": "Stepper Scene Replay Explorer Quiz BetGrid",
 }
 
 

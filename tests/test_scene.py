@@ -190,6 +190,20 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_page(show, made, width,
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_in_forced_colours_the_pressed_choice_differs_and_the_handle_is_seen(show):
+    page = show(bars(), forced_colors="active")
+    colours = page.get_by_role("button").evaluate_all(
+        "all => all.map((e) => [getComputedStyle(e).backgroundColor, e.getAttribute('aria-pressed')])"
+    )
+    pressed = {colour for colour, state in colours if state == "true"}
+    others = {colour for colour, state in colours if state == "false"}
+    assert len(pressed) == 1 and not pressed & others
+    other = show(secant(), forced_colors="active")
+    before = other.screenshot()
+    other.locator(".chainrule-thumb").evaluate("(e) => (e.style.opacity = 0)")
+    assert other.screenshot() != before
+
+
 HOSTILE = '</script></text><img src=x onerror="document.title=1">&"'
 
 
@@ -339,8 +353,8 @@ def nothing(pen, h):
     ("draw", "settings", "options", "said"),
     [
         (3, {"h": [1]}, {}, r"a function draw\(pen, h\), got 3"),
-        (nothing, {}, {}, "these settings make 1"),
-        (nothing, {"h": range(401)}, {}, "1 to 400 pictures; these settings make 401"),
+        (nothing, {}, {}, "1 to 400 pictures; {} makes 0"),
+        (nothing, {"h": range(401)}, {}, "1 to 400 pictures; .* makes 401"),
         (nothing, {"h": [1, 1]}, {}, "different values"),
         (nothing, ["h"], {}, "settings as a dict"),
         (nothing, {"h": [1]}, {"title": ""}, "title as a text"),

@@ -279,7 +279,7 @@ def figures_of_each_page():
                 yield pytest.param(kinds, id=path.name)
 
 
-@pytest.mark.parametrize("kinds", figures_of_each_page())
+@pytest.mark.parametrize("kinds", list(figures_of_each_page()))
 def test_script_and_style_of_a_page_are_light(kinds):
     sizes = [len(gzip.compress(text.encode())) for text in (page.loader(kinds), page.style(kinds))]
     assert sum(sizes) <= 32_000

@@ -13,7 +13,7 @@ from chainrule.exercises import Verdict
 from chainrule.gradcheck import Report, Row
 from chainrule.graph import Variable
 from chainrule.plots import digit_pictures
-from chainrule.widgets import Explorer, Quiz, Replay, Stepper
+from chainrule.widgets import BetGrid, Explorer, Quiz, Replay, Scene, Stepper
 
 SOURCE = Path(__file__).parents[1] / "src" / "chainrule"
 MODULES = sorted(SOURCE.rglob("*.py"))
@@ -91,6 +91,11 @@ def hostile_markup():
             title=HOSTILE, caption=HOSTILE,
         ),
         "quiz": Quiz(HOSTILE, {HOSTILE: HOSTILE, "b": HOSTILE}, "b"),
+        "scene": Scene(
+            lambda pen, name: pen.text(1, 1, name) or (HOSTILE, {HOSTILE: 1}),
+            {HOSTILE: [HOSTILE, "b"]}, title=HOSTILE, caption=HOSTILE, x=(HOSTILE, 0, 2), y=(HOSTILE, 0, 2),
+        ),
+        "bets": BetGrid(HOSTILE, {HOSTILE: {HOSTILE: True}}, yes=HOSTILE, reveal=HOSTILE, caption=HOSTILE),
     }  # fmt: skip
     yield from ((name, figure.markup()) for name, figure in figures.items())
     yield from ((f"{name}, as a page", figure.to_html()) for name, figure in figures.items())

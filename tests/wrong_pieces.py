@@ -595,7 +595,7 @@ class DenseNegative(Dense):
         return dx
 
 
-@case("wrong-shape", "x", X)
+@case("weight-not-transposed", "x", X)
 class DenseUntransposed(Dense):
     def backward(self, g):
         return g @ self.params["weight"].T
@@ -760,7 +760,7 @@ class Accumulates:
         return g @ self.params["W"].T
 
 
-@case("stale-cache", "x", X)
+@case("factor-missing", "x", X)
 class ConstantSlope:
     def __init__(self):
         self.slope = np.linspace(0.1, 0.9, 20).reshape(5, 4)

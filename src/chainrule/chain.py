@@ -26,7 +26,7 @@ WIRE = 5  # from a box to the numbers that leave it
 ARROW = 12  # from the numbers to the next box
 BESIDE = 12  # between the blocks over or under two boxes
 WIDEST = 715  # of a picture in a book; the grids of a wider one are shown as summaries
-FEW = 4  # columns of a grid that always shows its numbers
+FEW = 3  # columns of a grid that always shows its numbers
 NUMBERS = 7  # characters of a single number
 
 
@@ -37,9 +37,8 @@ class Block:
     variable: int
     width: float
     height: float
-    room: int = (
-        4  # at most so many characters a number of a grid; 0: shape and range instead of numbers
-    )
+    room: int = 4  # at most so many characters a number of a grid
+    cell: int = 0  # its width; 0: shape and range instead of numbers
     middle: float = 0.0
     top: float = 0.0
     kept: bool = False
@@ -90,31 +89,30 @@ def port_of_line(trace, j):
 
 def lay_out_chain(trace):
     """A `Chain`. Where it would be too wide its numbers stand closer, and then its widest grids are summaries."""
-    chain = placed(trace, {}, 4)
-    if chain.width <= WIDEST or placed(trace, {}, 3).width <= WIDEST:
-        return chain if chain.width <= WIDEST else placed(trace, {}, 3)
-    summaries = {}
+    chain = placed(trace)
+    if chain.width > WIDEST:
+        chain = placed(trace, tight=True)
+    summaries = set()
     for block in sorted(chain.line, key=lambda block: -block.width):
         columns = np.shape(trace.variables[block.variable].value)[-1:] or (0,)
         if chain.width > WIDEST and FEW < columns[0] <= LARGEST_GRID:
-            summaries[block.variable] = 0
-            chain = placed(trace, summaries, 4)
+            summaries.add(block.variable)
+            chain = placed(trace, summaries, tight=True)
     return chain
 
 
-def placed(trace, rooms, least):
-    """rooms   variable -> the room of a number in its grid, where that is not the usual one"""
+def placed(trace, summaries=(), tight=False):
     made = [j for j, v in enumerate(trace.variables) if v.inputs]
     first = trace.variables[made[0]].inputs[0]
-    line = [block_of(trace, i, rooms.get(i, least)) for i in [first, *made]]
-    boxes = [box_of(trace, j, rooms, least) for j in made]
+    line = [block_of(trace, i, tight, i in summaries) for i in [first, *made]]
+    boxes = [box_of(trace, j, tight, j in summaries) for j in made]
     set_along(line, boxes)
     chain = Chain(line, boxes)
     set_heights(trace, chain)
     return chain
 
 
-def block_of(trace, i, least, kept=False):
+def block_of(trace, i, tight, summarised=False, kept=False):
     variable = trace.variables[i]
     shown = [variable.value] + ([] if variable.grad is None else [variable.grad])
     name = "" if variable.constant else shorten(variable.name)
@@ -122,10 +120,12 @@ def block_of(trace, i, least, kept=False):
         shown = shown[:1]
     if kept:
         shown, name = [variable.kept[1]], label("kept", name=variable.kept[0])
-    room = least and max(least, *(room_of(value) for value in shown))
-    sizes = [size_of(value, room) for value in shown]
+    room = max(3 if tight else 4, *map(room_of, shown))
+    cell = 0 if summarised else round(SIZE * 0.62 * room + (3 if tight else 5))
+    sizes = [size_of(value, cell) for value in shown]
     width = max(36.0, text_width(name, SIZE) + 4, *(width for width, _ in sizes))
-    return Block(i, width, 16 + sum(height + 2 for _, height in sizes), room, kept=kept)
+    height = 16 + sum(height + 2 for _, height in sizes)
+    return Block(i, width, height, room, cell, kept=kept)
 
 
 def room_of(value):
@@ -134,15 +134,15 @@ def room_of(value):
     return 0 if rows is None else min(4, max(len(display(v, 3)) for v in rows.flat))
 
 
-def box_of(trace, j, rooms, least):
+def box_of(trace, j, tight, summarised):
     variable, port = trace.variables[j], port_of_line(trace, j)
     lines = words_of(node_symbol(variable))
     box = Box(j, lines, max(17.0, max(text_width(line, SIZE) for line in lines) / 2 + 4))
     for k, i in enumerate(variable.inputs[:port] + variable.inputs[port + 1 :]):
         under = k % 2 == 1 and variable.kept is None
-        (box.below if under else box.above).append(block_of(trace, i, least))
+        (box.below if under else box.above).append(block_of(trace, i, tight))
     if variable.kept is not None:
-        box.below.append(block_of(trace, j, rooms.get(j, least), kept=True))
+        box.below.append(block_of(trace, j, tight, summarised, kept=True))
     return box
 
 
@@ -155,21 +155,16 @@ def words_of(name):
     return ["".join(words[:cut]), "".join(words[cut:])]
 
 
-def size_of(value, room):
+def size_of(value, cell):
     """Width and height of a value or gradient as it is drawn here."""
     if np.ndim(value) == 0:
         return 13 * 0.6 * max(4, len(fit(value, NUMBERS))) + 2, ROW
-    rows = rows_of(value) if room else None
+    rows = rows_of(value) if cell else None
     if rows is not None:
-        return rows.shape[1] * cell_of(room) + 7, rows.shape[0] * ROW
+        return rows.shape[1] * cell + 7, rows.shape[0] * ROW
     columns = np.shape(value)[-1] or 1
     tall = min(HEAT_HEIGHT, 60 * max(np.size(value) // columns, 1) / columns)
-    return max(SIZE * 0.56 * len(line) for line in summary(value)) + 4, 2 * ROW + 6 + tall
-
-
-def cell_of(room):
-    """The width of a number of so many characters, most of them bold digits, with its distance to the next one."""
-    return round(SIZE * 0.62 * room + 5)
+    return max(SIZE * 0.53 * len(line) for line in summary(value)) + 4, 2 * ROW + 6 + tall
 
 
 def rows_of(value):
@@ -210,7 +205,7 @@ def set_heights(trace, chain):
     def tallest(kind):
         found = [getattr(trace.variables[b.variable], kind) for b in chain.line]
         sizes = [
-            size_of(v, b.room)[1] for v, b in zip(found, chain.line, strict=True) if v is not None
+            size_of(v, b.cell)[1] for v, b in zip(found, chain.line, strict=True) if v is not None
         ]
         return max(sizes, default=0)
 

@@ -40,7 +40,7 @@ svg{{--value:{VALUE};--gradient:{GRADIENT};--ink:#1c1e21;--quiet:#8a939e;color:v
 @media (prefers-color-scheme: dark){{svg{{--value:#6cb6ff;--gradient:#ff9a57;--ink:#e6e6e6}}}}
 .edges{{stroke:var(--value)}} .backs{{stroke:var(--gradient)}}
 .value{{fill:var(--value)}} .gradient{{fill:var(--gradient)}}
-.hidden{{visibility:hidden}} .later{{opacity:.35}} .now :is(circle,rect){{stroke-width:3}}
+.hidden{{visibility:hidden}} .pieces .gradient:not(.hidden){{visibility:visible}} .later{{opacity:.35}} .now :is(circle,rect){{stroke-width:3}}
 """
 
 
@@ -343,15 +343,16 @@ def fork_text(trace, i, gradient, middle, top, step):
     """What came back to a variable that is used more than once: the pieces, and their sum."""
     got = [share for _, share, _ in trace.got(i, step)]
     said = pieces(got, gradient) if len(got) > 1 else ""
+    hidden = "" if said else " hidden"
     if np.ndim(gradient):
         under = top + block_size(gradient)[1] + 13
         return block("gradient", gradient, middle, top, bool(got)) + (
-            f'<text class="pieces" x="{n(middle)}" y="{n(under)}" font-size="12" fill="{GRADIENT}">'
+            f'<text class="pieces{hidden}" x="{n(middle)}" y="{n(under)}" font-size="12" fill="{GRADIENT}">'
             f"{escape(said)}</text>"
         )
     terms = said[: said.rfind(" = ") + 3] if said else ""
     return (
-        f'<text class="pieces" x="{n(middle)}" y="{n(top + 13)}" fill="{GRADIENT}"><tspan class="terms">'
+        f'<text class="pieces{hidden}" x="{n(middle)}" y="{n(top + 13)}" fill="{GRADIENT}"><tspan class="terms">'
         f'{escape(terms)}</tspan><tspan class="gradient{"" if got else " hidden"}" '
         f'data-exact="{escape(exact(gradient))}">{escape(fit(gradient, NUMBER_ROOM))}</tspan></text>'
     )
@@ -612,7 +613,7 @@ def chain_labels(trace, chain, state):
     for i, variable in enumerate(trace.variables):
         place = along.get(i) or beside[i]
         valued, gradient = i in state.valued, state.gradients.get(i, variable.grad)
-        height = row.size_of(variable.value, place.room)[1]
+        height = row.size_of(variable.value, place.cell)[1]
         if i in along:
             top, under = chain.y - 8 - height, chain.y + 10
         else:
@@ -646,13 +647,13 @@ def chain_block(kind, value, place, top, known):
     """As `block`, in the closer grid of a network."""
     if np.ndim(value) == 0:
         return number(kind, value, place.middle, top + 13, "middle", known)
-    rows = row.rows_of(value) if place.room else None
-    width, height = row.size_of(value, place.room)
+    rows = row.rows_of(value) if place.cell else None
+    width, height = row.size_of(value, place.cell)
     left, right, box = place.middle - width / 2, place.middle + width / 2, ""
     if rows is None:
         body = summarised(value, place.middle, top)
     else:
-        step, room = row.cell_of(place.room), place.room
+        step, room = place.cell, place.room
         box = f' data-room="{room}" data-columns="{rows.shape[1]}"'
         box += f' data-box="{n(left + 3)} {n(top)} {step}"'
         body = bracket(left, top, height, 4) + bracket(right, top, height, -4)
@@ -761,4 +762,7 @@ def figure_json(trace, open_inputs, as_recorded, cell):
     level = level_of(trace, trace if as_recorded else trace.nodes)
     extra = {"level": level, "open": list(open_inputs)} | ({"cell": cell} if cell else {})
     extra = json.dumps(extra, ensure_ascii=False)
-    return f'{{"trace":{trace.to_json()},{extra[1:]}'.replace("<", "\\u003c")
+    text = f'{{"trace":{trace.to_json()},{extra[1:]}'
+    return text.replace("<", "\\u003c").replace(
+        ">", "\\u003e"
+    )  # no markup, and no end of a comment

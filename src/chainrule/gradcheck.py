@@ -79,9 +79,9 @@ def compare(name, claimed, numeric, kink, h, size):
         claim, true = apart(*worst[1:], digits=8)
         problem = f"backward gives {claim}{place}, the numerical gradient {true}"
         relative = relative if np.isfinite(relative) else 1.0
-    elif difference <= floor and scale <= 2 * floor:
-        relative = 0.0  # both are 0 but for rounding
-    return Row(name, numeric.shape, kinks, a.size, relative, worst, problem)
+    drowned = not problem and 0 < scale <= 2 * floor  # both are 0 but for rounding
+    relative = 0.0 if drowned else relative
+    return Row(name, numeric.shape, kinks, a.size, relative, worst, problem, drowned)
 
 
 def failed(piece, problem):
@@ -100,6 +100,7 @@ class Row:
     relative_error  |a - n| / (|a| + |n|), Euclidean norms over the compared entries
     worst           (index, analytic, numerical) of the entry that differs most, or None
     problem         why the row fails, in words, or "" where it passes
+    drowned         whether it passes because both are no larger than rounding
     """
 
     name: str
@@ -109,6 +110,7 @@ class Row:
     relative_error: float
     worst: tuple | None
     problem: str
+    drowned: bool = False
 
     @property
     def ok(self):
@@ -120,7 +122,8 @@ class Row:
             return self.problem
         if not self.compared:
             return "nothing to compare"
-        return "ok" if self.relative_error < TELLING else "ok, too small to tell from rounding"
+        telling = self.relative_error < TELLING and not self.drowned
+        return "ok" if telling else "ok, too small to tell from rounding"
 
 
 TELLING = 1e-3  # a relative error that passes above this one is within rounding

@@ -30,6 +30,50 @@ from chainrule.nodes import (
 )
 
 
+def backward_steps(out, dout=1.0):
+    """Differentiate, and yield: first `out` with its seed, then each variable whose node has run.
+
+    The order is the forward order reversed, so a variable's gradient is complete (the *sum* over all
+    its uses) before its own node hands it on. Gradients start from zero at every call.
+    """
+    order, seed = topological_order(out), seed_for(out, dout)
+    for variable in order:
+        variable.grad = 0.0
+    out.grad = seed
+    yield out
+    for variable in reversed(order):
+        if variable.node is not None:
+            for source, gradient in zip(variable.inputs, gradients_of(variable)):
+                source.grad = source.grad + gradient
+            yield variable
+
+
+def forward_steps(out):
+    """Compute every value anew from the leaves, and yield each variable when its node has run."""
+    for variable in topological_order(out):
+        if variable.node is not None:
+            value = variable.node.forward(*[v.value for v in variable.inputs])
+            variable.value = as_value(value, "Variable")
+            yield variable
+
+
+def topological_order(out):
+    """All variables that `out` is made from, each after its inputs, `out` last.
+
+    It keeps its own stack where a recursive walk would use Python's, which ends near depth 1,000.
+    """
+    check_variable(out, Variable)
+    order, seen, stack = [], set(), [out]
+    while stack:
+        variable = stack.pop()
+        if variable is None:  # all inputs of the one below have gone before
+            order.append(stack.pop())
+        elif variable not in seen:
+            seen.add(variable)
+            stack += variable, None, *variable.inputs[::-1]
+    return order
+
+
 class Variable:
     """A value in the graph, and later its gradient.
 
@@ -53,9 +97,10 @@ class Variable:
     def backward(self, dout=1.0):
         """Leave d(self)/d(v), times `dout`, in `v.grad` of every variable v that self is made from.
 
-        The derivatives are at the values of the last run: whoever gives a leaf another value runs the
-        graph anew first, with `forward_steps`. An output that is an array has no single derivative:
-        it wants a `dout` of its own shape.
+        The derivatives are at the values of the last run, if no array was written into since: nodes
+        keep their inputs without a copy. Give a leaf another array (`v.value = v.value - step`), and
+        run the graph anew with `forward_steps`. An output that is an array has no single derivative: it
+        wants a `dout` of its own shape.
         """
         for _ in backward_steps(self, dout):
             pass
@@ -142,7 +187,7 @@ def apply(node, *operands):
 
 
 def run(node, *operands):
-    """`apply` for a node that is known to be fresh. A subclass of Variable gives its like."""
+    """`apply` for a node that is known to be fresh; the output is of the first operand's own class."""
     inputs = tuple([as_variable(operand) for operand in operands])
     kind = type(inputs[0]) if inputs else Variable
     return kind(node.forward(*[v.value for v in inputs]), None, node, inputs)
@@ -188,12 +233,12 @@ def relu(x):
 
 
 def sigmoid(x):
-    """1 / (1 + exp(-x)), written out: fine down to x = -709, where exp overflows (`layers` does not)."""
+    """1 / (1 + exp(-x)), written out: fine down to x = -709 (the layer Sigmoid never overflows)."""
     return 1.0 / (1.0 + exp(-as_variable(x)))
 
 
 def tanh(x):
-    """(exp(x) - exp(-x)) / (exp(x) + exp(-x)), written out: for moderate x, as its definition is."""
+    """(exp(x) - exp(-x)) / (exp(x) + exp(-x)), written out: it overflows beyond |x| = 709."""
     x = as_variable(x)
     up, down = exp(x), exp(-x)
     return (up - down) / (up + down)
@@ -201,47 +246,3 @@ def tanh(x):
 
 def as_variable(x):
     return x if isinstance(x, Variable) else Variable(x)
-
-
-def topological_order(out):
-    """All variables that `out` is made from, each after its inputs, `out` last.
-
-    It keeps its own stack where a recursive walk would use Python's, which ends near depth 1,000.
-    """
-    check_variable(out, Variable)
-    order, seen, stack = [], set(), [out]
-    while stack:
-        variable = stack.pop()
-        if variable is None:  # all inputs of the one below have gone before
-            order.append(stack.pop())
-        elif variable not in seen:
-            seen.add(variable)
-            stack += variable, None, *variable.inputs[::-1]
-    return order
-
-
-def forward_steps(out):
-    """Compute every value anew from the leaves, and yield each variable when its node has run."""
-    for variable in topological_order(out):
-        if variable.node is not None:
-            value = variable.node.forward(*[v.value for v in variable.inputs])
-            variable.value = as_value(value, "Variable")
-            yield variable
-
-
-def backward_steps(out, dout=1.0):
-    """Differentiate, and yield: first `out` with its seed, then each variable whose node has run.
-
-    The order is the forward order reversed, so a variable's gradient is complete (the *sum* over all
-    its uses) before its own node hands it on. Gradients start from zero at every call.
-    """
-    order, seed = topological_order(out), seed_for(out, dout)
-    for variable in order:
-        variable.grad = 0.0
-    out.grad = seed
-    yield out
-    for variable in reversed(order):
-        if variable.node is not None:
-            for source, gradient in zip(variable.inputs, gradients_of(variable)):
-                source.grad = source.grad + gradient
-            yield variable

@@ -63,7 +63,7 @@ class Tanh(Layer):
 
     def backward(self, dout):
         """dx = dout (1 - y^2)."""
-        return dout * ((1 - self.y) * (1 + self.y))
+        return dout * ((1 - self.y) * (1 + self.y))  # exact near y = 1, where y^2 is rounded
 
     def expand(self, x):
         """The definition in nodes, for moderate x; returns a Variable of x's shape."""
@@ -92,11 +92,12 @@ class Affine(Layer):
                 Bengio 2010); or a number
         rng     a numpy.random.Generator
         """
-        spread = {"he": np.sqrt(2 / D), "xavier": np.sqrt(1 / D)}.get(scale, scale)
-        return cls(rng.normal(0.0, spread, (D, M)), np.zeros(M))
+        if scale in ("he", "xavier"):
+            scale = np.sqrt((2 if scale == "he" else 1) / D)
+        return cls(rng.normal(0.0, scale, (D, M)), np.zeros(M))
 
     def forward(self, x):
-        """x (..., D) -> (..., M): a batch (N, D), or one sample (D,)."""
+        """x (..., D) -> (..., M): a batch (N, D), or one sample (D,), which arrives as a batch of one."""
         self.x, self.W = x, self.params["W"]
         return x @ self.W + self.params.get("b", 0.0)
 

@@ -26,7 +26,7 @@ class SoftmaxWithLoss(Loss, targets=one_hot):
     def forward(self, a, t):
         """The mean over the batch of -log(probability of the right class), a float.
 
-        a   scores, (N, C) or one sample (C,)
+        a   scores, (N, C) or one sample (C,), which arrives as a batch of one
         t   one-hot or probabilities of a's shape, each row summing to 1; or class indices:
             integers (N,), an int for one sample
 

@@ -320,6 +320,7 @@ WORDS = {
         "column.variable": "Variable",
         "column.said": "What happens",
         "empty": "no numbers",
+        "still": "The picture after its last step. Run the cell to step through it.",
         "kept": "keeps {name}",
         "pieces": "the sum of {count}",
         "legend.value": "Above a line: the value",
@@ -367,6 +368,14 @@ WORDS = {
         "slip.order": "The sign is turned: it is output minus target.",
         "slip.target": "The target is not subtracted.",
         "slip.rows": "That softmax runs over the batch. Each row has its own.",
+        "nudge": "Nudge",
+        "nudge.which": "Change a little:",
+        "nudge.back": "Backward",
+        "nudge.start": "Press an input, here or in the picture. A small change Δ runs from it to the output.",
+        "nudge.go": "{name} changes by Δ. Each edge multiplies the change by its local derivative.",
+        "nudge.end": "{name} changes by Δ: the output changes Δ × {factor}. Press Backward to meet the product from the other side.",
+        "nudge.from": "Now from {out} back to {name}, by the same edges.",
+        "nudge.met": "The same product, met from the output: {factor}.",
         "read.matrix": "{name}, {kind}, {rows} by {columns}. Arrow keys read its entries.",
         "read.none": "Point at a number of an array, or tap it, to see what made it.",
         "value": "value",
@@ -453,13 +462,19 @@ def label(key, /, **slots):
 
 
 def fit(value, room):
-    """A number with as many digits, at most four, as `room` characters hold; one near 0 as 0.00."""
-    texts = [display(value, digits) for digits in (4, 3, 2, 1)]
+    """A number with as many digits, from four to two, as `room` characters hold.
+
+    In the cells of a grid, where a larger one gets smaller letters, one near 0 is shown as 0.00.
+    """
+    texts = [display(value, digits) for digits in (4, 3, 2)]
     found = next((text for text in texts if len(text) <= room), None)
-    if found is None and abs(value) < 1:
+    if found is None and abs(value) < 1 and room < WIRE_ROOM:
         sign = "−" if value < 0 else ""
-        found = f"{sign}{abs(float(value)):.{room - 2 - len(sign)}f}"
+        found = f"{sign}{abs(float(value)):.{max(room - 2 - len(sign), 0)}f}"
     return texts[-1] if found is None else found
+
+
+WIRE_ROOM = 7  # characters of a number on a wire
 
 
 def trim(number):

@@ -1,7 +1,7 @@
 """A network is an ordered list of layers with a loss at its end.
 
 Forward goes through the list, backward goes through the same list reversed. That is all there is to
-it, and `gradcheck`, which you may read next, tests it.
+it. Read `gradcheck` next: it tests this.
 """
 
 from collections import OrderedDict
@@ -9,7 +9,7 @@ from collections import OrderedDict
 import numpy as np
 
 from chainrule.guards.losses import right_classes
-from chainrule.guards.network import Model, Parameters, check_two_layers
+from chainrule.guards.network import Model, Parameters, check_two_layers, npz
 from chainrule.guards.numbers import door
 from chainrule.layers import Affine, ReLU, Sigmoid
 from chainrule.losses import SoftmaxWithLoss
@@ -48,10 +48,10 @@ class Network(Model):
 
     def predict(self, x):
         """The scores for x (N, D), an array (N, C)."""
-        scores = x
-        for _, scores in self.forward_steps(x):
+        out = x
+        for _, out in self.forward_steps(x):
             pass
-        return scores
+        return out
 
     def loss(self, x, t):
         """The loss of x against the targets t, one number."""
@@ -87,12 +87,12 @@ class Network(Model):
         return Parameters(self.layers, self.collect("params"))
 
     def save(self, path):
-        """Write all parameters into one file, name.npz."""
+        """Write all parameters into one file; its name ends in .npz, or gets that ending."""
         np.savez(path, **self.params)
 
     def load(self, path):
         """Read the parameters that `save` wrote; shapes and names have to be the same."""
-        with np.load(path) as saved:
+        with np.load(npz(path)) as saved:
             self.params.take(saved)
 
 

@@ -2,7 +2,8 @@
 
 A node knows nothing of the graph around it. `forward` takes its inputs, floats or arrays whose shapes
 broadcast, and gives its output. Later `backward` turns the upstream gradient `dout` into one downstream
-gradient an input, in order. (What is checked, and how broadcasting is undone, stands in `guards`.)
+gradient an input, in order. (What is checked, and how broadcasting is undone, stands in `guards`; `exp`,
+`log`, `power`, `larger` and `gate` are NumPy's exp, log, power, maximum and where, for plain floats too.)
 Read `graph` next: it connects nodes. The matrix rules are derived in chapter 5.
 """
 
@@ -59,7 +60,10 @@ class Divide(Node):
         return x / y
 
     def backward(self, dout):
-        return dout / self.y, -dout * self.x / self.y / self.y
+        return (
+            dout / self.y,
+            -dout * self.x / self.y / self.y,
+        )  # y ** 2 might be too small to divide by
 
 
 class Negate(Node):
@@ -96,12 +100,12 @@ class Power(Node):
         dx = dout * slope(self.x, self.y)
         if self.exponent is not None:
             return (dx,)
-        return dx, None if any_of(self.x <= 0) else dout * self.z * log(self.x)
+        return dx, (None if any_of(self.x <= 0) else dout * self.z * log(self.x))
 
 
 def slope(x, y):
     """d(x ** y)/dx = y x ** (y - 1), and 0 for y = 0, at x = 0 too."""
-    return y * power(x, y - 1.0 + (y == 0))
+    return y * power(x, y - 1.0 + (y == 0))  # where y is 0, x ** 0 times 0
 
 
 class Exp(Node):
@@ -149,7 +153,8 @@ class Maximum(Node):
 class MatMul(Node):
     """x @ y for arrays, as NumPy multiplies them: (N, D) @ (D, M) -> (N, M), vectors and stacks too.
 
-    Backward: dx = dout @ y.T, dy = x.T @ dout. (`.mT` turns each matrix of a stack.)
+    Backward: dx = dout @ y.T, dy = x.T @ dout. (`.mT` turns each matrix of a stack; a vector arrives as
+    a matrix of one row or column.)
     """
 
     symbol = "@"

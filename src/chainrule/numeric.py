@@ -13,7 +13,7 @@ def numerical_gradient(f, x, h=1e-5):
     """The gradient of f at x by central differences, (f(x + h) - f(x - h)) / 2h, entry by entry.
 
     f   takes an array like x (or a float, if x is one) and returns one number
-    x   any shape; a copy is moved, x itself is not written to
+    x   any shape; a copy is moved, x itself is not written to (a float arrives as an array of one)
     h   the step: the error of the formula grows with h squared, that of rounding with 1/h
 
     Returns an array of x's shape and float type; a float for a float.
@@ -23,7 +23,7 @@ def numerical_gradient(f, x, h=1e-5):
 
 
 def slopes(evaluate, x, h):
-    """The same where `evaluate()` reads the array x itself, such as a loss that reads its parameters."""
+    """As `numerical_gradient`, for an `evaluate()` that reads x itself, as a loss reads its parameters."""
     gradient = np.zeros_like(x)
     for index, above, below in nudged(x, h, evaluate):
         gradient[index] = (above - below) / (2 * h)

@@ -110,7 +110,7 @@ class Scene:
         ranked = np.take_along_axis(levels, np.argsort(np.abs(levels), axis=0), axis=0)
         low, high = np.round(ranked[0], 6), np.round(ranked[-1], 6)
         off = np.minimum(np.abs(levels - low), np.abs(levels - high))
-        two = np.all(off < 1e-6) and np.all(low != high)
+        two = np.all(off < 1e-6) and np.all(np.abs(low) != np.abs(high))
         return (high, low, np.abs(self.slope - high) < np.abs(self.slope - low)) if two else None
 
     @cached_property
@@ -120,12 +120,14 @@ class Scene:
         x, t = self.x, self.t
         if t is None or x is None or t.shape != x.shape or self.out.size != 1 or not x.size:
             return None
-        y = softmax_along(x, 1 - self.axis if x.ndim == 2 else -1)
-        counts = [self.samples, 1]
-        if x.ndim and (constant := constant_in_log(self.out, [(t, y)], counts)):
+        axis = 1 - self.axis if x.ndim == 2 else -1
+        y, counts = softmax_along(x, axis), [self.samples, 1]
+        surprise = [np.logaddexp.reduce(x, axis=axis, keepdims=True) - x] if x.ndim else []
+        if x.ndim and (constant := constant_in_log(self.out, [(t, y)], counts, surprise)):
             return y, *constant
-        y = 1 / (1 + np.exp(-x))
-        constant = constant_in_log(self.out, [(t, y), (1 - t, 1 - y)], [*counts, x.size])
+        y, surprise = 1 / (1 + np.exp(-x)), [np.logaddexp(0, -x), np.logaddexp(0, x)]
+        pairs = [(t, y), (1 - t, 1 - y)]
+        constant = constant_in_log(self.out, pairs, [*counts, x.size], surprise)
         return (y, *constant) if constant else None
 
 
@@ -134,19 +136,22 @@ def softmax_along(x, axis):
     return weights / weights.sum(axis=axis, keepdims=True) if x.ndim else weights
 
 
-def constant_in_log(loss, pairs, counts):
-    """(N, c) if the loss is the sum of -t log(y + c) over the pairs, divided by one of `counts`."""
-    loss = float(np.reshape(loss, ()))
+def constant_in_log(loss, pairs, counts, surprise=None):
+    """(N, c) if the loss is the sum of -t log(y + c) over the pairs, divided by one of `counts`.
+
+    surprise   -log y for each pair, where it is known without the rounding of y
+    """
+    loss, targets = float(np.reshape(loss, ())), [t for t, _ in pairs]
+    surprise = surprise or [-np.log(y) for _, y in pairs]
+    whole = sum(np.sum(t * s, where=t != 0) for t, s in zip(targets, surprise, strict=True))
     for N in dict.fromkeys(counts):
-        constant = 0.0
+        value, constant = whole / N, 0.0
         for _ in range(20):
-            value = -sum(np.sum(t * np.log(y + constant), where=t != 0) for t, y in pairs) / N
+            if not np.isfinite(value) or abs(value - loss) <= 1e-13 * (1 + abs(loss)):
+                break
             slope = -sum(np.sum(t / (y + constant), where=t != 0) for t, y in pairs) / N
-            if not np.isfinite(value) or not np.isfinite(slope) or slope == 0:
-                break
-            if abs(value - loss) <= 1e-13 * (1 + abs(loss)):
-                break
             constant = min(max(constant - (value - loss) / slope, 0.0), 0.1)
+            value = -sum(np.sum(t * np.log(y + constant), where=t != 0) for t, y in pairs) / N
         if abs(value - loss) <= 1e-10 * (1 + abs(loss)) and constant < 1e-2:
             return N, constant
     return None
@@ -273,6 +278,12 @@ def mask_missing(scene):
         yield "dout, let through everywhere", scene.fit(scene.dout * scene.gate[0])
         if np.all(scene.gate[1] == 0):
             yield "dout as it came", scene.fit(scene.dout)
+    elif scene.x is not None and scene.place in scene.inputs and scene.out.size < scene.x.size:
+        for axis in range(scene.x.ndim):
+            if same(np.ravel(scene.x.max(axis=axis)), np.ravel(scene.out)):
+                dout = scene.dout.reshape(np.delete(scene.x.shape, axis))
+                every = np.broadcast_to(np.expand_dims(dout, axis), scene.x.shape)
+                yield f"dout for every entry along axis {axis}, not for the largest alone", every
 
 
 def mask_inverted(scene):
@@ -310,13 +321,18 @@ def derivative_twice(scene):
     if scene.probabilities:
         y, N, _ = scene.probabilities
         yield "(y − t) y (1 − y)", scene.dout * (y - scene.t) * y * (1 - y) / N
-    elif scene.slope is not None and not only_signs(scene.slope):
+    elif scene.slope is not None and not only_signs(scene.slope) and not leaky(scene.gate):
         yield "dout times the derivative squared", scene.fit(scene.dout * scene.slope**2)
 
 
+def leaky(gate):
+    """Whether it lets something through where it is closed: a wrong slope there is no square."""
+    return gate is not None and np.any(gate[1])
+
+
 def only_signs(slope):
-    """Whether every slope is 1 or -1, as in x + y and x - y: a mistake there is one of sign."""
-    return same(np.abs(slope), np.ones_like(slope))
+    """Whether every slope is 1, or every one -1, as in x + y and x - y: a mistake there is of sign."""
+    return same(slope, np.ones_like(slope)) or same(slope, -np.ones_like(slope))
 
 
 BY_OUTPUT = {  # functions whose derivative is mostly written by the output
@@ -389,8 +405,7 @@ def straight(scene):
 
 
 def lone_factor(scene):
-    """Whether out / x is no factor that a fork could have lost: out is a power of x, but neither its
-    square nor another whole power, which are products of x with itself."""
+    """Whether out / x is no factor that a fork could have lost: out is a power of x other than x * x."""
     points = [(scene.own, scene.out, scene.slope)]
     if scene.slope_at is not None:
         x = 1.3 * scene.own + 0.1
@@ -401,7 +416,7 @@ def lone_factor(scene):
         return True
     powers = slope[use] * x[use] / out[use]  # the exponent, where out is a power of x
     p = np.median(powers)
-    return bool(np.all(np.abs(powers - p) < 1e-6) and not (p > 1.5 and abs(p - np.round(p)) < 1e-6))
+    return bool(np.all(np.abs(powers - p) < 1e-6) and abs(p - 2) > 1e-6)
 
 
 def log_constant(scene):

@@ -229,6 +229,9 @@ def examine_whole(piece, layers, loss, x, t, h, seed):
     state += [] if piece.hold else called_twice(piece, end)
     for variant in variants(piece) if not piece.hold else ():
         state = state or called_before(piece, variant, seed)
+    updates = [one for one in state if one.cause == "update-in-backward"]
+    if updates:  # what else is odd comes from there
+        return updates + [one for one in named if one.cause != "factor-missing"]
     found = all_pairs(piece) + named
     return found + [unknown(name, samples) for name, samples in unnamed.items()] + state
 

@@ -269,18 +269,18 @@ class Observation:
     def along_its_own_line(self, dout):
         """name -> [(words, gradient)] for an input that moves outputs of other rows and columns too, as
         in a softmax or over time: what remains when the entry, or the row, of its own place counts alone."""
-        made, shape = {}, self.truth.out.shape
+        made, shape, h = {}, self.truth.out.shape, self.truth.h
         for name in self.piece.names:
             array = self.truth.arrays[name]
-            if array.shape != shape or not shape or self.slopes[name] is not None:
+            fits = array.shape[:1] == shape[:1] != () and array.size <= LINES
+            if not fits or self.slopes[name] is not None:
                 continue
-            if array.size > LINES:
-                continue
-            entry, row, here = np.zeros(shape), np.zeros(shape), self.truth.evaluate()
-            h = self.truth.h
+            entry, row = np.zeros(array.shape), np.zeros(array.shape)
             for index, above, below in nudged(array, h, self.truth.evaluate):
-                slope = dout * (above - below) / (2 * h) if above.shape == here.shape else 0 * here
-                entry[index], row[index] = slope[index], slope[index[0]].sum()
+                if above.shape == below.shape == shape:
+                    slope = dout * (above - below) / (2 * h)
+                    row[index] = slope[index[0]].sum()
+                    entry[index] = slope[index] if array.shape == shape else row[index]
             made[name] = [("the entry of dout at the same place alone", entry)]
             made[name].append(("the row of dout at the same place alone", row))
         return made

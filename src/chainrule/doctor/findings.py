@@ -6,12 +6,14 @@ Each sentence is made from the table of mistakes and from the numbers that gave 
 import re
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from chainrule.mistakes import MISTAKES, TABLE
 
 RANK = {mistake.code: rank for rank, mistake in enumerate(TABLE)}  # the most specific first
+HERE = str(Path(__file__).parents[1])  # this package: its own lines are not the reader's
 SHAPES = r"shape|dimension|broadcast|align|axis|axes|size|length|unpack|index|subscript"
 
 
@@ -57,8 +59,9 @@ def apart(*values, digits=6):
 
 def told_line(error):
     """The line of the code under test that raised, or nothing where its source is not known."""
+    frames = traceback.extract_tb(error.__traceback__)
     lines = [
-        f.line for f in traceback.extract_tb(error.__traceback__) if "chainrule" not in f.filename
+        f.line for f in frames if not re.search("chainrule|site-packages|<__array", f.filename)
     ]
     lines = [line for line in lines if line]
     return f" on the line `{lines[-1].strip()}`" if lines else ""

@@ -46,7 +46,7 @@ def judge(observation):
         factor = lacking(sample)
         words = f"; {factor[1]} would be right" if factor else ""
         found.append(shapeless(name, sample, words))
-    for name, words in (by_decay(observation, unnamed) if network and unnamed else {}).items():
+    for name, words in by_decay(observation, unnamed).items():
         found.append(finding("weight-decay", name, f"{proof(name, unnamed.pop(name)[0])}; {words}"))
     for name in list(unnamed):
         if close(unnamed[name]):
@@ -77,6 +77,8 @@ def by_lines(sample):
         if np.all(size > 1e-12 * size.max()):
             factors = np.sum(claim * true, axis=axis, keepdims=True) / size
             if sample.explained_by(factors * true):
+                if np.ptp(factors) <= 1e-6 * np.abs(factors).max():
+                    return f"it is {factors.flat[0]:.4g} times the right one here, not everywhere"
                 told = ", ".join(f"{one:.4g}" for one in factors.ravel()[:3])
                 return f"each {words} is the right one times a number of its own ({told}, ...)"
     return ""
@@ -84,18 +86,21 @@ def by_lines(sample):
 
 def by_decay(observation, unnamed):
     """name -> words, where a claim and the truth differ by a multiple of the array itself."""
-    wanted, found = penalty(observation), {}
+    network, found = not observation.piece.names, {}
+    if not unnamed or not (network or observation.piece.pair):
+        return found
+    wanted = penalty(observation) if network else None
     for name, samples in unnamed.items():
         W, sample = observation.truth.arrays[name], samples[0]
         rest = sample.visible(sample.claim - sample.scene.true)
         seen = sample.visible(W)
         k = float(np.vdot(rest, seen) / np.vdot(seen, seen)) if np.any(seen) else 0.0
         if seen.size > 2 and k and sample.explained_by(sample.scene.true + k * W):
-            due = wanted if W.ndim > 1 and min(W.shape) > 1 else 0.0
-            words = (
-                f"the difference is {k:.4g} times {name}: backward adds {due + k:.4g} times {name}"
-            )
-            found[name] = f"{words}, and the loss wants {due:.4g} times"
+            due = wanted or 0.0 if W.ndim > 1 and min(W.shape) > 1 else 0.0
+            found[name] = f"the difference is {k:.4g} times {name}"
+            if wanted is not None:
+                found[name] += f": backward adds {due + k:.4g} times {name}"
+                found[name] += f", and the loss wants {due:.4g} times"
     return found
 
 

@@ -7,6 +7,7 @@ code under test; it is run on copies, so that the caller's own object stays as i
 import copy
 import inspect
 import random
+import re
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,8 +23,10 @@ from chainrule.numeric import nudged
 
 TOLERANCE = 1e-7  # relative; what central differences in float64 can promise
 KINK_CHANGE = 1e-6  # one-sided slopes closer than this are no kink that could matter
-GIVEN = ("{}", "d{}", "grad_{}", "{}_grad", "d_{}", "g{}", "grad{}", "{}.grad", "delta_{}")
-LEARNS = ("W", "b", "weight", "weights", "bias", "biases", "gamma", "beta")
+GIVEN = ("{}", "d{}", "_d{}", "grad_{}", "{}_grad", "d_{}", "g{}", "grad{}", "{}.grad", "delta_{}")
+LEARNS = re.compile(
+    r"(^|\.)_?(W\w{0,3}|w\d*|b\d*|b_\w+|weights?\w*|bias(es)?\w*|gamma|beta|theta)(\d|\[\w+\])*$"
+)
 
 
 def rounding(size, h, count, eps):
@@ -58,54 +61,71 @@ def slopes_differ(evaluate, live, index, h, values, size):
 
 @dataclass
 class Slot:
-    """An array that a target holds, its owner, under which key, and whether it stands in `params`."""
+    """An array that a target holds: its owner, the attribute that holds it (a container, or the array
+    itself, for which `key` is None), its key in a container, and whether that is `params`."""
 
     array: np.ndarray
     owner: object
-    key: object
-    declared: bool
-    index: int = 0
+    holder: str
+    key: object = None
+
+    @property
+    def declared(self):
+        return self.holder == "params"
+
+    @property
+    def names(self):
+        """What code may call its gradient."""
+        plain = str(self.holder if self.key is None else self.key).lstrip("_")
+        return [self.key, plain, *(form.format(plain) for form in GIVEN)]
 
     def gradient(self):
         """What the owner gives as its gradient, under any of the names that such code uses, or None."""
-        grads, names = getattr(self.owner, "grads", None), [form.format(self.key) for form in GIVEN]
-        if isinstance(grads, Mapping):
-            for name in (self.key, *names):
-                if grads.get(name) is not None:
-                    return grads[name]
-        elif isinstance(grads, (list, tuple)) and self.declared and self.index < len(grads):
-            return grads[self.index]
-        given = (getattr(self.owner, name, None) for name in names[1:])
+        for holder in ("grads", "gradients", "grad", *(f.format(self.holder) for f in GIVEN[1:])):
+            found = among(getattr(self.owner, holder, None), self.names)
+            if found is not None:
+                return found
+        given = (getattr(self.owner, str(name), None) for name in self.names[3:])
         return next((one for one in given if one is not None and not callable(one)), None)
 
 
+def among(container, names):
+    """What a dict holds under one of the names, or a list at the place that the first one tells."""
+    if isinstance(container, Mapping):
+        return next((container[name] for name in names if container.get(name) is not None), None)
+    place = names[0]
+    fits = (
+        isinstance(container, (list, tuple)) and isinstance(place, int) and place < len(container)
+    )
+    return container[place] if fits else None
+
+
 def slots(target, prefix="", depth=3, seen=None):
-    """name -> `Slot` for each array of floats that a target holds, in a layer inside it too."""
-    seen, found = set() if seen is None else seen, {}
-    held = getattr(target, "__dict__", {})
-
-    def add(name, array, *place):
-        if id(array) not in seen or (place[1] and not prefix):
-            found[prefix + name] = Slot(array, target, *place)
-            seen.add(id(array))
-
-    for i, (key, array) in enumerate(params_of(target).items()):
-        if isinstance(array, np.ndarray) and array.dtype.kind in "fiub":
-            alias = next((k for k, v in held.items() if v is array), key)
-            add(str(key), array, key, True, i) if key != i else add(
-                alias if alias != i else f"params[{i}]", array, alias, True, i
-            )
-    if not type(target).__module__.startswith("chainrule."):
-        for key, array in held.items():
-            if isinstance(array, np.ndarray) and array.dtype.kind == "f" and array.size:
-                add(key, array, key, False)
-    for key, value in held.items() if depth else ():
-        many = isinstance(value, (list, tuple, Mapping)) and not isinstance(value, str)
-        inner = value if isinstance(value, Mapping) else dict(enumerate(value)) if many else {}
-        for k, layer in (inner or {key: value}).items():
-            if hasattr(layer, "forward") and not isinstance(layer, type):
-                name = f"{key}[{k}]" if many and not isinstance(value, Mapping) else str(k)
-                found |= slots(layer, f"{prefix}{name}.", depth - 1, seen)
+    """name -> `Slot` for each array of floats that a target holds, in a container or a layer inside it
+    too; an array that stands in two places under its first name."""
+    seen, found, held = set() if seen is None else seen, {}, getattr(target, "__dict__", {})
+    own = type(target).__module__.startswith("chainrule.")
+    for holder, value in {"params": getattr(target, "params", None), **held}.items():
+        listed = isinstance(value, (list, tuple))
+        if listed or isinstance(value, Mapping):
+            entries = enumerate(value) if listed else value.items()
+        elif isinstance(value, np.ndarray) or hasattr(value, "forward"):
+            entries = ((None, value),)
+        else:
+            continue
+        declared = holder == "params"
+        for key, one in entries:
+            if isinstance(one, np.ndarray):
+                wanted = one.dtype.kind in "fiub" if declared else one.dtype.kind == "f" and not own
+                if wanted and one.size and (id(one) not in seen or declared and not prefix):
+                    name = holder if key is None else str(key)
+                    if listed:
+                        name = next((k for k, v in held.items() if v is one), f"{holder}[{key}]")
+                    found.setdefault(prefix + name, Slot(one, target, holder, key))
+                    seen.add(id(one))
+            elif depth and hasattr(one, "forward") and not isinstance(one, type):
+                name = holder if key is None else f"{holder}[{key}]" if listed else str(key)
+                found |= slots(one, f"{prefix}{name}.", depth - 1, seen)
     return found
 
 
@@ -220,6 +240,7 @@ class Piece:
     unchecked  those that forward uses and that have none: a mask, a table of constants
     """
 
+    pair = False  # whether it is a function that gives its value and its gradient
     strict = True  # whether the number of gradients that backward returns has to be right
 
     def __init__(self, target, inputs, t=None):
@@ -264,18 +285,15 @@ class Piece:
             self.error = error
             return
         found = slots(self.fresh())
-        kept = [name for name, slot in found.items() if slot.declared]
-        for name in [name for name in found if not found[name].declared and self.repeatable]:
-            if self.moves(name, first):
-                kept.append(name)
-        if len(kept) > len([1 for slot in found.values() if slot.declared]):
-            ended = self.ended()
-            for name in [name for name in kept if not found[name].declared]:
-                plain = name.rpartition(".")[2].rstrip("0123456789")
-                if name in ended and ended[name].gradient() is None and plain not in LEARNS:
-                    kept.remove(name)
-                    self.unchecked.append(name)
-        self.used = kept
+        loose = [name for name, slot in found.items() if not slot.declared and self.repeatable]
+        loose = [name for name in loose if self.moves(name, first)]
+        kept = self.used = [n for n, slot in found.items() if slot.declared or n in loose]
+        try:
+            claims = self.claims(np.ones(first.shape)) if loose else {}
+        except Exception:
+            claims = {}
+        self.unchecked = [n for n in loose if claims.get(n, n) is None and not LEARNS.search(n)]
+        kept = self.used = [name for name in kept if name not in self.unchecked]
         if self.t is not None and kept and self.names and self.claims_no_input(first):
             self.names = []
         self.axis = self.sample_axis(first)
@@ -289,17 +307,6 @@ class Piece:
         except Exception:
             return False
         return given is None or isinstance(given, Mapping)
-
-    def ended(self):
-        """The slots of a copy after forward and backward, under the names that it had before."""
-        subject = self.fresh()
-        before = slots(subject)
-        try:
-            out = self.forward(subject)
-            self.backward(subject, np.ones(np.shape(out)))
-        except Exception:
-            return {}
-        return before
 
     def moves(self, name, first):
         """Whether the output changes with this array."""
@@ -361,7 +368,7 @@ class Piece:
         """The output of `subject`, a copy of the target, as an array of floats."""
         if self.hold:
             self.noise.again()
-        return as_floats(self.output(subject))
+        return as_floats(self.output(subject), where=type(self.target).__name__)
 
     def output(self, subject):
         return subject.forward(*self.arguments())
@@ -394,8 +401,14 @@ class Piece:
         """The gradients in a dict, whichever way its keys are formed."""
         claims = {}
         for name in self.parameters(None, held):
-            keys = [form.format(key) for key in (name, held[name].key) for form in GIVEN]
-            found = next((given[key] for key in keys if given.get(key) is not None), None)
+            slot = held[name]
+            found = among(given, [name, *slot.names, *(form.format(name) for form in GIVEN)])
+            for form in GIVEN if found is None else ():
+                found = (
+                    among(given.get(form.format(slot.holder)), slot.names)
+                    if found is None
+                    else found
+                )
             claims[name] = None if found is None else as_floats(found, True)
         return claims
 
@@ -466,6 +479,11 @@ class NetworkPiece(LastPiece):
         subject.loss(*arguments)
         getattr(subject, "gradient", subject.loss)(*arguments)
 
+    def claims(self, dout, subject=None):
+        if self.hold:  # its `gradient` runs forward, and would draw a second time
+            return self.backward(self.fresh(), dout)
+        return super().claims(dout, subject)
+
     def after(self, subject, dout):
         return self.backward(subject, dout)  # its `gradient` has to run forward by itself
 
@@ -474,14 +492,22 @@ class NetworkPiece(LastPiece):
         if self.hold:
             self.noise.again()
         given = getattr(subject, "gradient", subject.loss)(*self.arguments())
-        if isinstance(given, tuple) and len(given) == 2 and np.size(given[0]) == 1:
-            if isinstance(given[1], (Mapping, list, tuple)):
+        many = (Mapping, list, tuple)
+        if isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], many):
+            if isinstance(given[0], many):
+                given = [one for part in given for one in part]  # weights, then biases
+            else:
                 given = given[1]  # (loss, gradients)
         names = list(self.parameters(subject, held))
         if isinstance(given, Mapping):
             return self.named(given, held)
-        if isinstance(given, (list, tuple)) and len(given) == len(names):
-            return {n: None if g is None else as_floats(g, True) for n, g in zip(names, given, strict=True)}  # fmt: skip
+        if isinstance(given, (list, tuple)) and len(given):
+            left, claims = list(given), {}
+            for name in names:  # in order; what has no gradient may stand between
+                fits = len(left) >= len(names) or np.shape(left[0]) == held[name].array.shape
+                one = left.pop(0) if left and fits else None
+                claims[name] = None if one is None else as_floats(one, True)
+            return claims
         if isinstance(given, np.ndarray) and len(names) == 1:
             return {names[0]: as_floats(given, True)}
         if given is None and any(held[name].gradient() is not None for name in names):
@@ -560,6 +586,7 @@ def piece_of_function(f, inputs):
 
     pair.forward, pair.backward = forward, backward
     piece = Piece(pair, inputs)
+    piece.pair = True
     return None if piece.error is not None or np.size(piece.forward(pair)) != 1 else piece
 
 
@@ -578,10 +605,11 @@ def as_argument(array):
     return array.copy()
 
 
-def as_floats(value, fresh=False):
+def as_floats(value, fresh=False, where="backward"):
     array = np.array(value) if fresh else np.asarray(value)
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"numbers were wanted, got {type(value).__name__} ({array.dtype})")
+        got = f"{type(value).__name__} ({array.dtype})"
+        raise TypeError(f"what {where} returns wants real numbers, got {got}")
     return array.astype(np.float64, copy=fresh) if array.dtype != np.float32 else array
 
 

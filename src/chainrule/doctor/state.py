@@ -38,7 +38,9 @@ def written_to(piece, dout):
         for name, value in watched.items()
         if differ(value, before[0][name])
     ]
-    after, grads = piece.parameters(subject), slots(subject)
+    after, grads, once = piece.parameters(subject), slots(subject), piece.fresh()
+    piece.forward(once)
+    forward_moves = piece.parameters(once)
     for name in [name for name, array in before[1].items() if differ(array, after.get(name))]:
         words = f"{name} holds other numbers after forward and backward than before"
         step, gradient = after[name] - before[1][name], grads[name].gradient()
@@ -46,7 +48,9 @@ def written_to(piece, dout):
             lr = -np.vdot(step, gradient) / np.vdot(gradient, gradient)
             if same(step, -lr * gradient, 1e-6):
                 words += f": it moved by {-lr:.4g} times its gradient"
-        found.insert(0, finding("update-in-backward", name, words))
+        moved = differ(before[1][name], forward_moves.get(name))
+        code = "mutates-input" if moved else "update-in-backward"
+        found.insert(0, finding(code, name, words))
     return found
 
 

@@ -25,13 +25,13 @@ def seed_for(out, dout):
     """`dout` as the gradient of `out`: checked, and copied."""
     if type(dout) is float is type(out.value):
         return dout
-    dout = as_value(dout, "backward")
-    if np.shape(dout) != np.shape(out.value):
+    dout, value = as_value(dout, "backward"), as_value(out.value, "Variable")
+    if np.shape(dout) != np.shape(value):
         raise ValueError(
-            f"backward from an output of shape {np.shape(out.value)} wants a dout of that shape, "
+            f"backward from an output of shape {np.shape(value)} wants a dout of that shape, "
             f"got {np.shape(dout)}"
         )
-    return float(dout) if type(out.value) is float else np.array(dout, dtype=out.value.dtype)
+    return float(dout) if type(value) is float else np.array(dout, dtype=value.dtype)
 
 
 def gradients_of(variable):
@@ -51,7 +51,10 @@ def looked_at(node, gradients, inputs):
             f"{base.value!r} ** {exponent.value!r}; a plain number as exponent gets no gradient"
         )
     check_gradients(node, gradients, [np.shape(source.value) for source in inputs])
-    return [0.0 if gradient is None else gradient for gradient in gradients]
+    return [
+        source.value * 0.0 if gradient is None else gradient
+        for source, gradient in zip(inputs, gradients, strict=True)
+    ]
 
 
 def check_variable(out, kind):

@@ -9,8 +9,15 @@ from functools import wraps
 import numpy as np
 from numpy import ndarray
 
-from chainrule.guards import numbers
-from chainrule.guards.numbers import as_array, check_counts, check_rng, is_number, quiet
+from chainrule.guards.numbers import (
+    HUSHED,
+    as_array,
+    check_counts,
+    check_rng,
+    is_number,
+    minds_itself,
+    quiet,
+)
 
 
 class Layer:
@@ -27,7 +34,7 @@ class Layer:
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
-        if Layer in cls.__bases__:
+        if Layer in cls.__bases__ and hasattr(cls, "forward") and hasattr(cls, "backward"):
             cls.forward, cls.backward = forward_door(cls.forward), backward_door(cls.backward)
 
     def __repr__(self):
@@ -36,7 +43,7 @@ class Layer:
 
 
 def forward_door(formula):
-    alone = quiet(formula)
+    hushed = quiet(formula)
 
     @wraps(formula)
     def forward(self, x):
@@ -59,11 +66,11 @@ def forward_door(formula):
                 )
             self.fitted = fitted
             if x.ndim != 2:  # one sample is a batch of one, and a batch of batches is one batch
-                out = alone(self, x.reshape(-1, x.shape[-1]))
+                out = hushed(self, x.reshape(-1, x.shape[-1]))
                 out = out.reshape(*x.shape[:-1], out.shape[-1])
                 self.seen = out.shape, out.dtype
                 return out
-        out = formula(self, x) if numbers.hushed else alone(self, x)
+        out = formula(self, x) if HUSHED.get() else hushed(self, x)
         self.seen = out.shape, out.dtype
         return out.copy() if self.keeps_output else out
 
@@ -71,11 +78,13 @@ def forward_door(formula):
 
 
 def backward_door(formula):
-    alone = quiet(formula)
+    hushed = quiet(formula)
 
     @wraps(formula)
     def backward(self, dout):
         __tracebackhide__ = True
+        if self.seen is None and minds_itself(self):
+            return formula(self, dout)
         if self.seen is None:
             raise RuntimeError(f"{type(self).__name__}: backward was called before forward")
         shape, dtype = self.seen
@@ -84,9 +93,9 @@ def backward_door(formula):
         for key in self.grads:
             self.grads[key] = None  # the last one's memory is free again
         if self.rows and len(shape) != 2:
-            dx = alone(self, dout.reshape(-1, shape[-1]))
+            dx = hushed(self, dout.reshape(-1, shape[-1]))
             return None if dx is None else dx.reshape(*shape[:-1], dx.shape[-1])
-        return formula(self, dout) if numbers.hushed else alone(self, dout)
+        return formula(self, dout) if HUSHED.get() else hushed(self, dout)
 
     return backward
 
@@ -101,7 +110,7 @@ def upstream(layer, dout):
 
 
 def parameters(W, b):
-    """The params of an affine layer, as float arrays that fit: W (D, M) and b (M,), or W alone."""
+    """The params of an affine layer, as float arrays that fit: W (D, M) and b (M,), or W hushed."""
     params = {"W": W} if b is None else {"W": W, "b": b}
     check_parameters(params)
     return params

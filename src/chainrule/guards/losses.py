@@ -5,8 +5,7 @@ from functools import wraps
 
 import numpy as np
 
-from chainrule.guards import numbers
-from chainrule.guards.numbers import as_array, as_numbers, quiet
+from chainrule.guards.numbers import HUSHED, as_array, as_numbers, minds_itself, quiet
 
 
 class Loss:
@@ -19,7 +18,7 @@ class Loss:
 
     def __init_subclass__(cls, targets=None, **options):
         super().__init_subclass__(**options)
-        if Loss in cls.__bases__:
+        if Loss in cls.__bases__ and hasattr(cls, "forward") and hasattr(cls, "backward"):
             cls.targets = staticmethod(targets)
             cls.forward = forward_door(cls.forward)
             if not hasattr(cls.backward, "__wrapped__"):
@@ -35,7 +34,7 @@ class Loss:
 
 
 def forward_door(formula):
-    alone = quiet(formula)
+    hushed = quiet(formula)
 
     @wraps(formula)
     def forward(self, a, t):
@@ -47,10 +46,10 @@ def forward_door(formula):
         if a.shape[1] < SHORT:
             a, t = np.asfortranarray(a), np.asfortranarray(t)
         before = self.__dict__.copy()
-        loss = (formula if numbers.hushed else alone)(self, a, t)
+        loss = (formula if HUSHED.get() else hushed)(self, a, t)
         if not math.isfinite(loss):
             try:
-                loss = look_again(alone, self, a, t, loss)
+                loss = look_again(hushed, self, a, t, loss)
             except ValueError:  # whoever is refused loses nothing
                 self.__dict__.clear()
                 self.__dict__.update(before)
@@ -68,18 +67,20 @@ def look_again(formula, loss, a, t, value):
     """The loss that is infinite only where the number is; ValueError where it is no number."""
     where = loss if isinstance(loss, str) else type(loss).__name__
     all_finite(a, "scores", where), all_finite(t, "t", where)
-    value = formula(loss, a.astype(float), t.astype(float))  # too large for float32 alone?
+    value = formula(loss, a.astype(float), t.astype(float))  # too large for float32 hushed?
     formula(loss, a, t)
     return value
 
 
 def backward_door(formula):
-    alone = quiet(formula)
+    hushed = quiet(formula)
 
     @wraps(formula)
     def backward(self, dout=1.0):
         __tracebackhide__ = True
         name = type(self).__name__
+        if self.seen is None and minds_itself(self):
+            return formula(self, dout)
         if self.seen is None:
             raise RuntimeError(f"{name}: backward was called before forward")
         if type(dout) is not float:
@@ -89,7 +90,7 @@ def backward_door(formula):
                     f"{name}.backward wants one number as dout, got shape {dout.shape}"
                 )
             dout = float(dout.reshape(()))
-        da = (formula if numbers.hushed else alone)(self, dout)
+        da = (formula if HUSHED.get() else hushed)(self, dout)
         return da[0] if self.seen[0] else da
 
     return backward
@@ -97,7 +98,7 @@ def backward_door(formula):
 
 def function_door(formula, targets=None):
     """For a loss that is a plain function of (a, t); without `targets` any one shape will do."""
-    name, alone = formula.__name__, quiet(lambda _, a, t: formula(a, t))
+    name, hushed = formula.__name__, quiet(lambda _, a, t: formula(a, t))
 
     @wraps(formula)
     def function(a, t):
@@ -110,8 +111,8 @@ def function_door(formula, targets=None):
             t = targets(t, a, name)
             if a.ndim == 1:
                 a, t = a[np.newaxis], t[np.newaxis]
-        value = alone(name, a, t)
-        return value if math.isfinite(value) else look_again(alone, name, a, t, value)
+        value = hushed(name, a, t)
+        return value if math.isfinite(value) else look_again(hushed, name, a, t, value)
 
     return function
 
@@ -195,7 +196,7 @@ def distribution(t, where):
 
     To what accuracy is told by the type that the numbers were made in, whatever carries them now.
     """
-    if (is_one_hot if numbers.hushed else quiet(is_one_hot))(t):
+    if (is_one_hot if HUSHED.get() else quiet(is_one_hot))(t):
         return t
     return soft_targets(t, where)
 

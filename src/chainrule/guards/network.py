@@ -12,10 +12,9 @@ from operator import is_ as is_same
 
 import numpy as np
 
-from chainrule.guards import numbers
 from chainrule.guards.layers import Layer
 from chainrule.guards.losses import Loss
-from chainrule.guards.numbers import check_counts, check_rng
+from chainrule.guards.numbers import HUSHED, as_array, check_counts, check_rng, quiet
 from chainrule.guards.numeric import check_nudge, check_step
 
 
@@ -35,13 +34,10 @@ class Model:
     def pieces(self):
         """The layers and the loss, looked over once for each change of them."""
         now = [*self.layers.values(), self.loss_layer]
-        if now != self.checked:
+        if not same(now, self.checked):
             check_layers(self.layers, self.loss_layer)
             self.checked = now
-            self.ours = all(
-                isinstance(piece, (Layer, Loss)) and type(piece).__module__.startswith("chainrule.")
-                for piece in now
-            )
+            self.ours = all(map(is_ours, now))
         return now
 
     def collect(self, kind):
@@ -61,6 +57,10 @@ class Model:
 NOTHING = {}
 
 
+def is_ours(piece):
+    return isinstance(piece, (Layer, Loss)) and type(piece).__module__.startswith("chainrule.")
+
+
 class Parameters(dict):
     """A network's parameters by name: the live arrays. What is assigned to an entry goes into its layer."""
 
@@ -74,6 +74,8 @@ class Parameters(dict):
         if key not in self:
             raise KeyError(f"no parameter {key!r}; there are {', '.join(self) or 'none'}")
         name, _, short = key.rpartition(".")
+        array = as_array(array, f"Network.params[{key!r}]")
+        check_sharing({**self, key: array}.items())
         layer = next(layer for other, layer in self.layers.items() if str(other) == name)
         layer.params[short] = array
         super().__setitem__(key, array)
@@ -98,6 +100,16 @@ class Parameters(dict):
 
     def __reduce__(self):  # a copy is a plain dict: it belongs to no network
         return dict, (dict(self),)
+
+
+def same(now, before):
+    """Whether these are the very same objects; two layers may be equal, and remember different inputs."""
+    return before is not None and len(now) == len(before) and all(map(is_same, now, before))
+
+
+def npz(path):
+    """The name that `numpy.savez` gave the file."""
+    return path if hasattr(path, "read") or str(path).endswith(".npz") else f"{path}.npz"
 
 
 def init_door(formula):
@@ -179,10 +191,10 @@ OVERTAKEN = (
 def check_memory(network):
     """RuntimeError unless every layer still remembers what this network last computed."""
     pieces, seen = network.memory or (None, ())
-    if pieces != [*network.layers.values(), network.loss_layer]:
+    if not same([*network.layers.values(), network.loss_layer], pieces):
         raise RuntimeError("Network.backward goes back from a loss: call loss(x, t) just before")
     now = tokens(network, pieces)
-    if not all(map(is_same, seen, now)):
+    if not same(now, seen):
         piece = next(p for p, one, other in zip(pieces, seen, now, strict=True) if one is not other)
         raise RuntimeError(
             f"Network.backward: you or another network has used a layer since the loss, {piece!r}, "
@@ -195,15 +207,15 @@ def in_one_go(formula):
 
     A reader's own layer may compute what it likes, and hear what NumPy says of it.
     """
-    hushed = numbers.quiet(formula)
+    hushed = quiet(formula)
 
     def whole_pass(network, *args):
-        network.alone, before = True, numbers.hushed
-        numbers.hushed = network.ours
+        network.alone, before = True, HUSHED.set(network.ours)
         try:
             return (hushed if network.ours else formula)(network, *args)
         finally:
-            network.alone, numbers.hushed = False, before
+            network.alone = False
+            HUSHED.reset(before)
 
     return whole_pass
 
@@ -237,7 +249,7 @@ def spare_door(formula):
         __tracebackhide__ = True
         check_memory(self)
         first = self.memory[0][0]
-        if not getattr(first, "want_dx", False):
+        if not (getattr(first, "want_dx", False) and is_ours(first)):
             return whole_pass(self, dout)
         first.want_dx = False
         try:
@@ -257,7 +269,10 @@ def nudge_door(formula):
             check_nudge(array, h, f"Network.numerical_gradient: {key}")
             if not array.flags.writeable:
                 raise TypeError(f"Network.numerical_gradient moves {key} in place, it is read-only")
-        return formula(self, x, t, h)
+        try:
+            return formula(self, x, t, h)
+        finally:
+            self.memory = None  # the last pass was a nudged one: nobody wants to go back from that
 
     return numerical_gradient
 
@@ -295,6 +310,10 @@ def check_layers(layers, loss):
         for key, array in getattr(layer, "params", NOTHING).items()
         if isinstance(array, np.ndarray)
     ]
+    check_sharing(arrays)
+
+
+def check_sharing(arrays):
     for (one, a), (other, b) in combinations(arrays, 2):
         if a is b or (np.may_share_memory(a, b) and np.shares_memory(a, b)):
             raise ValueError(

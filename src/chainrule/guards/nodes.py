@@ -6,7 +6,7 @@ from inspect import signature
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from chainrule.guards.numbers import any_of, as_value, is_count, quiet, sum_to
+from chainrule.guards.numbers import any_of, as_value, is_count, minds_itself, quiet, sum_to
 
 FLOATS = "floats"  # what a node remembers of inputs that were all plain floats
 OURS = set()  # the package's own nodes
@@ -22,7 +22,7 @@ class Node:
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
-        if Node not in cls.__bases__:
+        if Node not in cls.__bases__ or not (hasattr(cls, "forward") and hasattr(cls, "backward")):
             return
         if cls.__module__.startswith("chainrule."):
             OURS.add(cls)
@@ -66,7 +66,7 @@ def forward_door(cls, formula):
         return out
 
     takes = list(signature(formula).parameters.values())[1:]
-    plain = cls.elementwise and all(one.default is one.empty for one in takes)
+    plain = cls.elementwise and all(str(one) == one.name for one in takes)
     return {1: unary, 2: binary}.get(len(takes), general) if plain else general
 
 
@@ -103,6 +103,8 @@ def backward_door(formula):
         __tracebackhide__ = True
         if self.seen is FLOATS and type(dout) is float:
             return formula(self, dout)
+        if self.seen is None and minds_itself(self):
+            return formula(self, dout)
         if self.seen is None:
             raise RuntimeError(f"{self.name}: backward was called before forward")
         dout = as_value(dout, f"{self.name}.backward")
@@ -116,7 +118,7 @@ def backward_door(formula):
             return formula(self, float(dout))
         gradients = hushed(self, dout)
         if type(self) not in OURS:
-            check_gradients(self, gradients, [shape for shape, _ in self.seen[0]])
+            check_count(self, gradients, len(self.seen[0]))
         return tuple([like(g, *of, dout) for g, of in zip(gradients, self.seen[0], strict=True)])
 
     return backward
@@ -157,13 +159,19 @@ def lowers_them(formula):
     return backward
 
 
-def check_gradients(node, gradients, shapes):
-    """ValueError or TypeError unless a node of the reader's own gave one gradient an input, in its shape."""
+def check_count(node, gradients, count):
+    """TypeError or ValueError unless a node of the reader's own gave one gradient an input."""
     where = f"{node!r}.backward"
     if not isinstance(gradients, (tuple, list)):
         raise TypeError(f"{where} wants to return a tuple, got {type(gradients).__name__}")
-    if len(gradients) != len(shapes):
-        raise ValueError(f"{where} gave {len(gradients)} gradients for {len(shapes)} inputs")
+    if len(gradients) != count:
+        raise ValueError(f"{where} gave {len(gradients)} gradients for {count} inputs")
+    return where
+
+
+def check_gradients(node, gradients, shapes):
+    """The same, and ValueError unless each has the shape of its input."""
+    where = check_count(node, gradients, len(shapes))
     for shape, gradient in zip(shapes, gradients, strict=True):
         if gradient is not None and np.shape(as_value(gradient, where)) != shape:
             raise ValueError(f"{where} gave a gradient of shape {np.shape(gradient)} for {shape}")

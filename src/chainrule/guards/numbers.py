@@ -1,12 +1,13 @@
 """Numbers: what may come in, and arithmetic that grows infinite without a warning."""
 
 import math
+from contextvars import ContextVar
 from functools import wraps
 
 import numpy as np
 
 quiet = np.errstate(all="ignore")  # a decorator: numbers may grow infinite without a warning
-hushed = False  # whether a whole pass is quiet already, so that no piece of it has to be
+HUSHED = ContextVar("hushed", default=False)  # whether a whole pass is quiet already
 
 
 NUMBERS = (int, float, np.integer, np.floating)  # what a plain number may be
@@ -22,6 +23,11 @@ def door(before, function):
         return function(*(args if changed is None else changed), **kwargs)
 
     return behind_a_door
+
+
+def minds_itself(piece):
+    """Whether a reader's class wrote `forward` anew, so that no door has seen what went in."""
+    return not hasattr(type(piece).forward, "__wrapped__")
 
 
 def as_numbers(value, where):

@@ -30,7 +30,7 @@ class Figure(anywidget.AnyWidget):
         return self.html
 
     def still(self):
-        """More HTML for a notebook's output: what to show where the figure's own markup is not let in."""
+        """HTML without SVG and script, for a notebook that has not run: it may not be trusted. "" for the markup itself."""
         return ""
 
     def as_text(self):
@@ -45,5 +45,8 @@ class Figure(anywidget.AnyWidget):
         """The live widget where there is a kernel, and the same figure as HTML everywhere else."""
         bundle = super()._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
-        shown = {"text/html": self.markup() + self.still(), "text/plain": self.as_text()}
+        shown = {
+            "text/html": page.output(self.still(), self.markup()),
+            "text/plain": self.as_text(),
+        }
         return {**data, **shown}, metadata

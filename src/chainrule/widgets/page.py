@@ -26,6 +26,7 @@ SCRIPTS = [
     "reading",
     "changes",
     "guessing",
+    "nudge",
     "code",
     "edges",
     "stepper",
@@ -116,7 +117,7 @@ def style(kinds=None):
     names = [n for n in STYLES if kinds is None or n not in KINDS or n in kinds]
     sheet = "".join(read("style", f"{name}.css") for name in names)
     sheet = re.sub(r"/\*.*?\*/", "", sheet, flags=re.DOTALL)
-    return "\n".join(line.strip() for line in sheet.splitlines() if line.strip()) + "\n"
+    return re.sub(r"(?<=[{};:,])\s+|\s+(?=[{}])", "", sheet).replace(";}", "}\n").strip() + "\n"
 
 
 def read(folder, name):
@@ -141,6 +142,27 @@ def squeezed(line):
         p if k % 2 else re.sub(r" ?([=<>*,;:?(){}\[\]&|!]+) ?", r"\1", p)
         for k, p in enumerate(parts)
     )
+
+
+def output(still, markup):
+    """The HTML of a notebook's output: what is shown there, and the figure itself in a comment, for the built page.
+
+    A host that does not trust a notebook takes the tags out of it and leaves their text. So nothing is
+    there but the still picture; a comment shows nowhere.
+    """
+    if not still:
+        return markup
+    if "-->" in markup or "--!>" in markup:
+        raise ValueError("the markup of a figure may not end a comment")
+    return f"{still}<!--chainrule {markup}-->"
+
+
+PACKED = re.compile(r'<img class="chainrule-still".*?<!--chainrule (.*?)-->', re.DOTALL)
+
+
+def unpacked(html):
+    """The same HTML with every figure where its still picture was."""
+    return PACKED.sub(lambda found: found[1], html)
 
 
 def loader(kinds=None):

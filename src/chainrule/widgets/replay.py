@@ -581,7 +581,7 @@ def record_training(
     if not (hasattr(network, "gradient") and hasattr(network, "params")):
         raise TypeError(f"record_training wants a network, got {network!r}")
     if every is not None:
-        check_count("every", every, 1)
+        every = check_count("every", every, 1)
     check_count("wrong", wrong, 0)
     named = isinstance(weights, (list, tuple))
     if not named or any(name not in network.params for name in weights):
@@ -631,6 +631,7 @@ def check_count(name, value, least):
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if not whole or value < least:
         raise ValueError(f"record_training: {name} is a whole number from {least}, got {value!r}")
+    return int(value)
 
 
 def what_to_measure(metric, network, t, held_out):

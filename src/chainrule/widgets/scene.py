@@ -99,7 +99,7 @@ class Scene(Choosing):
         count = len(self.keys_of_all)
         if not self.settings or count > MOST_FRAMES:
             raise ValueError(
-                f"Scene wants 1 to {MOST_FRAMES} pictures; these settings make {count}"
+                f"Scene wants 1 to {MOST_FRAMES} pictures; {settings!r} makes {count if self.settings else 0}"
             )
         self.title, self.height = title, check_height(height)
         self.caption = None if caption is None else str(caption)

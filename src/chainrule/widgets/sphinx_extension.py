@@ -14,7 +14,6 @@ from pathlib import Path
 from chainrule.widgets import page, policy
 
 FIGURE = re.compile(rf'class="chainrule-({"|".join(page.KINDS)})\b')
-STILL = re.compile(r'<img class="chainrule-still"[^>]*>')  # for notebooks alone: see Stepper.still
 SCRIPT, STYLE = "chainrule.js", "chainrule.css"  # behind the kinds of figures that a page has
 
 LOADED = re.compile(r"_static/([\w-]+)\.chainrule\.js")
@@ -139,7 +138,7 @@ def start_katex(server, folder, _):
 
 
 def trim_page(app, pagename, templatename, context, doctree):
-    body = STILL.sub("", context.get("body") or "")
+    body = page.unpacked(context.get("body") or "")
     context["body"] = body
     context["metatags"] = STORAGE + context.get("metatags", "")
     for kind in ("script_files", "css_files"):

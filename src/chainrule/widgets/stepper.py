@@ -13,6 +13,7 @@ from chainrule.drawing import draw, figure_html, level_of
 from chainrule.graph import Variable, topological_order
 from chainrule.guards.numbers import as_value
 from chainrule.layout import LARGEST_GRID
+from chainrule.narration import label
 from chainrule.trace import Trace, encode, expand_network, trace_graph, trace_network
 from chainrule.widgets.figure import Figure
 
@@ -97,13 +98,13 @@ class Stepper(Figure):
         )
 
     def still(self):
-        """The picture as an image. A notebook that is not trusted yet is shown without SVG and without
-        attributes such as `hidden`, so there the image appears; everywhere else it stays hidden."""
-        picture = re.sub(' data-exact="[^"]*"', "", draw(self.shown, title=self.title))
+        """The whole run as one image, in colours of its own: right in a host of any theme, trusted or not."""
+        picture = re.sub(' data-exact="[^"]*"', "", draw(self.shown, title=self.title, legend=True))
+        picture = picture.replace('style="', 'style="background:#fff;', 1)
         source = quote(picture, safe=" '()/:;,=-.")
         return (
-            f'<img class="chainrule-still" hidden alt="{escape(self.title)}" '
-            f'src="data:image/svg+xml,{source}">'
+            f'<img class="chainrule-still" alt="{escape(self.title)}" src="data:image/svg+xml,{source}">'
+            f"<p>{escape(label('still'))}</p>"
         )
 
     def as_text(self):

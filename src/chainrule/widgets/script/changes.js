@@ -175,7 +175,10 @@ export function changes(inputs, apply) {
       if (set(held.made, whole === undefined ? to : Math.min(Math.max(to, 0), whole - 1), held)) refresh();
     };
     const up = () => {
-      if (held && !held.moved && typeof held.made.input.get() === "number") held.made.field.focus();
+      if (held && !held.moved) {
+        held.made.field.closest("details")?.setAttribute("open", "");
+        held.made.field.focus();
+      }
       held = null;
       session = null;
     };

@@ -27,13 +27,13 @@ export function raised(exponent) {
   return exponent < 0 ? `^(${text})` : `^${text}`;
 }
 
-/** A number with as many digits as `room` characters hold; `fit` in chainrule/narration.py. */
+/** A number with as many digits, from four to two, as `room` characters hold; `fit` in chainrule/narration.py. */
 export function fit(value, room) {
-  const texts = [4, 3, 2, 1].map((digits) => display(value, digits));
+  const texts = [4, 3, 2].map((digits) => display(value, digits));
   const found = texts.find((text) => text.length <= room);
-  if (found || !(Math.abs(value) < 1)) return found ?? texts[3];
+  if (found || !(Math.abs(value) < 1) || room >= 7) return found ?? texts[2];
   const sign = value < 0 ? "−" : "";
-  return sign + Math.abs(value).toFixed(room - 2 - sign.length);
+  return sign + Math.abs(value).toFixed(Math.max(room - 2 - sign.length, 0));
 }
 
 /** The number that a reader typed, or null: a decimal point or comma, and any minus sign. */

@@ -7,6 +7,7 @@ import { display, exact, fit } from "./numbers.js";
 
 const NUMBER_ROOM = 7; // as in chainrule/layout.py
 const [HEAT_LEVELS, HEAT_CELLS] = [6, 24];
+const WIDE = 8; // pixels of a letter on an edge
 const ARROW = 13.9; // the length of the arrowhead that ends the path of an edge
 
 /** One drawn figure of a run: `show(now)` brings it to a step. */
@@ -29,6 +30,7 @@ export class Picture {
     this.edges = [by(".edges [data-edge]", "data-edge"), by(".backs [data-edge]", "data-edge")];
     this.pieces = by("[data-piece]", "data-piece");
     this.travelling = null;
+    this.spots = new Map(); // an edge and a width -> where a word of it stands
   }
 
   node(index) {
@@ -48,7 +50,10 @@ export class Picture {
       }
       const got = run.gradient(i, now);
       if (gradient) fillIn(gradient, got, got !== undefined);
-      if (terms) terms.textContent = sumWords(run.received(i, now), got);
+      if (terms) {
+        setText(terms, sumWords(run.received(i, now), got));
+        terms.closest(".pieces").classList.toggle("hidden", !terms.textContent);
+      }
       later(this.wires[0].get(`${i}`), !valued);
       later(this.wires[1].get(`${i}`), got === undefined);
     }
@@ -63,7 +68,7 @@ export class Picture {
         backEdge?.classList.toggle("now", runs && back);
         const piece = this.pieces.get(`${j}.${port}`);
         piece?.classList.toggle("hidden", run.returnedAt[j] > now);
-        if (piece && run.returnedAt[j] <= now) piece.textContent = fit(run.contributions[run.returnedAt[j] - 1][port], NUMBER_ROOM);
+        if (piece && run.returnedAt[j] <= now) setText(piece, fit(run.contributions[run.returnedAt[j] - 1][port], NUMBER_ROOM));
       });
       const node = this.node(j);
       later(node, run.valuedAt[j] > now);
@@ -92,26 +97,55 @@ export class Picture {
     const beside = piece && !piece.classList.contains("hidden") ? piece : null;
     const factor = typeof local === "number" ? plain(bracketed([["", "× "], ["value", fit(local, NUMBER_ROOM)]])) : `× ${local}`;
     const words = /[@Σ]/.test(local) ? local : factor;
-    const text = vector("text", { class: "local", "data-exact": local }, beside ? `${words} =` : words);
+    const said = beside ? `${words} =` : words;
+    const { x, y, anchor } = this.spot(edge, path, WIDE * said.length, beside);
+    const text = vector("text", { class: "local", "data-exact": local, x, y }, said);
+    text.style.textAnchor = anchor;
     this.svg.append(text);
-    const width = text.getComputedTextLength();
-    if (beside) {
-      text.setAttribute("x", beside.getBBox().x - 4 - width / 2);
-      text.setAttribute("y", beside.getAttribute("y"));
-      return;
-    }
+  }
+
+  /** Where a word of this width stands on an edge. To ask the browser for it costs a layout, so it is remembered. */
+  spot(edge, path, width, beside) {
+    if (beside) return { x: beside.getAttribute("x") - WIDE * beside.textContent.length - 4, y: beside.getAttribute("y"), anchor: "end" };
     if (path.dataset.word) {
       const [x, y, anchor] = path.dataset.word.split(" ");
-      for (const [name, at] of Object.entries({ x, y })) text.setAttribute(name, at);
-      text.style.textAnchor = anchor;
-      return;
+      return { x, y, anchor };
     }
-    const end = path.getTotalLength() - ARROW;
-    const at = path.getPointAtLength(Math.max(end - 8 - width / 2, 0));
-    const middle = this.node(edge.split(".")[0]).transform.baseVal[0].matrix.f;
-    const port = path.getPointAtLength(end).y - middle; // above the node's middle or below it: so far apart
-    text.setAttribute("x", at.x);
-    text.setAttribute("y", at.y + 7 + 6 * Math.sign(Math.round(port)));
+    const key = `${edge} ${width}`;
+    if (!this.spots.has(key)) {
+      const end = path.getTotalLength() - ARROW;
+      const at = path.getPointAtLength(Math.max(end - 8 - width / 2, 0));
+      const middle = this.node(edge.split(".")[0]).transform.baseVal[0].matrix.f;
+      const port = path.getPointAtLength(end).y - middle; // above the node's middle or below it: so far apart
+      this.spots.set(key, { x: at.x, y: at.y + 7 + 6 * Math.sign(Math.round(port)), anchor: "middle" });
+    }
+    return this.spots.get(key);
+  }
+
+  /** What a nudge has done to a variable, in the place of its gradient. */
+  nudge(i, words, back) {
+    const { value, gradient } = this.variables.find((one) => one.i === i);
+    const { x, y, width } = (gradient ?? value).getBBox();
+    for (const old of this.svg.querySelectorAll(`.delta[data-of="${i}"]`)) old.remove();
+    const kind = back ? "gradient" : "value";
+    this.svg.append(vector("text", { class: `delta ${kind}`, "data-of": i, x: x + width / 2, y: y + (gradient ? 14 : 40), "font-weight": 600 }, words));
+  }
+
+  /** Light the edge on which a nudge travels, with what multiplies it there. */
+  lit(j, port, local, back) {
+    this.edges[Number(back)].get(`${j}.${port}`)?.classList.add("now");
+    this.node(j).classList.add("now");
+    if (back) this.node(j).classList.add("back");
+    this.label(`${j}.${port}`, local);
+  }
+
+  unlit() {
+    for (const part of this.svg.querySelectorAll(".now")) part.classList.remove("now", "back");
+  }
+
+  unnudge() {
+    this.unlit();
+    for (const old of this.svg.querySelectorAll(".delta, .local")) old.remove();
   }
 
   /** Put a question mark where a number is asked for; null takes it away. */
@@ -186,7 +220,7 @@ function fillIn(place, value, known) {
   const precise = exact(value);
   if (place.dataset.exact === precise) return;
   place.dataset.exact = precise;
-  if (typeof value === "number") place.textContent = fit(value, NUMBER_ROOM);
+  if (typeof value === "number") setText(place, fit(value, NUMBER_ROOM), NUMBER_ROOM);
   else if (place.dataset.box) fillGrid(place, value);
   else if (place.querySelector(".heat")) summarise(place, value);
   else place.textContent = display(value);
@@ -196,9 +230,17 @@ function fillGrid(place, value) {
   const columns = value.shape[value.shape.length - 1];
   for (const cell of place.querySelectorAll("[data-cell]")) {
     const [r, c] = cell.dataset.cell.split(",").map(Number);
-    const text = fit(value.data[r * columns + c], Number(place.dataset.room));
-    if (cell.textContent !== text) cell.textContent = text;
+    const room = Number(place.dataset.room);
+    setText(cell, fit(value.data[r * columns + c], room), room);
   }
+}
+
+/** Write a number; one that is longer than its room gets smaller letters. */
+function setText(place, text, room = Infinity) {
+  if (place.textContent === text) return;
+  place.textContent = text;
+  if (text.length > room) place.style.fontSize = `${Math.round((100 * room) / text.length)}%`;
+  else if (place.style.length) place.style.fontSize = "";
 }
 
 function summarise(place, value) {

@@ -82,6 +82,11 @@ export class Run {
     return now === 0 ? "start" : this.trace.steps[now - 1].phase;
   }
 
+  /** The step at which a variable's node runs, on the way that the walk is on. */
+  stepOf(variable, now) {
+    return now > this.turn && Number.isFinite(this.returnedAt[variable]) ? this.returnedAt[variable] : this.valuedAt[variable];
+  }
+
   receivers(step) {
     return step.seed ? [step.variable] : this.trace.variables[step.variable].inputs;
   }

@@ -4,6 +4,7 @@ import { changes } from "./changes.js";
 import { codePane } from "./code.js";
 import { edges, follow } from "./edges.js";
 import { guessing } from "./guessing.js";
+import { nudging } from "./nudge.js";
 import { decode, exact } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
 import { button, element, label, plain, player, vector, write } from "./parts.js";
@@ -40,6 +41,7 @@ export function mountStepper(figure, host) {
       scroll.focus({ preventScroll: true });
     },
     start(on) {
+      if (on) nudge.off();
       figure.classList.toggle("chainrule-asking", on);
       if (walk.now() === run.last) walk.move(0);
       limitRows();
@@ -52,11 +54,34 @@ export function mountStepper(figure, host) {
       if (found) written([found]);
     },
   });
+  const nudge = nudging({
+    run: () => run,
+    picture: () => picture,
+    start(on) {
+      if (on && asks.on()) asks.toggle.click();
+      figure.classList.toggle("chainrule-nudging", on);
+      if (on) walk.move(run.turn);
+      showStep(walk.now());
+    },
+    say(text, product) {
+      write(sentence, [["title", `${label("nudge")}.`], ["", ` ${text}`]]);
+      rule.textContent = product;
+    },
+  });
   const whatIf = makeChanges();
   if (data.trace.nodes) tools.append(levels());
-  tools.append(asks.toggle);
+  tools.append(asks.toggle, nudge.toggle);
 
   scroll.after(tools);
+  tools.after(nudge.row);
+  scroll.addEventListener("pointerdown", (event) => {
+    const place = nudge.on() && event.target.closest(".variable");
+    if (!place) return;
+    event.stopPropagation(); // it is not dragged now
+    const i = Number(place.dataset.index);
+    const [r, c] = (event.target.dataset.cell ?? "0,0").split(",").map(Number);
+    nudge.press(i, r * (run.values[i].shape?.at(-1) ?? 1) + c);
+  }, true);
   sentence.after(asks.form, rule, told, whatIf ? whatIf.element : note, code.element);
   scroll.setAttribute("tabindex", "0");
   scroll.setAttribute("role", "group");
@@ -69,6 +94,7 @@ export function mountStepper(figure, host) {
   function build(now) {
     run = model.runs[level];
     picture = new Picture(scroll.querySelector("svg"), run);
+    if (model.arrays) picture.svg.setAttribute("role", "group"); // or nobody could reach the grids within
     rows = [...figure.querySelectorAll(".chainrule-table tbody tr")];
     figure.dataset.steps = run.last;
     figure.dataset.level = level;
@@ -78,11 +104,14 @@ export function mountStepper(figure, host) {
     if (before) before.replaceWith(walk.element);
     else tools.before(walk.element);
     undrag = whatIf ? whatIf.drag(picture.svg) : null;
+    for (const node of picture.nodes.values()) node.onclick = () => walk.move(run.stepOf(Number(node.dataset.node), walk.now()));
     pointed = null;
     readable();
     walk.set(now);
     showStep(now);
     if (model.changed) stale();
+    const able = run.trace.variables.every((v) => !v.op || v.op in OPERATIONS);
+    nudge.toggle.hidden = !able || typeof run.values[run.values.length - 1] !== "number";
   }
 
   function levels() {
@@ -102,6 +131,7 @@ export function mountStepper(figure, host) {
     const now = walk.now();
     const to = level === "layers" ? model.at[now] : model.at.findIndex((k) => k >= now);
     walk.pause();
+    nudge.off();
     picture.arrive();
     undrag?.();
     for (const place of [".chainrule-scroll > svg", "details.chainrule-table"]) {
@@ -126,6 +156,7 @@ export function mountStepper(figure, host) {
   }
 
   function show(now, before) {
+    if (now !== run.turn) nudge.off();
     showStep(now);
     if (now === before + 1) picture.travel(now, Math.min(700, 0.5 * walk.pace()));
     tell();
@@ -176,6 +207,7 @@ export function mountStepper(figure, host) {
 
   /** After a change of numbers: everything that shows one. */
   function refresh() {
+    nudge.off();
     whatIf?.refresh();
     showStep(walk.now());
     stale();
@@ -288,16 +320,23 @@ export function mountStepper(figure, host) {
     }
   }
 
+  // a printed figure is one that has run
+  const paper = matchMedia("print");
+  const onPaper = () => (paper.matches ? picture.show(run.last) : showStep(walk.now()));
+  paper.addEventListener("change", onPaper);
+
   const onKey = (event) => walk.key(event);
   figure.addEventListener("keydown", onKey);
 
   return {
     destroy() {
       walk.pause();
+      nudge.stop();
       picture.arrive();
       more.destroy();
       cancelAnimationFrame(pending);
       figure.removeEventListener("keydown", onKey);
+      paper.removeEventListener("change", onPaper);
     },
     update: {
       level: (name) => name in model.runs && switchTo(name),

@@ -1,0 +1,150 @@
+// A nudge: a small change Δ of one input travels to the output, edge by edge, and the same product comes
+// back from the output. Both are measured, by changing numbers a little and running the nodes again.
+
+import { entries, entry } from "./arrays.js";
+import { display } from "./numbers.js";
+import { OPERATIONS } from "./operations.js";
+import { bracketed, button, element, label, plain } from "./parts.js";
+import { cellName, telling } from "./reading.js";
+
+const HOP = 900; // milliseconds from node to node
+
+const shifted = (value, flat, h) => (typeof value === "number" ? value + h : { ...value, data: value.data.map((n, k) => (k === flat ? n + h : n)) });
+
+/** How fast every variable changes with entry `flat` of variable `from`: a number, an array, or undefined. */
+export function slopes(run, from, flat = 0) {
+  const { variables } = run.trace;
+  const h = 1e-5 * Math.max(1, Math.abs(entry(run.values[from], flat)));
+  const [up, down] = [h, -h].map((step) => {
+    const values = [];
+    values[from] = shifted(run.values[from], flat, step);
+    for (let j = from + 1; j < variables.length; j += 1) {
+      const { op, inputs, options } = variables[j];
+      if (inputs.some((i) => values[i] !== undefined)) values[j] = OPERATIONS[op].forward(inputs.map((i) => values[i] ?? run.values[i]), options);
+    }
+    return values;
+  });
+  return variables.map((_, j) => (up[j] === undefined ? undefined : measured(entries(up[j]), entries(down[j]), h, typeof up[j] === "number")));
+}
+
+/** A measured slope, without the digits that rounding has made up. */
+function measured(up, down, h, single) {
+  const all = up.map((n, k) => (n - down[k]) / (2 * h)).map((n) => (Math.abs(n) < 1e-8 ? 0 : Number(n.toPrecision(7))));
+  return single ? all[0] : all;
+}
+
+/** How fast the output of a node changes with its input `port`, measured at the node alone; a word for arrays. */
+function slopeAt(run, j, port) {
+  const { op, inputs, options } = run.trace.variables[j];
+  const given = inputs.map((i) => run.values[i]);
+  if ([...given, run.values[j]].some((value) => typeof value !== "number")) return run.local(run.returnedAt[j], port);
+  const h = 1e-5 * Math.max(1, Math.abs(given[port]));
+  const [up, down] = [h, -h].map((step) => OPERATIONS[op].forward(given.map((n, k) => (k === port ? n + step : n)), options));
+  return measured([up], [down], h, true);
+}
+
+const factorOf = (n) => plain(bracketed([["", "×"], ["value", n]])).slice(1);
+const productOf = (factors) => plain(bracketed(factors.flatMap((n) => [["", " × "], ["value", n]]).slice(1)));
+
+/**
+ * The switch, and the row that asks which input is to change.
+ *
+ * acts   { run(), picture(), start(on), say(text, product) }: start brings the walk to the turn, or back
+ */
+export function nudging(acts) {
+  let on = false;
+  let timer;
+  let chosen = null; // { i, flat, name }
+  const row = element("div", { class: "chainrule-nudge", role: "group", "aria-label": label("nudge"), hidden: "" });
+  const back = button(label("nudge.back"), () => travel(true), label("nudge.back"));
+  back.classList.add("chainrule-word");
+  const toggle = button(label("nudge"), () => turn(!on), label("nudge"));
+  toggle.classList.add("chainrule-word");
+  toggle.setAttribute("aria-pressed", "false");
+
+  function turn(to) {
+    if (to === on) return;
+    on = to;
+    stop();
+    chosen = null;
+    toggle.setAttribute("aria-pressed", String(on));
+    row.hidden = !on;
+    acts.start(on);
+    if (!on) return;
+    const { variables } = acts.run().trace;
+    const leaves = variables.map((v, i) => [v, i]).filter(([v]) => !v.inputs.length && !v.constant && v.grad !== null && !("maximum_of" in v.options));
+    row.replaceChildren(label("nudge.which"), ...leaves.map(([v, i]) => choice(v.name, i)), back);
+    back.setAttribute("aria-disabled", "true");
+    acts.say(label("nudge.start"), "");
+  }
+
+  function choice(name, i) {
+    const value = acts.run().values[i];
+    const flat = telling(acts.run(), { i, kind: "value" }, Infinity);
+    const full = typeof value === "number" ? name : `${name}${cellName(value, flat)}`;
+    const made = button(full, () => press(i, flat), full);
+    made.classList.add("chainrule-word");
+    return made;
+  }
+
+  /** Nudge entry `flat` of variable i, if it is an input. */
+  function press(i, flat) {
+    const { name, inputs, constant, grad } = acts.run().trace.variables[i];
+    if (inputs.length || constant || grad === null) return;
+    const value = acts.run().values[i];
+    chosen = { i, flat, name: typeof value === "number" ? name : `${name}${cellName(value, flat)}` };
+    travel(false);
+  }
+
+  function stop() {
+    clearInterval(timer);
+    acts.picture().unnudge();
+  }
+
+  /** From the chosen input to the output, or back, a node at a time. */
+  function travel(backward) {
+    stop();
+    back.setAttribute("aria-disabled", "true");
+    const run = acts.run();
+    const { variables } = run.trace;
+    const last = variables.length - 1;
+    const reached = slopes(run, chosen.i, chosen.flat);
+    const path = variables.map((v, j) => j).filter((j) => j > chosen.i && reached[j] !== undefined && slopes(run, j)[last] !== undefined);
+    const of = (j) => (backward ? (typeof run.values[j] === "number" ? slopes(run, j)[last] : null) : typeof reached[j] === "number" ? reached[j] : null);
+    const total = slopes(run, chosen.i, chosen.flat)[last];
+    const says = (j) => {
+      const n = j === chosen.i && backward ? total : of(j);
+      if (backward) return n === null ? "" : display(n);
+      return n === null || j === chosen.i ? "Δ" : `Δ × ${factorOf(display(n))}`;
+    };
+    const factors = [];
+    const hops = backward ? [...path].reverse() : path;
+    let hop = 0;
+    const straight = hops.every((j) => variables[j].inputs.filter((i) => i === chosen.i || path.includes(i)).length === 1);
+    acts.picture().nudge(backward ? last : chosen.i, says(backward ? last : chosen.i), backward);
+    acts.say(label(backward ? "nudge.from" : "nudge.go", { name: chosen.name, out: variables[last].name }), "");
+    timer = setInterval(() => {
+      if (hop === hops.length) {
+        clearInterval(timer);
+        const head = backward ? "" : "Δ × ";
+        const product = straight ? `${head}${head ? productOf(["", ...factors]).slice(3) : productOf(factors)} = ${head}${head ? factorOf(display(total)) : display(total)}` : "";
+        acts.say(label(backward ? "nudge.met" : "nudge.end", { name: chosen.name, out: variables[last].name, factor: factorOf(display(total)) }), product);
+        back.setAttribute("aria-disabled", String(backward));
+        return;
+      }
+      const j = hops[hop];
+      hop += 1;
+      acts.picture().unlit();
+      variables[j].inputs.forEach((i, port) => {
+        if (i !== chosen.i && !path.includes(i)) return;
+        const local = slopeAt(run, j, port);
+        factors.push(typeof local === "number" ? display(local) : local);
+        acts.picture().lit(j, port, local, backward);
+        if (backward) acts.picture().nudge(i, says(i), true);
+      });
+      if (!backward) acts.picture().nudge(j, says(j), false);
+    }, HOP);
+  }
+
+  return { toggle, row, press, on: () => on, off: () => turn(false), stop: () => clearInterval(timer) };
+}
