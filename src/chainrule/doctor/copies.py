@@ -81,7 +81,8 @@ def slots(target, prefix="", depth=3, seen=None):
                     seen.add(id(one))
             elif depth and hasattr(one, "forward") and not isinstance(one, type):
                 name = holder if key is None else f"{holder}[{key}]" if listed else str(key)
-                found |= slots(one, f"{prefix}{name}.", depth - 1, seen)
+                inner = slots(one, f"{prefix}{name}.", depth - 1, seen)
+                found = found | {key: slot for key, slot in inner.items() if key not in found}
     return found
 
 
