@@ -64,6 +64,7 @@ def drawn_again(figure):
         int(re.search(r'data-step="(\d+)"', figure)[1]),
         data["open"],
         data["level"],
+        data.get("cell"),
     )
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from chainrule.graph import Variable, exp, log, sum_
 from chainrule.layers import Affine, ReLU, Sigmoid, Tanh
 from chainrule.losses import (
     IdentityWithLoss,
@@ -263,3 +264,42 @@ def test_a_shift_changes_no_probability_and_the_gradient_of_the_shift_is_zero():
     close(softmax(a), softmax(a - a.max(axis=1, keepdims=True)), 1e-12)
     gradient = numerical_gradient(lambda c: cross_entropy(a - c, t), np.zeros((N, 1)))
     close(gradient, np.zeros((N, 1)))
+
+
+def binary_loss(a, t):
+    return np.sum(np.maximum(a, 0) - t * a + np.log1p(np.exp(-np.abs(a))))
+
+
+@pytest.mark.parametrize("t", [0.0, 1.0])
+def test_binary_cross_entropy_goes_back_with_y_minus_t_and_its_calm_form_is_the_definition(t):
+    y = Sigmoid().forward(INPUTS)
+    close(binary_loss(INPUTS, t), -np.sum(t * np.log(y) + (1 - t) * np.log(1 - y)), 1e-12)
+    close(numerical_gradient(lambda a: binary_loss(a, t), INPUTS), y - t)
+    assert binary_loss(np.array([-1000.0]), 1.0) == 1000.0  # no overflow
+
+
+def test_softmax_of_0_and_a_is_the_sigmoid_of_a():
+    pairs = np.stack([np.zeros_like(INPUTS), INPUTS], axis=1)
+    close(softmax(pairs)[:, 1], Sigmoid().forward(INPUTS), 1e-14)
+
+
+def test_a_column_less_a_flat_array_compares_each_with_each_and_is_least_at_the_mean():
+    column, flat = np.array([[1.0], [2.0], [3.0]]), np.array([1.0, 2.0, 3.0])
+    assert (column - flat).shape == (3, 3)
+    assert np.sum((column - flat) ** 2) / 6 == 2.0
+    gradient = numerical_gradient(lambda y: np.sum((y - flat) ** 2), np.full((3, 1), flat.mean()))
+    close(gradient, np.zeros((3, 1)))
+
+
+def test_the_opened_layer_has_the_pieces_that_chapter_6_names():
+    a = Variable(np.log([6.0, 3.0, 1.0]))
+    e = exp(a)
+    total = sum_(e)
+    y = e / total
+    loss = -sum_(np.array([0.0, 1.0, 0.0]) * log(y))
+    loss.backward()
+    close(y.grad, [0.0, -1 / 0.3, 0.0], 1e-12)
+    close(total.grad, 0.1, 1e-12)
+    close(y.grad / total.value, [0.0, -1 / 3, 0.0], 1e-12)
+    close(e.grad, [0.1, 0.1 - 1 / 3, 0.1], 1e-12)
+    close(a.grad, [0.6, -0.7, 0.1], 1e-12)

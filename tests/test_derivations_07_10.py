@@ -14,7 +14,8 @@ from chainrule.network import Network, two_layer_net
 def test_the_tiny_network_has_the_gradients_of_the_formulas_written_out():
     W1, b1 = np.array([[1.0, -1, 2], [1, 2, -1]]), np.array([-1.0, 1, -2])
     W2, b2 = np.array([[1.0, 2], [-1, 1], [1, 0]]), np.array([1.0, -1])
-    x, t = np.array([[1.0, 2], [3, -1]]), np.array([[1.0, 5], [4, 0]])
+    x = np.array([[1.0, 2], [3, -1], [2, 0]])
+    t = np.array([[2.0, 4], [1, -2], [1, 4]])
     layers = {"Affine1": Affine(W1, b1), "ReLU1": ReLU(), "Affine2": Affine(W2, b2)}
     grads = Network(layers, IdentityWithLoss()).gradient(x, t)
     a = x @ W1 + b1

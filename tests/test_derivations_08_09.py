@@ -83,6 +83,17 @@ def test_an_imaginary_step_of_a_cube_is_off_by_h_squared_and_subtracts_nothing()
         assert ((2 + 1j * h) ** 3).imag / h == pytest.approx(12 - h**2, rel=1e-14)
 
 
+def test_an_imaginary_step_loses_the_slope_of_abs_in_silence_and_passes_a_relu_made_by_a_comparison():
+    assert (np.abs(0.7 + 1e-20j) + 0j).imag == 0
+    x = np.array([0.7 + 1e-20j])
+    assert ((x * (x > 0)).imag / 1e-20).tolist() == pytest.approx([1.0])
+
+
+def test_a_step_below_the_spacing_of_a_float32_moves_nothing():
+    for weight, moves in ((0.7, True), (300.0, False), (2000.0, False)):
+        assert (np.float32(weight) + np.float32(1e-5) != np.float32(weight)) == moves
+
+
 # Chapter 9
 
 

@@ -13,6 +13,7 @@ from test_quiz import Both, in_a_notebook
 
 from chainrule.widgets import BetGrid, Scene
 from chainrule.widgets.chart import Axis
+from chainrule.widgets.page import style
 from chainrule.widgets.scene import Pen, merged
 
 PHONE = {"width": 390, "height": 800}
@@ -387,3 +388,8 @@ def test_wrong_arguments_are_refused_with_what_is_wanted(draw, settings, options
 
 def test_a_terminal_says_what_is_seen():
     assert secant().as_text() == "A secant. With h = 1 the slope is 3."
+
+
+@pytest.mark.parametrize("kind", ["scene", "replay", "explorer"])
+def test_a_page_of_one_kind_of_figure_has_the_style_of_charts(kind):
+    assert ".chainrule-chart{" in style((kind,)).replace(" ", "")

@@ -19,6 +19,7 @@ from chainrule.network import Network
 from chainrule.nodes import Power
 from chainrule.trace import trace_graph, trace_network
 from chainrule.widgets import Stepper, page
+from chainrule.widgets.shorter import roles_of, shorter, tokens_of
 
 BOOK = Path(__file__).parents[1] / "book"
 
@@ -275,6 +276,7 @@ def figures_of_each_page():
         if ".ipynb_checkpoints" not in path.parts:
             text = path.read_text(encoding="utf-8")
             kinds = tuple(k for k in page.KINDS if f"{k.capitalize()}(" in text)
+            kinds += ("layers",) if "Stepper(net" in text else ()
             if kinds:
                 yield pytest.param(kinds, id=path.name)
 
@@ -285,6 +287,49 @@ def test_script_and_style_of_a_page_are_light(kinds):
     assert sum(sizes) <= 32_000
 
 
+def test_short_names_change_names_alone():
+    """Templates, keys, shorthands, methods, regular expressions and text stay what they are."""
+    source = """export const first = (value, { deep, other = 2 }) => ({ value, deep, key: other ? value : deep });
+let one, another;
+class Kind {
+  method(item) { return this.method ? `${item.name} = ${`<${item}>`}` : /[a-z"]+/.test(item); }
+}
+export function hydrate(place) {
+  one = new Kind();
+  another = first(place, { deep: one });
+  return another && { parts: [`${place}${one} = `], lit: another.lit - -1 };
+}
+"""
+    short = shorter(source)
+    assert "".join(text for _, text in tokens_of(source)) == source
+    assert len(short) < 0.8 * len(source)
+    for kept in (
+        "value:",
+        "deep:",
+        "key:",
+        "method(",
+        '/[a-z"]+/',
+        ".name} = ${`<${",
+        "function hydrate(",
+        "- -1",
+    ):
+        assert kept in short, kept
+    assert "another" not in short and short.count("export") == 1
+
+
+def test_no_global_gets_a_short_name(module):
+    """Whatever a browser has by that name is a variable of ours, declared where it is used."""
+    tokens = [token for token in tokens_of(page.module()) if token[0] != "blank"]
+    texts = [text for _, text in tokens]
+    names = {
+        t
+        for t, role in zip(texts, roles_of(tokens, texts), strict=True)
+        if role in ("variable", "shorthand")
+    }
+    found = module.evaluate("names => names.filter((name) => name in globalThis)", sorted(names))
+    assert set(found) <= {"event", "length", "name", "open", "scroll", "stop", "top", "chainrule"}
+
+
 @pytest.mark.parametrize("kind", page.KINDS)
 def test_the_script_of_one_kind_of_figure_stands_alone(kind, browser):
     view = browser.new_page()
@@ -293,10 +338,10 @@ def test_the_script_of_one_kind_of_figure_stands_alone(kind, browser):
             const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
             return Object.keys(await import(address));
         }""",
-        page.module((kind,)),
+        shorter(page.module((kind,))),
     )
     view.close()
-    assert {"default", "hydrate"} <= set(found)
+    assert {"default", "hydrate"} == set(found)
 
 
 def test_a_stepper_of_thirty_nodes_is_light():

@@ -393,3 +393,15 @@ def test_dead_links_and_what_is_loaded_from_elsewhere_are_found(tmp_path):
     assert "#here" not in dead and "https:" not in dead
     elsewhere = loaded_from_elsewhere("page.html", tmp_path)
     assert elsewhere == ["https://example.org/a.css", "//example.org/b.js"]
+
+
+def test_the_first_stepper_is_at_most_ten_tabs_from_the_target_of_the_skip_link(open_page):
+    page = open_page("book/index.html", viewport={"width": 1280, "height": 900})
+    page.wait_for_selector(".chainrule-live")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # the skip link
+    for pressed in range(1, 11):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.closest('.chainrule-stepper') !== null"):
+            return
+    raise AssertionError(f"after {pressed} presses no stepper is reached")

@@ -220,6 +220,6 @@ def set_heights(trace, chain):
     for block in below:
         block.top = chain.y + chain.under
     low = max((block.height for block in below), default=0)
-    chain.height = chain.y + (chain.under + low if below else chain.under - 8)
+    chain.height = chain.y + (chain.under + low if below else chain.under + 2)
     ends = [block.middle + block.width / 2 for block in [*chain.line, *above, *below]]
     chain.width = max(ends)

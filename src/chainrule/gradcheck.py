@@ -11,8 +11,9 @@ import numpy as np
 
 from chainrule.doctor import diagnose
 from chainrule.doctor.checks import checked_piece, quiet
+from chainrule.doctor.copies import as_it_was
 from chainrule.doctor.findings import apart, said
-from chainrule.doctor.probe import TOLERANCE, Truth, as_it_was, rounding
+from chainrule.doctor.probe import TOLERANCE, Truth, rounding
 from chainrule.numeric import numerical_gradient
 
 __all__ = ["diagnose", "gradient_check", "numerical_gradient", "Report", "Row"]
@@ -65,6 +66,7 @@ def compare(name, claimed, numeric, kink, h, size):
         if claimed is not None:
             problem = f"the gradient has shape {claimed.shape}, wanted {numeric.shape}"
         return Row(name, numeric.shape, kinks, 0, 1.0, None, problem)
+    kink = kink & np.isfinite(claimed)  # a gradient that is no number is wrong at a kink too
     a, n = claimed[~kink].astype(np.float64), numeric[~kink]
     scale = float(np.linalg.norm(a) + np.linalg.norm(n))
     difference = float(np.linalg.norm(a - n))

@@ -69,8 +69,9 @@ class Scene:
     def sizes(self):
         """(the number N of samples, the size of the other axis); 1 where there is no batch."""
         first = next(iter(self.inputs.values()), np.zeros(()))
-        return (first.shape[self.axis], first.shape[1 - self.axis]) if first.ndim == 2 else (
-            (len(first) if first.ndim > 2 else 1), 1)  # fmt: skip
+        if first.ndim == 2:
+            return first.shape[self.axis], first.shape[1 - self.axis]
+        return (len(first), 1) if first.ndim > 2 else (1, 1)
 
     @property
     def samples(self):
@@ -101,10 +102,13 @@ class Scene:
             return (1.0, 0.0, self.slope > 0.5) if chosen else None
         if self.slope_at is None:
             return None
-        if np.ptp(np.round(self.slope[self.slope != 0], 6)) == 0 if np.any(self.slope) else False:
-            high = self.slope.flat[np.argmax(self.slope != 0)]
-            if np.any(self.slope == 0) and same(self.slope_at(1.3 * self.own + 3), self.slope):
-                return (high, 0.0, self.slope != 0)  # a mask, as in dropout
+        is_open = self.slope != 0
+        high = self.slope.flat[
+            np.argmax(is_open)
+        ]  # a mask has one slope where it is open, anywhere
+        if is_open.any() and not is_open.all() and same(self.slope, high * is_open, 1e-6):
+            if same(self.slope_at(1.3 * self.own + 3), self.slope):
+                return high, 0.0, is_open
         points = (0.7, 1.9, 5.0, -0.7, -1.9, -5.0)
         levels = np.array([self.slope_at(np.full(self.own.shape, point)) for point in points])
         ranked = np.take_along_axis(levels, np.argsort(np.abs(levels), axis=0), axis=0)
@@ -236,14 +240,12 @@ def inputs_not_swapped(scene):
 def softmax_over_batch(scene):
     if scene.t is None or scene.x is None or scene.t.shape != scene.x.shape or scene.x.ndim != 2:
         return
+    right = scene.probabilities
     for words, axis in (("everything", None), ("each column", scene.axis)):
         y = softmax_along(scene.x, axis)
-        for N in (scene.samples, 1) if scene.probabilities else (scene.samples,):
-            if scene.probabilities or constant_in_log(scene.out, [(scene.t, y)], [N]):
-                yield (
-                    f"softmax over {words}" + ("" if N > 1 else ", "),
-                    (scene.dout * (y - scene.t) / N),
-                )
+        found = right or constant_in_log(scene.out, [(scene.t, y)], [scene.samples, 1])
+        if found:  # the loss is right and backward is not, or both run over the batch
+            yield f"softmax over {words}", scene.dout * (y - scene.t) / found[-2]
 
 
 def repeated_rows(scene):

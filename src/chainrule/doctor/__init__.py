@@ -12,19 +12,11 @@ import numpy as np
 
 from chainrule.doctor.chain import Chain, chain_of_network
 from chainrule.doctor.checks import check_numbers, piece_for, quiet
+from chainrule.doctor.copies import as_it_was, layers_of, private_copy
 from chainrule.doctor.evidence import Observation
 from chainrule.doctor.findings import finding, in_order, raised, told_line, unknown
-from chainrule.doctor.judge import compare_whole, judge
-from chainrule.doctor.probe import (
-    GraphPiece,
-    LastPiece,
-    NetworkPiece,
-    Piece,
-    as_it_was,
-    layers_of,
-    private_copy,
-    variants,
-)
+from chainrule.doctor.judge import compare_whole, judge, penalty
+from chainrule.doctor.pieces import GraphPiece, LastPiece, NetworkPiece, Piece, variants
 from chainrule.doctor.state import (
     called_before,
     called_twice,
@@ -86,7 +78,8 @@ def examine(piece, h, seed):
     found = named + [unknown(name, samples) for name, samples in unnamed.items()]
     known = {one.where for one in found}
     state += out_of_date(observation, h, seed, known)
-    return updates + found + [one for one in state if one not in updates]
+    odd = ("update-in-backward", "stale-cache") if updates else ()  # the one makes the other
+    return updates + found + [one for one in state if one.cause not in odd]
 
 
 def all_pairs(piece):
@@ -139,7 +132,15 @@ def by_exception(error, piece, h, seed, scenes=None):
     for where, scene in scenes:
         if factor := right_factor(scene):
             left, right = (operand(scene, words) for words in factor[1].split(" @ "))
-            turned = [(left, right.T), (left.T, right)], [(right, left), (left.T, right.T)]
+            turned = (
+                [(left, right.T), (left.T, right)],
+                [
+                    (right, left),
+                    (right.T, left),
+                    (right, left.T),
+                    (left.T, right.T),
+                ],
+            )
             for rank, pairs in enumerate(turned):  # one matrix turned is likelier than both
                 if any((a.shape[1], len(b)) == (columns, rows) for a, b in pairs):
                     places.append((rank, where, scene.place, factor[1]))
@@ -241,7 +242,8 @@ def chain_scenes(piece, value):
     try:
         subject = piece.fresh()
         x = np.asarray(piece.inputs[0], np.float64)
-        chain = chain_of_network(piece.parameters(subject), x, piece.t, float(value))
+        params = piece.parameters(subject)
+        chain = chain_of_network(params, x, piece.t, float(value), penalty(piece))
         return [
             (name if scene.place == "x" else chain.keys[name, scene.place][0], scene)
             for name in (chain.layers if chain else ())

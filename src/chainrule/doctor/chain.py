@@ -9,7 +9,8 @@ import copy
 
 import numpy as np
 
-from chainrule.doctor.probe import one_hot, params_of
+from chainrule.doctor.copies import params_of
+from chainrule.doctor.pieces import one_hot
 from chainrule.guards.numbers import sum_to
 from chainrule.layers import Affine, ReLU, Sigmoid, Tanh
 from chainrule.mistakes import TABLE
@@ -228,14 +229,12 @@ def affine_layers(params, x):
     for turned in (False, True):
         found, width, left = [], x.shape[-1], dict(params)
         for key, W in params.items():
-            if (
-                key not in left
-                or np.ndim(W) != 2
-                or (len(W) == 1 and width > 1 and W.shape[1] != width)
-            ):
-                continue  # no matrix, or a bias (1, M)
+            if key not in left or np.ndim(W) != 2:
+                continue
             fits = W.shape[0] == width, W.shape[1] == width
             flip = fits[1] and (turned or not fits[0])
+            if min(W.shape) == 1 and not any(fits):
+                continue  # a bias (1, M) or (M, 1)
             if not (fits[0] or flip):
                 break
             left.pop(key)

@@ -6,16 +6,15 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from chainrule.doctor.copies import params_of, slots
 from chainrule.doctor.findings import said
-from chainrule.doctor.probe import (
+from chainrule.doctor.pieces import (
     GraphPiece,
     LastPiece,
     NetworkPiece,
     Piece,
     is_network,
-    params_of,
     piece_of_function,
-    slots,
 )
 from chainrule.graph import Variable
 from chainrule.guards.numbers import as_value

@@ -10,7 +10,8 @@ from functools import cached_property
 
 import numpy as np
 
-from chainrule.doctor.probe import Truth, one_hot
+from chainrule.doctor.pieces import one_hot
+from chainrule.doctor.probe import Truth
 from chainrule.graph import Variable, topological_order
 from chainrule.guards.numbers import sum_to
 from chainrule.mistakes import TABLE
@@ -57,6 +58,8 @@ class Sample:
 
     def explained_by(self, gradient):
         """Whether the claim is `gradient`, and not merely something close to both it and the truth."""
+        if not self.shaped and np.size(self.claim) != 1:
+            return False
         return self.fits(gradient, FIT) and self.distance(gradient) <= self.noise + 0.1 * min(
             self.distance(self.scene.true), 1e300
         )
@@ -71,7 +74,7 @@ class Sample:
 
     @property
     def finite(self):
-        return bool(np.all(np.isfinite(self.visible(self.claim))))
+        return bool(np.all(np.isfinite(self.claim)))  # at a kink too
 
 
 @dataclass(frozen=True)
@@ -275,14 +278,17 @@ class Observation:
             fits = array.shape[:1] == shape[:1] != () and array.size <= LINES
             if not fits or self.slopes[name] is not None:
                 continue
-            entry, row = np.zeros(array.shape), np.zeros(array.shape)
+            entry, row, last = np.zeros((3, *array.shape))
             for index, above, below in nudged(array, h, self.truth.evaluate):
                 if above.shape == below.shape == shape:
                     slope = dout * (above - below) / (2 * h)
                     row[index] = slope[index[0]].sum()
                     entry[index] = slope[index] if array.shape == shape else row[index]
+                    uses = slope[np.abs(slope) > 1e-9]
+                    last[index] = uses[-1] if uses.size else 0.0
             made[name] = [("the entry of dout at the same place alone", entry)]
             made[name].append(("the row of dout at the same place alone", row))
+            made[name].append(("the last use of each entry alone", last))
         return made
 
 

@@ -10,9 +10,11 @@ from dataclasses import replace
 import numpy as np
 
 from chainrule.doctor.chain import chain_of_layer, chain_of_network
+from chainrule.doctor.copies import private_copy
 from chainrule.doctor.evidence import Observation, Sample, Suspect, suspects
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
-from chainrule.doctor.probe import Truth, private_copy, variants
+from chainrule.doctor.pieces import variants
+from chainrule.doctor.probe import Truth
 from chainrule.scenes import Scene, products, same
 
 FEW = 30  # entries of all inputs together: with so few, two mistakes may agree by accident
@@ -89,7 +91,7 @@ def by_decay(observation, unnamed):
     network, found = not observation.piece.names, {}
     if not unnamed or not (network or observation.piece.pair):
         return found
-    wanted = penalty(observation) if network else None
+    wanted = penalty(observation.piece) if network else None
     for name, samples in unnamed.items():
         W, sample = observation.truth.arrays[name], samples[0]
         rest = sample.visible(sample.claim - sample.scene.true)
@@ -104,10 +106,9 @@ def by_decay(observation, unnamed):
     return found
 
 
-def penalty(observation):
+def penalty(piece):
     """The factor of W in the gradient of a network's loss, seen where the inputs are 0: there nothing
     else moves the first W."""
-    piece = observation.piece
     try:
         truth = Truth(piece.at([0.0 * piece.inputs[0]], piece.t), [np.array(1.0)], limit=LIMIT)
     except Exception:
@@ -285,7 +286,7 @@ def by_chain(observation, wrong):
             alone = len(piece.names) == 1 and piece.t is None and params
             chain = chain_of_layer(params, piece.inputs[0], truth.out) if alone else None
         else:
-            decay = penalty(observation)
+            decay = penalty(piece)
             chain = chain_of_network(params, piece.inputs[0], piece.t, float(truth.out), decay)
     except Exception:  # the numbers do not suit our own layers
         return {}

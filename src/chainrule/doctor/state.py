@@ -8,17 +8,12 @@ import copy
 
 import numpy as np
 
+from chainrule.doctor.copies import private_copy, shares_state, slots
 from chainrule.doctor.evidence import Observation
 from chainrule.doctor.findings import finding, raised, unknown
 from chainrule.doctor.judge import LIMIT, judge
-from chainrule.doctor.probe import (
-    GraphPiece,
-    Truth,
-    private_copy,
-    shares_state,
-    slots,
-    variants,
-)
+from chainrule.doctor.pieces import GraphPiece, variants
+from chainrule.doctor.probe import Truth
 from chainrule.scenes import same
 
 

@@ -21,7 +21,7 @@ from chainrule.guards.numeric import check_nudge, check_step
 class Model:
     """What stands behind `Network`."""
 
-    checked = memory = run = None
+    checked, memory, run = (), None, None
     alone = False  # whether nobody looks on between the steps of this pass
     ours = False  # whether all layers are the package's own
 
@@ -104,7 +104,7 @@ class Parameters(dict):
 
 def same(now, before):
     """Whether these are the very same objects; two layers may be equal, and remember different inputs."""
-    return before is not None and len(now) == len(before) and all(map(is_same, now, before))
+    return len(now) == len(before) and all(map(is_same, now, before))
 
 
 def npz(path):
@@ -190,9 +190,11 @@ OVERTAKEN = (
 
 def check_memory(network):
     """RuntimeError unless every layer still remembers what this network last computed."""
-    pieces, seen = network.memory or (None, ())
+    if network.memory is None:
+        raise RuntimeError(NO_LOSS)
+    pieces, seen = network.memory
     if not same([*network.layers.values(), network.loss_layer], pieces):
-        raise RuntimeError("Network.backward goes back from a loss: call loss(x, t) just before")
+        raise RuntimeError(NO_LOSS)
     now = tokens(network, pieces)
     if not same(now, seen):
         piece = next(p for p, one, other in zip(pieces, seen, now, strict=True) if one is not other)
@@ -202,26 +204,46 @@ def check_memory(network):
         )
 
 
-def in_one_go(formula):
-    """`formula` with nobody looking on: one hush for the whole pass, if all its layers are ours.
+NO_LOSS = "Network.backward goes back from a loss: call loss(x, t) just before"
+
+
+def hush_door(formula):
+    """One hush for a whole pass, if all its layers are ours.
 
     A reader's own layer may compute what it likes, and hear what NumPy says of it.
     """
     hushed = quiet(formula)
 
-    def whole_pass(network, *args):
-        network.alone, before = True, HUSHED.set(network.ours)
+    @wraps(formula)
+    def whole(network, *args):
+        __tracebackhide__ = True
+        if not network.ours or HUSHED.get():
+            return formula(network, *args)
+        before = HUSHED.set(True)
         try:
-            return (hushed if network.ours else formula)(network, *args)
+            return hushed(network, *args)
         finally:
-            network.alone = False
             HUSHED.reset(before)
 
-    return whole_pass
+    return whole
+
+
+def in_one_go(formula):
+    """`formula` with nobody looking on between its steps."""
+    whole = hush_door(formula)
+
+    def alone(network, *args):
+        network.alone = True
+        try:
+            return whole(network, *args)
+        finally:
+            network.alone = False
+
+    return alone
 
 
 def loss_door(formula):
-    whole_pass = in_one_go(formula)
+    alone = in_one_go(formula)
 
     @wraps(formula)
     def loss(self, x, t):
@@ -230,7 +252,7 @@ def loss_door(formula):
             raise TypeError("Network.loss wants the targets t, got None")
         pieces = self.pieces()
         self.run, self.memory = object(), None
-        value = whole_pass(self, x, t)
+        value = alone(self, x, t)
         self.memory = pieces, tokens(self, pieces)
         return value
 
@@ -242,7 +264,7 @@ def spare_door(formula):
 
     Nothing uses the gradient of the images, and for 784-50-10 it takes a third of all multiplications.
     """
-    whole_pass = in_one_go(formula)
+    alone = in_one_go(formula)
 
     @wraps(formula)
     def backward(self, dout=1.0):
@@ -250,10 +272,10 @@ def spare_door(formula):
         check_memory(self)
         first = self.memory[0][0]
         if not (getattr(first, "want_dx", False) and is_ours(first)):
-            return whole_pass(self, dout)
+            return alone(self, dout)
         first.want_dx = False
         try:
-            return whole_pass(self, dout)
+            return alone(self, dout)
         finally:
             del first.want_dx
 
@@ -283,6 +305,7 @@ DOORS = {
     "backward_steps": backward_door,
     "loss": loss_door,
     "backward": spare_door,
+    "gradient": hush_door,
     "numerical_gradient": nudge_door,
 }
 

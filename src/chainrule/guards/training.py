@@ -49,15 +49,16 @@ def update_door(formula):
     @wraps(formula)
     def update(self, params, grads):
         __tracebackhide__ = True
-        where = type(self).__name__ + ".update"
         if not (isinstance(params, MAPPING) and isinstance(grads, MAPPING)):
             raise TypeError(
-                f"{where} wants params and grads as dicts, got {describe(params)} "
+                f"{type(self).__name__}.update wants params and grads as dicts, got {describe(params)} "
                 f"and {describe(grads)}"
             )
         if len(params) != len(grads) or params.keys() != grads.keys():
             odd = sorted(map(str, params.keys() ^ grads.keys()))
-            raise ValueError(f"{where}: not in both params and grads: {', '.join(odd)}")
+            raise ValueError(
+                f"{type(self).__name__}.update: not in both params and grads: {', '.join(odd)}"
+            )
         for key, array in params.items():
             gradient = grads[key]
             if (
@@ -68,7 +69,7 @@ def update_door(formula):
                 or gradient.dtype.kind != "f"
                 or not array.flags.writeable
             ):
-                refuse_update(where, key, array, gradient)
+                refuse_update(f"{type(self).__name__}.update", key, array, gradient)
         hushed(self, params, grads)
 
     return update

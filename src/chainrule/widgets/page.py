@@ -14,6 +14,7 @@ from pathlib import Path
 
 from chainrule.mistakes import GUESSES
 from chainrule.narration import WORDS
+from chainrule.widgets.shorter import shorter
 
 HERE = Path(__file__).parent
 SCRIPTS = [
@@ -77,12 +78,17 @@ def module(kinds=None):
     """The one ES module that figures run on, as text. It exports `default` for anywidget,
     `hydrate` for pages, and its pure functions for tests.
 
-    kinds   the figures that it is for, such as ("stepper", "quiz"); None for all
+    kinds   the figures that it is for, such as ("stepper", "quiz"), and "layers" if there are layers
+            or matrix products in them; None for all
     """
     wanted = names_for(kinds)
     scripts = "".join(joinable(read("script", f"{name}.js"), wanted) for name in wanted)
+    layers = kinds is None or "layers" in kinds
     labels = {key: text for key, text in WORDS["labels"].items() if is_said(key, scripts)}
-    tables = {"WORDS": {**WORDS, "labels": labels}, "GUESSES": GUESSES}
+    if not layers:  # slips are mistakes in a layer
+        labels = {key: text for key, text in labels.items() if not key.startswith("slip.")}
+    told = {key: words for key, words in WORDS.items() if layers or key not in LAYERS}
+    tables = {"WORDS": {**told, "labels": labels}, "GUESSES": GUESSES}
     words = "".join(
         f"export const {name} = {json.dumps(table, ensure_ascii=False, separators=(',', ':'))};\n"
         for name, table in tables.items()
@@ -91,6 +97,15 @@ def module(kinds=None):
 
 
 KINDS = ("stepper", "quiz", "explorer", "replay", "scene", "bets")  # each has a script of this name
+LAYERS = (
+    "Affine",
+    "Affine.plain",
+    "ReLU",
+    "Sigmoid",
+    "Tanh",
+    "SoftmaxWithLoss",
+    "IdentityWithLoss",
+)
 IMPORT = re.compile(r'from "\./(\w+)\.js"')
 MOUNT = re.compile(r'^"chainrule-(\w+)": ?mount\w+,$', re.MULTILINE)
 
@@ -107,13 +122,16 @@ def names_for(kinds):
 
 
 def is_said(key, scripts):
-    """Whether the scripts say this label: those with a dot are named there, whole or by their first word."""
-    return "." not in key or f'"{key}"' in scripts or f"`{key.partition('.')[0]}.${{" in scripts
+    """Whether the scripts say this label: they name it, or, of one with a dot, its first word."""
+    first, dot, _ = key.partition(".")
+    return f'"{key}"' in scripts or (f"`{first}.${{" in scripts if dot else f"{key}:" in scripts)
 
 
 @cache
 def style(kinds=None):
     """The style sheet of these kinds of figures (None: of all), without comments and indentation."""
+    if kinds and {"scene", "replay"} & set(kinds):
+        kinds = (*kinds, "explorer")  # which has the style of charts
     names = [n for n in STYLES if kinds is None or n not in KINDS or n in kinds]
     sheet = "".join(read("style", f"{name}.css") for name in names)
     sheet = re.sub(r"/\*.*?\*/", "", sheet, flags=re.DOTALL)
@@ -129,19 +147,8 @@ def joinable(source, wanted):
     source = re.sub(r"^\s*/\*\*.*?\*/\n", "", source, flags=re.DOTALL | re.MULTILINE)
     lines = (line.strip().partition(" // ")[0] for line in source.splitlines())
     kept = (line for line in lines if line and not line.startswith(("import ", "// ")))
-    joined = "\n".join(map(squeezed, kept)) + "\n"
+    joined = "\n".join(kept) + "\n"
     return MOUNT.sub(lambda line: line[0] if line[1] in wanted else "", joined)
-
-
-def squeezed(line):
-    """A line without the blanks around its signs; one with a template or a slash stays as it is."""
-    if "`" in line or "/" in line:
-        return line
-    parts = re.split(r'("(?:[^"\\]|\\.)*")', line)
-    return "".join(
-        p if k % 2 else re.sub(r" ?([=<>*,;:?(){}\[\]&|!]+) ?", r"\1", p)
-        for k, p in enumerate(parts)
-    )
 
 
 def output(still, markup):
@@ -165,10 +172,17 @@ def unpacked(html):
     return PACKED.sub(lambda found: found[1], html)
 
 
+@cache
 def loader(kinds=None):
     """The classic script that makes the figures of a page live."""
-    source = json.dumps(module(kinds)).replace("<", "\\u003c")
-    return LOADER % source
+    return LOADER % quoted(shorter(module(kinds)))
+
+
+def quoted(source):
+    """A text as a JavaScript string that no element of a page can end; few of ours have a single quote."""
+    for sign, written in (("\\", "\\\\"), ("'", "\\'"), ("\n", "\\n"), ("<", "\\x3c")):
+        source = source.replace(sign, written)
+    return f"'{source}'"
 
 
 def standalone(figure, title):

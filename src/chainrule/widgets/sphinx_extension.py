@@ -15,6 +15,7 @@ from chainrule.widgets import page, policy
 
 FIGURE = re.compile(rf'class="chainrule-({"|".join(page.KINDS)})\b')
 SCRIPT, STYLE = "chainrule.js", "chainrule.css"  # behind the kinds of figures that a page has
+LAYER = re.compile(rf'"op":"({"|".join(page.LAYERS)}|MatMul)"')
 
 LOADED = re.compile(r"_static/([\w-]+)\.chainrule\.js")
 
@@ -153,7 +154,8 @@ def trim_page(app, pagename, templatename, context, doctree):
 def kinds_in(body):
     """The kinds of figures in a page, in the order of `page.KINDS`."""
     found = set(FIGURE.findall(body))
-    return tuple(kind for kind in page.KINDS if kind in found)
+    layers = ("layers",) if LAYER.search(body) else ()
+    return tuple(kind for kind in page.KINDS if kind in found) + layers
 
 
 def is_needed(file, body):

@@ -1,0 +1,453 @@
+"""Pieces: a node, a layer, a loss, a network, a graph or a function, seen from outside.
+
+A piece runs forward, and tells what backward claims, as arrays by name, whatever the code looks like.
+Nothing here looks inside the code under test. Read `probe` next: it nudges what a piece holds.
+"""
+
+import copy
+import inspect
+import re
+from collections.abc import Mapping
+from types import SimpleNamespace
+
+import numpy as np
+
+from chainrule.doctor.copies import GIVEN, Noise, among, params_of, private_copy, slots
+from chainrule.graph import Variable, forward_steps, topological_order
+from chainrule.guards.numbers import as_value
+
+LEARNS = re.compile(
+    r"(^|\.)_?(W\w{0,3}|w\d*|b\d*|b_\w+|weights?\w*|bias(es)?\w*|gamma|beta|theta)(\d|\[\w+\])*$"
+)  # names of what learns: an array of such a name wants a gradient
+
+
+def is_network(target):
+    """Whether it has a loss and its gradient, rather than forward and backward."""
+    gradient = callable(getattr(target, "gradient", None))
+    walks = callable(getattr(target, "forward", None)) and callable(
+        getattr(target, "backward", None)
+    )
+    return callable(getattr(target, "loss", None)) and (gradient or not walks)
+
+
+class Piece:
+    """A node, a layer or a loss at given inputs.
+
+    target   it; it is only ever copied
+    inputs   a tuple of numbers or arrays; whole numbers stay so where forward wants them (an index)
+    t        the targets, for a loss
+    names    the inputs that have a gradient
+    used     the arrays of the target that forward uses and that have, or should have, a gradient
+    unchecked  those that forward uses and that have none: a mask, a table of constants
+    """
+
+    pair = False  # whether it is a function that gives its value and its gradient
+    strict = True  # whether the number of gradients that backward returns has to be right
+
+    def __init__(self, target, inputs, t=None):
+        self.target, self.t, self.given = target, t, inputs
+        whole = [np.asarray(v).dtype.kind in "iub" for v in inputs]
+        self.inputs = tuple(np.array(as_value(v, "diagnose"), np.float64) for v in inputs)
+        count = len(inputs)
+        self.labels = ["x", "y"][:count] if count <= 2 else [f"x{i + 1}" for i in range(count)]
+        held = params_of(target)
+        self.labels = [f"input {name}" if name in held else name for name in self.labels]
+        self.noise, self.hold, self.axis, self.error = Noise(target), False, 0, None
+        self.used, self.unchecked = None, []
+        self.names = list(self.labels)
+        if any(whole) and not self.runs():
+            floats = self.inputs
+            self.inputs = tuple(
+                np.array(v) if w else f for v, w, f in zip(inputs, whole, floats, strict=True)
+            )
+            self.names = [name for name, w in zip(self.labels, whole, strict=True) if not w]
+            if not self.runs():
+                self.inputs, self.names = floats, list(self.labels)
+        self.look()
+
+    def runs(self):
+        try:
+            return self.forward(self.fresh()) is not None
+        except Exception:
+            return False
+
+    def look(self):
+        """Find out whether the same input gives the same output, which arrays forward uses, and along
+        which axis the samples stand."""
+        self.repeatable = True
+        try:
+            subject = self.fresh()
+            first = self.forward(subject)
+            twice = np.array_equal(first, self.forward(subject), equal_nan=True)
+            self.hold = self.noise.drawn() or not twice
+            if self.hold:
+                first, again = self.forward(self.fresh()), self.forward(self.fresh())
+                self.repeatable = np.array_equal(first, again, equal_nan=True)
+        except Exception as error:
+            self.error = error
+            return
+        found = slots(self.fresh())
+        loose = [name for name, slot in found.items() if not slot.declared and self.repeatable]
+        loose = [name for name in loose if self.moves(name, first)]
+        kept = self.used = [n for n, slot in found.items() if slot.declared or n in loose]
+        try:
+            claims = self.claims(np.ones(first.shape)) if loose else {}
+        except Exception:
+            claims = {}
+        self.unchecked = [n for n in loose if claims.get(n, n) is None and not LEARNS.search(n)]
+        kept = self.used = [name for name in kept if name not in self.unchecked]
+        if self.t is not None and kept and self.names and self.claims_no_input(first):
+            self.names = []
+        self.axis = self.sample_axis(first)
+
+    def claims_no_input(self, first):
+        """Whether it is a whole network, whose backward gives a dict, or nothing, and no dx."""
+        subject = self.fresh()
+        try:
+            self.forward(subject)
+            given = call_backward(subject, np.ones_like(first))
+        except Exception:
+            return False
+        return given is None or isinstance(given, Mapping)
+
+    def moves(self, name, first):
+        """Whether the output changes with this array."""
+        subject = self.fresh()
+        array = slots(subject)[name].array
+        array += 1e-3 * (1 + np.abs(array)) * np.random.default_rng(0).uniform(0.5, 1, array.shape)
+        try:
+            return not np.array_equal(first, self.forward(subject), equal_nan=True)
+        except Exception:
+            return True
+
+    def sample_axis(self, first):
+        """1 where the samples stand in columns: whoever changes their order changes nothing else."""
+        x = self.inputs[0] if len(self.inputs) == 1 else np.zeros(())
+        if x.ndim != 2 or min(x.shape) < 2 or type(self.target).__module__.startswith("chainrule."):
+            return 0
+        for axis in (0, 1):
+            order = np.roll(np.arange(x.shape[axis]), 1)
+            try:
+                other = self.sampled(order, axis)
+                out = other.forward(other.fresh())
+                wanted = first if first.size == 1 else np.take(first, order, axis=axis)
+                if np.allclose(out, wanted, rtol=1e-9, atol=1e-12):
+                    return axis
+            except Exception:
+                continue
+        return 0
+
+    def sampled(self, order, axis=None):
+        """The same with these samples, of every input and of t."""
+        axis = self.axis if axis is None else axis
+        t = self.t
+        if np.ndim(t):
+            t = np.take(np.asarray(t), order, axis=min(axis, np.ndim(t) - 1))
+        return self.at([np.take(v, order, axis=axis) for v in self.inputs], t)
+
+    def at(self, inputs, t=None, target=None):
+        """The same, at other inputs; or another target there."""
+        other = copy.copy(self)
+        other.target = self.target if target is None else target
+        other.inputs, other.t = tuple(np.array(value) for value in inputs), t
+        return other
+
+    def originals(self):
+        """name -> the caller's own array, for all that will be nudged."""
+        given = dict(zip(self.labels, self.given, strict=True))
+        arrays = {name: np.asarray(as_value(given[name], "gradient_check")) for name in self.names}
+        held = slots(self.target)
+        return arrays | {name: held[name].array for name in self.used or () if name in held}
+
+    def fresh(self):
+        return private_copy(self.target)
+
+    def arguments(self):
+        inputs = [as_argument(array) for array in self.inputs]
+        return inputs if self.t is None else [*inputs, copy.copy(self.t)]
+
+    def forward(self, subject):
+        """The output of `subject`, a copy of the target, as an array of floats."""
+        if self.hold:
+            self.noise.again()
+        return as_floats(self.output(subject), where=type(self.target).__name__)
+
+    def output(self, subject):
+        return subject.forward(*self.arguments())
+
+    def backward(self, subject, dout):
+        """What `subject` claims after its forward: a dict name -> gradient, None where it has none.
+
+        Raises ValueError where it hands on the wrong number of gradients.
+        """
+        held = slots(subject)
+        given = call_backward(subject, as_argument(dout))
+        if isinstance(given, Mapping):  # a whole network with forward and backward
+            return self.named(given, held)
+        given = self.one_each(given)
+        if len(given) == len(self.names) < len(self.labels):
+            claims = dict(zip(self.names, given, strict=True))
+        elif len(given) != len(self.labels) and self.strict:
+            raise ValueError(
+                f"backward returns {len(given)} gradients for the {len(self.labels)} inputs "
+                f"of forward: wrong shape of the result"
+            )
+        else:
+            claims = dict(zip(self.labels, given, strict=self.strict))
+        claims = {name: claims.get(name) for name in self.names}
+        for name in self.parameters(subject, held):
+            claims[name] = held[name].gradient() if name in held else None
+        return {name: None if g is None else as_floats(g, True) for name, g in claims.items()}
+
+    def named(self, given, held):
+        """The gradients in a dict, whichever way its keys are formed."""
+        claims = {}
+        for name in self.parameters(None, held):
+            slot = held[name]
+            found = among(given, [name, *slot.names, *(form.format(name) for form in GIVEN)])
+            for form in GIVEN if found is None else ():
+                found = (
+                    among(given.get(form.format(slot.holder)), slot.names)
+                    if found is None
+                    else found
+                )
+            claims[name] = None if found is None else as_floats(found, True)
+        return claims
+
+    def one_each(self, given):
+        """What backward returned, as a tuple with one gradient for each input."""
+        if isinstance(given, tuple):
+            return given
+        plain = len(self.labels) == 1 and np.shape(given) == self.inputs[0].shape
+        return tuple(given) if isinstance(given, list) and not plain else (given,)
+
+    def call(self, subject, arguments, dout):
+        """Forward and backward on these very arrays, to see whether they are written to."""
+        subject.forward(*arguments)
+        call_backward(subject, dout)
+
+    def parameters(self, subject, held=None):
+        """name -> array, for the arrays of a subject that have a gradient."""
+        held = slots(subject) if held is None else held
+        names = self.used if self.used is not None else [n for n in held if held[n].declared]
+        return {
+            name: held[name].array
+            for name in names
+            if name in held and held[name].array.dtype.kind == "f" and name not in self.names
+        }
+
+    def upstreams(self, out, seed):
+        """Two random upstream gradients for the output `out`, of either sign everywhere; 1 for a whole
+        network, which nothing comes after."""
+        if not self.names:
+            return [np.ones(out.shape)]
+        rng = np.random.default_rng(seed)
+        signs = rng.choice([-1.0, 1.0], out.shape)
+        return [sign * rng.uniform(0.5, 1.5, out.shape) for sign in (signs, -signs)]
+
+    def claims(self, dout, subject=None):
+        """What the target claims at these inputs for the upstream gradient `dout`."""
+        subject = self.fresh() if subject is None else subject
+        self.forward(subject)
+        return self.backward(subject, dout)
+
+    def after(self, subject, dout):
+        """The claims of a `subject` that was used before."""
+        return self.claims(dout, subject)
+
+
+class LastPiece(Piece):
+    """The loss at the end of a network. Nothing comes from above: its upstream gradient is 1."""
+
+    def upstreams(self, out, seed):
+        return [np.ones(out.shape)]
+
+
+class NetworkPiece(LastPiece):
+    """A network as one function of its parameters; it claims no gradient of its inputs."""
+
+    def __init__(self, target, inputs, t=None):
+        self.target, self.t, self.names, self.labels, self.given = target, t, [], [], ()
+        self.inputs = tuple(np.array(v) for v in inputs)
+        self.noise, self.hold, self.axis, self.error = Noise(target), False, 0, None
+        self.used, self.unchecked = None, []
+        self.look()
+
+    def output(self, subject):
+        value = subject.loss(*self.arguments())
+        return value[0] if isinstance(value, tuple) else value
+
+    def call(self, subject, arguments, dout):
+        subject.loss(*arguments)
+        getattr(subject, "gradient", subject.loss)(*arguments)
+
+    def claims(self, dout, subject=None):
+        if self.hold:  # its `gradient` runs forward, and would draw a second time
+            return self.backward(self.fresh(), dout)
+        return super().claims(dout, subject)
+
+    def after(self, subject, dout):
+        return self.backward(subject, dout)  # its `gradient` has to run forward by itself
+
+    def backward(self, subject, dout):
+        held = slots(subject)
+        if self.hold:
+            self.noise.again()
+        given = getattr(subject, "gradient", subject.loss)(*self.arguments())
+        many = (Mapping, list, tuple)
+        if isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], many):
+            if isinstance(given[0], many):
+                given = [one for part in given for one in part]  # weights, then biases
+            else:
+                given = given[1]  # (loss, gradients)
+        names = list(self.parameters(subject, held))
+        if isinstance(given, Mapping):
+            return self.named(given, held)
+        if isinstance(given, (list, tuple)) and len(given):
+            left, claims, exact = list(given), {}, len(given) == len(names)
+            for name in names:  # in order; what has no gradient may stand between
+                fits = left and (exact or np.shape(left[0]) == held[name].array.shape)
+                one = left.pop(0) if fits else None
+                claims[name] = None if one is None else as_floats(one, True)
+            return claims
+        if isinstance(given, np.ndarray) and len(names) == 1:
+            return {names[0]: as_floats(given, True)}
+        if given is None and any(held[name].gradient() is not None for name in names):
+            return {n: as_floats(held[n].gradient(), True) for n in names}
+        raise ValueError(f"gradient returns a {type(given).__name__}, not a dict: wrong shape")
+
+
+class GraphPiece(Piece):
+    """A graph of `Variable`s: its leaves are moved, and it is walked anew."""
+
+    def __init__(self, out, leaves=None):
+        order = topological_order(out)
+        if leaves is None:
+            leaves = [v for v in order if v.node is None]
+            named = [v for v in leaves if v.name is not None]
+            leaves = {v.name or f"leaf {i}": v for i, v in enumerate(named or leaves, 1)}
+        self.target, self.t, self.order, self.leaves = out, None, order, leaves
+        self.inputs = tuple(np.array(v.value, np.float64) for v in leaves.values())
+        self.names = self.labels = list(leaves)
+        self.hold, self.repeatable, self.axis, self.error = False, True, 0, None
+        self.used, self.unchecked = [], []
+        self.forkless = False
+
+    def originals(self):
+        return dict(zip(self.names, self.inputs, strict=True))
+
+    def fresh(self):
+        return self.target
+
+    def parameters(self, subject, held=None):
+        return {}
+
+    def forward(self, subject):
+        before = [(v, v.value) for v in self.order]
+        try:
+            for leaf, value in zip(self.leaves.values(), self.inputs, strict=True):
+                leaf.value = as_argument(value)
+            for _ in forward_steps(subject):
+                pass
+            return np.array(subject.value, np.float64)
+        finally:
+            for v, value in before:
+                v.value = value
+
+    def backward(self, subject, dout):
+        before = [(v, v.grad) for v in self.order]
+        try:
+            for _ in forward_steps(subject):
+                pass
+            subject.backward(as_argument(dout) if np.ndim(subject.value) else float(dout))
+            return {n: np.array(v.grad, np.float64) for n, v in self.leaves.items()}
+        finally:
+            for v, grad in before:
+                v.grad = grad
+
+
+def piece_of_function(f, inputs):
+    """For f(*variables) -> Variable, or f(*arrays) -> (value, gradient or a tuple of them)."""
+    names = ["x", "y"][: len(inputs)] if len(inputs) <= 2 else [f"x{i + 1}" for i in range(len(inputs))]  # fmt: skip
+    leaves = {n: Variable(v, n) for n, v in zip(names, inputs, strict=True)}
+    try:
+        out = f(*leaves.values())
+    except Exception:
+        out = None
+    if isinstance(out, Variable):
+        return GraphPiece(out, leaves)
+    pair = SimpleNamespace()
+
+    def forward(*arrays):
+        value, pair.gradient = f(*arrays)
+        return value
+
+    def backward(dout):
+        given = pair.gradient if isinstance(pair.gradient, (tuple, list)) else (pair.gradient,)
+        return tuple(dout * np.asarray(g) for g in given)
+
+    pair.forward, pair.backward = forward, backward
+    piece = Piece(pair, inputs)
+    piece.pair = True
+    return None if piece.error is not None or np.size(piece.forward(pair)) != 1 else piece
+
+
+def call_backward(subject, dout):
+    try:
+        takes = len(inspect.signature(subject.backward).parameters)
+    except (TypeError, ValueError):
+        takes = 1
+    return subject.backward(dout) if takes else subject.backward()
+
+
+def as_argument(array):
+    """What goes into a call: numbers go in as numbers, arrays as copies."""
+    if array.ndim == 0:
+        return float(array) if array.dtype.kind == "f" else int(array)
+    return array.copy()
+
+
+def as_floats(value, fresh=False, where="backward"):
+    array = np.array(value) if fresh else np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        got = f"{type(value).__name__} ({array.dtype})"
+        raise TypeError(f"what {where} returns wants real numbers, got {got}")
+    return array.astype(np.float64, copy=fresh) if array.dtype != np.float32 else array
+
+
+def one_hot(t, a, axis=0):
+    """Targets as an array of the scores' shape, whichever way they came; None for anything else."""
+    if t is None or a is None:
+        return None
+    t = np.asarray(t)
+    if t.shape == a.shape and t.dtype.kind in "fiub":
+        return t.astype(np.float64)
+    if axis == 1 and a.ndim == 2 and (t := one_hot(np.ravel(t), a.T)) is not None:
+        return t.T
+    if t.dtype.kind in "iu" and t.shape == a.shape[:-1] and np.all((t >= 0) & (t < a.shape[-1])):
+        return np.eye(a.shape[-1])[t]
+    return None
+
+
+def variants(piece, same_shape=False):
+    """The same piece at other inputs: moved on by one and grown, turned around, fewer samples."""
+    inputs, t = piece.inputs, piece.t
+    if any(value.dtype.kind != "f" for value in inputs):
+        yield piece.at([np.roll(value, 1, axis=0) if value.ndim else value for value in inputs], t)
+        return
+    batch = len(t) if np.ndim(t) and t is not None else 0
+    turned = np.roll(t, 1, axis=0) if batch > 1 and np.ndim(inputs[0]) > 1 else t
+    grown = [np.roll(value, 1) * (1.1 - 0.15 * i) for i, value in enumerate(inputs)]
+    yield piece.at(grown, turned)
+    if len(inputs) == 2 and inputs[0].shape == inputs[1].shape:
+        yield piece.at([inputs[1] * 1.05, inputs[0] * 0.95], t)
+    yield piece.at([-0.9 * value for value in inputs], t)
+    sizes = [np.max(np.abs(value), initial=0.0) for value in inputs]
+    if 0 < max(sizes) < 1e-3 or max(sizes) > 20:  # all kinks, or all saturated
+        yield piece.at([value / max(sizes) for value in inputs], t)
+    if len(inputs) == 1 and np.ndim(inputs[0]) > 1 and not same_shape:
+        count = inputs[0].shape[piece.axis]
+        fits = not np.ndim(t) or np.shape(t)[min(piece.axis, np.ndim(t) - 1)] == count
+        if count > 1 and fits:
+            fewer = piece.sampled(np.arange(1, count))
+            yield fewer.at([1.1 * value for value in fewer.inputs], fewer.t)
