@@ -441,3 +441,18 @@ def test_a_backward_that_writes_into_its_dout_spoils_no_check():
             return dout
 
     assert gradient_check(Writes(3.0, 3.0), np.ones((2, 3))).ok
+
+
+def test_a_subclass_is_checked_as_well_after_it_has_run():
+    class MeanBias(Affine):
+        def backward(self, dout):
+            dx = super().backward(dout)
+            self.grads["b"] = dout.mean(axis=0)
+            return dx
+
+    x, t = np.random.default_rng(8).normal(size=(3, 6)), np.array([2, 0, 3])
+    network = two_layer_net(6, 5, 4, np.random.default_rng(0))
+    network.layers["Affine1"] = MeanBias(**network.layers["Affine1"].params)
+    network.gradient(x, t)
+    report = gradient_check(network, x, t)
+    assert not report.ok and [row.name for row in report.rows] == list(network.params)

@@ -33,18 +33,18 @@ def steps(step, net, x, t, lr, count=5):
 
 @pytest.mark.parametrize("sizes", [(3, 4, 2), (7, 1, 5), (20, 30, 10)])
 @pytest.mark.parametrize("lr", [0.01, 1.0])
-def test_the_step_by_hand_moves_as_the_network_does_and_the_hasty_one_does_not(shown, sizes, lr):
+def test_the_step_by_hand_moves_as_the_network_does_and_the_thrifty_one_does_not(shown, sizes, lr):
     rng = np.random.default_rng(sum(sizes))
     net = two_layer_net(*sizes, rng)
     x, t = rng.normal(size=(6, sizes[0])), np.eye(sizes[2])[rng.integers(sizes[2], size=6)]
     by_hand = steps(shown["my_step"], net, x, t, lr)
-    hasty = steps(shown["my_hasty_step"], net, x, t, lr)
+    thrifty = steps(shown["my_thrifty_step"], net, x, t, lr)
     for _ in range(5):
         SGD(lr).update(net.params, net.gradient(x, t))
     for ours, mine in zip(net.params.values(), by_hand, strict=True):
         np.testing.assert_allclose(mine, ours, rtol=0, atol=1e-12)
     first = net.params["Affine1.W"]
-    assert np.linalg.norm(hasty[0] - first) > 1e-6 * np.linalg.norm(first)
+    assert np.linalg.norm(thrifty[0] - first) > 1e-6 * np.linalg.norm(first)
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from blind_mistakes import SETS
 from public_mistakes import (
     CASES,
     K63,
@@ -293,6 +294,13 @@ def test_right_public_code_passes_the_grader(right):
     assert verdict.ok, verdict
 
 
+def test_masks_that_are_the_same_by_chance_accuse_nobody():
+    for seed in (15, 36, 59):
+        np.random.seed(seed)
+        assert check(BookDropout).ok, seed
+    assert diagnose(OwnGenerator(), X[:1, :1]) == [] == diagnose(BookDropout(), X[:1, :1])
+
+
 def test_what_gives_two_outputs_for_one_input_is_told_so():
     import secrets
 
@@ -485,3 +493,11 @@ def test_nobody_is_accused_of_a_right_derivative(name):
     for x in PLACES:
         assert diagnose(Layer(name), x) == [], x
         assert gradient_check(Layer(name), x).ok, x
+
+
+@pytest.mark.parametrize("one", sum(SETS, []), ids=lambda one: one[0])
+def test_a_mistake_that_was_written_blind_is_found_and_not_misnamed(one):
+    _, wanted, make, arguments = one
+    found = diagnose(make(), *arguments)
+    assert found
+    assert found[0].cause in wanted or ("?" in wanted and found[0].cause == "unknown"), found[0]

@@ -17,11 +17,12 @@ PUBLIC = {
     "layers": "ReLU Sigmoid Tanh Affine Affine.init",
     "losses": "SoftmaxWithLoss IdentityWithLoss softmax cross_entropy sum_squared_error",
     "numeric": "numerical_gradient",
-    "network": "Network Network.predict Network.loss Network.accuracy Network.gradient "
+    "network": "Network Network.predict Network.loss Network.accuracy Network.gradient Network.save "
+    "Network.load "
     "Network.numerical_gradient two_layer_net",
     "gradcheck": "gradient_check Report",
     "doctor": "diagnose",
-    "training": "SGD minibatches train",
+    "training": "SGD Momentum Adam minibatches train",
     "datasets": "load_digits load_mnist make_spirals make_moons",
     "exercises": "check",
     "trace": "Step Trace trace_graph trace_network",
@@ -105,9 +106,37 @@ def test_the_api_page_follows_the_reading_order():
     assert modules[:7] == core and "doctor" in modules[7:]
 
 
-def test_every_entry_of_the_glossary_begins_with_a_korean_term():
+def test_every_entry_of_the_glossary_is_told_in_english_and_ends_with_its_korean_term():
     for terms, definition in glossary():
-        assert re.match(r"\*\*[^*]*[가-힣][^*]*\.\*\* \S", definition), terms
+        said, korean = definition.split(" *Korean:* ")
+        assert re.match(r"[A-Z$]|\{term\}`[A-Z]", said) and len(said.split()) >= 4, terms
+        assert re.fullmatch(r".*[가-힣].*\.", korean), terms
+
+
+def test_every_entry_of_the_glossary_is_linked_from_a_page_or_another_entry():
+    roles, anchors = set(), set()
+    for page in PAGES:
+        text = prose(page)
+        anchors |= set(re.findall(r"glossary\.md#term-([^)]*)\)", text))
+        for role in re.findall(r"\{term\}`([^`]+)`", text):
+            target = re.search(r"<(.+)>", role)
+            roles.add((target[1] if target else role).lower())
+    for terms, _ in glossary():
+        names = {re.sub(r"\W+", "-", term) for term in terms}
+        assert names & anchors or {term.lower() for term in terms} & roles, terms
+
+
+def test_the_time_that_the_core_path_takes_is_told_as_it_is():
+    words = lines = 0
+    hidden = {"remove-input", "remove-cell", "hide-input", "hide-cell"}
+    for path in sorted(BOOK.glob("0[1-7]_*.ipynb")):
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "markdown":
+                words += len(cell.source.split())
+            elif not hidden & set(cell.metadata.get("tags", [])):
+                lines += len(cell.source.splitlines())
+    hours = words / 200 / 60 + lines * 4 / 3600  # a line of code takes four seconds
+    assert "two to three hours" in read("reference/teachers.md") and 1.5 <= hours <= 3.2, hours
 
 
 def test_the_glossary_has_the_terms_of_the_note():
@@ -125,7 +154,7 @@ def test_the_glossary_has_the_terms_of_the_note():
     }
     told = {term: definition for terms, definition in glossary() for term in terms}
     for term, word in korean.items():
-        assert told[term].startswith(f"**{word}"), term
+        assert told[term].split("*Korean:* ")[1].startswith(word), term
 
 
 def test_the_glossary_is_in_alphabetical_order_and_tells_nothing_twice():

@@ -31,10 +31,11 @@ from chainrule.nodes import (
 
 
 def backward_steps(out, dout=1.0):
-    """Differentiate, and yield: first `out` with its seed, then each variable whose node has run.
+    """Differentiate; yield `out` first, then each variable whose node has run.
 
-    The order is the forward order reversed, so a variable's gradient is complete (the *sum* over all
-    its uses) before its own node hands it on. Gradients start from zero at every call.
+    The order is the forward order reversed, so a variable's gradient is
+    complete (the *sum* over all its uses) before its own node hands it on.
+    Gradients start from zero at every call.
     """
     order, seed = topological_order(out), seed_for(out, dout)
     for variable in order:

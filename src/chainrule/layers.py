@@ -23,7 +23,7 @@ class ReLU(Layer):
         return np.maximum(x, 0.0)
 
     def backward(self, dout):
-        """dx = dout where x was positive, else 0. At x = 0, the kink, 0 is a convention."""
+        """dx = dout where x was positive, else 0 (at 0 by convention)."""
         return dout * self.mask
 
     def expand(self, x):

@@ -81,7 +81,8 @@ def slots(target, prefix="", depth=3, seen=None):
                     seen.add(id(one))
             elif depth and hasattr(one, "forward") and not isinstance(one, type):
                 name = holder if key is None else f"{holder}[{key}]" if listed else str(key)
-                found |= slots(one, f"{prefix}{name}.", depth - 1, seen)
+                inner = slots(one, f"{prefix}{name}.", depth - 1, seen)
+                found = found | {key: slot for key, slot in inner.items() if key not in found}
     return found
 
 
@@ -107,7 +108,21 @@ class Noise:
         held = [*getattr(run, "__globals__", {}).values(), *vars(type(target)).values()]
         self.generators = [one for one in held if isinstance(one, np.random.Generator)]
         self.states = [copy.deepcopy(one.bit_generator.state) for one in self.generators]
+        owners = () if isinstance(target, type) else (target, *layers_of(target).values())
+        own = [v for owner in owners for v in getattr(owner, "__dict__", {}).values()]
+        kinds = (np.random.Generator, np.random.RandomState, random.Random)
+        self.own = any(isinstance(one, kinds) for one in own)
         self.numpy, self.python = np.random.get_state(), random.getstate()
+
+    def drawn(self):
+        """Whether anything may have been drawn since: two draws may agree by chance."""
+        moved = [
+            repr(one.bit_generator.state) != repr(state)
+            for one, state in zip(self.generators, self.states, strict=True)
+        ]
+        now = np.random.get_state()
+        still = now[2] == self.numpy[2] and np.array_equal(now[1], self.numpy[1])
+        return self.own or any(moved) or not still or random.getstate() != self.python
 
     def again(self):
         np.random.set_state(self.numpy)

@@ -78,7 +78,8 @@ class Piece:
         try:
             subject = self.fresh()
             first = self.forward(subject)
-            self.hold = not np.array_equal(first, self.forward(subject), equal_nan=True)
+            twice = np.array_equal(first, self.forward(subject), equal_nan=True)
+            self.hold = self.noise.drawn() or not twice
             if self.hold:
                 first, again = self.forward(self.fresh()), self.forward(self.fresh())
                 self.repeatable = np.array_equal(first, again, equal_nan=True)
