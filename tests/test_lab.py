@@ -208,11 +208,14 @@ def test_a_notebook_that_has_not_run_shows_the_picture_once(trusted, server, bro
     open_notebook(page, address(name), folder / "log")
     cell = "jupyterapp.shell.currentWidget.content.widgets[0].model"
     page.wait_for_function(f"{cell}.trusted === {str(trusted).lower()}", timeout=30_000)
-    image = page.locator('img[alt="A square"]')
+    output = page.locator(".jp-OutputArea-output:visible")
+    expect(output).to_have_count(1, timeout=30_000)  # shown anew once it is known to be trusted
+    image = output.locator('img[alt="A square"]')
     image.wait_for(state="visible", timeout=30_000)
     assert image.evaluate("async (img) => { await img.decode(); return img.naturalWidth > 100; }")
-    output = page.locator(".jp-OutputArea-output")
-    expect(output).to_have_count(1, timeout=30_000)  # shown anew once it is known to be trusted
-    assert output.locator("img").count() == 1 and output.locator("svg, table").count() == 0
+    assert (
+        page.locator("img.chainrule-still:visible").count() == 1
+        and output.locator("svg, table").count() == 0
+    )
     assert output.inner_text().strip() == label("still")
     page.close()

@@ -239,7 +239,9 @@ def test_backward_is_linear_in_the_upstream_gradient(name, seed, p, q):
     parts = gradients(piece, one), gradients(piece, two)
     for mixed, a, b in zip(gradients(piece, p * one + q * two), *parts, strict=True):
         scale = np.max(np.abs(p * a) + np.abs(q * b), initial=0.0)
-        assert np.max(np.abs(mixed - (p * a + q * b)), initial=0.0) <= 1e-12 * scale
+        assert (
+            np.max(np.abs(mixed - (p * a + q * b)), initial=0.0) <= 1e-12 * scale + 1e-320
+        )  # a few of the smallest floats
 
 
 @every_piece
@@ -298,6 +300,9 @@ def close(a, b, tolerance=1e-12):
 @given(networks())
 def test_a_random_network_equals_its_own_nodes(drawn):
     network, x, t = drawn
+    network.loss(x, t)
+    kept = [layer.y for layer in network.layers.values() if hasattr(layer, "y")]
+    assume(all(np.all(1 - np.abs(y) > 1e-4) for y in kept))  # nodes lose digits where tanh is flat
     out, _ = expand_network(network, x, t)
     out.backward()
     leaves = {v.name: v for v in topological_order(out)}

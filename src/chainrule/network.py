@@ -92,7 +92,7 @@ class Network(Model):
 
     def load(self, path):
         """Read the parameters that `save` wrote; shapes and names have to be the same."""
-        with np.load(npz(path)) as saved:
+        with np.load(npz(path), allow_pickle=False) as saved:
             self.params.take(saved)
 
 
