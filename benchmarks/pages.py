@@ -194,15 +194,15 @@ def open_once(browser, address):
 
 def report(times, weights):
     """Print both pages beside each other, and their ratios beside the bars."""
-    print(f"{'':<34}{'ours':>22}{'defaults':>22}{'ratio':>9}")
+    print(f"{'':<22}{'ours':>20}{'defaults':>22}{'ratio':>8}")
     for kind, what in (("js", "scripts"), ("css", "styles")):
         for k, form in enumerate(("", ", gzip")):
             ours, theirs = (weights[name].get(kind, (0, 0))[k] / 1000 for name in times)
-            print(f"{f'{what}{form}, kB':<34}{ours:>22.1f}{theirs:>22.1f}{ours / theirs:>9.3f}")
+            print(f"{f'{what}{form}, kB':<22}{ours:>20.1f}{theirs:>22.1f}{ours / theirs:>8.3f}")
     medians = [statistics.median(values) for values in times.values()]
     shown = [f"{statistics.median(v):.2f} ({min(v):.2f}-{max(v):.2f})" for v in times.values()]
     ratio = medians[0] / medians[1]
-    print(f"{'interactive after, s':<34}{shown[0]:>22}{shown[1]:>22}{ratio:>9.3f}")
+    print(f"{'interactive after, s':<22}{shown[0]:>20}{shown[1]:>22}{ratio:>8.3f}")
     print(
         f"Bars: {SCRIPTS_BAR / 1000:g} kB of scripts, gzip, and {TIME_BAR:.3f} of the time, at most."
     )
@@ -219,7 +219,7 @@ def main():
             args=find_browser.ARGUMENTS,
             chromium_sandbox=False,
         )
-        print(f"{CHAPTER}, {ROUNDS} times each, in turn; 1.6 Mbit/s, 150 ms, processor 4x slower")
+        print(f"{CHAPTER}, {ROUNDS} times each, in turn\n1.6 Mbit/s, 150 ms, processor 4x slower")
         times, weights = {name: [] for name in addresses}, {}
         for _ in range(ROUNDS):
             for name, address in addresses.items():

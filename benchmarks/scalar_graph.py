@@ -152,7 +152,7 @@ def measure():
                 + [f"{bytes_a_node(engine):.0f}"]
             )
             print(*rows[-1], flush=True)
-    head = ["engine", "nodes", "collector", "build", "backward", "both, a node", "bytes a node"]
+    head = ["engine", "nodes", "collector", "build", "backward", "both, per node", "bytes per node"]
     return table(head, rows) + "\n\n" + growth({"chainrule": chainrule, "tape": tape})
 
 
@@ -168,7 +168,7 @@ def growth(engines):
             out = backward = count = None
         rows.append(row)
         print(*rows[-1], flush=True)
-    return table(["operations in one graph", *(f"{name}, a node" for name in engines)], rows)
+    return table(["operations in one graph", *(f"{name}, per node" for name in engines)], rows)
 
 
 def with_deep_stack(run):

@@ -6,6 +6,7 @@ python benchmarks/speed.py --quick          a minute, for a look while you work
 """
 
 import argparse
+import re
 from pathlib import Path
 
 import timing  # before NumPy: it fixes the threads
@@ -26,7 +27,9 @@ def page(steps, seconds):
 
 These tables are written by `make bench`; nobody typed a number. Measured on: `{timing.machine()}`.
 Everything in one table ran side by side, in turns of a few milliseconds, on one core, with NumPy's own
-choice of matrix kernels. A figure is the median; below it stands the range of the middle nine in ten.
+choice of matrix kernels. A figure is the median; below it is the range of the middle nine in ten.
+
+{headline(steps)}
 
 ## A training step
 
@@ -52,12 +55,23 @@ collector is on, and the graphs grow.
 
 ## Numerical gradients, figures and imports
 
-The first table is chapter 0's claim: nudging costs two forward passes a parameter, backpropagation a few
-in all. In the second, a network's trace records two runs, one with a layer a step and one with a node a step; it is made once,
+The first table is chapter 0's claim: nudging costs two forward passes per parameter, backpropagation a few
+in all. In the second, a network's trace records two runs, one step by step through the layers and one through the nodes; it is made once,
 with the figure.
 
 {costs.measure(min(seconds, 2))}
 """
+
+
+def headline(steps):
+    """The outcome in a sentence, from the table of training steps."""
+    rows = [line.split("|")[1:-1] for line in steps.splitlines() if line.startswith("|")]
+    column = [head.strip() for head in rows[0]].index("chainrule")
+    times = sorted(float(re.search(r"[\d.]+", row[column])[0]) for row in rows[2:])
+    return (
+        f"**In short:** a training step takes between {times[0]:.1f} and {times[-2]:.1f} times as long as the matrix products "
+        f"that it cannot avoid, and {times[-1]:.0f} times as long for a net so tiny that Python's calls are nearly all of it."
+    )
 
 
 def into_readme(steps):

@@ -67,7 +67,7 @@ def p95(times):
 
 
 def row(what, figure, bar, unit):
-    print(f"{what:<58}{figure:>10.1f}  (at most {bar:g} {unit})")
+    print(f"{what:<46}{figure:>8.1f}  (at most {bar:g} {unit})")
 
 
 def weights():

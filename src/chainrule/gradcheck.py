@@ -1,7 +1,7 @@
 """The gradient check: backpropagation against the numerical gradient, and a report of the outcome.
 
 Backpropagation is quick and easy to get wrong, the numerical gradient is slow and hard to get wrong;
-where the two agree, both are right. Use float64, a few samples, and shapes that are not square.
+where the two agree, backward belongs to this forward. Use float64, a few samples, and shapes that are not square.
 """
 
 from dataclasses import dataclass
