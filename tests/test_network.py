@@ -448,6 +448,22 @@ def test_the_first_layer_wants_its_dx_again_after_a_pass_that_failed():
     assert network.layers["Affine1"].want_dx
 
 
+def test_a_readers_walk_in_another_order_gets_every_dx():
+    class Forwards(Network):
+        """Goes back in the wrong order, as a learner may try."""
+
+        def backward_steps(self, dout=1.0):
+            dout = self.loss_layer.backward(dout)
+            for name, layer in self.layers.items():
+                dout = layer.backward(dout)
+                yield name, dout
+
+    rng = np.random.default_rng(0)
+    network = Forwards([Affine.init(3, 3, rng), ReLU(), Affine.init(3, 3, rng)], SoftmaxWithLoss())
+    x, t = batch(D=3)
+    assert network.gradient(x, t).keys() == network.params.keys()
+
+
 @pytest.mark.parametrize(("activation", "share"), [("relu", 2), ("sigmoid", 1)])
 def test_the_start_fits_the_activation(activation, share):
     params = two_layer_net(300, 200, 100, np.random.default_rng(0), activation).params
