@@ -5,7 +5,7 @@ table in `mistakes` would have produced there; none where the mistake has no roo
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -121,18 +121,22 @@ class Scene:
     def probabilities(self):
         """(y, divisor, constant) where the loss is, in numbers, the cross-entropy of a softmax or of
         a sigmoid: its probabilities, what its sum was divided by, and what was added inside its log."""
+        return next(self.cross_entropies(1e-2), None)
+
+    def cross_entropies(self, largest):
+        """Yield the same for each way to get the loss so, with a constant below `largest`."""
         x, t = self.x, self.t
         if t is None or x is None or t.shape != x.shape or self.out.size != 1 or not x.size:
-            return None
+            return
         axis = 1 - self.axis if x.ndim == 2 else -1
         y, counts = softmax_along(x, axis), [self.samples, 1]
         surprise = [np.logaddexp.reduce(x, axis=axis, keepdims=True) - x] if x.ndim else []
-        if x.ndim and (constant := constant_in_log(self.out, [(t, y)], counts, surprise)):
-            return y, *constant
+        if x.ndim and (one := constant_in_log(self.out, [(t, y)], counts, surprise, largest)):
+            yield y, *one
         y, surprise = 1 / (1 + np.exp(-x)), [np.logaddexp(0, -x), np.logaddexp(0, x)]
-        pairs = [(t, y), (1 - t, 1 - y)]
-        constant = constant_in_log(self.out, pairs, [*counts, x.size], surprise)
-        return (y, *constant) if constant else None
+        pairs, counts = [(t, y), (1 - t, 1 - y)], [*counts, x.size]
+        if one := constant_in_log(self.out, pairs, counts, surprise, largest):
+            yield y, *one
 
 
 def softmax_along(x, axis):
@@ -140,7 +144,7 @@ def softmax_along(x, axis):
     return weights / weights.sum(axis=axis, keepdims=True) if x.ndim else weights
 
 
-def constant_in_log(loss, pairs, counts, surprise=None):
+def constant_in_log(loss, pairs, counts, surprise=None, largest=1e-2):
     """(N, c) if the loss is the sum of -t log(y + c) over the pairs, divided by one of `counts`.
 
     surprise   -log y for each pair, where it is known without the rounding of y
@@ -156,7 +160,7 @@ def constant_in_log(loss, pairs, counts, surprise=None):
             slope = -sum(np.sum(t / (y + constant), where=t != 0) for t, y in pairs) / N
             constant = min(max(constant - (value - loss) / slope, 0.0), 0.1)
             value = -sum(np.sum(t * np.log(y + constant), where=t != 0) for t, y in pairs) / N
-        if abs(value - loss) <= 1e-10 * (1 + abs(loss)) and constant < 1e-2:
+        if abs(value - loss) <= 1e-10 * (1 + abs(loss)) and constant < largest:
             return N, constant
     return None
 
@@ -227,6 +231,14 @@ def weight_not_transposed(scene):
 def inputs_not_swapped(scene):
     if right_factor(scene) and scene.own.ndim == 2:
         yield from products(scene, scene.own)
+    if scene.x is not None and scene.place in scene.inputs:
+        for axis in range(scene.x.ndim):
+            if (
+                scene.out.shape
+                == scene.x.shape[:axis] + (scene.x.shape[axis] / 2,) + scene.x.shape[axis + 1 :]
+            ):
+                first, second = np.split(scene.true, 2, axis=axis)
+                yield f"the halves along axis {axis} swapped", np.concatenate([second, first], axis)
     if scene.slope is None or scene.gate is not None:
         return
     for name in scene.others:
@@ -267,6 +279,14 @@ def repeated_rows(scene):
 
 
 def labels_shifted(scene):
+    if scene.t is not None and scene.probabilities is None and scene.x is not None:
+        for step in (-1, 1):  # forward counts from another number than backward
+            moved = replace(scene, t=np.roll(scene.t, step, axis=-1))
+            if moved.probabilities and moved.probabilities[2] < 1e-6:
+                y, N, _ = moved.probabilities
+                words = f"labels one class {'back' if step > 0 else 'on'} from those of the loss"
+                if same(scene.true, scene.dout * (y - moved.t) / N, 1e-4):
+                    yield words, scene.dout * (y - scene.t) / N
     if scene.probabilities and scene.x.ndim == 2:
         y, N, _ = scene.probabilities
         for words, axis in (("one class", 1 - scene.axis), ("one sample", scene.axis)):
@@ -280,12 +300,6 @@ def mask_missing(scene):
         yield "dout, let through everywhere", scene.fit(scene.dout * scene.gate[0])
         if np.all(scene.gate[1] == 0):
             yield "dout as it came", scene.fit(scene.dout)
-    elif scene.x is not None and scene.place in scene.inputs and scene.out.size < scene.x.size:
-        for axis in range(scene.x.ndim):
-            if same(np.ravel(scene.x.max(axis=axis)), np.ravel(scene.out)):
-                dout = scene.dout.reshape(np.delete(scene.x.shape, axis))
-                every = np.broadcast_to(np.expand_dims(dout, axis), scene.x.shape)
-                yield f"dout for every entry along axis {axis}, not for the largest alone", every
 
 
 def mask_inverted(scene):
@@ -299,6 +313,8 @@ def mask_from_upstream(scene):
         high, low, _ = scene.gate
         kept = scene.dout * np.where(scene.dout > 0, high, low)
         yield "dout where dout is positive", scene.fit(kept)
+        if scene.slope_at is not None and scene.dout.shape == scene.own.shape:
+            yield "dout where dout would pass", scene.dout * scene.slope_at(scene.dout)
         both = scene.dout * np.where(scene.dout > 0, scene.slope, low)
         yield "dout where the gate is open and dout positive", scene.fit(both)
 
@@ -422,10 +438,14 @@ def lone_factor(scene):
 
 
 def log_constant(scene):
-    if scene.probabilities and scene.probabilities[2] > 0:
-        y, N, constant = scene.probabilities
-        words = f"the gradient for log(y), where the loss takes log(y + {constant:.1g})"
-        yield words, scene.dout * (y - scene.t) / N
+    for y, N, constant in scene.cross_entropies(0.1):
+        u, axis = -scene.t / (y + constant), 1 - scene.axis if y.ndim == 2 else -1
+        softmax = y * (u - np.sum(u * y, axis=axis, keepdims=True)) if y.ndim else u
+        sigmoid = y * (1 - y) * (u + (1 - scene.t) / (1 - y + constant))
+        right = any(same(scene.true, scene.dout * one / N, 1e-4) for one in (softmax, sigmoid))
+        if constant > 0 and right:
+            words = f"the gradient for log(y), where the loss takes log(y + {constant:.1g})"
+            yield words, scene.dout * (y - scene.t) / N
 
 
 def upstream_ignored(scene):

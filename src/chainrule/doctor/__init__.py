@@ -12,10 +12,10 @@ import numpy as np
 
 from chainrule.doctor.chain import Chain, chain_of_network
 from chainrule.doctor.checks import check_numbers, piece_for, quiet
-from chainrule.doctor.copies import as_it_was, layers_of, private_copy
+from chainrule.doctor.copies import as_it_was, layers_of, private_copy, slots
 from chainrule.doctor.evidence import Observation
 from chainrule.doctor.findings import finding, in_order, raised, told_line, unknown
-from chainrule.doctor.judge import compare_whole, judge, penalty
+from chainrule.doctor.judge import BY_BATCH, compare_whole, judge, penalty
 from chainrule.doctor.pieces import GraphPiece, LastPiece, NetworkPiece, Piece, variants
 from chainrule.doctor.state import (
     called_before,
@@ -25,7 +25,9 @@ from chainrule.doctor.state import (
     written_to,
 )
 from chainrule.guards.numbers import as_value
-from chainrule.scenes import right_factor
+from chainrule.scenes import right_factor, same
+
+BY_STATE = ("update-in-backward", "stale-cache", "mutates-dout", "mutates-input")
 
 
 def diagnose(target, x=None, t=None, *, h=1e-5, seed=0):
@@ -75,11 +77,29 @@ def examine(piece, h, seed):
         new = through_new_parameters(observation, [*unnamed, *(one.where for one in named)])
         named = [one for one in named if one.where not in new]
         unnamed = {name: one for name, one in unnamed.items() if name not in new}
+    if piece.t is not None and np.size(out) == 1:
+        named = [right_at_the_end(one) if one.cause == "upstream-ignored" else one for one in named]
+    if any(one.cause == "mutates-dout" for one in state):
+        unnamed = {n: s for n, s in unnamed.items() if not by_spoiling(piece, s[0])}
     found = named + [unknown(name, samples) for name, samples in unnamed.items()]
     known = {one.where for one in found}
     state += out_of_date(observation, h, seed, known)
     odd = ("update-in-backward", "stale-cache") if updates else ()  # the one makes the other
     return updates + found + [one for one in state if one.cause not in odd]
+
+
+def right_at_the_end(one):
+    """The finding for a loss that ignores dout, as a remark: where it ends a network it is right."""
+    return replace(one, evidence=one.evidence[:-1] + ", and it is right for dout = 1.")
+
+
+def by_spoiling(piece, sample):
+    """Whether a claim is wrong only by what a run wrote into dout before dout was used again."""
+    given = sample.scene.dout.copy()
+    piece.call(piece.fresh(), piece.arguments(), given)
+    if not sample.shaped or given.shape != sample.claim.shape:
+        return False
+    return same(sample.claim + sample.scene.dout - given, sample.scene.true, 1e-6)
 
 
 def all_pairs(piece):
@@ -164,8 +184,35 @@ def examine_network(piece, x, t, h, seed):
     layers, loss = layers_of(twin), loss_of(twin)
     found = []
     if layers and loss is not None:
-        found = examine_layers(layers, loss, x, t, h, seed)
+        found = in_the_whole(piece, layers, examine_layers(layers, loss, x, t, h, seed), h, seed)
     return found or examine_whole(piece, layers, loss, x, t, h, seed)
+
+
+def in_the_whole(piece, layers, found, h, seed):
+    """The findings of layers looked at alone, without those that the network as a whole takes back: a
+    penalty that stands in the loss, and in the gradient of a layer; a division by N that has moved."""
+    names = {id(slot.array): name for name, slot in slots(piece.target).items()}
+    places = {}
+    for name, layer in layers_of(piece.target).items():
+        places |= {f"{name}.{key}": names.get(id(s.array)) for key, s in slots(layer).items()}
+    doubtful = {one.where for one in found if one.where in places and one.cause not in BY_STATE}
+    if not doubtful:
+        return found
+    try:
+        whole = Observation(piece, h, seed)
+        decay = {one.where: one for one in judge(whole)[0] if one.cause == "weight-decay"}
+        right = {n for n in whole.names if (s := whole.samples(n)) and all(o.right for o in s)}
+    except Exception:
+        return found
+    kept = []
+    for one in found:
+        name = places.get(one.where) if one.where in doubtful else None
+        if name in decay:
+            kept.append(replace(decay[name], where=one.where))
+        elif name not in right:
+            kept.append(one)
+    moved = right == set(whole.names)
+    return [one for one in kept if not (moved and one.where == "loss" and one.cause in BY_BATCH)]
 
 
 def loss_of(network):
@@ -189,7 +236,9 @@ def examine_layers(layers, loss, x, t, h, seed):
             return [one for part in found for one in part]
         if not np.all(np.isfinite(value)):
             return [one for part in found for one in part]
-    found.insert(0, located(examine(LastPiece(loss, (value,), t), h, seed), "loss"))
+    found.insert(
+        0, located(examine(LastPiece(loss, (value,), t, layers.values()), h, seed), "loss")
+    )
     return [one for part in found for one in part]
 
 

@@ -14,6 +14,7 @@ from chainrule.doctor.pieces import one_hot
 from chainrule.doctor.probe import Truth
 from chainrule.graph import Variable, topological_order
 from chainrule.guards.numbers import sum_to
+from chainrule.layers import ReLU, Sigmoid, Tanh
 from chainrule.mistakes import TABLE
 from chainrule.nodes import Power
 from chainrule.numeric import nudged
@@ -279,6 +280,9 @@ class Observation:
             if not fits or self.slopes[name] is not None:
                 continue
             entry, row, last = np.zeros((3, *array.shape))
+            axes = range(1, self.truth.out.ndim)
+            ranges = [(a, b) for a in axes for b in axes if a <= b]
+            first_of, last_of = np.zeros((2, len(ranges), *array.shape))
             for index, above, below in nudged(array, h, self.truth.evaluate):
                 if above.shape == below.shape == shape:
                     slope = dout * (above - below) / (2 * h)
@@ -286,9 +290,18 @@ class Observation:
                     entry[index] = slope[index] if array.shape == shape else row[index]
                     uses = slope[np.abs(slope) > 1e-9]
                     last[index] = uses[-1] if uses.size else 0.0
+                    for i, (a, b) in enumerate(ranges):
+                        others = tuple(k for k in range(slope.ndim) if not a <= k <= b)
+                        uses = slope.sum(axis=others).ravel()
+                        uses = uses[np.abs(uses) > 1e-8]
+                        if uses.size:
+                            first_of[i][index], last_of[i][index] = uses[0], uses[-1]
             made[name] = [("the entry of dout at the same place alone", entry)]
             made[name].append(("the row of dout at the same place alone", row))
             made[name].append(("the last use of each entry alone", last))
+            for words, one in (("first", first_of), ("last", last_of)):
+                made[name] += [(f"the {words} position alone that each entry is used at ({i})", made_there)
+                               for i, made_there in enumerate(one)]  # fmt: skip
         return made
 
 
@@ -324,13 +337,17 @@ def with_one_use_of_a_matrix(truth, dout):
     if len(arrays) != 2 or any(array.ndim != 2 for _, array in arrays):
         return {}
     (_, x), (name, W) = arrays
-    for words, second in (("W", W), ("W.T", W.T)):
-        fits = x.shape[1] == len(W) and W.shape[1] == len(second)
-        if fits and same(x @ W @ second, truth.out):
-            last = (x @ W).T @ dout
-            first = x.T @ (dout @ second.T)
+    gates = (None, Tanh, Sigmoid, ReLU)
+    for gate, second in ((g, m) for g in gates for m in (W, W.T)):
+        if x.shape[1] != len(W) or W.shape[1] != len(second):
+            continue
+        between = gate() if gate else None
+        hidden = between.forward(x @ W) if gate else x @ W
+        if same(hidden @ second, truth.out):
+            last, back = hidden.T @ dout, dout @ second.T
+            first = x.T @ (between.backward(back) if gate else back)
             last = last if second is W else last.T
-            return {name: [("the first use alone", first), (f"the use as {words} alone", last)]}
+            return {name: [("the first use alone", first), ("the second use alone", last)]}
     return {}
 
 

@@ -53,7 +53,14 @@ def judge(observation):
     for name in list(unnamed):
         if close(unnamed[name]):
             continue
-        if factor := lacking(unnamed[name][0]):
+        if name in observation.piece.names and passes_where_closed(unnamed[name]):
+            words = "where nudging finds 0, backward hands something on, and all the rest is right"
+            found.append(
+                finding("mask-missing", name, f"{proof(name, unnamed.pop(name)[0])}; {words}")
+            )
+        elif not linear(observation, name):
+            continue  # what dout does to it is no missing factor
+        elif factor := lacking(unnamed[name][0]):
             words = f"{proof(name, unnamed.pop(name)[0])}; {factor[1]} would be right"
             found.append(finding("factor-missing", name, words))
         elif others := left_out(observation, name):
@@ -67,6 +74,26 @@ def judge(observation):
             words = f"{proof(name, unnamed.pop(name)[0])}; {words}"
             found.append(finding("factor-missing", name, words))
     return found + tell(explained, wrong), unnamed
+
+
+def passes_where_closed(samples):
+    """Whether the claims are right but where the right gradient is 0: there they are not."""
+    for sample in samples:
+        true, claim = np.asarray(sample.scene.true), sample.claim
+        shut = np.abs(true) <= 1e-7 * np.max(np.abs(true), initial=0.0)
+        rest = replace(sample, seen=sample.seen & ~shut)
+        if np.sum(rest.seen) < 2 or not np.any(claim[shut]) or not rest.right:
+            return False
+    return True
+
+
+def linear(observation, name):
+    """Whether twice the dout gives twice the claim, as it has to."""
+    piece, dout = observation.piece, observation.douts[0]
+    try:
+        return same(piece.claims(2 * dout)[name], 2 * observation.claims[0][name], 1e-9)
+    except Exception:
+        return True
 
 
 def by_lines(sample):

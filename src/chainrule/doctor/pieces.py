@@ -36,6 +36,7 @@ class Piece:
     target   it; it is only ever copied
     inputs   a tuple of numbers or arrays; whole numbers stay so where forward wants them (an index)
     t        the targets, for a loss
+    others   what stands beside it: arrays of theirs that the target holds too are no arrays of its own
     names    the inputs that have a gradient
     used     the arrays of the target that forward uses and that have, or should have, a gradient
     unchecked  those that forward uses and that have none: a mask, a table of constants
@@ -44,8 +45,10 @@ class Piece:
     pair = False  # whether it is a function that gives its value and its gradient
     strict = True  # whether the number of gradients that backward returns has to be right
 
-    def __init__(self, target, inputs, t=None):
+    def __init__(self, target, inputs, t=None, others=()):
         self.target, self.t, self.given = target, t, inputs
+        theirs = {id(slot.array) for one in others for slot in slots(one).values()}
+        self.borrowed = {name for name, s in slots(target).items() if id(s.array) in theirs}
         whole = [np.asarray(v).dtype.kind in "iub" for v in inputs]
         self.inputs = tuple(np.array(as_value(v, "diagnose"), np.float64) for v in inputs)
         count = len(inputs)
@@ -86,7 +89,7 @@ class Piece:
         except Exception as error:
             self.error = error
             return
-        found = slots(self.fresh())
+        found = {n: s for n, s in slots(self.fresh()).items() if n not in self.borrowed}
         loose = [name for name, slot in found.items() if not slot.declared and self.repeatable]
         loose = [name for name in loose if self.moves(name, first)]
         kept = self.used = [n for n, slot in found.items() if slot.declared or n in loose]
@@ -211,6 +214,8 @@ class Piece:
                     if found is None
                     else found
                 )
+            if found is None and not slot.declared:  # it stays in the layer, as an attribute
+                found = slot.gradient()
             claims[name] = None if found is None else as_floats(found, True)
         return claims
 
@@ -268,6 +273,7 @@ class NetworkPiece(LastPiece):
 
     def __init__(self, target, inputs, t=None):
         self.target, self.t, self.names, self.labels, self.given = target, t, [], [], ()
+        self.borrowed = set()
         self.inputs = tuple(np.array(v) for v in inputs)
         self.noise, self.hold, self.axis, self.error = Noise(target), False, 0, None
         self.used, self.unchecked = None, []
