@@ -44,7 +44,8 @@ def backward_steps(out, dout=1.0):
     yield out
     for variable in reversed(order):
         if variable.node is not None:
-            for source, gradient in zip(variable.inputs, gradients_of(variable)):
+            gradients = gradients_of(variable)
+            for source, gradient in zip(variable.inputs, gradients):
                 source.grad = source.grad + gradient
             yield variable
 

@@ -271,7 +271,9 @@ def spare_door(formula):
         __tracebackhide__ = True
         check_memory(self)
         first = self.memory[0][0]
-        own = hasattr(type(self).backward_steps, "__wrapped__")  # or a reader's, who knows in what order
+        own = hasattr(
+            type(self).backward_steps, "__wrapped__"
+        )  # or a reader's, who knows in what order
         if not (own and getattr(first, "want_dx", False) and is_ours(first)):
             return alone(self, dout)
         first.want_dx = False
