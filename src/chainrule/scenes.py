@@ -279,7 +279,8 @@ def repeated_rows(scene):
 
 
 def labels_shifted(scene):
-    if scene.t is not None and scene.probabilities is None and scene.x is not None:
+    plain = scene.probabilities and scene.probabilities[2] < 1e-6
+    if scene.t is not None and scene.x is not None and not plain:
         for step in (-1, 1):  # forward counts from another number than backward
             moved = replace(scene, t=np.roll(scene.t, step, axis=-1))
             if moved.probabilities and moved.probabilities[2] < 1e-6:

@@ -79,10 +79,10 @@ def examine(piece, h, seed):
         unnamed = {name: one for name, one in unnamed.items() if name not in new}
     if piece.t is not None and np.size(out) == 1:
         named = [right_at_the_end(one) if one.cause == "upstream-ignored" else one for one in named]
+    known = {one.where for one in named} | set(unnamed)
     if any(one.cause == "mutates-dout" for one in state):
         unnamed = {n: s for n, s in unnamed.items() if not by_spoiling(piece, s[0])}
     found = named + [unknown(name, samples) for name, samples in unnamed.items()]
-    known = {one.where for one in found}
     state += out_of_date(observation, h, seed, known)
     odd = ("update-in-backward", "stale-cache") if updates else ()  # the one makes the other
     return updates + found + [one for one in state if one.cause not in odd]

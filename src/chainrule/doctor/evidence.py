@@ -272,36 +272,34 @@ class Observation:
 
     def along_its_own_line(self, dout):
         """name -> [(words, gradient)] for an input that moves outputs of other rows and columns too, as
-        in a softmax or over time: what remains when the entry, or the row, of its own place counts alone."""
+        in a softmax, over time, or by windows: what remains when the entry, or the row, of its own place
+        counts alone, or the first or the last of the places that it moves, along any axes."""
         made, shape, h = {}, self.truth.out.shape, self.truth.h
+        axes = range(len(shape))
+        spans = [axes[a:b] for a in axes for b in range(a + 1, len(shape) + 1)]
         for name in self.piece.names:
             array = self.truth.arrays[name]
             fits = array.shape[:1] == shape[:1] != () and array.size <= LINES
             if not fits or self.slopes[name] is not None:
                 continue
-            entry, row, last = np.zeros((3, *array.shape))
-            axes = range(1, self.truth.out.ndim)
-            ranges = [(a, b) for a in axes for b in axes if a <= b]
-            first_of, last_of = np.zeros((2, len(ranges), *array.shape))
+            entry, row = np.zeros((2, *array.shape))
+            ends = np.zeros((len(spans), 2, *array.shape))
             for index, above, below in nudged(array, h, self.truth.evaluate):
                 if above.shape == below.shape == shape:
                     slope = dout * (above - below) / (2 * h)
                     row[index] = slope[index[0]].sum()
                     entry[index] = slope[index] if array.shape == shape else row[index]
-                    uses = slope[np.abs(slope) > 1e-9]
-                    last[index] = uses[-1] if uses.size else 0.0
-                    for i, (a, b) in enumerate(ranges):
-                        others = tuple(k for k in range(slope.ndim) if not a <= k <= b)
-                        uses = slope.sum(axis=others).ravel()
+                    for i, span in enumerate(spans):
+                        uses = slope.sum(axis=tuple(k for k in axes if k not in span)).ravel()
                         uses = uses[np.abs(uses) > 1e-8]
                         if uses.size:
-                            first_of[i][index], last_of[i][index] = uses[0], uses[-1]
+                            ends[(i, slice(None), *index)] = uses[0], uses[-1]
             made[name] = [("the entry of dout at the same place alone", entry)]
             made[name].append(("the row of dout at the same place alone", row))
-            made[name].append(("the last use of each entry alone", last))
-            for words, one in (("first", first_of), ("last", last_of)):
-                made[name] += [(f"the {words} position alone that each entry is used at ({i})", made_there)
-                               for i, made_there in enumerate(one)]  # fmt: skip
+            for span, both in zip(spans, ends, strict=True):
+                along = " and ".join(map(str, span))
+                made[name].append((f"the first use alone along axis {along}", both[0]))
+                made[name].append((f"the last use alone along axis {along}", both[1]))
         return made
 
 

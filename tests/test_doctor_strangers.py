@@ -1,0 +1,288 @@
+"""What a stranger's code taught the doctor: which name wants which evidence, and what is right as a whole."""
+
+import numpy as np
+import pytest
+
+from chainrule.doctor import diagnose
+from chainrule.gradcheck import gradient_check
+from chainrule.network import Network
+from chainrule.scenes import softmax_along
+
+RNG = np.random.default_rng(5)
+X, LABELS = RNG.normal(size=(7, 4)), np.array([0, 2, 1, 2, 2, 0, 1])
+W1, W2 = RNG.normal(size=(4, 5)), RNG.normal(size=(5, 3))
+
+
+class Dense:
+    decay = 0.0
+    share = 1.0
+
+    def __init__(self, W):
+        self.W, self.b = W.copy(), np.full(W.shape[1], 0.1)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout + self.decay * self.W
+        self.db = dout.sum(axis=0)
+        return dout @ self.W.T
+
+
+class Tanh:
+    def forward(self, x):
+        self.y = np.tanh(x)
+        return self.y
+
+    def backward(self, dout):
+        return dout * (1 - self.y**2)
+
+
+class Entropy:
+    """Softmax with cross-entropy; `mean` is whether backward divides by N, as the loss does."""
+
+    constant, first, mean, ignores = 0.0, 0, True, False
+
+    def __init__(self, regularised=(), penalty=0.0):
+        self.regularised, self.penalty = regularised, penalty
+
+    def forward(self, a, t):
+        self.y, self.t = softmax_along(a, -1), t
+        taken = self.y[np.arange(len(t)), np.asarray(t) - self.first]
+        squares = sum(np.sum(layer.W**2) for layer in self.regularised)
+        return -np.mean(np.log(taken + self.constant)) + self.penalty / 2 * squares
+
+    def backward(self, dout=1.0):
+        dx = self.y.copy()
+        dx[np.arange(len(dx)), self.t] -= 1
+        return dx / (len(dx) if self.mean else 1) * (1 if self.ignores else dout)
+
+
+def changed(base, **changes):
+    return type(base.__name__, (base,), changes)
+
+
+def network(layer=Dense, penalty=0.0, shared=True, loss=Entropy):
+    one, two = layer(W1), layer(W2)
+    layers = {"one": one, "gate": Tanh(), "two": two}
+    return Network(layers, loss((one, two) if shared else (), penalty))
+
+
+def causes(*arguments):
+    return [(one.cause, one.where) for one in diagnose(*arguments)]
+
+
+# Right as a whole.
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_layers_that_keep_their_gradients_as_attributes_are_asked_for_them(shared):
+    assert causes(network(shared=shared), X, LABELS) == []
+    assert gradient_check(network(shared=shared), X, LABELS).ok
+
+
+def test_a_penalty_in_the_loss_belongs_to_the_gradients_of_the_layers_it_holds():
+    assert causes(network(changed(Dense, decay=0.2), 0.2), X, LABELS) == []
+    for decay, penalty in ((0.2, 0.1), (0.0, 0.3), (0.3, 0.0)):
+        found = causes(network(changed(Dense, decay=decay), penalty), X, LABELS)
+        assert {one for one, _ in found} == {"weight-decay"}, found
+        assert {where for _, where in found} == {"one.W", "two.W"}, found
+
+
+def test_a_division_by_n_may_stand_in_the_layers_instead_of_the_loss():
+    def backward(self, dout):
+        dx = Dense.backward(self, dout)
+        self.dW, self.db = self.dW / len(dout), self.db / len(dout)
+        return dx
+
+    layer = changed(Dense, backward=backward)
+    assert causes(network(layer, loss=changed(Entropy, mean=False)), X, LABELS) == []
+    found = causes(network(layer), X, LABELS)
+    assert {one for one, _ in found} <= {"double-batch-division", "bias-mean"} and found
+
+
+class Upright:
+    """Samples are columns."""
+
+    def __init__(self, W):
+        self.W, self.b = W.T.copy(), np.full((W.shape[1], 1), 0.1)
+
+    def forward(self, x):
+        self.x = x
+        return self.W @ x + self.b
+
+    def backward(self, dout):
+        self.dW, self.db = dout @ self.x.T, dout.sum(axis=1, keepdims=True)
+        return self.W.T @ dout
+
+
+class UprightSquares:
+    def forward(self, a, t):
+        self.off = a - t
+        return np.sum(self.off**2) / (2 * t.shape[1])
+
+    def backward(self, dout=1.0):
+        return dout * self.off / self.off.shape[1]
+
+
+def test_a_network_of_columns_is_right():
+    layers = {"one": Upright(W1), "gate": Tanh(), "two": Upright(W2)}
+    t = RNG.normal(size=(3, 7))
+    assert causes(Network(layers, UprightSquares()), X.T, t) == []
+    layers["two"].backward = lambda dout: Upright.backward(layers["two"], -dout)
+    assert causes(Network(layers, UprightSquares()), X.T, t)
+
+
+def test_a_loss_that_ignores_dout_is_told_so_last_and_that_it_is_right_at_the_end():
+    scores = X[:, :3]
+    (only,) = diagnose(changed(Entropy, ignores=True)(), scores, LABELS)
+    assert only.cause == "upstream-ignored" and "it is right for dout = 1" in only.evidence
+    assert gradient_check(changed(Entropy, ignores=True)(), scores, LABELS).ok
+
+
+# A name only where its evidence is its own.
+
+
+@pytest.mark.parametrize("constant", [1e-4, 3e-3, 0.02, 0.05])
+def test_a_constant_in_the_log_of_any_size_is_named(constant):
+    found = diagnose(changed(Entropy, constant=constant)(), X[:, :3], LABELS)
+    assert [one.cause for one in found] == ["log-constant"]
+
+
+@pytest.mark.parametrize("first", [1, -1])
+def test_labels_that_are_counted_from_another_number_are_named(first):
+    labels = np.array([1, 2, 1, 2, 1, 1, 2]) if first == 1 else np.array([0, 1, 0, 1, 1, 0, 0])
+    assert causes(changed(Entropy, first=first)(), X[:, :3], labels) == [("labels-shifted", "x")]
+
+
+class Entrywise:
+    def __init__(self, forward, backward):
+        self.f, self.b = forward, backward
+
+    def forward(self, x):
+        self.x = x
+        self.y = self.f(x)
+        return self.y
+
+    def backward(self, dout):
+        return self.b(self.x, dout)
+
+
+def layer(forward, backward):
+    """A layer that is two functions, x -> y and (x, dout) -> dx."""
+
+    class Own(Entrywise):
+        def __init__(self):
+            super().__init__(forward, backward)
+
+    return Own()
+
+
+@pytest.mark.parametrize("low, high", [(-0.9, 0.8), (0.0, 1.2)])
+def test_a_mask_that_is_asked_of_dout_is_no_missing_factor(low, high):
+    own = layer(
+        lambda x: np.clip(1.3 * x, 1.3 * low, 1.3 * high),
+        lambda x, dout: 1.3 * dout * ((dout > low) & (dout < high)),
+    )
+    found = causes(own, X)
+    assert found[0][0] in ("mask-from-upstream", "unknown") and len(found) == 1
+    own = layer(np.tanh, lambda x, dout: np.clip(dout, -0.9, 0.9))
+    assert causes(own, X) == [("unknown", "x")]
+
+
+def test_what_passes_only_where_nothing_should_is_a_missing_mask():
+    image = RNG.normal(size=(2, 6, 4, 2))
+
+    def pool(x):
+        return x.reshape(2, 3, 2, 2, 2, 2).max(axis=(2, 4))
+
+    def spread(x, dout):
+        return dout.repeat(2, axis=1).repeat(2, axis=2)
+
+    assert causes(layer(pool, spread), image) == [("mask-missing", "x")]
+
+    def right(x, dout):
+        return spread(x, dout) * (x == spread(x, pool(x)))
+
+    assert causes(layer(pool, right), image) == []
+    assert causes(layer(pool, lambda x, dout: 3 * right(x, dout)), image) == [("scaled", "x")]
+
+
+def test_a_target_that_forward_leaves_out_is_a_missing_mask():
+    class Padded:
+        def forward(self, y, t):
+            self.off, self.known = y - t, t > -90
+            return np.sum(self.off**2 * self.known)
+
+        def backward(self, dout=1.0):
+            return dout * 2 * self.off
+
+    t = np.where(X > 0.8, -99.0, 0.3)
+    assert causes(Padded(), X, t) == [("mask-missing", "x")]
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_halves_that_take_each_others_gradient_are_not_swapped(axis):
+    x = RNG.normal(size=(3, 4, 6))
+
+    def forward(x):
+        a, b = np.split(x, 2, axis)
+        return a * np.tanh(b)
+
+    def halves(x, dout):
+        a, b = np.split(x, 2, axis)
+        return [dout * np.tanh(b), dout * a * (1 - np.tanh(b) ** 2)]
+
+    right = layer(forward, lambda x, dout: np.concatenate(halves(x, dout), axis))
+    turned = layer(forward, lambda x, dout: np.concatenate(halves(x, dout)[::-1], axis))
+    assert causes(right, x) == []
+    assert causes(turned, x) == [("inputs-not-swapped", "x")]
+
+
+@pytest.mark.parametrize("order", [slice(None), slice(None, None, -1)])
+def test_windows_that_write_over_each_other_are_overwritten(order):
+    K, image = RNG.normal(size=(2, 2, 3)), RNG.normal(size=(2, 4, 5))
+
+    def forward(x):
+        return np.array([[[[np.sum(K[..., f] * one[i : i + 2, j : j + 2]) for f in range(3)]
+                           for j in range(4)] for i in range(3)] for one in x])  # fmt: skip
+
+    def backward(x, dout, add=False):
+        dx = np.zeros_like(x)
+        for i, j in [(i, j) for i in range(3) for j in range(4)][order]:
+            piece = np.einsum("nf,abf->nab", dout[:, i, j], K)
+            dx[:, i : i + 2, j : j + 2] = piece + add * dx[:, i : i + 2, j : j + 2]
+        return dx
+
+    assert causes(layer(forward, backward), image) == [("overwritten-at-fork", "x")]
+    assert causes(layer(forward, lambda x, dout: backward(x, dout, True)), image) == []
+
+
+@pytest.mark.parametrize("use", ["first", "second"])
+def test_one_matrix_used_twice_with_a_gate_between_wants_both_gradients(use):
+    class Twice:
+        def __init__(self):
+            self.W = W1.copy()
+
+        def forward(self, x):
+            self.x, self.h = x, np.maximum(x @ self.W, 0)
+            return self.h @ self.W.T
+
+        def backward(self, dout):
+            d = (dout @ self.W) * (self.h > 0)
+            made = {"first": self.x.T @ d, "second": dout.T @ self.h}
+            self.dW = made[use] if use in made else sum(made.values())
+            return d @ self.W.T
+
+    assert causes(Twice(), X) == [("overwritten-at-fork", "W")]
+
+
+def test_what_a_run_writes_into_dout_is_told_before_what_comes_of_it():
+    def backward(x, dout):
+        inner = dout
+        inner[x @ W1 @ W1.T < 0] = 0
+        return dout + inner @ (W1 @ W1.T)
+
+    own = layer(lambda x: x + np.maximum(x @ W1 @ W1.T, 0), backward)
+    assert causes(own, X) == [("mutates-dout", "dout")]
