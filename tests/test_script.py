@@ -277,7 +277,7 @@ def figures_of_each_page():
         if ".ipynb_checkpoints" not in path.parts:
             text = path.read_text(encoding="utf-8")
             kinds = tuple(k for k in page.KINDS if f"{k.capitalize()}(" in text)
-            kinds += ("layers",) if "Stepper(net" in text else ()
+            kinds += ("layers",) if "stepper" in kinds else ()
             if kinds:
                 yield pytest.param(kinds, id=path.name)
 
@@ -346,11 +346,15 @@ def test_no_name_of_the_module_is_taken_for_a_function_s_own():
         if role in ("variable", "shorthand")
     ]
     outer = {text for text, unit in named if unit is None}
-    declared = set(
-        re.findall(
-            r"^(?:export )?(?:async )?(?:function|class|const|let) (\w+)", source, flags=re.M
+    declared = {
+        name
+        for script in page.SCRIPTS
+        for name in re.findall(
+            r"^(?:export )?(?:function|class|const|let) (\w+)",
+            page.read("script", f"{script}.js"),
+            flags=re.M,
         )
-    )
+    }
     assert len(declared) > 100 and declared - {"hydrate"} <= outer
 
 
