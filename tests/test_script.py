@@ -3,6 +3,7 @@
 import gzip
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from chainrule.network import Network
 from chainrule.nodes import Power
 from chainrule.trace import trace_graph, trace_network
 from chainrule.widgets import Stepper, page
-from chainrule.widgets.shorter import roles_of, shorter, tokens_of
+from chainrule.widgets.shorter import roles_of, shorter, tokens_of, units_of
 
 BOOK = Path(__file__).parents[1] / "book"
 
@@ -276,7 +277,7 @@ def figures_of_each_page():
         if ".ipynb_checkpoints" not in path.parts:
             text = path.read_text(encoding="utf-8")
             kinds = tuple(k for k in page.KINDS if f"{k.capitalize()}(" in text)
-            kinds += ("layers",) if "Stepper(net" in text else ()
+            kinds += ("layers",) if "stepper" in kinds else ()
             if kinds:
                 yield pytest.param(kinds, id=path.name)
 
@@ -291,6 +292,15 @@ def test_short_names_change_names_alone():
     """Templates, keys, shorthands, methods, regular expressions and text stay what they are."""
     source = """export const first = (value, { deep, other = 2 }) => ({ value, deep, key: other ? value : deep });
 let one, another;
+const digits = (text, d) => {
+  return /^\\d+e$/.test(text) ? { d } : [d,
+    text,];
+};
+function apart(other) {
+  const value = 2
+    - -other;
+  return value;
+}
 class Kind {
   method(item) { return this.method ? `${item.name} = ${`<${item}>`}` : /[a-z"]+/.test(item); }
 }
@@ -312,9 +322,45 @@ export function hydrate(place) {
         ".name} = ${`<${",
         "function hydrate(",
         "- -1",
+        r"return/^\d+e$/",
     ):
         assert kept in short, kept
     assert "another" not in short and short.count("export") == 1
+    assert "value" not in short.replace("value:", "")
+
+
+def test_no_name_of_the_module_is_taken_for_a_function_s_own():
+    """The first keep their short name everywhere; the second get theirs anew in each function."""
+    source = page.module()
+    tokens = [
+        token
+        for token in tokens_of(re.sub(r"^export ", "", source, flags=re.M))
+        if token[0] != "blank"
+    ]
+    texts = [text for _, text in tokens]
+    named = [
+        (text, unit)
+        for text, unit, role in zip(
+            texts, units_of(tokens, texts), roles_of(tokens, texts), strict=True
+        )
+        if role in ("variable", "shorthand")
+    ]
+    outer = {text for text, unit in named if unit is None}
+    declared = {
+        name
+        for script in page.SCRIPTS
+        for name in re.findall(
+            r"^(?:export )?(?:function|class|const|let) (\w+)",
+            page.read("script", f"{script}.js"),
+            flags=re.M,
+        )
+    }
+    assert len(declared) > 100 and declared - {"hydrate"} <= outer
+
+
+def test_names_that_a_module_takes_out_of_brackets_are_refused():
+    with pytest.raises(ValueError, match="on its own"):
+        shorter("const [one, two] = [1, 2];\n")
 
 
 def test_no_global_gets_a_short_name(module):

@@ -33,12 +33,13 @@ SCRIPTS = [
     "stepper",
     "quiz",
     "bets",
+    "handles",
     "explorer",
     "scene",
     "replay",
     "main",
 ]
-STYLES = ["figure", "stepper", "quiz", "bets", "explorer", "scene", "replay"]
+STYLES = ["figure", "stepper", "quiz", "bets", "chart", "explorer", "scene", "replay"]
 
 LOADER = """// Made by chainrule.widgets.page from the files in script/: do not edit.
 (() => {
@@ -130,9 +131,12 @@ def is_said(key, scripts):
 @cache
 def style(kinds=None):
     """The style sheet of these kinds of figures (None: of all), without comments and indentation."""
-    if kinds and {"scene", "replay"} & set(kinds):
-        kinds = (*kinds, "explorer")  # which has the style of charts
-    names = [n for n in STYLES if kinds is None or n not in KINDS or n in kinds]
+    charts = kinds is None or {"explorer", "scene", "replay"} & set(kinds)
+    names = [
+        n
+        for n in STYLES
+        if (charts if n == "chart" else kinds is None or n not in KINDS or n in kinds)
+    ]
     sheet = "".join(read("style", f"{name}.css") for name in names)
     sheet = re.sub(r"/\*.*?\*/", "", sheet, flags=re.DOTALL)
     return re.sub(r"(?<=[{};:,])\s+|\s+(?=[{}])", "", sheet).replace(";}", "}\n").strip() + "\n"

@@ -1,7 +1,9 @@
 """The script of a page with short names, for weight: less than a fifth of it is left out by that.
 
-Every variable gets a short name, the same one everywhere, so that nothing has to be known of scopes.
-Properties, keys and globals stay; a shorthand {name} becomes {name:short}.
+Every variable gets a short name: one of the module the same everywhere, one of a function or method
+the same in all of it, so that nothing has to be known of scopes.
+Properties, keys and globals stay; a shorthand {name} becomes {name:short}. Line ends go: every
+statement of ours ends in a semicolon or a brace.
 """
 
 import itertools
@@ -11,7 +13,7 @@ from collections import Counter
 
 REGEX = r"/(?![/*\s])(?:\\.|\[(?:\\.|[^\]\n])*\]|[^/\\\n\[])+/[a-z]*"
 TOKEN = re.compile(
-    rf"(?P<text>\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*')|(?P<regex>(?:(?<=[=(,:!&|?])|(?<=[=(,:!&|?] )){REGEX})"
+    rf"(?P<text>\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*')|(?P<regex>(?:(?<=[=(,:!&|?])|(?<=[=(,:!&|?] )|(?<=return )){REGEX})"
     r"|(?P<name>[A-Za-z_$][\w$]*)|(?P<number>\d[\w.]*)|(?P<blank>\s+)|(?P<sign>=>|\.\.\.|\?\.|.)"
 )
 TEMPLATE = re.compile(r"(?:[^`\\$]|\\.|\$(?!\{))*(`|\$\{)", re.DOTALL)
@@ -57,39 +59,62 @@ def shorter(source):
     tokens = list(tokens_of(source))
     solid = [k for k, (kind, _) in enumerate(tokens) if kind != "blank"]
     texts = [tokens[k][1] for k in solid]
-    roles = dict(zip(solid, roles_of([tokens[k] for k in solid], texts), strict=True))
-    roles = {k: what for k, what in roles.items() if what}
-    counts = Counter(tokens[k][1] for k, what in roles.items() if what != "key")
-    free = (name for name in short_names() if name not in counts and name not in KEPT)
-    short = {name: next(free) for name, _ in counts.most_common() if len(name) > 1}
-    for k, what in roles.items():
-        text = tokens[k][1]
-        new = short.get(text, text)
-        if what == "shorthand":
-            new = f"{text}:{new}"
-        if what != "key":
-            tokens[k] = ("name", new)
+    roles = roles_of([tokens[k] for k in solid], texts)
+    units = units_of([tokens[k] for k in solid], texts)
+    named = [n for n, what in enumerate(roles) if what in ("variable", "shorthand")]
+    counts = Counter(texts[n] for n in named)
+    outer = {texts[n] for n in named if units[n] is None}
+    letters = [*string.ascii_lowercase, *string.ascii_uppercase]
+    free = (name for name in short_names() if name not in KEPT and name not in letters)
+    shared = {name: next(free) for name, _ in counts.most_common() if name in outer}
+    inner, spare = {}, []
+    for n in named:
+        text = texts[n]
+        short = shared if text in shared else inner.setdefault(units[n], {})
+        if text not in short:
+            if len(short) >= len(letters) + len(spare):
+                spare.append(next(free))
+            short[text] = [*letters, *spare][len(short)]
+        new = short[text]
+        tokens[solid[n]] = ("name", f"{text}:{new}" if roles[n] == "shorthand" else new)
     return re.sub(r"(?<![\w$])\(([A-Za-z]+)\)=>", r"\1=>", "".join(close_up(tokens)))
 
 
+def units_of(tokens, texts):
+    """For each token: the number of the function or method in whose brackets it is, else None.
+
+    A name that stands nowhere but in brackets is its unit's own: the next unit may use its short name.
+    """
+    closes, found, unit, depth, most = matching(tokens, texts), [], 0, 0, 0
+    closing = set(closes.values())
+    for n, text in enumerate(texts):
+        depth -= n in closing
+        if depth == 0:
+            most = int(text == "class" or (most and text != "}"))  # its methods are units
+            if n in closes and texts[n - 1] in ("const", "let"):
+                raise ValueError("a name of the module is declared on its own, outside of brackets")
+        if depth <= most and text in (";", "}"):
+            unit += 1
+        found.append(unit if depth else None)
+        depth += n in closes
+    return found
+
+
 def close_up(tokens):
-    """The texts of the tokens without the blanks that nothing hangs on."""
-    for (_, before), (kind, text), (_, after) in zip(
-        [("", ""), *tokens], tokens, [*tokens[1:], ("", "")], strict=False
+    """The texts of the tokens without the blanks and signs that nothing hangs on."""
+    tokens = [("", ""), *tokens]
+    solid = [token for token in tokens if token[0] != "blank"]
+    for (_, before), (_, text), (_, after) in zip(
+        solid, solid[1:], [*solid[2:], ("", "")], strict=False
     ):
-        if kind != "blank":
-            yield text
-        elif (
-            "\n" in text
-            and before not in ENDED
-            and after not in ("}", ")", "]", ".", "?.", "?", ":")
-        ):
-            yield "\n"
-        elif WORDS.fullmatch(before[-1:] + after[:1]) or (before == after and after in "+-"):
+        if WORDS.fullmatch(before[-1:] + text[:1]) or (before == text and text in "+-"):
             yield " "
+        if not ((text == ";" and after == "}") or (text == "," and after in (")", "]", "}"))):
+            yield (
+                "let" if text == "const" else text
+            )  # a constant that is never set anew is one either way
 
 
-ENDED = (";", "{", ",", "(", "[", "=>", "=", "&", "|", "?", ":", "")
 WORDS = re.compile(r"[\w$]{2}")
 
 

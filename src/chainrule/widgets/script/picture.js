@@ -6,7 +6,8 @@ import { summed } from "./run.js";
 import { display, exact, fit } from "./numbers.js";
 
 const NUMBER_ROOM = 7; // as in chainrule/layout.py
-const [HEAT_LEVELS, HEAT_CELLS] = [6, 24];
+const HEAT_LEVELS = 6;
+const HEAT_CELLS = 24;
 const WIDE = 8; // pixels of a letter on an edge
 const ARROW = 13.9; // the length of the arrowhead that ends the path of an edge
 

@@ -1,6 +1,7 @@
 // The replay: a recorded training run, frame by frame. Nothing is trained here, so going back is exact.
 
-import { draggable, placeOn, pointsOf, setMark } from "./explorer.js";
+import { placeOn, pointsOf, setMark } from "./explorer.js";
+import { draggable } from "./handles.js";
 import { decode, display } from "./numbers.js";
 import { fill, label, player, vector, write } from "./parts.js";
 import { WORDS } from "./words.js";

@@ -1,6 +1,6 @@
 // The scene: a picture that follows its sliders. Python drew every picture; what differs is put in here.
 
-import { draggable, thumb } from "./explorer.js";
+import { draggable, thumb } from "./handles.js";
 import { button, element } from "./parts.js";
 
 /** Make one served scene live. */
