@@ -15,7 +15,7 @@ from chainrule.doctor.checks import check_numbers, piece_for, quiet
 from chainrule.doctor.copies import as_it_was, layers_of, private_copy, slots
 from chainrule.doctor.evidence import Observation
 from chainrule.doctor.findings import finding, in_order, raised, told_line, unknown
-from chainrule.doctor.judge import BY_BATCH, compare_whole, judge, penalty
+from chainrule.doctor.judge import BY_BATCH, LIMIT, compare_whole, judge, penalty
 from chainrule.doctor.pieces import GraphPiece, LastPiece, NetworkPiece, Piece, variants
 from chainrule.doctor.state import (
     called_before,
@@ -199,9 +199,10 @@ def in_the_whole(piece, layers, found, h, seed):
     if not doubtful:
         return found
     try:
-        whole = Observation(piece, h, seed)
+        whole = Observation(piece, h, seed, limit=LIMIT)
         decay = {one.where: one for one in judge(whole)[0] if one.cause == "weight-decay"}
         right = {n for n in whole.names if (s := whole.samples(n)) and all(o.right for o in s)}
+        right = {name for name in right if whole.agrees_on_the_whole(name)}
     except Exception:
         return found
     kept = []

@@ -48,32 +48,30 @@ def judge(observation):
         factor = lacking(sample)
         words = f"; {factor[1]} would be right" if factor else ""
         found.append(shapeless(name, sample, words))
-    for name, words in by_decay(observation, unnamed).items():
-        found.append(finding("weight-decay", name, f"{proof(name, unnamed.pop(name)[0])}; {words}"))
-    for name in list(unnamed):
-        if close(unnamed[name]):
-            continue
-        if name in observation.piece.names and passes_where_closed(unnamed[name]):
-            words = "where nudging finds 0, backward hands something on, and all the rest is right"
-            found.append(
-                finding("mask-missing", name, f"{proof(name, unnamed.pop(name)[0])}; {words}")
-            )
-        elif not linear(observation, name):
-            continue  # what dout does to it is no missing factor
-        elif factor := lacking(unnamed[name][0]):
-            words = f"{proof(name, unnamed.pop(name)[0])}; {factor[1]} would be right"
-            found.append(finding("factor-missing", name, words))
-        elif others := left_out(observation, name):
-            words = " and when ".join(f"{other} changes" for other in others)
-            words = f"the gradient that backward gives for {name} stays the same when {words}"
-            words = (
-                f"{proof(name, unnamed.pop(name)[0])}; {words}, and nudging finds another one then"
-            )
-            found.append(finding("factor-missing", name, words))
-        elif words := by_lines(unnamed[name][0]):
-            words = f"{proof(name, unnamed.pop(name)[0])}; {words}"
-            found.append(finding("factor-missing", name, words))
+    reasons = {n: ("weight-decay", words) for n, words in by_decay(observation, unnamed).items()}
+    for name, samples in unnamed.items():
+        if name not in reasons and not close(samples):
+            reasons[name] = by_what_is_missing(observation, name, samples)
+    for name, (code, words) in [item for item in reasons.items() if item[1]]:
+        found.append(finding(code, name, f"{proof(name, unnamed.pop(name)[0])}; {words}"))
     return found + tell(explained, wrong), unnamed
+
+
+def by_what_is_missing(observation, name, samples):
+    """(code, words) for a claim that lacks a mask or a factor; or None."""
+    if name in observation.piece.names and passes_where_closed(samples):
+        words = "where nudging finds 0, backward hands something on, and all the rest is right"
+        return "mask-missing", words
+    if not linear(observation, name):
+        return None  # what dout does to it is no missing factor
+    if factor := lacking(samples[0]):
+        return "factor-missing", f"{factor[1]} would be right"
+    if others := left_out(observation, name):
+        words = " and when ".join(f"{other} changes" for other in others)
+        words = f"the gradient that backward gives for {name} stays the same when {words}"
+        return "factor-missing", f"{words}, and nudging finds another one then"
+    words = by_lines(samples[0])
+    return ("factor-missing", words) if words else None
 
 
 def passes_where_closed(samples):

@@ -337,7 +337,6 @@ class GraphPiece(Piece):
         self.names = self.labels = list(leaves)
         self.hold, self.repeatable, self.axis, self.error = False, True, 0, None
         self.used, self.unchecked = [], []
-        self.forkless = False
 
     def originals(self):
         return dict(zip(self.names, self.inputs, strict=True))
