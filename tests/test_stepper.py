@@ -390,6 +390,17 @@ def test_upstream_times_local_is_downstream_in_the_picture(show):
     assert page.locator(".local").all_text_contents() == ["× (−6)"]
 
 
+def test_no_piece_of_an_edge_shows_between_the_words_on_it(show):
+    """The ground around the letters is wider than the blank between them: "× 20", never "×.20"."""
+    page = show(Stepper(bill()))
+    page.get_by_role("slider", name="Step").fill("8")
+    for local in page.locator(".local").all():
+        ground, blank = local.evaluate(
+            "(text) => [parseFloat(getComputedStyle(text).strokeWidth), text.getSubStringLength(1, 1)]"
+        )
+        assert blank < ground
+
+
 def test_of_an_array_the_local_derivative_is_a_word(show):
     net = two_layer_net(2, 3, 2, np.random.default_rng(0))
     page = show(Stepper(net, np.array([[1.0, 2.0], [3.0, 4.0]]), [0, 1]))

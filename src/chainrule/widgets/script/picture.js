@@ -115,7 +115,7 @@ export class Picture {
     const key = `${edge} ${width}`;
     if (!this.spots.has(key)) {
       const end = path.getTotalLength() - ARROW;
-      const at = path.getPointAtLength(Math.max(end - 8 - width / 2, 0));
+      const at = path.getPointAtLength(Math.max(end - 12 - width / 2, 0));
       const middle = this.node(edge.split(".")[0]).transform.baseVal[0].matrix.f;
       const port = path.getPointAtLength(end).y - middle; // above the node's middle or below it: so far apart
       this.spots.set(key, { x: at.x, y: at.y + 7 + 6 * Math.sign(Math.round(port)), anchor: "middle" });
