@@ -362,6 +362,7 @@ function makeModel(data) {
   const { trace } = data;
   const base = new Run(trace.nodes ?? trace);
   const layers = trace.nodes && new Run(trace);
+  if (!["layers", "nodes"].includes(data.level)) throw new Error("no such level");
   const runs = layers ? { layers, nodes: base } : { [data.level]: base };
   const reads = trace.reads;
 
