@@ -73,7 +73,7 @@ class Momentum(Optimizer):
 class Adam(Optimizer):
     """Steps of about lr for every number: the mean of its gradients over the root of their mean square.
 
-    Kingma and Ba (2015), "Adam: a method for stochastic optimization", algorithm 1.
+    Kingma and Ba (2015), algorithm 1.
     """
 
     def __init__(self, lr=0.001, beta1=0.9, beta2=0.999):
