@@ -169,5 +169,5 @@ def test_play_says_that_it_rests_at_the_turn_and_keeps_the_pace_it_is_given(show
     page.get_by_role("button", name="Play").click()
     page.clock.run_for(4 * 350 + 50)
     assert page.locator(".chainrule-stepper").get_attribute("data-step") == "4"
-    assert "This is the turn" in page.get_by_role("status").inner_text()
+    assert "Play rests here" in page.get_by_role("status").inner_text()
     assert page.get_by_role("button", name="Play").is_visible()

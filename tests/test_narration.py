@@ -55,7 +55,7 @@ def test_a_template_keeps_its_words_and_colours_its_numbers():
 
 def test_every_node_layer_and_loss_has_its_own_words():
     modules = {
-        nodes: nodes.Node.__subclasses__(),
+        nodes: [c for c in nodes.Node.__subclasses__() if c.__module__ == nodes.__name__],
         layers: [layers.ReLU, layers.Sigmoid, layers.Tanh, layers.Affine],
         losses: [losses.SoftmaxWithLoss, losses.IdentityWithLoss],
     }
