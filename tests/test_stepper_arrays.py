@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from chainrule.graph import Variable, sum_
+from chainrule.graph import Variable, exp, log, sum_
 from chainrule.losses import SoftmaxWithLoss
 from chainrule.network import two_layer_net
 from chainrule.trace import trace_network
@@ -356,3 +356,93 @@ def test_a_large_net_shows_shapes_and_ranges_and_stays_light(show):
     press(page, "Last step")
     words = page.locator('[data-variable="Affine1.W"] .gradient').text_content()
     assert "(64, 20)" in words and "…" in words
+
+
+# ---------------------------------------------------------------- pieces at a fork, and a nudge
+
+
+def scores_to_loss():
+    """Softmax and loss written out: e goes into the sum and into the division."""
+    e = exp(Variable(np.log([6.0, 3.0, 1.0]), "a"))
+    e.name = "e"
+    y = e / sum_(e)
+    loss = sum_(log(y) * np.array([0.0, -1.0, 0.0]))
+    loss.name = "L"
+    return loss
+
+
+def test_the_pieces_of_an_array_are_shown_at_one_entry_each_on_its_edge(show):
+    """In the still picture and in the live one: no sum without its terms."""
+    page = show(Stepper(scores_to_loss()))
+    page.get_by_role("button", name="Last step").click()
+    pieces = page.locator('[data-variable="e"] .pieces')
+    name, terms, total = re.fullmatch(r"\[(\d)\]: (.*) = (.*)", pieces.text_content()).groups()
+    numbers = [float(term.strip("()").replace("−", "-")) for term in terms.split(" + ")]
+    whole = exact(page, "e", "gradient")
+    assert sum(numbers) == pytest.approx(whole[int(name)], abs=5e-3)
+    on_edges = page.locator("[data-piece]:visible").all_text_contents()
+    shown = sorted(float(text.replace("−", "-")) for text in on_edges)
+    assert shown == pytest.approx(sorted(numbers), abs=5e-3)
+
+
+def test_pointing_at_another_entry_tells_its_pieces(show):
+    page = show(Stepper(scores_to_loss()))
+    page.get_by_role("button", name="Last step").click()
+    for entry in (0, 2, 1):
+        page.locator(f'[data-variable="e"] .gradient [data-cell="0,{entry}"]').hover()
+        assert page.locator('[data-variable="e"] .pieces').text_content().startswith(f"[{entry}]: ")
+
+
+def test_a_nudge_of_an_array_says_which_entry_changes_and_how_many_more(show):
+    page = show(Stepper(scores_to_loss()))
+    page.clock.install()
+    page.get_by_role("button", name="Nudge", exact=True).click()
+    page.locator('[data-variable="a"] .value [data-cell="0,1"]').click()
+    page.clock.run_for(60_000)
+    said = dict(zip(["a", "e", "S", "y"], page.locator(".delta").all_text_contents(), strict=False))
+    assert said["a"] == "[1]: Δ" and said["e"] == "[1]: Δ × 3" and said["S"] == "Δ × 3"
+    assert said["y"] == "[1]: Δ × 0.21, and 2 more"
+    assert page.locator(".delta").last.text_content() == "Δ × (−0.7)"
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_what_a_nudge_writes_stands_within_the_picture(show, width):
+    """Whatever its length: at the last edge of a bill whose numbers are long."""
+    price = Variable(1234.567, "price")
+    total = price * 98.7654 * 1.23456
+    page = show(Stepper(total), viewport={"width": width, "height": 800})
+    page.clock.install()
+    page.get_by_role("button", name="Nudge", exact=True).click()
+    page.get_by_role("button", name="price", exact=True).click()
+    page.clock.run_for(10_000)
+    inside = page.evaluate(
+        """() => [...document.querySelectorAll(".delta")].map((text) => {
+            const box = text.getBBox(), [x, , width] = text.ownerSVGElement.getAttribute("viewBox").split(" ").map(Number);
+            return [box.x - x, x + width - box.x - box.width];
+        })"""
+    )
+    assert min(min(sides) for sides in inside) >= 0
+
+
+def test_every_written_out_sum_is_equal_to_what_it_claims(show):
+    """At forks too, where one piece came through a sum or a product of matrices."""
+    x, W = Variable(np.array([[1.5, -2.0], [0.5, 3.0]]), "x"), Variable(np.array([2.0, -0.5]), "W")
+    p, q = x * W, x @ W
+    out = sum_(p * x - p / (x * x + 1.0)) + sum_(x, axis=0).sum() + sum_(q * q)
+    p.name, q.name, out.name = "p", "q", "out"
+    page = show(Stepper(out, step=-1))
+    checked = 0
+    for group in page.locator("g.value[data-box], g.gradient[data-box]").all():
+        for one in group.locator("[data-cell]").all():
+            one.dispatch_event("click")
+            for line in page.locator(".chainrule-reading > span").all_text_contents():
+                made = line.split(" = ")[1:]
+                if len(made) < 2 or "…" in line:
+                    continue
+                made = [
+                    text.replace("×", "*").replace("÷", "/").replace("−", "-").replace("²", "**2")
+                    for text in made
+                ]
+                assert eval(made[0]) == pytest.approx(float(made[1]), abs=0.02, rel=0.02), line
+                checked += 1
+    assert checked > 20

@@ -23,14 +23,16 @@ from chainrule.layout import (
     block_size,
     cell_room,
     cell_width,
+    entry_of_pieces,
     grid,
     lay_out,
     node_reach,
     node_symbol,
+    pieces_of,
     shorten,
     summary,
 )
-from chainrule.narration import display, fit, label, pieces
+from chainrule.narration import display, fit, label
 
 MARGIN = 12
 VALUE, GRADIENT = "#1f6fb2", "#b9500b"  # where no style sheet says otherwise
@@ -341,13 +343,13 @@ def labels(trace, columns, places, state, step):
 
 def fork_text(trace, i, gradient, middle, top, step):
     """What came back to a variable that is used more than once: the pieces, and their sum."""
-    got = [share for _, share, _ in trace.got(i, step)]
-    said = pieces(got, gradient) if len(got) > 1 else ""
+    got, said = trace.got(i, step), pieces_of(trace, i, step)
     hidden = "" if said else " hidden"
     if np.ndim(gradient):
         under = top + block_size(gradient)[1] + 13
         return block("gradient", gradient, middle, top, bool(got)) + (
-            f'<text class="pieces{hidden}" x="{n(middle)}" y="{n(under)}" font-size="12" fill="{GRADIENT}">'
+            f'<text class="pieces{hidden}"{at_entry(trace, i)} x="{n(middle)}" y="{n(under)}" font-size="12" '
+            f'fill="{GRADIENT}">'
             f"{escape(said)}</text>"
         )
     terms = said[: said.rfind(" = ") + 3] if said else ""
@@ -356,6 +358,11 @@ def fork_text(trace, i, gradient, middle, top, step):
         f'{escape(terms)}</tspan><tspan class="gradient{"" if got else " hidden"}" '
         f'data-exact="{escape(exact(gradient))}">{escape(fit(gradient, NUMBER_ROOM))}</tspan></text>'
     )
+
+
+def at_entry(trace, i):
+    entry = entry_of_pieces(trace, i)
+    return "" if entry is None else f' data-entry="{entry}"'
 
 
 def pieces_on_edges(trace, columns, places, lanes, state):
@@ -368,15 +375,19 @@ def pieces_on_edges(trace, columns, places, lanes, state):
         for port, (i, share) in enumerate(
             zip(trace.receivers(done), done.contributions, strict=True)
         ):
-            if share is None or np.ndim(share) or not trace.is_fork(i):
+            if share is None or not trace.is_fork(i):
                 continue
+            entry = entry_of_pieces(trace, i)
+            if np.ndim(share) and entry is None:
+                continue
+            piece = share if entry is None else np.ravel(share)[entry]
             column = columns[places[j].column]
             x = column.end - column.trunk - 2 * node_reach(trace.variables[j]) - PIECE_GAP
             y = places[j].y + port_rise(j, port, trace, places, lanes) + 9
             hidden = "" if j in state.returned else ' class="hidden"'
             drawn.append(
                 f'<text{hidden} data-piece="{j}.{port}" x="{n(x)}" y="{n(y)}">'
-                f"{escape(fit(share, NUMBER_ROOM))}</text>"
+                f"{escape(fit(piece, NUMBER_ROOM))}</text>"
             )
     return group_of_pieces("".join(drawn)) if drawn else ""
 

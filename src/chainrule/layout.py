@@ -265,8 +265,12 @@ def set_widths(trace, columns):
 def gap_after(trace, column):
     """The room where edges bend, wider where they climb far: a steep line is hard to follow."""
     climbs = [abs(place.y - user.y) for place in column.places for user in place.right]
-    forks = [p for p in column.places if not p.lane and trace.is_fork(p.variable)]
-    least = FORK_GAP if any(np.ndim(trace.variables[p.variable].grad) == 0 for p in forks) else GAP
+    forks = [p.variable for p in column.places if not p.lane and trace.is_fork(p.variable)]
+    wide = [
+        np.ndim(trace.variables[i].grad) == 0 or entry_of_pieces(trace, i) is not None
+        for i in forks
+    ]
+    least = FORK_GAP if any(wide) else GAP
     return round(min(max(least, 0.3 * max(climbs, default=0.0)), 2 * GAP))
 
 
@@ -291,8 +295,27 @@ def pieces_width(trace, i):
     """The room for what came back to a fork: 6 + 5 = 11."""
     if not trace.is_fork(i):
         return 0.0
-    got = trace.got(i, len(trace))
-    return text_width(pieces([share for _, share, _ in got], got[-1][2]), 15) * 1.05 + 6
+    words, size = pieces_of(trace, i, len(trace)), 12 if np.ndim(trace.variables[i].grad) else 15
+    return text_width(words, size) * 1.05 + 6
+
+
+def pieces_of(trace, i, step):
+    """What has come back to a fork by this step, in words; of an array at one entry, if its numbers are drawn."""
+    got = [share for _, share, _ in trace.got(i, step)]
+    if len(got) < 2:
+        return ""
+    return pieces(got, trace.got(i, step)[-1][2], entry_of_pieces(trace, i))
+
+
+def entry_of_pieces(trace, i):
+    """The entry (flat) at which the pieces of an array's gradient are shown: one with no zero among them, or the first.
+
+    None for a number, and for an array that is drawn as a summary.
+    """
+    if np.ndim(trace.variables[i].grad) == 0 or grid(trace.variables[i].grad) is None:
+        return None
+    nonzero = np.all([share != 0 for _, share, _ in trace.got(i, len(trace))], axis=0)
+    return int(np.argmax(nonzero))
 
 
 def node_reach(variable):

@@ -373,6 +373,8 @@ WORDS = {
         "nudge.back": "Backward",
         "nudge.start": "Press an input, here or in the picture.",
         "nudge.go": "Each edge multiplies Δ by its local derivative.",
+        "nudge.at": "{cell}: {change}",
+        "nudge.more": "{cell}: {change}, and {others} more",
         "nudge.end": "{name} changes by Δ: the output changes Δ × {factor}. Press Backward to meet it from the other side.",
         "nudge.from": "Now from {out} back to {name}.",
         "nudge.met": "The same product, from the other side: {factor}.",
@@ -528,11 +530,19 @@ def summed(terms):
     return bracketed(parts[1:])
 
 
-def pieces(terms, total):
-    """The gradients that came back to a value used more than once, and their sum: "6 + 5 = 11"."""
+def pieces(terms, total, entry=None):
+    """The gradients that came back to a value used more than once, and their sum: "6 + 5 = 11".
+
+    Of arrays the same at one entry (flat), "[1]: 6 + 5 = 11"; without one their number.
+    """
+    head = ""
     if np.ndim(total):
-        return label("pieces", count=len(terms))
-    return "".join(text for _, text in summed(terms)) + f" = {display(total)}"
+        if entry is None:
+            return label("pieces", count=len(terms))
+        place = np.unravel_index(entry, np.shape(total))
+        head, total = f"[{', '.join(map(str, place))}]: ", np.ravel(total)[entry]
+        terms = [np.ravel(term)[entry] for term in terms]
+    return head + "".join(text for _, text in summed(terms)) + f" = {display(total)}"
 
 
 def fill(template, slots):

@@ -16,6 +16,12 @@ export function shapeText(value) {
   return shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
 }
 
+/** "[1, 0]", or "[2]" in a vector. */
+export function cellName({ shape }, flat) {
+  const place = shape.map((size, k) => Math.floor(flat / sizeOf(shape.slice(k + 1))) % size);
+  return `[${place.join(", ")}]`;
+}
+
 export function broadcast(a, b) {
   const length = Math.max(a.length, b.length);
   return Array.from({ length }, (_, k) => {

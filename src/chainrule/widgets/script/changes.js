@@ -1,8 +1,7 @@
 // What if: numbers that the reader may change, by typing, by arrow keys, or by dragging in the picture.
 
-import { entry } from "./arrays.js";
+import { cellName, entry } from "./arrays.js";
 import { display, parseNumber } from "./numbers.js";
-import { cellName } from "./reading.js";
 import { button, element, label, setDisabled } from "./parts.js";
 
 const DRAG = 6; // pixels for one step of a dragged number

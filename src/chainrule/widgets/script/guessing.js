@@ -1,8 +1,8 @@
 // Ask first: the next number is hidden until the reader has typed a guess.
 
-import { entries, entry, extent, product, transpose } from "./arrays.js";
+import { cellName, entries, entry, extent, product, transpose } from "./arrays.js";
 import { display, parseNumber } from "./numbers.js";
-import { cellName, telling } from "./reading.js";
+import { telling } from "./reading.js";
 import { button, element, label } from "./parts.js";
 import { derivative } from "./run.js";
 import { GUESSES } from "./words.js";

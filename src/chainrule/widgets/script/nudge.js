@@ -1,11 +1,11 @@
 // A nudge: a small change Δ of one input travels to the output, edge by edge, and the same product comes
 // back from the output. Both are measured, by changing numbers a little and running the nodes again.
 
-import { entries, entry } from "./arrays.js";
+import { cellName, entries, entry } from "./arrays.js";
 import { display } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
 import { bracketed, button, element, label, plain } from "./parts.js";
-import { cellName, telling } from "./reading.js";
+import { telling } from "./reading.js";
 
 const HOP = 900; // milliseconds from node to node
 
@@ -41,6 +41,14 @@ function slopeAt(run, j, port) {
   const h = 1e-5 * Math.max(1, Math.abs(given[port]));
   const [up, down] = [h, -h].map((step) => OPERATIONS[op].forward(given.map((n, k) => (k === port ? n + step : n)), options));
   return measured([up], [down], h, true);
+}
+
+/** The entry that changes most: { flat, moved, slope }, moved for how many change at all; null where none does. */
+function strongest(slope) {
+  const all = typeof slope === "number" ? [slope] : slope;
+  const sizes = all.map(Math.abs);
+  const most = Math.max(...sizes);
+  return most === 0 ? null : { flat: sizes.indexOf(most), moved: sizes.filter(Boolean).length, slope: all[sizes.indexOf(most)] };
 }
 
 const factorOf = (n) => plain(bracketed([["", "×"], ["value", n]])).slice(1);
@@ -110,12 +118,14 @@ export function nudging(acts) {
     const last = variables.length - 1;
     const reached = slopes(run, chosen.i, chosen.flat);
     const path = variables.map((v, j) => j).filter((j) => j > chosen.i && reached[j] !== undefined && slopes(run, j)[last] !== undefined);
-    const of = (j) => (backward ? (typeof run.values[j] === "number" ? slopes(run, j)[last] : null) : typeof reached[j] === "number" ? reached[j] : null);
     const total = slopes(run, chosen.i, chosen.flat)[last];
     const says = (j) => {
-      const n = j === chosen.i && backward ? total : of(j);
-      if (backward) return n === null ? "" : display(n);
-      return n === null || j === chosen.i ? "Δ" : `Δ × ${factorOf(display(n))}`;
+      const spot = j === chosen.i ? { flat: chosen.flat, moved: 1, slope: 1 } : strongest(reached[j]);
+      if (spot === null) return "0";
+      const { flat, moved, slope } = spot;
+      const single = typeof run.values[j] === "number";
+      const change = backward ? display(slopes(run, j, flat)[last]) : j === chosen.i ? "Δ" : `Δ × ${factorOf(display(slope))}`;
+      return single ? change : label(moved > 1 && !backward ? "nudge.more" : "nudge.at", { change, cell: cellName(run.values[j], flat), others: moved - 1 });
     };
     const factors = [];
     const hops = backward ? [...path].reverse() : path;

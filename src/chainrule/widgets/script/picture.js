@@ -1,6 +1,6 @@
 // The picture: numbers filled into the SVG that Python drew, classes set on it, values on their way.
 
-import { extent } from "./arrays.js";
+import { cellName, entry, extent } from "./arrays.js";
 import { bracketed, calm, label, plain, vector } from "./parts.js";
 import { summed } from "./run.js";
 import { display, exact, fit } from "./numbers.js";
@@ -52,7 +52,7 @@ export class Picture {
       const got = run.gradient(i, now);
       if (gradient) fillIn(gradient, got, got !== undefined);
       if (terms) {
-        setText(terms, sumWords(run.received(i, now), got));
+        setText(terms, sumWords(run.received(i, now), got, terms.dataset.entry));
         terms.closest(".pieces").classList.toggle("hidden", !terms.textContent);
       }
       later(this.wires[0].get(`${i}`), !valued);
@@ -69,13 +69,29 @@ export class Picture {
         backEdge?.classList.toggle("now", runs && back);
         const piece = this.pieces.get(`${j}.${port}`);
         piece?.classList.toggle("hidden", run.returnedAt[j] > now);
-        if (piece && run.returnedAt[j] <= now) setText(piece, fit(run.contributions[run.returnedAt[j] - 1][port], NUMBER_ROOM));
+        if (piece && run.returnedAt[j] <= now) this.fillPiece(piece, j, port);
       });
       const node = this.node(j);
       later(node, run.valuedAt[j] > now);
       node.classList.toggle("now", active !== null && active.variable === j);
       node.classList.toggle("back", active !== null && active.variable === j && back);
     });
+  }
+
+  /** The piece that came back along an edge of a fork; of an array its entry that the fork tells of. */
+  fillPiece(piece, j, port) {
+    const { run } = this;
+    const share = run.contributions[run.returnedAt[j] - 1][port];
+    const { terms } = this.variables.find(({ i }) => i === run.trace.variables[j].inputs[port]);
+    setText(piece, fit(entry(share, Number(terms.dataset.entry ?? 0)), NUMBER_ROOM));
+  }
+
+  /** Tell the pieces of a fork's gradient at another entry of the array. */
+  tellPieces(i, flat, now) {
+    const { terms } = this.variables.find((one) => one.i === i);
+    if (terms?.dataset.entry === undefined || terms.dataset.entry === String(flat)) return;
+    terms.dataset.entry = flat;
+    this.show(now);
   }
 
   /** At each edge into the node that runs backward, its local derivative: what comes from above is multiplied by it. */
@@ -129,7 +145,11 @@ export class Picture {
     const { x, y, width } = (gradient ?? value).getBBox();
     for (const old of this.svg.querySelectorAll(`.delta[data-of="${i}"]`)) old.remove();
     const kind = back ? "gradient" : "value";
-    this.svg.append(vector("text", { class: `delta ${kind}`, "data-of": i, x: x + width / 2, y: y + (gradient ? 14 : 40), "font-weight": 600 }, words));
+    const text = vector("text", { class: `delta ${kind}`, "data-of": i, x: x + width / 2, y: y + (gradient ? 14 : 40), "font-weight": 600 }, words);
+    this.svg.append(text);
+    const [left, , wide] = this.svg.getAttribute("viewBox").split(" ").map(Number);
+    const half = text.getComputedTextLength() / 2 + 2; // whole, at either end of the picture
+    text.setAttribute("x", Math.min(Math.max(x + width / 2, left + half), left + wide - half));
   }
 
   /** Light the edge on which a nudge travels, with what multiplies it there. */
@@ -196,10 +216,12 @@ export class Picture {
   }
 }
 
-/** "6 + 5 = ", before the sum, of the gradients that came back to a fork; of arrays their number. */
-function sumWords(got, total) {
+/** "6 + 5 = ", before the sum, of the gradients that came back to a fork; of arrays "[1]: 6 + 5 = 11", or their number. */
+function sumWords(got, total, flat) {
   if (got.length < 2) return "";
-  return typeof total === "number" ? `${plain(summed(got))} = ` : label("pieces", { count: got.length });
+  if (typeof total === "number") return `${plain(summed(got))} = `;
+  if (flat === undefined) return label("pieces", { count: got.length });
+  return `${cellName(total, flat)}: ${plain(summed(got.map((one) => entry(one, flat))))} = ${display(entry(total, flat))}`;
 }
 
 function later(part, hide) {

@@ -1,6 +1,6 @@
 // Matrix reading: which numbers made an entry of an array, and the sum written out with them.
 
-import { entry, sourcesOf, targets } from "./arrays.js";
+import { cellName, entry, sourcesOf, targets } from "./arrays.js";
 import { display, raised } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
 import { bracketed, fill } from "./parts.js";
@@ -17,11 +17,6 @@ const powersOf = (exponent) => ({ p: value(exponent), "up.p": text(raised(expone
 const columnsOf = (array) => array.shape[array.shape.length - 1];
 const rowsOf = (array) => (array.shape.length === 1 ? 1 : array.shape[0]);
 const range = (n) => Array.from({ length: n }, (_, k) => k);
-
-/** "[1, 0]", or "[2]" in a vector. */
-export function cellName(array, flat) {
-  return array.shape.length === 1 ? `[${flat}]` : `[${Math.floor(flat / columnsOf(array))}, ${flat % columnsOf(array)}]`;
-}
 
 function joined(terms, sign = " + ") {
   const kept = terms.length > LONGEST ? [...terms.slice(0, LONGEST - 2), [text("…")], terms[terms.length - 1]] : terms;
@@ -105,7 +100,8 @@ function weighted([x, W, b], inputs, out, flat) {
 /** A gradient is the sum over the variable's uses; each use tells its own terms. */
 function madeBackward(run, i, flat, now) {
   const uses = run.uses[i].filter(([step, port]) => step <= now && run.contributions[step - 1][port] != null);
-  const told = uses.map(([step, port]) => share(run, i, step, port, flat)).filter(Boolean);
+  const whole = ([step, port]) => ({ parts: [gradient(entry(run.contributions[step - 1][port], flat))], lit: [] });
+  const told = uses.map((use) => share(run, i, ...use, flat) ?? whole(use));
   if (told.length === 0) return null;
   const parts = told.length === 1 ? told[0].parts : joined(told.map((one) => one.parts));
   return { parts, lit: told.flatMap((one) => one.lit) };

@@ -252,6 +252,7 @@ export function mountStepper(figure, host) {
 
   function read(wanted) {
     told.hidden = !model.arrays;
+    for (const { i, kind, flat } of wanted) if (kind === "gradient") picture.tellPieces(i, flat, walk.now());
     const found = wanted.filter(drawn).map(({ i, kind, flat }) => reading(run, i, kind, flat, walk.now()));
     written(found.filter(Boolean));
   }
