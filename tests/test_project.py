@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import partial
 from importlib.util import resolve_name
 from pathlib import Path
 
@@ -234,3 +235,21 @@ def test_a_question_does_not_show_its_answer_in_its_source(chapter):
             assert "remove-input" in cell.metadata.get("tags", []), cell.source[:80]
             assert cell.metadata["jupyter"]["source_hidden"]
             assert re.sub(r"^from chainrule.*\n", "", cell.source).strip().startswith("Quiz(")
+
+
+def test_two_commands_make_a_fork_a_book_of_its_own(tmp_path):
+    """What HOSTING.md says, done to a copy: no file keeps the old title or address, and the new ones agree."""
+    git = partial(subprocess.run, check=True, cwd=tmp_path)
+    git(["git", "clone", "--quiet", "--no-hardlinks", ROOT, "."])
+    commands = re.findall(r"^    (git grep .*)$", (ROOT / "HOSTING.md").read_text(), re.MULTILINE)
+    assert len(commands) == 2
+    for command in commands:
+        git(["bash", "-c", command])
+    config = yaml.safe_load((tmp_path / "_config.yml").read_text())
+    assert config["title"] == "Your Title"
+    assert config["repository"]["url"].endswith("/you/your-book")
+    for old in ("chainrule-book/chainrule-book", "Backpropagation, Step by Step"):
+        left = subprocess.run(["git", "grep", "-lF", old], cwd=tmp_path, capture_output=True)
+        assert left.stdout.decode().split() in ([], ["HOSTING.md"])
+    for chapter in sorted((tmp_path / "book").glob("[0-9]*.ipynb"))[:2]:
+        assert "you/your-book" in chapter.read_text()
