@@ -102,7 +102,7 @@ def unsealed(question, choices, right, key):
     if right is not None:
         raise ValueError(f"Quiz wants right or key, not both, got {right!r} and {key!r}")
     marks = {sealed(question, choice): choice for choice in choices}
-    if key not in marks:
+    if not isinstance(key, str) or key not in marks:
         raise ValueError(
             f"Quiz: key {key!r} is that of no choice; question and choices have changed since it was written. "
             "Say right='...' with the choice that is right, and run `make notebooks`"
