@@ -45,8 +45,8 @@ def as_glossary(text):
 
 
 def heading(name):
-    """Where JupyterLab finds a heading."""
-    return name.replace(" ", "-")
+    """Where JupyterLab finds a heading (docutils has rounded its apostrophes)."""
+    return name.replace(" ", "-").replace("’", "'")
 
 
 def rewrite(app, what, name, obj, options, lines):

@@ -19,8 +19,15 @@ SIGNS = {"partial": "∂", "times": "×", "cdot": "·", "sum": "Σ", "le": "≤"
 
 
 def setup(app):
+    app.connect("html-page-context", leave_marks_out, priority=900)
     app.connect("build-finished", write)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def leave_marks_out(app, pagename, templatename, context, doctree):
+    """Sphinx's own marks of what was searched stay until they are hidden, and are printed."""
+    files = context.get("script_files", [])
+    files[:] = [file for file in files if "sphinx_highlight" not in str(getattr(file, "filename", file))]
 
 
 def write(app, error):
@@ -77,13 +84,9 @@ def pieces(node):
     for child in node.children:
         if is_part(child) or isinstance(child, (*UNSEEN, nodes.term, addnodes.desc_signature)):
             continue
-        if set(child.get("classes", ())) & {"cell_input", "cell_output"} if isinstance(child, nodes.Element) else False:
-            continue
-        if isinstance(child, nodes.math):
-            yield plain(child.astext())
-        elif isinstance(child, nodes.TextElement):
+        if isinstance(child, nodes.TextElement):
             yield sentence(child)
-        elif isinstance(child, nodes.Element):
+        elif not set(child["classes"]) & {"cell_input", "cell_output"}:
             yield from pieces(child)
 
 
