@@ -15,7 +15,7 @@ FILE = "_static/search_texts.js"
 SPHINX_FILES = ("searchindex.js", "_static/searchtools.js", "_static/language_data.js", "_static/sphinx_highlight.js")
 UNSEEN = (nodes.raw, nodes.literal_block, nodes.math_block, nodes.comment, nodes.image, nodes.title, addnodes.index)
 CHAPTER = re.compile(r"\d\d_\w+")
-SIGNS = {"partial": "∂", "times": "×", "cdot": "·", "sum": "Σ", "le": "≤", "ge": "≥", "ne": "≠", "approx": "≈", "to": "→", "infty": "∞", "varepsilon": "ε", "epsilon": "ε", "eta": "η", "beta": "β", "sigma": "σ", "log": "log", "exp": "exp", "max": "max", "top": "T", "ldots": "…", "dots": "…", "quad": " "}
+SIGNS = {"partial": "∂", "times": "×", "cdot": "·", "sum": "Σ", "le": "≤", "ge": "≥", "ne": "≠", "approx": "≈", "to": "→", "leftarrow": "←", "gets": "←", "infty": "∞", "varepsilon": "ε", "epsilon": "ε", "eta": "η", "beta": "β", "sigma": "σ", "log": "log", "exp": "exp", "max": "max", "top": "T", "ldots": "…", "dots": "…", "quad": " "}
 
 
 def setup(app):
