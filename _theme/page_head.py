@@ -51,11 +51,22 @@ def describe_page(app, pagename, templatename, context, doctree):
         "contents": [root, *app.env.toctree_includes[root]],
         "page_title": lambda page: app.env.titles[page].astext(),
         "menus": [],
+        "comes": what_comes(app, pagename),
     }
     if pagename in app.env.found_docs:
         branch = config.html_theme_options["repository_branch"]
         source = Path(app.env.doc2path(pagename, base=False)).as_posix()
         context["menus"] = menus(source, repository(config), branch, context["sourcename"])
+
+
+def what_comes(app, pagename):
+    """The page after this one, in the order of the contents: (its address, its title, its first sentences), or None."""
+    contents = [app.config.root_doc, *app.env.toctree_includes[app.config.root_doc]]
+    if pagename not in contents[:-1]:
+        return None
+    following = contents[contents.index(pagename) + 1]
+    address = app.builder.get_relative_uri(pagename, following)
+    return address, app.env.titles[following].astext(), description(app.env.get_doctree(following))
 
 
 def description(doctree):
@@ -75,7 +86,8 @@ def is_paragraph(node):
 
 
 def menus(source, repository, branch, copy):
-    """The menus of a page: (title, icon, links), and in them (words, icon, address, name when saved or None).
+    """The menus of a page: (title, its word on a wide screen, icon, links), and in them (words, icon, address, name when
+    saved or None).
 
     `source` is the page's file in the repository, `copy` the same file in the built site's `_sources`.
     """
@@ -96,7 +108,10 @@ def menus(source, repository, branch, copy):
         ("See it in the repository", "code", f"{repository}/blob/{branch}/{source}", None),
         ("Suggest an edit", "pencil", f"{repository}/edit/{branch}/{source}", None),
     ]
-    return [("Run this page", "rocket", run), ("Source of this page", "github", edit)]
+    return [
+        ("Run this page", "Run", "rocket", run),
+        ("Source of this page", "Source", "github", edit),
+    ]
 
 
 def write_share_picture(app, error):

@@ -1,5 +1,5 @@
-"""How the reference pages are made: docstrings as reStructuredText, places that a plain link finds, and a list
-of sources that axe accepts.
+"""How the reference pages are made: docstrings as reStructuredText, a glossary of plain headings, places that a plain link
+finds, and a list of sources that axe accepts.
 
 A docstring of this package is plain text, written for `help()`. Here its paragraphs stay paragraphs, its
 columns (a name, two spaces or more, what it is) become a definition list, and indented lines stay as they are.
@@ -7,20 +7,46 @@ columns (a name, two spaces or more, what it is) become a definition list, and i
 
 import inspect
 import re
+from pathlib import Path
 
 from docutils import nodes
 
 ROW = re.compile(r"(\S(?:.*?\S)?)\s{2,}(\S.*)")  # a name, a gap, what it is
 CODE_OR_STRESS = re.compile(r"`[^`]+`|(?<![\w*])\*\w[\w ]*\*(?![\w*])")
+LOCAL_LINK = re.compile(r"\[([^\]]+)\]\(#([^)]+)\)")
 LIST_MARK = re.compile(r"\w{1,5}[.)]\s|[-+•]\s")  # "Y. LeCun" is a name, and no point of a list
 
 
 def setup(app):
+    app.connect("source-read", read_glossary)
     app.connect("autodoc-process-docstring", rewrite)
     app.connect("autodoc-process-signature", own_signature)
     app.connect("doctree-read", name_places)
     app.connect("html-page-context", name_roles)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def read_glossary(app, docname, source):
+    if Path(docname).name == "glossary":
+        source[0] = as_glossary(source[0])
+
+
+def as_glossary(text):
+    """The page of plain headings, which leads to each word in every notebook host, with Sphinx's own glossary in their place.
+
+    Headings that follow each other are terms of one entry; a link to a heading becomes a {term}.
+    """
+    head, body = text.split("\n## ", 1)
+    terms = {heading(name): name for name in re.findall(r"(?m)^## (.+)$", text)}
+    body = LOCAL_LINK.sub(lambda m: f"{{term}}`{m[1]} <{terms.get(m[2], m[2])}>`", f"## {body}")
+    body = re.sub(r"(?m)^(?!## )(?=.)", "  ", body)
+    body = re.sub(r"(?m)^## (.+)\n+", r"\1\n", body)
+    return f"{head}\n```{{glossary}}\n{body}```\n"
+
+
+def heading(name):
+    """Where JupyterLab finds a heading (docutils has rounded its apostrophes)."""
+    return name.replace(" ", "-").replace("’", "'")
 
 
 def rewrite(app, what, name, obj, options, lines):
@@ -37,7 +63,7 @@ def own_signature(app, what, name, obj, options, signature, returned):
 
 
 def name_places(app, doctree):
-    """Let `[a fork](glossary.md#term-fork)` find its term, and a link to `(he2015)=` its source.
+    """Let `[a fork](glossary.md#fork)` find its term, and a link to `(he2015)=` its source.
 
     MyST looks among headings alone, and warns of anything else. Such a link works in JupyterLab too, where
     {term} and {cite} are shown as they are typed.
@@ -47,6 +73,8 @@ def name_places(app, doctree):
         wanted = isinstance(node, nodes.term) or node.get("names")
         for name in node.get("ids", ()) if wanted else ():
             places.setdefault(name, (node.line or 0, name, node.astext()))
+            if isinstance(node, nodes.term):
+                places.setdefault(heading(node.astext()), (node.line or 0, name, node.astext()))
 
 
 def name_roles(app, pagename, templatename, context, doctree):

@@ -1,6 +1,7 @@
 """Bring chapters into the one form that is committed: outputs kept, everything of one machine dropped.
 
-Every chapter holds one cell more than its author wrote, behind the title: it installs the package on Colab.
+Every chapter holds one cell more than its author wrote, behind the title: it installs the package on Colab. The right
+choice of a question is written as a key, since some hosts show the source of every cell.
 
     python tests/normalise.py [--execute] book/*.ipynb
 
@@ -8,6 +9,7 @@ Every chapter holds one cell more than its author wrote, behind the title: it in
 """
 
 import argparse
+import ast
 import hashlib
 import os
 import re
@@ -15,6 +17,8 @@ import tomllib
 from pathlib import Path
 
 import nbformat
+
+from chainrule.widgets.quiz import sealed
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
 ADDRESS = PROJECT["project"]["urls"]["Repository"]
@@ -44,6 +48,8 @@ def normalise(notebook):
             {key: value for key, value in cell.metadata.items() if key not in DROPPED_METADATA}
         )
         if cell.cell_type == "code":
+            cell.source = with_keys(cell.source)
+            fold(cell.metadata)
             count += bool(cell.source.strip())
             number_outputs(cell, count if cell.source.strip() else None)
     return notebook
@@ -54,6 +60,32 @@ def with_colab_cell(cells):
     first, *rest = [cell for cell in cells if cell.get("id") != "colab"]
     cell = nbformat.v4.new_code_cell(COLAB, id="colab", metadata={"tags": ["remove-cell"]})
     return [first, cell, *rest]
+
+
+def fold(metadata):
+    """What the page folds or leaves out is folded in JupyterLab, Notebook and VS Code too."""
+    tags = set(metadata.get("tags", []))
+    hidden = {
+        "source_hidden": bool(tags & {"hide-input", "hide-cell", "remove-input", "remove-cell"}),
+        "outputs_hidden": bool(tags & {"hide-output", "hide-cell", "remove-output", "remove-cell"}),
+    }
+    metadata.pop("jupyter", None)
+    if any(hidden.values()):
+        metadata["jupyter"] = {name: True for name, is_hidden in hidden.items() if is_hidden}
+
+
+def with_keys(source):
+    """The source with `key=` for the `right=` of each Quiz: some hosts show the source of every cell."""
+    if "Quiz(" not in source:
+        return source
+    for call in ast.walk(ast.parse(source)):
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Quiz":
+            for named in call.keywords:
+                if named.arg == "right":
+                    question, right = map(ast.literal_eval, (call.args[0], named.value))
+                    old = ast.get_source_segment(source, named)
+                    source = source.replace(old, f'key="{sealed(question, right)}"')
+    return source
 
 
 def stable_id(cell, seen):

@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
-from normalise import normalise, text_of
+from normalise import normalise, text_of, with_keys
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -235,6 +235,33 @@ def test_a_question_does_not_show_its_answer_in_its_source(chapter):
             assert "remove-input" in cell.metadata.get("tags", []), cell.source[:80]
             assert cell.metadata["jupyter"]["source_hidden"]
             assert re.sub(r"^from chainrule.*\n", "", cell.source).strip().startswith("Quiz(")
+            assert "right=" not in cell.source and re.search(r'key="\w{8}"', cell.source)
+
+
+def test_the_right_choice_of_a_question_becomes_a_key():
+    from chainrule.widgets import Quiz
+
+    source = 'Quiz(\n    "Q",\n    {"a": "right=", "b": "c"},\n    right="b",\n    reveal="go",\n)'
+    written = with_keys(source)
+    assert written == source.replace('right="b"', written[written.index("key=") :].split(",")[0])
+    assert eval(written, {"Quiz": Quiz}).right == "b"
+    assert with_keys(written) == written
+
+
+@pytest.mark.parametrize(
+    ("tag", "folded"),
+    [
+        ("hide-cell", {"source_hidden": True, "outputs_hidden": True}),
+        ("hide-input", {"source_hidden": True}),
+        ("remove-input", {"source_hidden": True}),
+        ("hide-output", {"outputs_hidden": True}),
+        ("nbval-ignore-output", None),
+    ],
+)
+def test_what_the_page_folds_is_folded_in_a_notebook_too(tag, folded):
+    cells = [nbformat.v4.new_code_cell("1", metadata={"tags": [tag]}) for _ in range(2)]
+    notebook = normalise(nbformat.v4.new_notebook(cells=cells))
+    assert notebook.cells[-1].metadata.get("jupyter") == folded
 
 
 def test_two_commands_make_a_fork_a_book_of_its_own(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from chainrule.widgets import Quiz, page
-from chainrule.widgets.quiz import marked
+from chainrule.widgets.quiz import marked, sealed
 
 CHOICES = {
     "half of it to each": "A gradient is not shared out.",
@@ -344,11 +344,25 @@ def test_a_choice_that_is_not_there_is_refused_with_the_choices():
         ((None, {"a": "b", "c": "d"}, "a"), "the question as a text, got None"),
         (("Q", {"a": "b", "c": "d"}, "a", True), "reveal as the text of a button"),
         (("Q", {"a": "b", "c": "d"}, "a", " "), "reveal as the text of a button"),
+        (("Q", {"a": "b", "c": "d"}), "right is one of 'a', 'c', got None"),
+        (("Q", {"a": "b", "c": "d"}, "a", "", sealed("Q", "a")), "right or key, not both"),
+        (("Q", {"a": "b", "c": "e"}, None, "", sealed("Q", "d")), "run `make notebooks`"),
+        (("R", {"a": "b", "c": "d"}, None, "", sealed("Q", "a")), "that of no choice"),
+        (("Q", {"a": "b", "c": "d"}, None, "", ["a"]), "that of no choice"),
     ],
 )
 def test_wrong_arguments_are_refused_with_what_is_wanted(arguments, said):
     with pytest.raises(ValueError, match=said):
         Quiz(*arguments)
+
+
+def test_a_key_stands_for_the_right_choice_and_does_not_show_it():
+    choices = {"yes": "It is.", "no": "It is not."}
+    for right in choices:
+        key = sealed("Q", right)
+        assert Quiz("Q", choices, key=key).right == right
+        assert Quiz("Q", choices, key=key).html == Quiz("Q", choices, right).html
+        assert right not in key
 
 
 def test_the_dict_of_choices_is_left_as_it_was_and_may_change_later():

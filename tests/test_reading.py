@@ -6,14 +6,41 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 CHAPTERS = sorted((Path(__file__).parents[1] / "book").glob("[01]*.ipynb"))
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "book").rglob("[!.]*.ipynb"))
 every_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 FOLDED = {"remove-input", "hide-input", "hide-cell", "remove-cell"}
 UNSEEN = {"remove-input", "remove-cell"}
-MYST = re.compile(
-    r"^\s*(?:```|:::)\{|^\(\w[\w-]*\)=|\{(?:cite|ref|numref|term|doc|glossary)\}`", re.MULTILINE
-)
+MARK = "\0"
+HTML = {
+    '<details class="hint">',
+    '<details class="solution">',
+    "</details>",
+    "<summary>",
+    "</summary>",
+}
+# What CommonMark takes for text, and one host or another for something else.
+ELSEWHERE = {
+    "role": r"\{[\w:+-]+\}\0",  # before `code`
+    "directive": r"^\s*:{3,}|^\{[\w-]+\}",
+    "target": r"^\([\w-]+\)=",
+    "comment or break": r"^(?:%|\+\+\+)",
+    "definition": r"^: ",
+    "footnote": r"\[\^",
+    "substitution": r"\{\{",
+    "attributes": r"\0\{[.#][^}]*\}",
+    "struck out": r"~~",
+    "box to tick": r"^\[[ xX]\]\s",
+    "environment": r"\\begin\{",
+    "bare address": r"https?://|www\.",
+    "dollar": r"\$",
+    "citation": r"\[@",
+    "alert": r"^\[!\w+\]",
+}
+COMMONMARK = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin)
 
 
 def cells(chapter, kind="code"):
@@ -83,11 +110,88 @@ def test_a_picture_that_says_log_axis_has_powers_at_its_ticks(chapter):
             assert any(re.match(r"1e[−-]?\d", text) for text in ticks), title
 
 
-@every_chapter
-def test_a_chapter_reads_well_without_myst(chapter):
-    assert [
-        found for cell in cells(chapter, "markdown") for found in MYST.findall(cell.source)
-    ] == []
+def unknown(source):
+    """What CommonMark with tables, `$` and <details> does not know, in a text: (name, where it stands)."""
+    found, kept = [], {}
+    for block in COMMONMARK.parse(source, kept):
+        pieces = [block, *(block.children or [])]
+        found += [("HTML", tag) for one in pieces for tag in tags(one) if tag not in HTML]
+        if block.type == "fence" and not re.fullmatch(r"\w*", block.info):
+            found.append(("fence", block.info))
+        if block.type == "math_block_label":
+            found.append(("label of a formula", block.info))
+        text = "".join(map(as_text, block.children or []))
+        found += [(name, text) for name, one in ELSEWHERE.items() if re.search(one, text, re.M)]
+    found += [("footnote", name) for name in kept.get("references", {}) if name.startswith("^")]
+    return found
+
+
+def as_text(token):
+    """Text as it stands, and a mark for all else."""
+    return token.content if token.type == "text" else "\n" if token.type == "softbreak" else MARK
+
+
+def tags(token):
+    return re.findall(r"<[^<>]*>", token.content) if token.type.startswith("html") else []
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_holds_nothing_that_only_one_host_knows(notebook):
+    assert [found for cell in cells(notebook, "markdown") for found in unknown(cell.source)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("role", "a {term}`fork` here"),
+        ("directive", ":::{note}\ntext\n:::"),
+        ("fence", "```{note}\ntext\n```"),
+        ("target", "(here)=\n# A heading"),
+        ("comment or break", "% nobody reads this"),
+        ("comment or break", "+++"),
+        ("definition", "word\n: what it means"),
+        ("footnote", "text[^1]\n\n[^1]: note"),
+        ("substitution", "{{ name }}"),
+        ("attributes", "[text](address){.red}"),
+        ("struck out", "~~no~~"),
+        ("box to tick", "- [ ] do it"),
+        ("environment", "\\begin{align}x\\end{align}"),
+        ("bare address", "see https://example.org"),
+        ("dollar", "5$ or so"),
+        ("citation", "as shown by [@he2015]"),
+        ("alert", "> [!NOTE]\n> text"),
+        ("label of a formula", "$$\nx\n$$ (name)"),
+        ("HTML", "a <kbd>key</kbd>"),
+        ("HTML", "<div>\n\ntext\n\n</div>"),
+    ],
+)
+def test_what_only_one_host_knows_is_found(name, source):
+    assert name in {found for found, _ in unknown(source)}
+
+
+def test_what_every_host_knows_is_left_alone():
+    source = """# A *heading* with `code` and $x_{i}$
+
+| a | b |
+|---|---|
+| $\\frac{1}{2}$ | [text](10_learning.ipynb#a-walk) |
+
+<details class="hint">
+<summary>Hint</summary>
+
+1. First `{a: 1}`.
+
+$$
+y = 2x
+$$
+
+</details>
+
+```python
+{"x": 1}
+```
+"""
+    assert unknown(source) == []
 
 
 def test_the_charts_of_a_chapter_are_found_with_their_axes():

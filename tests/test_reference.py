@@ -60,13 +60,13 @@ def documented():
 
 def glossary():
     """[terms, definition] for each entry."""
-    body = re.search(r"```\{glossary\}\n(.*?)\n```", read("glossary.md"), re.DOTALL)[1]
-    entries = []
-    for block in body.split("\n\n"):
-        lines = block.splitlines()
-        terms = [line for line in lines if not line.startswith(" ")]
-        entries.append((terms, " ".join(line.strip() for line in lines[len(terms) :])))
-    return entries
+    entries = re.findall(r"((?:^## .+\n\n)+)((?:(?!## ).*\n)+)", read("glossary.md"), re.MULTILINE)
+    return [(re.findall(r"## (.+)", terms), " ".join(told.split())) for terms, told in entries]
+
+
+def heading(term):
+    """Where JupyterLab finds the heading of a term."""
+    return term.replace(" ", "-")
 
 
 def tables(text):
@@ -110,7 +110,7 @@ def test_the_api_page_follows_the_reading_order():
 def test_every_entry_of_the_glossary_is_told_in_english_and_ends_with_its_korean_term():
     for terms, definition in glossary():
         said, korean = definition.split(" *Korean:* ")
-        assert re.match(r"[A-Z$]|\{term\}`[A-Z]", said) and len(said.split()) >= 4, terms
+        assert re.match(r"\[?[A-Z$]", said) and len(said.split()) >= 4, terms
         assert re.fullmatch(r".*[가-힣].*\.", korean), terms
 
 
@@ -118,13 +118,12 @@ def test_every_entry_of_the_glossary_is_linked_from_a_page_or_another_entry():
     roles, anchors = set(), set()
     for page in PAGES:
         text = prose(page)
-        anchors |= set(re.findall(r"glossary\.md#term-([^)]*)\)", text))
+        anchors |= set(re.findall(r"\](?:\(|\(\S*glossary\.md)#([^)]*)\)", text))
         for role in re.findall(r"\{term\}`([^`]+)`", text):
             target = re.search(r"<(.+)>", role)
             roles.add((target[1] if target else role).lower())
     for terms, _ in glossary():
-        names = {re.sub(r"\W+", "-", term) for term in terms}
-        assert names & anchors or {term.lower() for term in terms} & roles, terms
+        assert set(map(heading, terms)) & anchors or {term.lower() for term in terms} & roles, terms
 
 
 def test_the_time_that_the_core_path_takes_is_told_alike_and_computed():
@@ -172,10 +171,16 @@ def test_every_term_that_a_page_links_to_is_in_the_glossary(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 def test_every_plain_link_to_a_term_or_a_source_leads_to_one(page):
-    terms = {re.sub(r"\W+", "-", term) for terms, _ in glossary() for term in terms}
+    terms = {heading(term) for terms, _ in glossary() for term in terms}
     links = re.findall(r"\]\(\S*(glossary|bibliography)\.md#([^)]*)\)", prose(page))
-    known = {f"term-{term}" for term in terms} | {f"source-{key}" for key in sources()}
+    known = terms | {f"source-{key}" for key in sources()}
     assert [anchor for _, anchor in links if anchor not in known] == []
+
+
+def test_every_link_inside_the_glossary_leads_to_one_of_its_headings():
+    links = re.findall(r"\]\(#([^)]*)\)", read("glossary.md"))
+    assert len(links) > 100
+    assert set(links) <= {heading(term) for terms, _ in glossary() for term in terms}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)

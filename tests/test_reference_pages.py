@@ -1,10 +1,12 @@
-"""How the API page shows docstrings (a proposal, for tests/)."""
+"""How the reference pages are made: the docstrings of the API, and a glossary of plain headings."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
 
+GLOSSARY = Path(__file__).parents[1] / "book" / "glossary.md"
 PATH = Path(__file__).parents[1] / "_theme" / "reference_pages.py"
 
 
@@ -40,3 +42,13 @@ def test_what_means_something_in_rest_is_escaped(pages):
 
 def test_code_and_stress_are_kept(pages):
     assert pages.as_rest("the *sum* of `x`s") == "the \\ *sum*\\  of \\ ``x``\\ s"
+
+
+def test_the_glossary_is_plain_markdown_and_the_site_makes_terms_of_its_headings(pages):
+    assert not re.search(r"\{\w+(?::\w+)?\}`|```", GLOSSARY.read_text(encoding="utf-8"))
+    text = pages.as_glossary(
+        "# Words\n\nHello.\n\n## a b\n\n## c\n\nSee [its](#d-e)\nline.\n\n*K:* x.\n\n## d e\n\nOther.\n"
+    )
+    assert text == (
+        "# Words\n\nHello.\n\n```{glossary}\na b\nc\n  See {term}`its <d e>`\n  line.\n\n  *K:* x.\n\nd e\n  Other.\n```\n"
+    )

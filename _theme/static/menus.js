@@ -1,4 +1,4 @@
-// A menu of the page's header is a <details>: it opens by itself, and is closed here by Escape and by a click elsewhere.
+// What every page does: its menus, and its contents. A menu of the header is a <details>: it opens by itself, and is closed here by Escape and by a click elsewhere.
 // Hints are the browser's own, so Bootstrap's script (24 kB gzip) is not needed.
 
 globalThis.bootstrap = {
@@ -28,3 +28,41 @@ document.addEventListener("keydown", ({ key }) => {
   menu.open = false;
   menu.firstElementChild.focus();
 });
+
+// The contents of the page mark the section that is read: the last heading above a third of the window.
+const links = () => [...document.querySelectorAll(".page-toc a[href^='#']")];
+const headingOf = (link) => document.getElementById(decodeURIComponent(link.hash.slice(1)));
+
+function markSection() {
+  const { clientHeight, scrollHeight, scrollTop } = document.documentElement;
+  const atEnd = scrollTop > 0 && scrollTop + clientHeight >= scrollHeight - 2;
+  const above = (link) => headingOf(link)?.getBoundingClientRect().top < (atEnd ? clientHeight : clientHeight / 3);
+  const read = links().filter(above).at(-1);
+  for (const link of links()) {
+    link.classList.toggle("active", link === read);
+    if (link === read) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
+  if (read) keepInView(read, read.closest(".bd-sidebar-secondary"));
+}
+
+// Scrolls the contents alone: scrollIntoView could move the page.
+function keepInView(link, box) {
+  if (!box) return;
+  const [{ top, bottom }, edge] = [link.getBoundingClientRect(), box.getBoundingClientRect()];
+  const low = Math.min(edge.bottom, innerHeight) - 16;
+  if (bottom > low) box.scrollTop += bottom - low;
+  else if (top < edge.top + 16) box.scrollTop -= edge.top + 16 - top;
+}
+
+// The theme marks too, when a heading crosses the window's top, and misses jumps: so this comes after it.
+let waits = false;
+function markSoon() {
+  if (waits) return;
+  waits = true;
+  requestAnimationFrame(() => setTimeout(() => {
+    waits = false;
+    markSection();
+  }));
+}
+for (const event of ["scroll", "resize", "load", "hashchange"]) addEventListener(event, markSoon, { passive: true });

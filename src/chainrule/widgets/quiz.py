@@ -19,7 +19,8 @@ class Quiz(Figure):
 
     question  the text of the question
     choices   choice -> the reason that whoever picks it reads, 2 to 6 of them, all texts
-    right     the choice that is right
+    right     the choice that is right. A notebook shows its source in some places, so there it has
+    key       instead: `make notebooks` writes the mark of the right choice in place of its text
     reveal    "" answers at once. A text makes the question a bet: the answer waits until the reader, who
               has looked elsewhere meanwhile, presses the button that bears this text
 
@@ -32,8 +33,12 @@ class Quiz(Figure):
     choice = traitlets.Unicode("").tag(sync=True)
     revealed = traitlets.Bool(True).tag(sync=True)
 
-    def __init__(self, question, choices, right, reveal=""):
-        check_texts(question, choices, right)
+    def __init__(self, question, choices, right=None, reveal="", key=None):
+        check_texts(question, choices)
+        if key is not None:
+            right = unsealed(question, choices, right, key)
+        if not isinstance(right, str) or right not in choices:
+            raise ValueError(f"Quiz: right is one of {', '.join(map(repr, choices))}, got {right!r}")
         if reveal != "" and not is_text(reveal):
             raise ValueError(f"Quiz wants reveal as the text of a button, or '', got {reveal!r}")
         self.question, self.choices, self.right = question, dict(choices), right
@@ -88,7 +93,24 @@ class Quiz(Figure):
         return "\n".join([self.question, *(f"  - {choice}" for choice in self.choices)])
 
 
-def check_texts(question, choices, right):
+def sealed(question, choice):
+    """The key of a choice: it tells the package which one is right, and tells nothing to whoever reads it."""
+    return hashlib.sha256(f"{question}\n{choice}".encode()).hexdigest()[:8]
+
+
+def unsealed(question, choices, right, key):
+    if right is not None:
+        raise ValueError(f"Quiz wants right or key, not both, got {right!r} and {key!r}")
+    marks = {sealed(question, choice): choice for choice in choices}
+    if not isinstance(key, str) or key not in marks:
+        raise ValueError(
+            f"Quiz: key {key!r} is that of no choice; question and choices have changed since it was written. "
+            "Say right='...' with the choice that is right, and run `make notebooks`"
+        )
+    return marks[key]
+
+
+def check_texts(question, choices):
     if not is_text(question):
         raise ValueError(f"Quiz wants the question as a text, got {question!r}")
     if not isinstance(choices, Mapping) or not 2 <= len(choices) <= MOST:
@@ -100,8 +122,6 @@ def check_texts(question, choices, right):
             raise ValueError(f"Quiz wants each choice as a text, got {choice!r}")
         if not is_text(reason):
             raise ValueError(f"Quiz wants a reason for {choice!r} as a text, got {reason!r}")
-    if not isinstance(right, str) or right not in choices:
-        raise ValueError(f"Quiz: right is one of {', '.join(map(repr, choices))}, got {right!r}")
 
 
 def is_text(value):
