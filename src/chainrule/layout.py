@@ -330,7 +330,7 @@ def node_symbol(variable):
         return shorten(variable.symbol or variable.op)
     text = display(exponent)
     raised = text.translate(SUPERSCRIPT)
-    return f"x{raised}" if set(text) <= set("−0123456789") else f"x^{text}"
+    return f"□{raised}" if set(text) <= set("−0123456789") else f"□^{text}"  # □: whatever comes in
 
 
 def name_width(variable):
