@@ -283,8 +283,8 @@ def examine(name, mine, inputs, t=None):
 def refuse(what, found):
     """End the grading with the first finding, and name the places of the others."""
     if found:
-        places = [f"{one.cause} at {one.where}" for one in found[1:4]]
-        also = f" Then look at: {', '.join(places)}." if places else ""
+        places = dict.fromkeys(one.where for one in found[1:4])
+        also = f" Then look at {' and '.join(places)}." if places else ""
         raise Wrong(f"{what}, at {found[0].where}. {said(found[0])}{also}", found)
 
 
