@@ -115,7 +115,7 @@ def placed(trace, summaries=(), tight=False):
 def block_of(trace, i, tight, summarised=False, kept=False):
     variable = trace.variables[i]
     shown = [variable.value] + ([] if variable.grad is None else [variable.grad])
-    name = "" if variable.constant else shorten(variable.name)
+    name = "" if variable.constant else shorten(variable.shown)
     if variable.constant:
         shown = shown[:1]
     if kept:

@@ -287,7 +287,7 @@ def wire_width(variable):
     if variable.constant:
         return 10.0
     blocks = [block_size(v)[0] for v in (variable.value, variable.grad) if v is not None]
-    name = text_width(shorten(variable.name), 12) if variable.inputs else 0.0
+    name = text_width(shorten(variable.shown), 12) if variable.inputs else 0.0
     return max(60.0, name + 10, *blocks)
 
 
@@ -327,12 +327,14 @@ def node_reach(variable):
 def node_symbol(variable):
     exponent = variable.options.get("exponent")
     if exponent is None:
-        return shorten(variable.symbol or variable.op)
+        symbol = variable.symbol or variable.op
+        named = variable.letter and variable.name.startswith(symbol)  # a layer: Affine1
+        return shorten(variable.name if named else symbol)
     text = display(exponent)
     raised = text.translate(SUPERSCRIPT)
     return f"□{raised}" if set(text) <= set("−0123456789") else f"□^{text}"  # □: whatever comes in
 
 
 def name_width(variable):
-    text = fit(variable.value, NUMBER_ROOM) if variable.constant else shorten(variable.name)
+    text = fit(variable.value, NUMBER_ROOM) if variable.constant else shorten(variable.shown)
     return text_width(text, 15) + 8

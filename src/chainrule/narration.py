@@ -175,7 +175,7 @@ WORDS = {
     "Affine": {
         "forward": (
             "Affine.",
-            "{x.name} {x.shape} @ {y.name} {y.shape} + {b.name} {b.shape} gives {z.shape}.",
+            "{x.name} {x.shape} @ {y.name} {y.shape} + {b.name} {b.shape} gives {z.name} {z.shape}.",
         ),
         "backward": (
             "Affine hands on three gradients.",
@@ -195,7 +195,7 @@ WORDS = {
         "local": ("@ Wᵀ", "xᵀ @", "Σ rows"),
     },
     "Affine.plain": {  # an Affine without a bias
-        "forward": ("Affine.", "{x.name} {x.shape} @ {y.name} {y.shape} gives {z.shape}."),
+        "forward": ("Affine.", "{x.name} {x.shape} @ {y.name} {y.shape} gives {z.name} {z.shape}."),
         "backward": (
             "Affine hands on two gradients.",
             "From the upstream gradient {dout} {z.shape}:",

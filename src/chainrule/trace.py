@@ -32,6 +32,8 @@ class Traced:
     """One variable of the run.
 
     name      unique in the trace
+    letter    what pictures and sentences call it, where that is not its name: what a layer hands on is
+              a value, and "Affine1" is the name of the layer
     op        the class name of the node or layer that made it, "" for a leaf
     symbol    how the node is drawn
     inputs    indices of the variables it was made from, in order
@@ -51,6 +53,11 @@ class Traced:
     constant: bool = False
     options: dict = field(default_factory=dict)
     kept: tuple | None = None
+    letter: str = ""
+
+    @property
+    def shown(self):
+        return self.letter or self.name
 
 
 @dataclass(frozen=True)
@@ -116,7 +123,7 @@ class Trace:
         self.check_step(number)
         if number == 0:
             title, text = WORDS["start"]["forward"]
-            return title, fill(text, {"z.name": ("", self.variables[-1].name)})
+            return title, fill(text, {"z.name": ("", self.variables[-1].shown)})
         step = self.steps[number - 1]
         slots = self.slots(number)
         if step.seed:
@@ -176,7 +183,7 @@ class Trace:
                 terms, total = [gradient for _, gradient, _ in got], got[-1][2]
                 said = [("", ": "), *summed(terms), ("", " = "), ("gradient", display(total))]
                 slots = {
-                    "x.name": ("", self.variables[i].name),
+                    "x.name": ("", self.variables[i].shown),
                     "sum": said if np.ndim(total) == 0 else [],
                 }
                 parts += [("", " "), *fill(WORDS["fork"]["backward"][1], slots)]
@@ -218,18 +225,18 @@ class Trace:
             "up.p": ("", raised(exponent)),
             "up.q": ("", raised(exponent - 1)),
         }
-        last = self.variables[-1].name
+        last = self.variables[-1].shown
         for letter, i in zip(LETTERS, out.inputs, strict=False):
             variable = self.variables[i]
             slots[letter] = ("value", called(variable))
-            slots[f"{letter}.name"] = slots[letter] if variable.constant else ("", variable.name)
+            slots[f"{letter}.name"] = slots[letter] if variable.constant else ("", variable.shown)
             slots[f"{letter}.shape"] = ("", shape_text(variable.value))
-        slots["z"], slots["z.name"] = ("value", called(out)), ("", out.name)
+        slots["z"], slots["z.name"] = ("value", called(out)), ("", out.shown)
         slots["z.shape"] = ("", shape_text(out.value))
         slots["of.z"] = ending("value", out.value)
-        slots["so.z"] = ending("value", out.value, out.name)
+        slots["so.z"] = ending("value", out.value, out.shown)
         if step.phase == "backward":
-            known = derivative(last, out.name) if np.ndim(out.grad) else spelled(out.grad)
+            known = derivative(last, out.shown) if np.ndim(out.grad) else spelled(out.grad)
             slots["dout"] = ("gradient", known)
             for letter, gradient in zip(LETTERS, step.contributions, strict=False):
                 slots[f"d{letter}"] = ("gradient", given(gradient))
@@ -401,7 +408,7 @@ def called(variable):
     if np.ndim(variable.value) == 0:
         return display(variable.value)
     shape = display(variable.value)
-    return label("constant", shape=shape) if variable.constant else variable.name
+    return label("constant", shape=shape) if variable.constant else variable.shown
 
 
 def spelled(dout):
@@ -538,6 +545,10 @@ def trace_network(network, x, t):
         run.backward(key, dx)
     variables = [Traced(**variable) for variable in run.variables]
     nodes, why = trace_expanded(network, x, t, variables)
+    letters = letters_of(variables)
+    variables = lettered(variables, letters)
+    if nodes is not None:
+        nodes.variables = tuple(lettered(nodes.variables, letters))
     reads = [] if nodes is None else [reads_of(v, nodes, run.names["t"]) for v in variables]
     walk = walk_of(network.forward_steps, network.backward_steps, " loss")
     code = code_of([("", run.kinds[id(layer)], layer) for layer in run.layers.values()])
@@ -596,6 +607,32 @@ class NetworkRun:
             return None
         self.variables[i]["grad"] = gradient
         return gradient
+
+
+def letters_of(variables):
+    """Name -> letter for what each layer of a network hands on, as in the book: a, h, a₂, y.
+
+    a is made with parameters, h by an activation, z by anything else, and y is what a loss holds against t.
+    """
+    made = [v for v in variables if v.op][:-1]
+    letters = {v.name: "a" if len(v.inputs) > 1 else "h" if v.op in ACTIVATIONS else "z" for v in made}
+    if made and variables[-1].op == "IdentityWithLoss":
+        letters[made[-1].name] = "y"
+    several = {letter for letter in "ahz" if list(letters.values()).count(letter) > 1}
+    counts, taken = dict.fromkeys("ahz", 0), {v.name for v in variables}
+    for name, letter in letters.items():
+        if letter in several:
+            counts[letter] += 1
+            letters[name] = letter + str(counts[letter]).translate(SUBSCRIPTS)
+    return {name: letter for name, letter in letters.items() if letter not in taken}
+
+
+ACTIVATIONS = {"ReLU", "Sigmoid", "Tanh"}
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def lettered(variables, letters):
+    return [replace(v, letter=letters[v.name]) if v.name in letters else v for v in variables]
 
 
 def names_in(network):

@@ -43,7 +43,7 @@ export function compute(trace, leaves) {
 
 /** The inverse of `to_dict` in chainrule/trace.py: what was left out as empty is put back. */
 function whole(data) {
-  const variables = data.variables.map((v) => ({ op: "", symbol: "", inputs: [], options: {}, constant: false, ...v, value: decode(v.value), grad: decode(v.grad ?? null), kept: v.kept ? [v.kept[0], decode(v.kept[1])] : null }));
+  const variables = data.variables.map((v) => ({ op: "", symbol: "", inputs: [], options: {}, constant: false, ...v, name: v.letter ?? v.name, value: decode(v.value), grad: decode(v.grad ?? null), kept: v.kept ? [v.kept[0], decode(v.kept[1])] : null }));
   const steps = data.steps.map((s) => ({ seed: false, ...s, contributions: (s.contributions ?? []).map(decode) }));
   if (!data.code || !steps.every((step) => variables[step.variable])) throw new Error("not a trace");
   return { variables, steps, code: data.code };
