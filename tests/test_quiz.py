@@ -382,5 +382,7 @@ def test_the_dict_of_choices_is_left_as_it_was_and_may_change_later():
 
 def test_a_terminal_shows_the_question_and_the_choices():
     first, *others = quiz().as_text().splitlines()
-    assert first == quiz().question and sorted(others) == sorted(f"  - {choice}" for choice in CHOICES)
+    assert first == quiz().question and sorted(others) == sorted(
+        f"  - {choice}" for choice in CHOICES
+    )
     assert quiz()._repr_mimebundle_()[0]["text/plain"] == quiz().as_text()

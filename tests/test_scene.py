@@ -393,3 +393,31 @@ def test_a_terminal_says_what_is_seen():
 @pytest.mark.parametrize("kind", ["scene", "replay", "explorer"])
 def test_a_page_of_one_kind_of_figure_has_the_style_of_charts(kind):
     assert ".chainrule-chart{" in style((kind,)).replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("x = -4 gives -0.5", "x = −4 gives −0.5"),
+        ("2.1e-02 and 1e+04, 1e05", "2.1 × 10⁻² and 1 × 10⁴, 1 × 10⁵"),
+        ("(-3) - 2, two-layer, 64-50-10, [1]-2", "(−3) - 2, two-layer, 64-50-10, [1]-2"),
+    ],
+)
+def test_numbers_in_sentences_have_a_minus_and_no_e(given, shown):
+    scene = Scene(lambda pen, h: (pen.text(0, 1, given), given)[1], {"h": [1, 2]}, title="T")
+    assert scene.said[scene.key] == shown and shown in scene.html
+
+
+def test_words_are_painted_over_shapes_whatever_comes_first_elsewhere():
+    """A picture with one line of words more must not push the others under a dot."""
+
+    def draw(pen, kind):
+        for word in ("x", "y")[: 1 + (kind == "two")]:
+            pen.text(1, 1, word)
+        pen.dot(3, 3, size=20, hollow=True)
+        pen.text(3, 3, kind)
+        return f"The picture of {kind}."
+
+    scene = Scene(draw, {"kind": ["two", "one"]}, title="T", chosen={"kind": "one"})
+    tags = [shape.tag for shape in scene.shapes]
+    assert tags.index("text") > max(k for k, tag in enumerate(tags) if tag != "text")

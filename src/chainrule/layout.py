@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from chainrule.narration import display, fit, label, pieces
+from chainrule.narration import SUPERSCRIPT, display, fit, label, pieces
 
 RADIUS = 19  # of a node
 GAP = 42  # between columns, where edges bend; at most twice as much
@@ -24,7 +24,6 @@ NUMBER_ROOM = 7
 BOLD = 0.66  # the width of a bold digit, in em, in the widest of the usual fonts
 LARGEST_GRID = 8  # rows or columns; a larger array shows shape, range and a heat picture
 HEAT_HEIGHT = 36
-SUPERSCRIPT = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 KEPT_LABEL = "keeps mask"
 KEPT_DROP = 42  # from a wire to the top of what its layer keeps
 NAME_LENGTH = 18  # a longer name is cut in the picture, with its whole text as a tooltip

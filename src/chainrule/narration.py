@@ -59,7 +59,7 @@ WORDS = {
         "rule": ("{x.name} ÷ {y.name}", "1 ÷ {y.name}", "−{x.name} ÷ {y.name}²"),
     },
     "Negate": {
-        "forward": ("Negate.", "−{x}{so.z}."),
+        "forward": ("Negate.", "{x} becomes {z}."),
         "backward": ("Negate.", "The upstream gradient {dout} changes its sign:"),
         "to": ("{x.name} gets {dx}",),
         "entry": ("−{x}", "−{dout}"),
@@ -528,6 +528,16 @@ def summed(terms):
         texts += ["…", display(terms[-1])]
     parts = [part for text in texts for part in (("", " + "), ("gradient", text))]
     return bracketed(parts[1:])
+
+
+def typeset(text):
+    """A text whose numbers come from Python: "-2.1e-02" becomes "−2.1 × 10⁻²"."""
+    text = re.sub(
+        r"(?<=\d)e([+-]?)0*(\d+)\b",
+        lambda m: " × 10" + (m[1] + m[2]).replace("+", "").replace("-", "−").translate(SUPERSCRIPT),
+        text,
+    )
+    return re.sub(r"(?<![\w)\]}⁻])-(?=[\d.]+)", "−", text)
 
 
 def pieces(terms, total, entry=None):

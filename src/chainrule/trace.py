@@ -615,7 +615,9 @@ def letters_of(variables):
     a is made with parameters, h by an activation, z by anything else, and y is what a loss holds against t.
     """
     made = [v for v in variables if v.op][:-1]
-    letters = {v.name: "a" if len(v.inputs) > 1 else "h" if v.op in ACTIVATIONS else "z" for v in made}
+    letters = {
+        v.name: "a" if len(v.inputs) > 1 else "h" if v.op in ACTIVATIONS else "z" for v in made
+    }
     if made and variables[-1].op == "IdentityWithLoss":
         letters[made[-1].name] = "y"
     several = {letter for letter in "ahz" if list(letters.values()).count(letter) > 1}
