@@ -28,7 +28,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export PYTHONHASHSEED := 0
 
-.PHONY: help env book test unit nbval binder bad-inputs witnesses explore coverage mutants reproducible links bench bench-quick zoo lint format notebooks lock upgrade serve clean
+.PHONY: help env book slides sheet test unit nbval binder bad-inputs witnesses explore coverage mutants reproducible links bench bench-quick zoo lint format notebooks lock upgrade serve clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */ /' | while read -r name what; do printf '%-13s%s\n' "$$name" "$$what"; done
@@ -66,6 +66,14 @@ $(SITE): $(READY) Makefile _config.yml _toc.yml $(SOURCES)
 	mv .building/_build _build
 	rmdir .building
 	@touch $@
+
+WHICH = $(or $(CHAPTER),$(error Say which chapter: make $@ CHAPTER=05_affine))
+
+slides: $(SITE)  ## slides of a chapter, a figure each, in one file: make slides CHAPTER=05_affine
+	$(BIN)/python _theme/handouts/handouts.py slides $(WHICH)
+
+sheet: $(SITE)  ## a sheet of a chapter's exercises to print, answers at the end: make sheet CHAPTER=05_affine
+	$(BIN)/python _theme/handouts/handouts.py sheet $(WHICH)
 
 test: lint book  ## run everything: lint, unit tests, notebooks, the built site in a browser
 	$(BIN)/python tests/find_browser.py --install

@@ -201,6 +201,26 @@ def test_the_core_loads_nothing_but_numpy():
     assert core - loaded_by("numpy") == {"chainrule"}
 
 
+@pytest.mark.parametrize(
+    ("lacks", "program", "extra"),
+    [
+        ("anywidget", "from chainrule.widgets import Stepper", "chainrule[widgets]"),
+        ("traitlets", "from chainrule.widgets import Stepper", "chainrule[widgets]"),
+        ("matplotlib", "from chainrule import plots; plots.use_book_style()", "chainrule[plots]"),
+        ("pooch", "from chainrule.datasets import load_mnist; load_mnist()", "chainrule[data]"),
+    ],
+)
+def test_the_package_alone_names_the_extra_that_something_else_needs(lacks, program, extra, tmp_path):
+    ran = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.modules[{lacks!r}] = None; {program}"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    last = ran.stderr.strip().splitlines()[-1]
+    assert ran.returncode == 1 and lacks in last and f"pip install '{extra}'" in last
+
+
 @every_chapter
 def test_a_chapter_is_committed_in_its_normal_form(chapter):
     text = chapter.read_text(encoding="utf-8")
