@@ -389,7 +389,7 @@ WORDS = {
         "quiz.bet": "Your bet is placed. Look first; then press “{button}”.",
         "bets.sum": "{yes}, of {all}",
         "bets.yours": "your bet: {bet}",
-        "bets.score": "{right} of your {all} bets are right. A frame marks the others.",
+        "bets.score": "{right} of your {all} bets are right. Without a single tick it would be {blank}. A frame marks the others.",
         "explorer.title": "{y} over {x}",
         "explorer.at": "{x} = {value}",
         "explorer.table": "All points as a table",
