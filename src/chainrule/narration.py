@@ -479,6 +479,22 @@ def fit(value, room):
 WIRE_ROOM = 7  # characters of a number on a wire
 
 
+HYPHEN = re.compile(r"(?<![\w.)\]=−-])-(?=[.\d])")
+EXPONENT = re.compile(r"(?<=\d)e([+-])0*(\d+)\b")
+
+
+def typeset(text):
+    """What an author wrote with Python's format, with the minus sign and the exponents of `display`.
+
+    `code` in backticks stays as it is, and so do the hyphens of 784-50-10.
+    """
+    pieces = text.split("`")
+    for k in range(0, len(pieces), 2):
+        short = EXPONENT.sub(lambda m: f"e{'−' * (m[1] == '-')}{m[2]}", pieces[k])
+        pieces[k] = HYPHEN.sub("−", short)
+    return "`".join(pieces)
+
+
 def trim(number):
     digits = str(number)
     return digits.rstrip("0").rstrip(".") if "." in digits else digits

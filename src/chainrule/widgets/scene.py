@@ -11,7 +11,7 @@ from html import escape
 
 import numpy as np
 
-from chainrule.narration import display, label
+from chainrule.narration import display, label, typeset
 from chainrule.widgets.chart import (
     COLOURS,
     LETTER,
@@ -121,7 +121,7 @@ class Scene(Choosing):
         known = next(iter(self.numbers.values()), numbers)
         if not isinstance(numbers, dict) or numbers.keys() != known.keys():
             raise ValueError(f"Scene: draw returns the same numbers each time, got {numbers!r}")
-        self.pens[key], self.said[key], self.numbers[key] = pen, said, numbers
+        self.pens[key], self.said[key], self.numbers[key] = pen, typeset(said), numbers
 
     # ---- as markup
 
@@ -241,7 +241,7 @@ class Pen:
     def text(self, x, y, text, look="ink", at="middle", size=14):
         if at not in ANCHORS:
             raise ValueError(f"at is one of {', '.join(ANCHORS)}, got {at!r}")
-        place, text, left = self.at(x, y), str(text), list(ANCHORS).index(at) / 2
+        place, text, left = self.at(x, y), typeset(str(text)), list(ANCHORS).index(at) / 2
         if place:  # and inside the picture
             wide, high = LETTER * len(text) * size / 14, LINE * size / 14
             lows, highs = (
