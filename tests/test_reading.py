@@ -139,7 +139,7 @@ def names_in(source):
 
 def undefined(sources):
     """Names that a page uses and nothing on it defines, for sources that a reader sees or can unfold."""
-    known, missing = set(dir(builtins)) | {"__name__"}, []
+    known, missing = set(dir(builtins)) | {"__name__", "display"}, []
     for source in sources:
         taken, made = names_in(source)
         known |= made
