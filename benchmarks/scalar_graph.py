@@ -1,7 +1,7 @@
 """The scalar graph, on micrograd's own demonstration: a 2-16-16-1 net, a hundred points, one loss.
 
 All engines build the graph and walk it back, with Python's garbage collector on and off: the package's,
-the tape of the book's last appendix, taken from its cell, and micrograd. A second table builds ever
+the tape of the appendix *Making it fast*, taken from its cell, and micrograd. A second table builds ever
 longer graphs.
 """
 

@@ -39,6 +39,13 @@ def test_bets_are_compared_with_the_truth_at_one_press(show):
     assert page.get_by_role("checkbox").count() == 0
 
 
+def test_the_score_says_what_a_sheet_without_a_tick_would_have(show):
+    page = show(grid())
+    compare(page)
+    said = page.get_by_role("status").inner_text()
+    assert said.startswith("4 of your 6 bets are right. Without a single tick it would be 4.")
+
+
 def test_before_the_press_nothing_of_the_truth_is_shown(show):
     page = show(grid())
     assert page.locator("tfoot").is_visible() is False

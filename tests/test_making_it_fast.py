@@ -1,4 +1,4 @@
-"""The two fast versions that the last appendix shows, taken from its cells and tried on more than it tries."""
+"""The two fast versions that the appendix *Making it fast* shows, taken from its cells and tried on more than it tries."""
 
 from pathlib import Path
 

@@ -8,9 +8,24 @@ import pytest
 
 from chainrule import layers, losses, nodes
 from chainrule.graph import Variable, exp, log, maximum, relu, sum_
-from chainrule.narration import SLOT, WORDS, display, fill
+from chainrule.narration import SLOT, WORDS, display, fill, typeset
 from chainrule.network import two_layer_net
 from chainrule.trace import trace_graph, trace_network
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("At x = -4 the slope is -0.5, not +0.5.", "At x = −4 the slope is −0.5, not +0.5."),
+        ("[1, -4, -.5] and (-3)", "[1, −4, −.5] and (−3)"),
+        ("2.1e-02, 1e-10, 3e+07, 1e+00", "2.1e−2, 1e−10, 3e7, 1e0"),
+        ("a 784-50-10 network, 2-3-1, 8-by-8, max(axis=-1), well-kept", None),
+        ("`x[-1] -= 1e-05` stays, and -1 does not", "`x[-1] -= 1e-05` stays, and −1 does not"),
+        ("−2 − 3", None),
+    ],
+)
+def test_a_sentence_of_an_author_gets_the_minus_and_the_exponents_of_the_book(written, shown):
+    assert typeset(written) == (shown or written)
 
 
 @pytest.mark.parametrize(

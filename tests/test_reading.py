@@ -1,6 +1,9 @@
 """What a reader meets in a chapter: code to learn from and not more of it, numbers, figures that say what they draw."""
 
+import ast
+import builtins
 import re
+import symtable
 from html import unescape
 from pathlib import Path
 
@@ -11,6 +14,8 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 CHAPTERS = sorted((Path(__file__).parents[1] / "book").glob("[01]*.ipynb"))
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "book").rglob("[!.]*.ipynb"))
+PAGES = [path for path in NOTEBOOKS if path.parent.name == "book"]
+every_page = pytest.mark.parametrize("chapter", PAGES, ids=lambda path: path.stem)
 every_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 FOLDED = {"remove-input", "hide-input", "hide-cell", "remove-cell"}
 UNSEEN = {"remove-input", "remove-cell"}
@@ -108,6 +113,135 @@ def test_a_picture_that_says_log_axis_has_powers_at_its_ticks(chapter):
     for title, _, ticks in axes(chapter):
         if "log axis" in title:
             assert any(re.match(r"1e[−-]?\d", text) for text in ticks), title
+
+
+def tagged(cell):
+    return set(cell.metadata.get("tags", []))
+
+
+def names_in(source):
+    """(names that a cell takes from before, names that it makes), in its functions and classes too."""
+    taken, made = set(), set()
+
+    def walk(table, top):
+        for name in table.get_symbols():
+            here = top or name.is_global()
+            if here and (name.is_assigned() or name.is_imported() or name.is_namespace()):
+                made.add(name.get_name())
+            if here and name.is_referenced():
+                taken.add(name.get_name())
+        for inner in table.get_children():
+            walk(inner, False)
+
+    walk(symtable.symtable(re.sub(r"(?m)^\s*[%!].*", "", source), "cell", "exec"), True)
+    return taken, made
+
+
+def undefined(sources):
+    """Names that a page uses and nothing on it defines, for sources that a reader sees or can unfold."""
+    known, missing = set(dir(builtins)) | {"__name__", "display"}, []
+    for source in sources:
+        taken, made = names_in(source)
+        known |= made
+        missing += sorted(taken - known)
+    return missing
+
+
+@every_page
+def test_each_name_in_code_that_a_page_shows_is_defined_on_it(chapter):
+    seen = [cell.source for cell in cells(chapter) if not UNSEEN & tagged(cell)]
+    assert undefined(seen) == []
+
+
+def test_a_name_that_only_a_removed_cell_defines_is_found():
+    code = "import numpy as np\n\n\ndef mine(x):\n    y = np.sin(x)\n    return [k * y for k in range(3)] + ratio"
+    assert undefined([code, "print(mine(nudging[-1]))"]) == ["ratio", "nudging"]
+    assert undefined(["ratio = nudging = 1", code, "print(mine(nudging))"]) == []
+
+
+def prose(chapter):
+    """Texts that a reader reads: paragraphs, and what figures and questions are given to say."""
+    yield from (cell.source for cell in cells(chapter, "markdown"))
+    for cell in cells(chapter):
+        if "remove-cell" not in tagged(cell):
+            yield from (
+                node.value
+                for node in ast.walk(ast.parse(re.sub(r"(?m)^\s*[%!].*", "", cell.source)))
+                if isinstance(node, ast.Constant) and isinstance(node.value, str)
+            )
+
+
+# A check is evidence. So "proof" stands in this book where something is none.
+PROVED = re.compile(r"\b(?:dis)?prov(?:e|es|ed|en|ing)\b|(?<!not a )(?<!no )\bproofs?\b", re.I)
+
+
+@every_page
+def test_a_check_is_never_said_to_prove(chapter):
+    assert [text for text in prose(chapter) if PROVED.search(text)] == []
+
+
+@pytest.mark.parametrize("said", ["Prove it.", "what is proved", "the proof of the fast one"])
+def test_a_word_that_promises_more_than_a_check_gives_is_found(said):
+    assert PROVED.search(said)
+    assert not PROVED.search("evidence, not a proof; improve, provoke, approve")
+
+
+def told(chapter):
+    """What figures say and write: sentences, tables, notes, and words in a picture."""
+    places = re.compile(
+        r'<(p class="chainrule-(?:said|question)[^>]*|td|th[^>]*|figcaption[^>]*|text[^>]*|title)>(.*?)</',
+        re.DOTALL,
+    )
+    for cell in cells(chapter):
+        for output in cell.outputs:
+            html = re.sub(
+                r"(?s)<code.*?</code>|<table class=\"dataframe.*?</table>",
+                "",
+                "".join(output.get("data", {}).get("text/html", "")),
+            )
+            if '<figure class="chainrule-' in html:
+                yield from (
+                    unescape(re.sub("<[^>]*>", "", text)) for _, text in places.findall(html)
+                )
+
+
+PYTHONS = re.compile(r"(?<![\w.)\]=−-])-(?=[.\d])|\de[+-]?0\d|\de-\d")
+
+
+@every_page
+def test_numbers_in_figures_are_set_as_the_book_sets_them(chapter):
+    """With a minus sign and not a hyphen; 1e−5 and not 1e-05."""
+    assert [text for text in told(chapter) if PYTHONS.search(text)] == []
+
+
+def test_a_number_as_python_prints_it_is_found():
+    found = [
+        text
+        for text in ("x is -4", "1e-05", "2e+07", "784-50-10, −2, 1e−5")
+        if PYTHONS.search(text)
+    ]
+    assert found == ["x is -4", "1e-05", "2e+07"]
+
+
+def rows_of(text, places):
+    """(name, numbers) of the lines that end in as many numbers as there are places."""
+    number = r"\d\.\de-\d\d"
+    line = re.compile(rf"^\W*(.+?)[\s|]+({number}(?:[\s|]+{number}){{{places - 1}}})[\s|]*$", re.M)
+    return [(name, re.findall(number, numbers)) for name, numbers in line.findall(text)]
+
+
+def test_the_table_of_the_four_cases_is_the_one_that_the_appendix_measures():
+    book = CHAPTERS[0].parent
+    told = next(
+        cell
+        for cell in cells(book / "09_gradient_check.ipynb", "markdown")
+        if "four rows" in cell.source
+    )
+    measured = next(
+        cell for cell in cells(book / "appendix_two_results.ipynb") if "measured-table" in cell.id
+    )
+    assert len(rows_of(told.source, 4)) == 6
+    assert rows_of(told.source, 4) == rows_of(measured.outputs[0]["text"], 4)
 
 
 def unknown(source):

@@ -389,7 +389,7 @@ WORDS = {
         "quiz.bet": "Your bet is placed. Look first; then press “{button}”.",
         "bets.sum": "{yes}, of {all}",
         "bets.yours": "your bet: {bet}",
-        "bets.score": "{right} of your {all} bets are right. A frame marks the others.",
+        "bets.score": "{right} of your {all} bets are right. Without a single tick it would be {blank}. A frame marks the others.",
         "explorer.title": "{y} over {x}",
         "explorer.at": "{x} = {value}",
         "explorer.table": "All points as a table",
@@ -477,6 +477,22 @@ def fit(value, room):
 
 
 WIRE_ROOM = 7  # characters of a number on a wire
+
+
+HYPHEN = re.compile(r"(?<![\w.)\]=−-])-(?=[.\d])")
+EXPONENT = re.compile(r"(?<=\d)e([+-])0*(\d+)\b")
+
+
+def typeset(text):
+    """What an author wrote with Python's format, with the minus sign and the exponents of `display`.
+
+    `code` in backticks stays as it is, and so do the hyphens of 784-50-10.
+    """
+    pieces = text.split("`")
+    for k in range(0, len(pieces), 2):
+        short = EXPONENT.sub(lambda m: f"e{'−' * (m[1] == '-')}{m[2]}", pieces[k])
+        pieces[k] = HYPHEN.sub("−", short)
+    return "`".join(pieces)
 
 
 def trim(number):

@@ -12,7 +12,7 @@ from itertools import product
 import numpy as np
 import traitlets
 
-from chainrule.narration import display, label
+from chainrule.narration import display, label, typeset
 from chainrule.trace import encode
 from chainrule.widgets.chart import (
     DASHES,
@@ -410,7 +410,7 @@ def check_notes(notes, grid):
     if not isinstance(notes, (list, tuple)):
         raise ValueError(f"Explorer wants notes as a list, got {notes!r}")
     if notes and all(isinstance(note, str) for note in notes):
-        return joined_notes(notes, grid)
+        return joined_notes([typeset(note) for note in notes], grid)
     checked = []
     for note in notes:
         if not isinstance(note, (tuple, list)) or len(note) != 3 or not is_text(note[2]):
@@ -420,7 +420,7 @@ def check_notes(notes, grid):
         held = np.flatnonzero(((grid >= first) | near[0]) & ((grid <= last) | near[1]))
         if held.size == 0:
             raise ValueError(f"Explorer: no point lies between the ends of the note {note!r}")
-        checked.append((int(held[0]), int(held[-1]), note[2]))
+        checked.append((int(held[0]), int(held[-1]), typeset(note[2])))
     return checked
 
 

@@ -36,7 +36,8 @@ export function mountBets(figure, host) {
       const aside = element("span", { class: "chainrule-aside" }, ` (${label("bets.yours", { bet: box.checked ? yes : no })})`);
       cell.replaceChildren(...(now ? [...truth, aside] : [box]));
     }
-    said.textContent = now ? label("bets.score", { right, all: cells.length }) : "";
+    const blank = cells.filter((one) => !one.happens).length;
+    said.textContent = now ? label("bets.score", { right, all: cells.length, blank }) : "";
   }
 
   return {
