@@ -395,19 +395,6 @@ def test_a_page_of_one_kind_of_figure_has_the_style_of_charts(kind):
     assert ".chainrule-chart{" in style((kind,)).replace(" ", "")
 
 
-@pytest.mark.parametrize(
-    ("given", "shown"),
-    [
-        ("x = -4 gives -0.5", "x = −4 gives −0.5"),
-        ("2.1e-02 and 1e+04, 1e05", "2.1 × 10⁻² and 1 × 10⁴, 1 × 10⁵"),
-        ("(-3) - 2, two-layer, 64-50-10, [1]-2", "(−3) - 2, two-layer, 64-50-10, [1]-2"),
-    ],
-)
-def test_numbers_in_sentences_have_a_minus_and_no_e(given, shown):
-    scene = Scene(lambda pen, h: (pen.text(0, 1, given), given)[1], {"h": [1, 2]}, title="T")
-    assert scene.said[scene.key] == shown and shown in scene.html
-
-
 def test_words_are_painted_over_shapes_whatever_comes_first_elsewhere():
     """A picture with one line of words more must not push the others under a dot."""
 

@@ -546,16 +546,6 @@ def summed(terms):
     return bracketed(parts[1:])
 
 
-def typeset(text):
-    """A text whose numbers come from Python: "-2.1e-02" becomes "−2.1 × 10⁻²"."""
-    text = re.sub(
-        r"(?<=\d)e([+-]?)0*(\d+)\b",
-        lambda m: " × 10" + (m[1] + m[2]).replace("+", "").replace("-", "−").translate(SUPERSCRIPT),
-        text,
-    )
-    return re.sub(r"(?<![\w)\]}⁻])-(?=[\d.]+)", "−", text)
-
-
 def pieces(terms, total, entry=None):
     """The gradients that came back to a value used more than once, and their sum: "6 + 5 = 11".
 
