@@ -109,7 +109,7 @@ def random_move(rng, x):
         lambda: x.transpose(*rng.permutation(x.value.ndim).tolist()),
         lambda: x[rows],
         lambda: x[..., -1],
-        lambda: x[x.value > 0],
+        lambda: x[x.value >= x.value.mean()],
         lambda: x.mean(axes, keepdims),
         lambda: x.max(axes, keepdims),
         lambda: x.max(),
@@ -176,8 +176,6 @@ def assert_the_browser_agrees(module, traces):
 
 def away_from_kinks(trace):
     for variable in trace.variables:
-        if variable.op == "Max" and np.size(variable.value) == 0:
-            return False
         if variable.op == "Maximum":
             x, y = (trace.variables[i].value for i in variable.inputs)
             if np.any(np.abs(np.asarray(x) - y) < 1e-9):
