@@ -6,7 +6,7 @@ while it predicts has a plain attribute `training`: a network's pass without tar
 as long as it lasts (see `guards.network`).
 """
 
-from chainrule.guests.convolution import Flatten
+from chainrule.guests.convolution import Conv2D, Flatten, MaxPool2D
 from chainrule.more_nodes import Reshape
 
-__all__ = ["Flatten", "Reshape"]
+__all__ = ["Conv2D", "Flatten", "MaxPool2D", "Reshape"]
