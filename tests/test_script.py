@@ -199,7 +199,9 @@ def terms_of_value(trace, i):
     if variable.op == "MatMul":
         return largest_product(*inputs)
     return (
-        largest(*inputs) if variable.op in ("Add", "Subtract", "Sum", "Mean") else largest(variable.value)
+        largest(*inputs)
+        if variable.op in ("Add", "Subtract", "Sum", "Mean")
+        else largest(variable.value)
     )
 
 
