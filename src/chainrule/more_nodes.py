@@ -12,8 +12,15 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from chainrule.graph import Variable, run
-from chainrule.guards.more_nodes import an_index, many_axes, refuse_empty, refuse_index
-from chainrule.guards.more_nodes import refuse_order, refuse_size, sizes
+from chainrule.guards.more_nodes import (
+    an_index,
+    many_axes,
+    refuse_empty,
+    refuse_index,
+    refuse_order,
+    refuse_size,
+    sizes,
+)
 from chainrule.guards.nodes import Node, axes
 from chainrule.guards.numbers import gate
 
