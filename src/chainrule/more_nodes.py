@@ -133,7 +133,7 @@ class Max(Node):
 
 
 def first_largest(x, axis):
-    """Where the largest entry over `axis` stands, the first of several: booleans of x's shape."""
+    """Where the largest entry over `axis` stands, the first of several; True there, in x's shape."""
     x = np.asarray(x)
     along = range(x.ndim) if axis is None else normalize_axis_tuple(axis, x.ndim)
     order = [k for k in range(x.ndim) if k not in along] + sorted(along)
