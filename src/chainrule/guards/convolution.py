@@ -1,4 +1,4 @@
-"""The doors of layers for images: kernels that fit, windows that fit into the image."""
+"""The doors of layers for images: kernels that fit, and images with room for a window."""
 
 import numpy as np
 
@@ -53,45 +53,34 @@ def steps(where, stride, pad=0):
     return found, int(pad)
 
 
-def image(where, x):
-    """x as a float array. ValueError unless it is a batch of images."""
-    x = as_array(x, where)
-    if x.ndim != 4:
-        hint = "; one image is a batch of one, x[np.newaxis]" if x.ndim == 3 else ""
-        raise ValueError(f"{where} wants images x (N, C, H, W), got shape {x.shape}{hint}")
-    return x
-
-
-def check_room(where, x, size, pad=0):
-    room = x.shape[2] + 2 * pad, x.shape[3] + 2 * pad
-    if room[0] < size[0] or room[1] < size[1]:
+def refuse_kernels(layer, x):
+    """ValueError unless x (N, C, H, W) fits the kernels, and has room for them."""
+    refuse_shape("Conv2D", x)
+    size = fitting(layer.params).shape
+    if x.shape[1] != size[1]:
         raise ValueError(
-            f"{where}: a window {tuple(size)} does not fit into an image {x.shape[2:]}"
-            + (f" with {pad} around it" if pad else "")
+            f"Conv2D wants x (N, {size[1]}, H, W) to go with W {size}, got x {x.shape}"
         )
+    refuse_small("Conv2D", x, size[2:], layer.pad)
 
 
-def check_kernels(layer, x):
-    x, W = image("Conv2D", x), fitting(layer.params)
-    if x.shape[1] != W.shape[1]:
+def refuse_images(layer, x):
+    refuse_shape("MaxPool2D", x)
+    refuse_small("MaxPool2D", x, layer.size)
+
+
+def refuse_shape(where, x):
+    if np.ndim(x) != 4:
+        hint = "; one image is a batch of one, x[np.newaxis]" if np.ndim(x) == 3 else ""
+        raise ValueError(f"{where} wants images x (N, C, H, W), got shape {np.shape(x)}{hint}")
+
+
+def refuse_small(where, x, size, pad=0):
+    if any(have + 2 * pad < want for have, want in zip(x.shape[2:], size, strict=True)):
+        around = f" with {pad} around it" if pad else ""
         raise ValueError(
-            f"Conv2D wants x (N, {W.shape[1]}, H, W) to go with W {W.shape}, got x {x.shape}"
+            f"{where}: a window {tuple(size)} does not fit into an image {x.shape[2:]}{around}"
         )
-    check_room("Conv2D", x, W.shape[2:], layer.pad)
-    return layer, x
-
-
-def check_image(layer, x):
-    x = image("MaxPool2D", x)
-    check_room("MaxPool2D", x, layer.size)
-    return layer, x
-
-
-def check_picture(layer, x):
-    x = as_array(x, "Flatten")
-    if x.ndim < 2:
-        raise ValueError(f"Flatten wants a batch x (N, ...), got shape {x.shape}")
-    return layer, x
 
 
 def check_start(cls, C, F, size, rng, stride=1, pad=0, scale="he"):

@@ -6,18 +6,20 @@ the window sees on its way, as a view of x. So forward reads these views, and ba
 views of dx: where windows overlap, the gradients add. Chapter 14 derives all of it.
 """
 
+import math
+
 import numpy as np
 
 from chainrule.graph import Variable, as_variable
 from chainrule.guards.convolution import (
-    check_image,
-    check_kernels,
-    check_picture,
     check_start,
     kernels,
+    refuse_images,
+    refuse_kernels,
     steps,
     window,
 )
+from chainrule.guards.guests import refuse_number
 from chainrule.guards.layers import Layer
 from chainrule.guards.numbers import door
 from chainrule.more_nodes import max_, reshape, take
@@ -51,6 +53,8 @@ class Conv2D(Layer):
 
     LeCun et al. (1998), "Gradient-based learning applied to document recognition".
     """
+
+    refuse = refuse_kernels
 
     def __init__(self, W, b=None, stride=1, pad=0):
         self.params = kernels(W, b)
@@ -106,13 +110,15 @@ class Conv2D(Layer):
         x, W = as_variable(x), Variable(self.params["W"], "W")
         F, _, *size = W.shape
         index, (OH, OW) = places(x.shape, size, self.stride, self.pad)
-        windows = take(reshape(x, len(x.value), -1), (slice(None), np.maximum(index, 0)))
+        windows = take(
+            reshape(x, len(x.value), math.prod(x.shape[1:])), (slice(None), np.maximum(index, 0))
+        )
         if self.pad:
             windows = windows * (index >= 0)  # what is not in the image counts as 0
         out = windows @ reshape(W, F, -1).T  # (N, OH OW, C KH KW) @ (C KH KW, F)
         if "b" in self.params:
             out = out + Variable(self.params["b"], "b")
-        return reshape(out.transpose(0, 2, 1), -1, F, OH, OW)
+        return reshape(out.transpose(0, 2, 1), len(x.value), F, OH, OW)
 
 
 def places(shape, size, stride, pad=0):
@@ -132,6 +138,8 @@ class MaxPool2D(Layer):
     size    of the window: a number, or (KH, KW)
     stride  how far it moves; None for its own size, so that windows neither overlap nor leave gaps
     """
+
+    refuse = refuse_images
 
     def __init__(self, size, stride=None):
         super().__init__()
@@ -160,29 +168,28 @@ class MaxPool2D(Layer):
         x = as_variable(x)
         N, C, H, W = x.shape
         index, (OH, OW) = places((N, 1, H, W), self.size, self.stride)
-        windows = take(reshape(x, N, C, -1), (slice(None), slice(None), index))
+        windows = take(reshape(x, N, C, H * W), (slice(None), slice(None), index))
         return reshape(max_(windows, axis=-1), N, C, OH, OW)
 
 
 class Flatten(Layer):
     """Each sample as one row: (N, ...) -> (N, D)."""
 
+    refuse = refuse_number
+
     def forward(self, x):
         """x (N, ...) -> (N, D), with D the product of the other sizes."""
         self.x_shape = x.shape
-        return x.reshape(len(x), -1)
+        return x.reshape(len(x), math.prod(x.shape[1:])).copy()
 
     def backward(self, dout):
         """dx = dout, in x's shape."""
-        return dout.reshape(self.x_shape)
+        return dout.reshape(self.x_shape).copy()
 
     def expand(self, x):
         """One node; returns a Variable (N, D)."""
         x = as_variable(x)
-        return reshape(x, len(x.value), -1)
+        return reshape(x, len(x.value), math.prod(x.shape[1:]))
 
 
 Conv2D.init = classmethod(door(check_start, Conv2D.init.__func__))
-Conv2D.forward = door(check_kernels, Conv2D.forward)
-MaxPool2D.forward = door(check_image, MaxPool2D.forward)
-Flatten.forward = door(check_picture, Flatten.forward)
