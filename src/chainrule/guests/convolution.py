@@ -22,7 +22,7 @@ from chainrule.guards.convolution import (
 from chainrule.guards.guests import refuse_number
 from chainrule.guards.layers import Layer
 from chainrule.guards.numbers import door
-from chainrule.more_nodes import max_, reshape, take
+from chainrule.more_nodes import reshape
 
 
 def views(x, size, stride=(1, 1)):
@@ -105,31 +105,31 @@ class Conv2D(Layer):
                 view += share
             return dx[..., pad : dx.shape[2] - pad, pad : dx.shape[3] - pad].swapaxes(0, 1)
 
+    def places(self, shape):
+        """Which entries of a sample each window of x (N, C, H, W) sees: see `places`."""
+        return places(shape[1:], self.params["W"].shape[2:], self.stride, self.pad)
+
     def expand(self, x):
         """The windows by `Take`, then the nodes of an affine layer; returns a Variable (N, F, OH, OW)."""
         x, W = as_variable(x), Variable(self.params["W"], "W")
-        F, _, *size = W.shape
-        index, (OH, OW) = places(x.shape, size, self.stride, self.pad)
-        windows = take(
-            reshape(x, len(x.value), math.prod(x.shape[1:])), (slice(None), np.maximum(index, 0))
-        )
+        index = self.places(x.shape)
+        windows = reshape(x, len(x.value), math.prod(x.shape[1:]))[:, np.maximum(index, 0)]
         if self.pad:
             windows = windows * (index >= 0)  # what is not in the image counts as 0
-        out = windows @ reshape(W, F, -1).T  # (N, OH OW, C KH KW) @ (C KH KW, F)
+        out = windows @ reshape(W, len(W.value), -1).T  # (N, OH, OW, C KH KW) @ (C KH KW, F)
         if "b" in self.params:
             out = out + Variable(self.params["b"], "b")
-        return reshape(out.transpose(0, 2, 1), len(x.value), F, OH, OW)
+        return out.transpose(0, 3, 1, 2)
 
 
 def places(shape, size, stride, pad=0):
-    """im2col: which entry of a sample each entry of each window is, (OH OW, C KH KW), and (OH, OW).
+    """im2col: which entry of a sample (C, H, W) each entry of each window is, (OH, OW, C KH KW).
 
-    The entries of a sample are counted as they lie in memory; one of the padding is -1.
+    The entries of a sample are counted from 0 as they lie in memory; one of the padding is -1.
     """
-    N, C, H, W = shape
-    numbered = padded(np.arange(C * H * W).reshape(C, H, W), pad, -1)
-    seen = np.stack([*views(numbered, size, stride)], axis=1)
-    return seen.reshape(C * size[0] * size[1], -1).T, seen.shape[2:]
+    numbered = padded(np.arange(math.prod(shape)).reshape(shape), pad, -1)
+    seen = np.stack([*views(numbered, size, stride)], axis=1)  # (C, KH KW, OH, OW)
+    return seen.transpose(2, 3, 0, 1).reshape(*seen.shape[2:], -1)
 
 
 class MaxPool2D(Layer):
@@ -163,13 +163,16 @@ class MaxPool2D(Layer):
             view += dout * (self.winner == k)
         return dx
 
+    def places(self, shape):
+        """Which entries of a channel each window of x (N, C, H, W) sees: see `places`."""
+        return places((1, *shape[2:]), self.size, self.stride)
+
     def expand(self, x):
         """The windows by `Take`, then `Max`; returns a Variable (N, C, OH, OW)."""
         x = as_variable(x)
         N, C, H, W = x.shape
-        index, (OH, OW) = places((N, 1, H, W), self.size, self.stride)
-        windows = take(reshape(x, N, C, H * W), (slice(None), slice(None), index))
-        return reshape(max_(windows, axis=-1), N, C, OH, OW)
+        windows = reshape(x, N, C, H * W)[:, :, self.places(x.shape)]  # (N, C, OH, OW, KH KW)
+        return windows.max(axis=-1)
 
 
 class Flatten(Layer):

@@ -20,8 +20,14 @@ const rowsOf = (array) => (array.shape.length === 1 ? 1 : array.shape[0]);
 const range = (n) => Array.from({ length: n }, (_, k) => k);
 
 /** "[1, 0]", or "[2]" in a vector. */
-export function cellName(array, flat) {
-  return array.shape.length === 1 ? `[${flat}]` : `[${Math.floor(flat / columnsOf(array))}, ${flat % columnsOf(array)}]`;
+export function cellName({ shape }, flat) {
+  let left = flat;
+  const index = shape.map(() => 0);
+  for (let axis = shape.length - 1; axis >= 0; axis -= 1) {
+    index[axis] = left % shape[axis];
+    left = Math.floor(left / shape[axis]);
+  }
+  return `[${index.join(", ")}]`;
 }
 
 function joined(terms, sign = " + ") {
@@ -71,10 +77,12 @@ export function hinted(run, { i, kind, flat }, port, now) {
 }
 
 function madeForward(run, i, flat) {
-  const { op, inputs } = run.trace.variables[i];
+  const { op, inputs, options: { places } = {} } = run.trace.variables[i];
   const given = inputs.map((k) => run.values[k]);
   const out = run.values[i];
   if (op === "Affine" || (op === "MatMul" && given.every((x) => x.shape.length === 2))) return weighted(given, inputs, out, flat);
+  if (places) return seen(given, inputs, places, flat, op);
+  if (op === "Flatten") return { parts: [value(given[0].data[flat])], lit: [[inputs[0], "value", [flat]]] };
   if (op === "Sum") {
     const into = targets(given[0].shape, run.trace.variables[i].options.axis);
     const from = range(into.length).filter((k) => into[k] === flat);
@@ -108,6 +116,59 @@ function weighted([x, W, b], inputs, out, flat) {
   return { parts: joined(terms), lit };
 }
 
+/** The place of output `flat`, its kernel (or, of pooling, its channel), its sample, and where that begins in x. */
+function place([x, W], places, flat) {
+  const count = places.data.length / columnsOf(places);
+  const F = (W ?? x).shape[W ? 0 : 1];
+  const [f, n] = [Math.floor(flat / count) % F, Math.floor(flat / count / F)];
+  const sample = x.data.length / x.shape[0];
+  return { p: flat % count, f, n, start: W ? n * sample : (n * F + f) * (sample / F) };
+}
+
+/** What a window sees: [k, the place in x] for each of its entries that lies in the image. */
+function windowOf(places, p, start) {
+  const inner = columnsOf(places);
+  return range(inner).map((k) => [k, places.data[p * inner + k]]).filter(([, at]) => at >= 0).map(([k, at]) => [k, start + at]);
+}
+
+/** A window times its kernel, plus the bias; of pooling, the largest entry of the window. */
+function seen(given, inputs, places, flat, op) {
+  const [x, W, b] = given;
+  const { p, f, start } = place(given, places, flat);
+  const window = windowOf(places, p, start);
+  const lit = [[inputs[0], "value", window.map(([, at]) => at)]];
+  if (op === "MaxPool2D") return { parts: [text("max("), ...joined(window.map(([, at]) => [value(x.data[at])]), ", "), text(")")], lit };
+  const kernel = f * columnsOf(places);
+  const terms = window.map(([k, at]) => times(value(x.data[at]), value(W.data[kernel + k])));
+  lit.push([inputs[1], "value", window.map(([k]) => kernel + k)]);
+  if (b) {
+    terms.push([value(b.data[f])]);
+    lit.push([inputs[2], "value", [f]]);
+  }
+  return { parts: joined(terms), lit };
+}
+
+/** The gradient of an entry of x, W or b: a term for every place at which it was used. */
+function sentBack(given, inputs, j, dout, places, port, flat, op) {
+  const [x, W] = given;
+  const [terms, out, back] = [[], [], new Set()];
+  dout.data.forEach((_, to) => {
+    const { p, f, start } = place(given, places, to);
+    const window = windowOf(places, p, start);
+    const winner = () => window.reduce((best, one) => (x.data[one[1]] > x.data[best[1]] ? one : best))[1] === flat;
+    const kernel = f * columnsOf(places);
+    const used = port === 2 ? f === flat && [] : op === "MaxPool2D" ? winner() && [] : window.find(([k, at]) => (port ? kernel + k : at) === flat);
+    if (!used) return;
+    out.push(to);
+    const [k, at] = used;
+    if (k === undefined) terms.push([gradient(dout.data[to])]);
+    else terms.push(port ? times(value(x.data[at]), gradient(dout.data[to])) : times(gradient(dout.data[to]), value(W.data[kernel + k])));
+    if (k !== undefined) back.add(port ? at : kernel + k);
+  });
+  if (terms.length === 0) return { parts: [value(0)], lit: [] };
+  return { parts: joined(terms), lit: [[j, "gradient", out], ...(back.size ? [[inputs[port ? 0 : 1], "value", [...back]]] : [])] };
+}
+
 /** A gradient is the sum over the variable's uses; each use tells its own terms. */
 function madeBackward(run, i, flat, now) {
   const uses = run.uses[i].filter(([step, port]) => step <= now && run.contributions[step - 1][port] != null);
@@ -124,6 +185,8 @@ function share(run, i, step, port, flat) {
   const given = inputs.map((k) => run.values[k]);
   const [out, dout] = [run.values[j], run.gradient(j)];
   if (op === "Affine" || (op === "MatMul" && given.every((x) => x.shape.length === 2))) return handed(given, inputs, j, dout, port, flat);
+  if (options?.places) return sentBack(given, inputs, j, dout, options.places, port, flat, op);
+  if (op === "Flatten") return { parts: [gradient(dout.data[flat])], lit: [[j, "gradient", [flat]]] };
   if (op === "SoftmaxWithLoss" && port === 0) return fromLoss(run, j, inputs, dout, flat);
   if (op === "IdentityWithLoss" && port === 0) return fromLoss(run, j, inputs, dout, flat);
   if (options.from !== undefined) {
