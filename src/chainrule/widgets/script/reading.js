@@ -77,11 +77,11 @@ export function hinted(run, { i, kind, flat }, port, now) {
 }
 
 function madeForward(run, i, flat) {
-  const { op, inputs, options: { places } = {} } = run.trace.variables[i];
+  const { op, inputs, options } = run.trace.variables[i];
   const given = inputs.map((k) => run.values[k]);
   const out = run.values[i];
   if (op === "Affine" || (op === "MatMul" && given.every((x) => x.shape.length === 2))) return weighted(given, inputs, out, flat);
-  if (places) return seen(given, inputs, places, flat, op);
+  if (options?.places) return throughWindow(given, inputs, options.places, flat, op);
   if (op === "Flatten") return { parts: [value(given[0].data[flat])], lit: [[inputs[0], "value", [flat]]] };
   if (op === "Sum") {
     const into = targets(given[0].shape, run.trace.variables[i].options.axis);
@@ -116,31 +116,25 @@ function weighted([x, W, b], inputs, out, flat) {
   return { parts: joined(terms), lit };
 }
 
-/** The place of output `flat`, its kernel (or, of pooling, its channel), its sample, and where that begins in x. */
-function place([x, W], places, flat) {
-  const count = places.data.length / columnsOf(places);
-  const F = (W ?? x).shape[W ? 0 : 1];
-  const [f, n] = [Math.floor(flat / count) % F, Math.floor(flat / count / F)];
-  const sample = x.data.length / x.shape[0];
-  return { p: flat % count, f, n, start: W ? n * sample : (n * F + f) * (sample / F) };
-}
-
-/** What a window sees: [k, the place in x] for each of its entries that lies in the image. */
-function windowOf(places, p, start) {
+/** Of output `flat`: its kernel (in pooling its channel), and where its window is in x, [k, place] for each entry in the image. */
+function windowOf([x, W], places, flat) {
   const inner = columnsOf(places);
-  return range(inner).map((k) => [k, places.data[p * inner + k]]).filter(([, at]) => at >= 0).map(([k, at]) => [k, start + at]);
+  const count = places.data.length / inner;
+  const [channels, sample] = [(W ?? x).shape[W ? 0 : 1], x.data.length / x.shape[0]];
+  const [p, f, n] = [flat % count, Math.floor(flat / count) % channels, Math.floor(flat / count / channels)];
+  const start = n * sample + (W ? 0 : f * (sample / channels));
+  const seen = range(inner).map((k) => [k, places.data[p * inner + k]]);
+  return { f, kernel: f * inner, seen: seen.filter(([, at]) => at >= 0).map(([k, at]) => [k, start + at]) };
 }
 
-/** A window times its kernel, plus the bias; of pooling, the largest entry of the window. */
-function seen(given, inputs, places, flat, op) {
+/** A window times its kernel, plus the bias; in pooling the largest entry of the window. */
+function throughWindow(given, inputs, places, flat, op) {
   const [x, W, b] = given;
-  const { p, f, start } = place(given, places, flat);
-  const window = windowOf(places, p, start);
-  const lit = [[inputs[0], "value", window.map(([, at]) => at)]];
-  if (op === "MaxPool2D") return { parts: [text("max("), ...joined(window.map(([, at]) => [value(x.data[at])]), ", "), text(")")], lit };
-  const kernel = f * columnsOf(places);
-  const terms = window.map(([k, at]) => times(value(x.data[at]), value(W.data[kernel + k])));
-  lit.push([inputs[1], "value", window.map(([k]) => kernel + k)]);
+  const { f, kernel, seen } = windowOf(given, places, flat);
+  const lit = [[inputs[0], "value", seen.map(([, at]) => at)]];
+  if (op === "MaxPool2D") return { parts: [text("max("), ...joined(seen.map(([, at]) => [value(x.data[at])]), ", "), text(")")], lit };
+  const terms = seen.map(([k, at]) => times(value(x.data[at]), value(W.data[kernel + k])));
+  lit.push([inputs[1], "value", seen.map(([k]) => kernel + k)]);
   if (b) {
     terms.push([value(b.data[f])]);
     lit.push([inputs[2], "value", [f]]);
@@ -148,25 +142,28 @@ function seen(given, inputs, places, flat, op) {
   return { parts: joined(terms), lit };
 }
 
-/** The gradient of an entry of x, W or b: a term for every place at which it was used. */
+/** The gradient of an entry of x, W or b: a term for every place where it was used. */
 function sentBack(given, inputs, j, dout, places, port, flat, op) {
   const [x, W] = given;
-  const [terms, out, back] = [[], [], new Set()];
+  const [terms, out, other] = [[], [], []];
   dout.data.forEach((_, to) => {
-    const { p, f, start } = place(given, places, to);
-    const window = windowOf(places, p, start);
-    const winner = () => window.reduce((best, one) => (x.data[one[1]] > x.data[best[1]] ? one : best))[1] === flat;
-    const kernel = f * columnsOf(places);
-    const used = port === 2 ? f === flat && [] : op === "MaxPool2D" ? winner() && [] : window.find(([k, at]) => (port ? kernel + k : at) === flat);
-    if (!used) return;
+    const { f, kernel, seen } = windowOf(given, places, to);
+    const g = gradient(dout.data[to]);
+    if (op === "MaxPool2D" || port === 2) {
+      const winner = seen.reduce((best, one) => (x.data[one[1]] > x.data[best[1]] ? one : best));
+      if ((port === 2 ? f : winner[1]) === flat) terms.push([g]);
+      else return;
+    } else {
+      const used = seen.find(([k, at]) => (port ? kernel + k : at) === flat);
+      if (!used) return;
+      const [k, at] = used;
+      terms.push(port ? times(value(x.data[at]), g) : times(g, value(W.data[kernel + k])));
+      other.push(port ? at : kernel + k);
+    }
     out.push(to);
-    const [k, at] = used;
-    if (k === undefined) terms.push([gradient(dout.data[to])]);
-    else terms.push(port ? times(value(x.data[at]), gradient(dout.data[to])) : times(gradient(dout.data[to]), value(W.data[kernel + k])));
-    if (k !== undefined) back.add(port ? at : kernel + k);
   });
   if (terms.length === 0) return { parts: [value(0)], lit: [] };
-  return { parts: joined(terms), lit: [[j, "gradient", out], ...(back.size ? [[inputs[port ? 0 : 1], "value", [...back]]] : [])] };
+  return { parts: joined(terms), lit: [[j, "gradient", out], [inputs[port ? 0 : 1] ?? j, "value", other]] };
 }
 
 /** A gradient is the sum over the variable's uses; each use tells its own terms. */
