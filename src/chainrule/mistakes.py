@@ -66,12 +66,21 @@ labels-shifted
 broadcast-targets
     Targets of shape (N,) meet outputs of shape (N, 1), and y - t becomes a table of N by N.
     Give both the same shape before you subtract: t = t.reshape(y.shape).
+label-term-missing
+    The gradient is right but for the scores of the right classes.
+    The right class is subtracted too: y[n, t] -= 1 in a softmax, and a 1 for each margin in a hinge.
 repeated-rows
     A row that was taken more than once got the gradient of one use only.
     Use np.add.at(d, rows, dout): d[rows] += dout adds once for each row, however often it is named.
 mask-from-upstream
     The mask is taken from the sign of dout.
     The gate opens where the *input* was positive: keep the mask of forward.
+mask-redrawn
+    Backward draws a mask of its own.
+    Keep the mask that forward drew, self.mask, and multiply dout by that one.
+leaky-slope-lost
+    The gradient stops where the gate only made it smaller.
+    Where forward multiplies by a small slope, so does backward: dout * np.where(x > 0, 1, slope).
 mask-missing
     The gradient passes the gate everywhere.
     Multiply dout by the mask of forward: where the gate was closed, nothing comes back.
@@ -90,6 +99,15 @@ inputs-not-swapped
 overwritten-at-fork
     A value that is used more than once got the gradient of only some of its uses.
     At a fork gradients add: one use writes with =, every other one needs +=.
+softmax-diagonal
+    Each probability is taken to depend on its own score alone.
+    All scores stand below the bar: dx = y * (dout - sum(dout * y)), the sum along the classes.
+statistics-constant
+    The mean or the spread is taken for a constant, though each x is part of it.
+    Follow every path from x: through x - mean, through the mean, and through the variance.
+kernel-not-turned
+    The kernel goes back the way it came, and not turned around.
+    What x[i] gave to output i - k comes back through k: add dout[i] * K to the window of output i.
 derivative-missing
     The upstream gradient is handed on without the local derivative.
     Downstream is upstream times local: multiply dout by the derivative.
@@ -135,6 +153,9 @@ mutates-dout
 mutates-input
     An array that belongs to the caller is overwritten.
     Work on a copy, or write x = x + 1 instead of x += 1.
+gradient-missing
+    No gradient is given for an array that forward uses.
+    Let backward leave it in self.grads, under the name of the array and in its shape.
 wrong-shape
     A gradient does not have the shape of the thing that it belongs to.
     Return one gradient for each input, in its shape; undo broadcasting by a sum.

@@ -7,6 +7,7 @@ table in `mistakes` would have produced there; none where the mistake has no roo
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import combinations, permutations
 
 import numpy as np
 
@@ -31,6 +32,8 @@ class Scene:
     forks     (label, gradient): what remains when one use of a forked value is forgotten
     forkless  whether the input is known to be used once, as in a power
     axis      the axis of the inputs along which the samples stand
+    claim     what backward gives, for mistakes that leave a part of the gradient right
+    random    whether forward draws random numbers
     """
 
     place: str
@@ -47,6 +50,8 @@ class Scene:
     forks: tuple = ()
     forkless: bool = False
     axis: int = 0
+    claim: np.ndarray | None = None
+    random: bool = False
 
     @property
     def own(self):
@@ -296,6 +301,28 @@ def labels_shifted(scene):
                 yield f"labels {words} {'on' if step > 0 else 'back'}", scene.dout * (y - t) / N
 
 
+def label_term_missing(scene):
+    if scene.t is not None and np.shape(scene.claim) == scene.t.shape == scene.true.shape:
+        hot = scene.t == 1
+        rest = np.where(hot, 0.0, scene.claim), np.where(hot, 0.0, scene.true)
+        if np.any(rest[1]) and same(*rest, 1e-6):
+            yield "the right gradient everywhere but at the right classes", scene.claim
+
+
+def mask_redrawn(scene):
+    if scene.random and scene.gate is not None and np.shape(scene.claim) == scene.dout.shape:
+        high, low, is_open = scene.gate
+        kept = np.abs(scene.claim - scene.dout * high) < np.abs(scene.claim - scene.dout * low)
+        if not np.array_equal(kept, is_open):
+            yield "another mask, with the same two slopes,", scene.dout * np.where(kept, high, low)
+
+
+def leaky_slope_lost(scene):
+    if leaky(scene.gate):
+        high, _, is_open = scene.gate
+        yield "0 where the gate is closed", scene.fit(scene.dout * np.where(is_open, high, 0.0))
+
+
 def mask_missing(scene):
     if scene.gate is not None:
         yield "dout, let through everywhere", scene.fit(scene.dout * scene.gate[0])
@@ -322,6 +349,45 @@ def mask_from_upstream(scene):
 
 def always_zero(scene):
     yield "0 everywhere", np.zeros_like(scene.true)
+
+
+def softmax_diagonal(scene):
+    if scene.place not in scene.inputs or scene.own.shape != scene.out.shape:
+        return
+    for axis in range(scene.out.ndim):
+        if scene.out.shape[axis] > 1 and same(scene.out, softmax_along(scene.own, axis)):
+            yield "dout y (1 - y)", scene.dout * scene.out * (1 - scene.out)
+
+
+def statistics_constant(scene):
+    """Where, but for a scale and a shift by parameters, the output is a x + b along some of the axes."""
+    x = scene.own
+    if scene.place not in scene.inputs or x.shape != scene.out.shape or scene.slope is not None:
+        return
+    held = [p for p in scene.params.values() if fits(x, p) and np.all(p != 0)]
+    scales = [(1.0, 0.0), *((p, 0.0) for p in held), *permutations(held, 2)]
+    for axes in (some for n in range(1, x.ndim + 1) for some in combinations(range(x.ndim), n)):
+
+        def mean(values, axes=axes):
+            return values.mean(axis=axes, keepdims=True)
+
+        off = x - mean(x)
+        for scale, shift in scales if off.size > 2 * mean(x).size else ():
+            y = (scene.out - shift) / scale
+            slope = mean(off * y) / np.maximum(mean(off**2), 1e-300)
+            if same(slope * off, y - mean(y)):
+                dout = slope * scale * scene.dout
+                yield f"mean and spread along {axes} as constants", dout
+                yield f"the spread along {axes} as a constant", dout - mean(dout)
+                yield f"the mean along {axes} as a constant", scene.true + mean(dout)
+
+
+def fits(array, other):
+    """Whether an array keeps its shape when it meets the other one."""
+    try:
+        return np.broadcast_shapes(array.shape, other.shape) == array.shape
+    except ValueError:
+        return False
 
 
 def derivative_missing(scene):

@@ -204,6 +204,8 @@ class Observation:
             out_at=self.out_at if alone else None,
             t=one_hot(self.piece.t, inputs.get("x"), self.piece.axis) if names else None,
             axis=self.piece.axis,
+            claim=self.claims[k].get(name) if self.claims else None,
+            random=self.piece.hold,
             forks=tuple(self.forks(k).get(name, ())),
             forkless=isinstance(self.piece.target, Power),
         )

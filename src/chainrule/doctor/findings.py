@@ -122,7 +122,7 @@ def missing(name):
     hint = f'Let backward leave it in self.grads["{key}"] (or self.d{key}), in the shape of {key}.'
     if key in ("x", "y") or key[:1] == "x":
         hint = f"Let backward return the gradient of {key}, in its shape."
-    return finding("wrong-shape", name, f"no gradient is given for {name}", hint=hint)
+    return finding("gradient-missing", name, f"no gradient is given for {name}", hint=hint)
 
 
 def shapeless(name, sample, lacks=""):

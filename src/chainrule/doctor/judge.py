@@ -15,7 +15,7 @@ from chainrule.doctor.evidence import Observation, Sample, Suspect, suspects
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
 from chainrule.doctor.pieces import variants
 from chainrule.doctor.probe import Truth
-from chainrule.scenes import Scene, products, same
+from chainrule.scenes import Scene, fits, products, same
 
 FEW = 30  # entries of all inputs together: with so few, two mistakes may agree by accident
 LIMIT = 60  # entries of an array that are nudged at a second input
@@ -162,13 +162,6 @@ def lacking(sample):
             if sample.noise < np.linalg.norm(scene.true) and same(product, scene.true, 1e-6):
                 return name, words
     return None
-
-
-def fits(claim, array):
-    try:
-        return np.broadcast_shapes(claim.shape, array.shape) == claim.shape
-    except ValueError:
-        return False
 
 
 def left_out(observation, name):
