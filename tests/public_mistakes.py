@@ -53,7 +53,7 @@ class BookAffine:
         return np.dot(dout, self.W.T)
 
 
-@case(1, "wrong-shape", "W", X, given=(W43, b3))
+@case(1, "gradient-missing", "W", X, given=(W43, b3))
 class NoGradients(BookAffine):
     def backward(self, dout):
         return np.dot(dout, self.W.T)
@@ -75,7 +75,7 @@ class BookTurned(BookAffine):
         return dx
 
 
-@case(1, "wrong-shape", "b", X, given=(W43, b3))
+@case(1, "gradient-missing", "b", X, given=(W43, b3))
 class ForgetsOne(BookAffine):
     def backward(self, dout):
         self.dW = np.dot(self.x.T, dout)
@@ -697,7 +697,7 @@ class Parameters:
         return d @ W.T
 
 
-@case(4, "overwritten-at-fork", "x", X)
+@case(4, "softmax-diagonal", "x", X)
 class SoftmaxByItsDiagonal:
     def forward(self, x):
         e = np.exp(x - x.max(axis=1, keepdims=True))

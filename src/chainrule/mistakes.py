@@ -54,6 +54,9 @@ bias-sum-over-everything
 bias-first-row
     The gradient of the bias comes from one sample.
     Every sample used the bias, so sum dout over the whole batch: dout.sum(axis=0).
+sum-over-wrong-axis
+    A sum runs along another axis than the one that was shared.
+    Sum over what used the value: a bias (M,) was used by each sample, dout.sum(axis=0).
 bias-mean
     The gradient of the bias is averaged over the batch.
     Sum over the batch, do not average: the loss has already divided by N.
@@ -75,9 +78,6 @@ repeated-rows
 mask-from-upstream
     The mask is taken from the sign of dout.
     The gate opens where the *input* was positive: keep the mask of forward.
-mask-redrawn
-    Backward draws a mask of its own.
-    Keep the mask that forward drew, self.mask, and multiply dout by that one.
 leaky-slope-lost
     The gradient stops where the gate only made it smaller.
     Where forward multiplies by a small slope, so does backward: dout * np.where(x > 0, 1, slope).
@@ -87,6 +87,9 @@ mask-missing
 mask-inverted
     The gradient passes where the gate was closed, and stops where it was open.
     Turn the mask around: the gradient passes where forward let the value through.
+mask-redrawn
+    Backward draws a mask of its own.
+    Keep the mask that forward drew, self.mask, and multiply dout by that one.
 always-zero
     The gradient is 0 everywhere.
     Look where this gradient is assigned: an array of zeros may never be filled, or be filled too late.
@@ -96,18 +99,21 @@ weight-not-transposed
 inputs-not-swapped
     Each input gets the gradient that belongs to the other one.
     The gradient of x is dout times y, and that of y is dout times x: multiply swaps.
-overwritten-at-fork
-    A value that is used more than once got the gradient of only some of its uses.
-    At a fork gradients add: one use writes with =, every other one needs +=.
 softmax-diagonal
     Each probability is taken to depend on its own score alone.
     All scores stand below the bar: dx = y * (dout - sum(dout * y)), the sum along the classes.
 statistics-constant
     The mean or the spread is taken for a constant, though each x is part of it.
     Follow every path from x: through x - mean, through the mean, and through the variance.
+epsilon-forgotten
+    Forward adds a small constant under the root, and backward does not know of it.
+    Compute the root once, in forward, and use the same number in backward.
 kernel-not-turned
     The kernel goes back the way it came, and not turned around.
     What x[i] gave to output i - k comes back through k: add dout[i] * K to the window of output i.
+overwritten-at-fork
+    A value that is used more than once got the gradient of only some of its uses.
+    At a fork gradients add: one use writes with =, every other one needs +=.
 derivative-missing
     The upstream gradient is handed on without the local derivative.
     Downstream is upstream times local: multiply dout by the derivative.
@@ -132,6 +138,9 @@ double-batch-division
 samples-as-columns
     The number of samples is counted along the wrong axis.
     Where samples are rows N is x.shape[0], where they are columns it is x.shape[1].
+axes-in-wrong-order
+    The right numbers stand in the wrong places.
+    Reshape keeps the order of the numbers: what forward moved by transpose, backward has to move back.
 wrong-sign
     The gradient has the wrong sign.
     Go through the derivation once more and count the minus signs.

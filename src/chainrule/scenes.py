@@ -33,7 +33,8 @@ class Scene:
     forkless  whether the input is known to be used once, as in a power
     axis      the axis of the inputs along which the samples stand
     claim     what backward gives, for mistakes that leave a part of the gradient right
-    random    whether forward draws random numbers
+    redraws   whether backward gives another gradient each time, without a forward between
+    listed    whether x (N,) holds a sample in each entry, since its loss takes a target for each
     """
 
     place: str
@@ -51,7 +52,8 @@ class Scene:
     forkless: bool = False
     axis: int = 0
     claim: np.ndarray | None = None
-    random: bool = False
+    redraws: bool = False
+    listed: bool = False
 
     @property
     def own(self):
@@ -76,7 +78,7 @@ class Scene:
         first = next(iter(self.inputs.values()), np.zeros(()))
         if first.ndim == 2:
             return first.shape[self.axis], first.shape[1 - self.axis]
-        return (len(first), 1) if first.ndim > 2 else (1, 1)
+        return (len(first), 1) if first.ndim > 2 or self.listed else (1, 1)
 
     @property
     def samples(self):
@@ -184,6 +186,22 @@ def same(a, b, tolerance=1e-7):
 def bias_sum_over_everything(scene):
     if scene.terms is not None and scene.true.size > 1:
         yield "the sum over all entries", np.sum(scene.terms)
+
+
+def sum_over_wrong_axis(scene):
+    if scene.slope is not None and scene.true.ndim < scene.out.ndim:
+        terms, n = scene.dout * scene.slope, scene.out.ndim
+        for axes in combinations(range(n), n - scene.true.ndim):
+            made = terms.sum(axis=axes)
+            if made.shape == scene.true.shape and not same(made, scene.true):
+                yield f"the sum along {axes}", made
+    for axes, (off, slope, scale) in standardised(scene):
+        d, y = scene.dout * scale, off * slope
+        for other in some_axes(scene.own.ndim):
+            mean = {"axis": other, "keepdims": True}
+            made = slope * (d - d.mean(**mean) - y * (d * y).mean(**mean))
+            if other != axes:
+                yield f"means along {other} in place of {axes}", made
 
 
 def bias_first_row(scene):
@@ -305,15 +323,16 @@ def label_term_missing(scene):
     if scene.t is not None and np.shape(scene.claim) == scene.t.shape == scene.true.shape:
         hot = scene.t == 1
         rest = np.where(hot, 0.0, scene.claim), np.where(hot, 0.0, scene.true)
-        if np.any(rest[1]) and same(*rest, 1e-6):
+        near = same(scene.claim, scene.true, 1e-3)
+        if np.any(rest[1]) and same(*rest, 1e-6) and not near:
             yield "the right gradient everywhere but at the right classes", scene.claim
 
 
 def mask_redrawn(scene):
-    if scene.random and scene.gate is not None and np.shape(scene.claim) == scene.dout.shape:
+    if scene.redraws and scene.gate is not None and np.shape(scene.claim) == scene.dout.shape:
         high, low, is_open = scene.gate
         kept = np.abs(scene.claim - scene.dout * high) < np.abs(scene.claim - scene.dout * low)
-        if not np.array_equal(kept, is_open):
+        if not np.array_equal(kept, is_open) and not kept.all():
             yield "another mask, with the same two slopes,", scene.dout * np.where(kept, high, low)
 
 
@@ -359,27 +378,59 @@ def softmax_diagonal(scene):
             yield "dout y (1 - y)", scene.dout * scene.out * (1 - scene.out)
 
 
-def statistics_constant(scene):
-    """Where, but for a scale and a shift by parameters, the output is a x + b along some of the axes."""
+def some_axes(n):
+    return [some for k in range(1, n + 1) for some in combinations(range(n), k)]
+
+
+def standardised(scene):
+    """Yield (axes, (x - mean, slope, scale)) where, but for a scale and a shift by other arrays, the
+    output is slope * (x - mean along some of the axes), as in a normalisation."""
     x = scene.own
     if scene.place not in scene.inputs or x.shape != scene.out.shape or scene.slope is not None:
         return
-    held = [p for p in scene.params.values() if fits(x, p) and np.all(p != 0)]
+    held = [p for p in scene.others.values() if fits(x, p) and np.all(p != 0)]
     scales = [(1.0, 0.0), *((p, 0.0) for p in held), *permutations(held, 2)]
-    for axes in (some for n in range(1, x.ndim + 1) for some in combinations(range(x.ndim), n)):
-
-        def mean(values, axes=axes):
-            return values.mean(axis=axes, keepdims=True)
-
-        off = x - mean(x)
-        for scale, shift in scales if off.size > 2 * mean(x).size else ():
+    for axes in some_axes(x.ndim):
+        mean, found = {"axis": axes, "keepdims": True}, []
+        off = x - x.mean(**mean)
+        var = np.mean(off**2, **mean)
+        for scale, shift in scales if off.size > 2 * var.size and np.all(var > 0) else ():
             y = (scene.out - shift) / scale
-            slope = mean(off * y) / np.maximum(mean(off**2), 1e-300)
-            if same(slope * off, y - mean(y)):
-                dout = slope * scale * scene.dout
-                yield f"mean and spread along {axes} as constants", dout
-                yield f"the spread along {axes} as a constant", dout - mean(dout)
-                yield f"the mean along {axes} as a constant", scene.true + mean(dout)
+            slope = np.mean(off * y, **mean) / var
+            if same(slope * off, y - y.mean(**mean)):
+                far = np.max(np.abs(np.abs(slope) * np.sqrt(var) - 1))  # its spread is nearly 1
+                found.append((far, len(found), (off, slope, scale)))
+        if found:
+            yield axes, min(found)[2]
+
+
+def statistics_constant(scene):
+    for axes, (_, slope, scale) in standardised(scene):
+        dout = slope * scale * scene.dout
+        mean = dout.mean(axis=axes, keepdims=True)
+        yield f"mean and spread along {axes} as constants", dout
+        yield f"the spread along {axes} as a constant", dout - mean
+        yield f"the mean along {axes} as a constant", scene.true + mean
+
+
+def epsilon_forgotten(scene):
+    for axes, (off, slope, scale) in standardised(scene):
+        d, mean = scene.dout * scale, {"axis": axes, "keepdims": True}
+        rough = 1 / np.sqrt(np.mean(off**2, **mean))
+        for words, y in (("in front", off * slope), ("everywhere", off * rough)):
+            made = rough * (d - d.mean(**mean) - y * (d * y).mean(**mean))
+            yield f"1 / std without its constant, {words},", made
+
+
+def axes_in_wrong_order(scene):
+    if (
+        scene.claim is not None
+        and np.shape(scene.claim) == scene.true.shape
+        and scene.true.size > 3
+    ):
+        claim, true = np.sort(np.ravel(scene.claim)), np.sort(np.ravel(scene.true))
+        if np.ptp(true) > 0 and same(claim, true, 1e-6) and not same(scene.claim, scene.true, 1e-3):
+            yield "the same numbers in another order", scene.claim
 
 
 def fits(array, other):
@@ -537,3 +588,7 @@ def samples_as_columns(scene):
 
 def wrong_sign(scene):
     yield "the right gradient with its sign turned", -scene.true
+    if np.shape(scene.claim) == scene.true.shape:
+        turned = np.sign(scene.claim) * np.abs(scene.true)
+        if same(turned, scene.claim, 1e-6):
+            yield "the right numbers, some of them with the sign turned,", turned

@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.doctor.chain import chain_of_layer, chain_of_network
 from chainrule.doctor.copies import private_copy
-from chainrule.doctor.evidence import Observation, Sample, Suspect, suspects
+from chainrule.doctor.evidence import Observation, Sample, Suspect, common_factor, suspects
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
 from chainrule.doctor.pieces import variants
 from chainrule.doctor.probe import Truth
@@ -47,7 +47,7 @@ def judge(observation):
         sample = unnamed.pop(name)[0]
         factor = lacking(sample)
         words = f"; {factor[1]} would be right" if factor else ""
-        found.append(shapeless(name, sample, words))
+        found.insert(0, shapeless(name, sample, words))
     reasons = {n: ("weight-decay", words) for n, words in by_decay(observation, unnamed).items()}
     for name, samples in unnamed.items():
         if name not in reasons and not close(samples):
@@ -59,8 +59,7 @@ def judge(observation):
 
 def by_what_is_missing(observation, name, samples):
     """(code, words) for a claim that lacks a mask or a factor; or None."""
-    if name in observation.piece.names and passes_where_closed(samples):
-        words = "where nudging finds 0, backward hands something on, and all the rest is right"
+    if name in observation.piece.names and (words := passes_where_closed(samples)):
         return "mask-missing", words
     if not linear(observation, name):
         return None  # what dout does to it is no missing factor
@@ -75,14 +74,19 @@ def by_what_is_missing(observation, name, samples):
 
 
 def passes_where_closed(samples):
-    """Whether the claims are right but where the right gradient is 0: there they are not."""
+    """Words, where the claims are right (or a fixed part of it) but where the right gradient is 0."""
+    rest = []
     for sample in samples:
         true, claim = np.asarray(sample.scene.true), sample.claim
         shut = np.abs(true) <= 1e-7 * np.max(np.abs(true), initial=0.0)
-        rest = replace(sample, seen=sample.seen & ~shut)
-        if np.sum(rest.seen) < 2 or not np.any(claim[shut]) or not rest.right:
-            return False
-    return True
+        rest.append(replace(sample, seen=sample.seen & ~shut))
+        if np.sum(rest[-1].seen) < 2 or not np.any(claim[shut]):
+            return ""
+    words = "where nudging finds 0, backward hands something on, and all the rest is "
+    if all(one.right for one in rest):
+        return words + "right"
+    factor = common_factor(rest)
+    return f"{words}{factor:.4g} times the right one" if factor else ""
 
 
 def linear(observation, name):
@@ -226,7 +230,7 @@ def at_other_inputs(observation):
 def one_sample_more(observation, name):
     """Samples for a larger batch: a factor of N grows with it, any other factor does not."""
     piece = observation.piece
-    if len(piece.inputs) != 1 or piece.inputs[0].ndim < 2:
+    if len(piece.inputs) != 1 or (piece.inputs[0].ndim < 2 and not piece.listed):
         return []
     count = piece.inputs[0].shape[piece.axis]
     try:
