@@ -90,6 +90,9 @@ mask-inverted
 mask-redrawn
     Backward draws a mask of its own.
     Keep the mask that forward drew, self.mask, and multiply dout by that one.
+tie-counted-twice
+    Where two entries tie for the largest, each of them gets the whole gradient.
+    Keep the place of the winner, argmax, in forward, and hand the gradient to that one alone.
 always-zero
     The gradient is 0 everywhere.
     Look where this gradient is assigned: an array of zeros may never be filled, or be filled too late.
@@ -151,8 +154,8 @@ weight-decay
     The penalty on the weights is one thing in the loss and another in the gradient.
     A loss with lam / 2 * sum(W ** 2) adds lam * W to the gradient of every W, once, and to no bias.
 factor-missing
-    Backward leaves out an array that forward multiplies by.
-    Write the formula of forward down and differentiate it: that array stands in the derivative.
+    Backward leaves out a factor of the derivative.
+    Write the formula of forward down and differentiate it: what is missing stands in the derivative.
 stale-cache
     Backward uses what an earlier call left behind.
     Let each forward store anew what backward needs, and let backward change none of it.

@@ -138,15 +138,26 @@ class Observation:
         self.truth = Truth(piece, [*self.douts, np.ones(out.shape)], h, limit or MANY)
         self.fork_cache = {}
         for name, array in self.truth.arrays.items() if claims and limit is None else ():
-            if array.size > MANY and not self.agrees_on_the_whole(name):
-                self.truth.nudge(name, array, None)
+            if array.size > MANY:
+                self.truth.nudge(name, self.elsewhere(name))
 
-    def agrees_on_the_whole(self, name):
-        """Whether the claims for a large array, of which nudging saw a sample, hold along a few random
-        directions, which see every entry at once."""
+    def elsewhere(self, name):
+        """Entries of a large array, of which nudging saw a sample, that are to be seen too: where the
+        claims do not hold. Half after half is moved along a random direction, which sees all its entries."""
+        found, flat = np.arange(self.truth.arrays[name].size), self.truth.seen[name].ravel()
+        if self.agrees(name, found) or not self.agrees(name, np.flatnonzero(flat)):
+            return ()  # all is right, or what has been seen shows that it is not
+        while len(found) > 8:
+            first, second = np.array_split(found, 2)
+            found = second if self.agrees(name, first) else first
+        return found
+
+    def agrees(self, name, entries):
+        """Whether the claims hold along a few directions that move these entries, and no others."""
         truth, rng = self.truth, np.random.default_rng(1)
         for _ in range(3):
-            direction = rng.choice([-1.0, 1.0], truth.arrays[name].shape)
+            direction = np.zeros(truth.arrays[name].shape)
+            direction.flat[entries] = rng.choice([-1.0, 1.0], len(entries))
             for claims, slope in zip(self.claims, truth.along(name, direction), strict=False):
                 claim = claims[name]
                 if claim is None or claim.shape != direction.shape:
@@ -155,6 +166,9 @@ class Observation:
                 if not abs(np.vdot(claim, direction) - slope) <= room:
                     return False
         return True
+
+    def agrees_on_the_whole(self, name):
+        return self.agrees(name, np.arange(self.truth.arrays[name].size))
 
     @property
     def names(self):
