@@ -26,6 +26,8 @@ PUBLIC = {
     "training": "SGD Momentum Adam minibatches train validation_loss",
     "more_nodes": "Reshape Transpose Take Mean Max reshape transpose take mean max_",
     "guests.convolution": "Flatten",
+    "guests.embedding": "Embedding Embedding.init",
+    "guests.attention": "Attention Attention.init",
     "datasets": "load_digits load_mnist make_spirals make_moons",
     "exercises": "check",
     "trace": "Step Trace trace_graph trace_network",

@@ -6,7 +6,9 @@ while it predicts has a plain attribute `training`: a network's pass without tar
 as long as it lasts (see `guards.network`).
 """
 
+from chainrule.guests.attention import Attention
 from chainrule.guests.convolution import Conv2D, Flatten, MaxPool2D
+from chainrule.guests.embedding import Embedding
 from chainrule.more_nodes import Reshape
 
-__all__ = ["Conv2D", "Flatten", "MaxPool2D", "Reshape"]
+__all__ = ["Attention", "Conv2D", "Embedding", "Flatten", "MaxPool2D", "Reshape"]
