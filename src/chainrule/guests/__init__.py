@@ -43,3 +43,7 @@ class Flatten(Layer):
         """One node; returns a Variable (N, D)."""
         x = as_variable(x)
         return run(Reshape(len(x.value), -1), x)
+
+
+from chainrule.guests.batch_norm import BatchNorm  # noqa: E402, F401
+from chainrule.guests.dropout import Dropout  # noqa: E402, F401
