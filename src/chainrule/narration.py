@@ -172,6 +172,61 @@ WORDS = {
         "rule": ("Σ {x.name}", "1 for every entry"),
         "local": ("1",),
     },
+    "Reshape": {
+        "forward": (
+            "Reshape.",
+            "The numbers of {x.name} {x.shape} stand in the same order in {z.name} {z.shape}.",
+        ),
+        "backward": (
+            "Reshape takes the shape back.",
+            "The upstream gradient {dout} {z.shape} gets the shape of the input again:",
+        ),
+        "to": ("{x.name} gets {dx}",),
+        "rule": ("{x.name}, reshaped", "{z.gradient}, reshaped"),
+        "local": ("reshape",),
+    },
+    "Transpose": {
+        "forward": ("Transpose.", "The axes of {x.name} {x.shape} change places{so.z}."),
+        "backward": (
+            "Transpose turns the gradient back.",
+            "The axes of the upstream gradient {dout} {z.shape} change places again:",
+        ),
+        "to": ("{x.name} gets {dx}",),
+        "rule": ("{x.name}ᵀ", "({z.gradient})ᵀ"),
+        "local": ("ᵀ",),
+    },
+    "Take": {
+        "forward": ("Take.", "What is taken from {x.name} {x.shape}{so.z}."),
+        "backward": (
+            "Take puts back.",
+            "The upstream gradient {dout} is added where each entry was taken: one taken twice gets "
+            "both, one never taken gets 0:",
+        ),
+        "to": ("{x.name} gets {dx}",),
+        "rule": ("{x.name}[ ]", "1 for each time it was taken"),
+        "local": ("1",),
+    },
+    "Mean": {
+        "forward": ("Mean.", "The mean over {x.name} {x.shape}{so.z}."),
+        "backward": (
+            "Mean shares out equally.",
+            "The upstream gradient {dout} is divided by the number of entries that were averaged:",
+        ),
+        "to": ("{x.name} gets {dx}",),
+        "rule": ("mean of {x.name}", "1/n for each of n entries"),
+        "local": ("1/n",),
+    },
+    "Max": {
+        "forward": ("Largest entry.", "The largest entry of {x.name} {x.shape}{so.z}."),
+        "backward": (
+            "The winner takes the gradient.",
+            "The largest entry gets the upstream gradient {dout}, the others 0 (of several that tie, "
+            "the first one gets it):",
+        ),
+        "to": ("{x.name} gets {dx}",),
+        "rule": ("max of {x.name}", "1 for the largest entry, else 0"),
+        "local": ("mask",),
+    },
     "Affine": {
         "forward": (
             "Affine.",
