@@ -15,7 +15,7 @@ import numpy as np
 from bad_inputs import CENTRED, ONE_HOT, C, D, X, Y, a_gradient, a_network, parameters
 from trial import Case, Refused, Right, judge
 
-from chainrule import datasets, graph, layers, losses, nodes
+from chainrule import datasets, graph, layers, losses, more_nodes, nodes
 from chainrule.doctor import diagnose
 from chainrule.exercises import check
 from chainrule.gradcheck import gradient_check
@@ -258,6 +258,9 @@ PIECES = {
     "Negate": (nodes.Negate, (X,)), "Power": (nodes.Power, (X, Y)), "Exp": (nodes.Exp, (X,)),
     "Log": (nodes.Log, (X,)), "Maximum": (nodes.Maximum, (X, Y)),
     "MatMul": (nodes.MatMul, (X, Y.T)), "Sum": (nodes.Sum, (X,)),
+    "Reshape": (lambda: more_nodes.Reshape(-1), (X,)), "Transpose": (more_nodes.Transpose, (X,)),
+    "Take": (lambda: more_nodes.Take([0, 0]), (X,)), "Mean": (more_nodes.Mean, (X,)),
+    "Max": (more_nodes.Max, (X,)),
     "ReLU": (layers.ReLU, (CENTRED,)), "Sigmoid": (layers.Sigmoid, (X,)),
     "Tanh": (layers.Tanh, (X,)),
     "Affine": (lambda: layers.Affine(bad_inputs.W, bad_inputs.B), (X,)),

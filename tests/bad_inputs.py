@@ -17,14 +17,16 @@ What is wanted follows from a few rules, and never from what the code does:
 - True is no count and no size. Each refusal leaves everything as it was.
 """
 
+import math
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from trial import Case, Refused, Right
 
-from chainrule import graph, layers, losses, nodes
+from chainrule import graph, layers, losses, more_nodes, nodes
 from chainrule.graph import Variable
+from chainrule.guests import convolution
 from chainrule.network import Network
 from chainrule.numeric import numerical_gradient
 
@@ -52,6 +54,7 @@ class Place:
     fits      shape -> bool
     domain    array -> bool: whether the numbers are allowed
     keeps     whether the answer is one array of the type of this one
+    kinds     how a shape that does not fit is refused
     """
 
     callable: str
@@ -62,6 +65,7 @@ class Place:
     fits: object = lambda shape: True
     domain: object = lambda x: True
     keeps: bool = False
+    kinds: tuple = (ValueError, TypeError)
 
 
 def array_cases(place):
@@ -75,7 +79,7 @@ def case(place, given, value, tolerance=1e-12, dtype=None):
     """The case of an array of real numbers, right or refused by shape and domain."""
     exact = np.array(value, dtype=np.float64)
     if not place.fits(exact.shape):
-        wanted = Refused((place.says, shape_words(exact.shape)))
+        wanted = Refused((place.says, shape_words(exact.shape)), place.kinds)
     elif not place.domain(exact):
         wanted = Refused((place.says,), (ValueError,))
     else:
@@ -299,6 +303,50 @@ def backward_place(name, make, inputs, forward, backward):
     )  # fmt: skip
 
 
+# name -> (node, function, forward, backward, shape -> whether it fits)
+MORE_NODES = {
+    "Reshape": (lambda: more_nodes.Reshape(2, -1), lambda x: more_nodes.reshape(x, 2, -1),
+                lambda x: np.reshape(x, (2, -1)), lambda g, x: np.reshape(g, x.shape),
+                lambda shape: math.prod(shape) % 2 == 0),
+    "Transpose": (lambda: more_nodes.Transpose(1, 0), lambda x: more_nodes.transpose(x, 1, 0),
+                  np.transpose, lambda g, x: g.T, lambda shape: len(shape) == 2),
+    "Take": (lambda: more_nodes.Take(1), lambda x: more_nodes.take(x, 1),
+             lambda x: x[1], lambda g, x: np.vstack([0 * x[0], g, 0 * x[0]]),
+             lambda shape: len(shape) > 0 and shape[0] > 1),
+    "Mean": (lambda: more_nodes.Mean(0), lambda x: more_nodes.mean(x, 0),
+             lambda x: np.mean(x, 0), lambda g, x: np.tile(g / N, (N, 1)),
+             lambda shape: len(shape) > 0 and shape[0] > 0),
+    "Max": (lambda: more_nodes.Max(1, True), lambda x: more_nodes.max_(x, 1, True),
+            lambda x: np.max(x, 1, keepdims=True),
+            lambda g, x: np.where(x == np.max(x, 1, keepdims=True), g, 0.0),
+            lambda shape: len(shape) > 1 and shape[1] > 0),
+}  # fmt: skip
+
+
+def more_places():
+    kinds = (ValueError, TypeError, IndexError)
+    for name, (make, function, forward, backward, fits) in MORE_NODES.items():
+
+        def made(make=make):
+            node = make()
+            node.forward(X)
+            return node.forward, (node,)
+
+        def made_function(function=function):
+            return lambda value: function(value).value, ()
+
+        yield Place(f"{name}.forward x", made, X, forward, name, fits, keeps=True, kinds=kinds)
+        says = f"{name}|Variable"
+        plain = "max_" if name == "Max" else name.lower()
+        yield Place(f"{plain} x", made_function, X, forward, says, fits, kinds=kinds)
+        backward = as_tuple(backward)
+        yield backward_place(name, make, (X,), forward, backward)
+
+
+def as_tuple(backward):
+    return lambda g, x: (backward(g, x),)
+
+
 OPERATORS = {
     "Variable / array": (lambda v, a: v / a, lambda a: X / a, {"domain": NONZERO}),
     "Variable ** array": (lambda v, a: v**a, lambda a: X**a),
@@ -417,6 +465,37 @@ def layer_places():
         )  # fmt: skip
     yield from parameter_places()
     yield from expand_places()
+
+
+# name -> (layer, x, forward, backward, shape of x -> whether it fits)
+GUESTS = {
+    "Flatten": (convolution.Flatten, np.arange(12.0).reshape(2, 3, 2), lambda x: x.reshape(len(x), math.prod(x.shape[1:])), lambda g, x: g.reshape(x.shape), lambda shape: len(shape) > 0),
+}  # fmt: skip
+
+
+def guest_places():
+    for name, (make, x, forward, backward, fits) in GUESTS.items():
+
+        def made(make=make, x=x):
+            layer = make()
+            layer.forward(x)
+            return layer.forward, (layer,)
+
+        def made_expand(make=make):
+            return lambda value: make().expand(value).value, ()
+
+        def made_backward(make=make, x=x):
+            layer = make()
+            layer.forward(x)
+            return layer.backward, (layer,)
+
+        def right(g, x=x, backward=backward):
+            return backward(g, x)
+
+        out = forward(x)
+        yield Place(f"{name}.forward x", made, x, forward, name, fits)
+        yield Place(f"{name}.expand x", made_expand, x, forward, f"{name}|Variable", fits)
+        yield Place(f"{name}.backward dout", made_backward, out - 0.1, right, name, lambda shape, out=out: shape == out.shape)  # fmt: skip
 
 
 def parameter_places():
@@ -695,6 +774,14 @@ def slopes_of_sum(x):
 
 
 def cases():
-    for places in (node_places, graph_places, layer_places, loss_places, network_places):
+    for places in (
+        node_places,
+        more_places,
+        graph_places,
+        layer_places,
+        guest_places,
+        loss_places,
+        network_places,
+    ):
         for place in places():
             yield from array_cases(place)

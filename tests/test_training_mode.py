@@ -184,9 +184,7 @@ def test_a_network_of_ones_own_is_asked_for_its_loss():
 def test_training_learns_with_noise_and_measures_without(loss):
     network = net(loss)
     data = (X, T) if loss is SoftmaxWithLoss else (X, np.ones((6, 3)))
-    records = list(
-        train(network, data, epochs=3, batch_size=3, rng=np.random.default_rng(0))
-    )
+    records = list(train(network, data, epochs=3, batch_size=3, rng=np.random.default_rng(0)))
     assert modes(network) == [True, True, False] * 3
     assert network.layers["Noisy1"].runs == 6
     measured = network.accuracy if loss is SoftmaxWithLoss else validation_loss

@@ -12,8 +12,15 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from chainrule.graph import Variable, run
-from chainrule.guards.more_nodes import an_index, many_axes, refuse_empty, refuse_index
-from chainrule.guards.more_nodes import refuse_order, refuse_size, sizes
+from chainrule.guards.more_nodes import (
+    an_index,
+    many_axes,
+    refuse_empty,
+    refuse_index,
+    refuse_order,
+    refuse_size,
+    sizes,
+)
 from chainrule.guards.nodes import Node, axes
 from chainrule.guards.numbers import gate
 
@@ -126,7 +133,7 @@ class Max(Node):
 
 
 def first_largest(x, axis):
-    """Where the largest entry over `axis` stands, the first of several: booleans of x's shape."""
+    """Where the largest entry over `axis` stands, the first of several; True there, in x's shape."""
     x = np.asarray(x)
     along = range(x.ndim) if axis is None else normalize_axis_tuple(axis, x.ndim)
     order = [k for k in range(x.ndim) if k not in along] + sorted(along)

@@ -529,7 +529,9 @@ def trace_network(network, x, t):
         raise TypeError(f"trace_network wants a Network, got {network!r}")
     if t is None:
         raise ValueError("trace_network wants the targets t")
-    with Still(network.layers.values()):  # to look at a network moves nothing that it counts or draws
+    with Still(
+        network.layers.values()
+    ):  # to look at a network moves nothing that it counts or draws
         run = recorded_run(network, x, t)
         variables = [Traced(**variable) for variable in run.variables]
         nodes, why = trace_expanded(network, x, t, variables)

@@ -8,7 +8,7 @@ from chainrule.guards.numbers import is_count
 
 
 def whole(numbers):
-    """The numbers as ints, or None unless each is a whole one."""
+    """The numbers as a tuple of integers, or None unless each is a whole one."""
     one = numbers[0] if len(numbers) == 1 and isinstance(numbers[0], (tuple, list)) else numbers
     return tuple(map(int, one)) if all(map(is_count, one)) else None
 

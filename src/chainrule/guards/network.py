@@ -219,12 +219,13 @@ class Still:
             vars(layer).update(before)
 
 
-DRAWS = (np.random.Generator, np.random.RandomState)
-
-
 def keeps_count(layer):
     held = getattr(layer, "__dict__", {}).values()
-    return hasattr(layer, "training") or any(isinstance(value, DRAWS) for value in held)
+    return hasattr(layer, "training") or any(map(draws, held))
+
+
+def draws(value):
+    return isinstance(value, (np.random.Generator, np.random.RandomState))
 
 
 def counted(layer):
@@ -233,7 +234,7 @@ def counted(layer):
     return {
         name: value
         for name, value in getattr(layer, "__dict__", {}).items()
-        if isinstance(value, (*DRAWS, np.ndarray, int, float)) and id(value) not in learnt
+        if (draws(value) or isinstance(value, (np.ndarray, int, float))) and id(value) not in learnt
     }
 
 

@@ -7,7 +7,6 @@ import { bracketed, fill } from "./parts.js";
 import { derivative } from "./run.js";
 import { WORDS } from "./words.js";
 
-const MOVES = ["Reshape", "Transpose", "Take"]; // each entry is an entry of the input
 const WHOLE = ["Sum", "Mean", "Max", "MatMul"]; // what they hand back is not told entry by entry
 const LONGEST = 8; // terms; of a longer sum the first ones and the last are written
 
@@ -81,8 +80,9 @@ function madeForward(run, i, flat) {
     const from = range(into.length).filter((k) => into[k] === flat);
     return { parts: joined(from.map((k) => [value(given[0].data[k])])), lit: [[inputs[0], "value", from]] };
   }
-  if (MOVES.includes(op)) {
-    const from = entry(run.trace.variables[i].options.from, flat);
+  const places = run.trace.variables[i].options.from; // Reshape, Transpose, Take: each entry is one of the input
+  if (places !== undefined) {
+    const from = entry(places, flat);
     return { parts: [value(entry(given[0], from))], lit: [[inputs[0], "value", [from]]] };
   }
   const formula = WORDS[run.told(run.trace.variables[i])].entry?.[0];
@@ -126,7 +126,7 @@ function share(run, i, step, port, flat) {
   if (op === "Affine" || (op === "MatMul" && given.every((x) => x.shape.length === 2))) return handed(given, inputs, j, dout, port, flat);
   if (op === "SoftmaxWithLoss" && port === 0) return fromLoss(run, j, inputs, dout, flat);
   if (op === "IdentityWithLoss" && port === 0) return fromLoss(run, j, inputs, dout, flat);
-  if (MOVES.includes(op)) {
+  if (options.from !== undefined) {
     const into = range(entries(options.from).length).filter((k) => entry(options.from, k) === flat);
     if (into.length === 0) return { parts: [value(0)], lit: [] };
     return { parts: joined(into.map((k) => [gradient(entry(dout, k))])), lit: [[j, "gradient", into]] };
