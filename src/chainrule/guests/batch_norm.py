@@ -4,7 +4,7 @@ import numpy as np
 
 from chainrule.graph import Variable, as_variable
 from chainrule.guards.layers import Layer
-from chainrule.guards.norm import check_batch, check_width, scales
+from chainrule.guards.guests import check_width, refuse_batch, scales
 from chainrule.guards.numbers import door
 
 
@@ -23,6 +23,7 @@ class BatchNorm(Layer):
     """
 
     training = True
+    refuse = refuse_batch
 
     def __init__(self, gamma, beta, momentum=0.9, eps=1e-5):
         self.params = scales(gamma, beta, momentum, eps)
@@ -93,4 +94,3 @@ def as_before(rows, shape):
 
 
 BatchNorm.init = classmethod(door(check_width, BatchNorm.init.__func__))
-BatchNorm.forward = door(check_batch, BatchNorm.forward)

@@ -4,7 +4,7 @@ import numpy as np
 
 from chainrule.graph import Variable, as_variable
 from chainrule.guards.layers import Layer
-from chainrule.guards.norm import check_share
+from chainrule.guards.guests import check_share
 from chainrule.guards.numbers import door
 
 
