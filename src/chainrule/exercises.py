@@ -20,6 +20,7 @@ from chainrule.doctor.copies import params_of, private_copy, slots
 from chainrule.doctor.findings import apart
 from chainrule.doctor.findings import said as raised
 from chainrule.gradcheck import diagnose, gradient_check, numerical_gradient
+from chainrule.guests import BatchNorm
 from chainrule.mistakes import MISTAKES
 from chainrule.network import Network
 
@@ -144,6 +145,10 @@ def measured():
     return [((a,), t), ((a[:2],), t[:2]), ((a[0],), t[0])]
 
 
+def batches():
+    return [((numbers(5, 4),), None), ((3 * numbers(7, 4) + 1,), None)]
+
+
 @dataclass(frozen=True)
 class Kind:
     """One kind of piece: the package's own, where to run it, and the arguments that it is made with."""
@@ -159,6 +164,7 @@ PIECES = {
     "sigmoid": Kind(layers.Sigmoid, entrywise),
     "tanh": Kind(layers.Tanh, entrywise),
     "affine": Kind(layers.Affine, rows, (W, b)),
+    "batchnorm": Kind(BatchNorm, batches, (np.array([0.5, 2.0, -1.5, 1.0]), numbers(5, 4)[0])),
     "add": Kind(nodes.Add, pairs),
     "subtract": Kind(nodes.Subtract, pairs),
     "multiply": Kind(nodes.Multiply, pairs),
@@ -186,10 +192,11 @@ def grade_piece(thing, name):
         report = examine(name, mine, inputs, t)
         if len(report.rows) < len(inputs) + len(kind.arguments):
             known = ", ".join(row.name for row in report.rows)
+            one, two = own.params
             raise Wrong(
-                f"backward of {name} gives no gradient for W and b that could be found, only for {known}. "
-                "Keep W and b in the dict self.params and their gradients in self.grads, or in self.W, "
-                "self.b, self.dW and self.db."
+                f"backward of {name} gives no gradient for {one} and {two} that could be found, only for "
+                f"{known}. Keep {one} and {two} in the dict self.params and their gradients in self.grads, "
+                f"or in self.{one}, self.{two}, self.d{one} and self.d{two}."
             )
     last_words(name, mine)
     return f"forward and backward of {name} agree with the numbers, at every place that was tried."
@@ -518,8 +525,8 @@ FUNCTIONS = {
     "sumsquarederror": valued(losses.sum_squared_error, (a53, t53), (a53[0], t53[0])),
 }
 NAMES = (
-    "MyReLU, MySigmoid, MyTanh, MyAffine, MyAdd, MySubtract, MyMultiply, MyDivide, MyMaximum, "
-    "MyNegate, MyExp, MyLog, MyMatMul, MySoftmaxWithLoss, MyIdentityWithLoss, MyNetwork, "
+    "MyReLU, MySigmoid, MyTanh, MyAffine, MyBatchNorm, MyAdd, MySubtract, MyMultiply, MyDivide, "
+    "MyMaximum, MyNegate, MyExp, MyLog, MyMatMul, MySoftmaxWithLoss, MyIdentityWithLoss, MyNetwork, "
     "my_numerical_gradient, my_gradient, my_relu, my_sigmoid, my_tanh, my_softmax, "
     "my_cross_entropy, my_sum_squared_error"
 )
