@@ -3,8 +3,8 @@
 import numpy as np
 
 from chainrule.graph import Variable, as_variable
-from chainrule.guards.layers import Layer
 from chainrule.guards.guests import check_share
+from chainrule.guards.layers import Layer
 from chainrule.guards.numbers import door
 
 
