@@ -290,6 +290,18 @@ def test_to_predict_and_to_look_moves_nothing():
     assert norm.training and drop.training
 
 
+def test_a_saved_network_predicts_the_same_after_it_is_loaded(tmp_path):
+    network, twin, x = net(), net(), array((5, 4))
+    for _ in range(3):
+        network.loss(3 + x, np.array([2, 0, 1, 1, 0]))
+    twin.layers["Affine1"].params["W"] += 1.0
+    network.save(tmp_path / "net")
+    twin.load(tmp_path / "net")
+    assert twin.predict(x).tolist() == network.predict(x).tolist()
+    assert twin.layers["BatchNorm1"].running_mean.tolist() != [0.0] * 6
+    assert "BatchNorm1.running_mean" not in network.params
+
+
 def test_the_figure_of_a_network_opens_both_into_nodes():
     trace = trace_network(net(), array((3, 4)), np.array([2, 0, 1]))
     assert trace.nodes is not None, trace.why

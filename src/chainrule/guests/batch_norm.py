@@ -37,6 +37,11 @@ class BatchNorm(Layer):
         """gamma of ones and beta of zeros, (D,) each: it begins as the normalisation alone."""
         return cls(np.ones(D), np.zeros(D))
 
+    @property
+    def running(self):
+        """The running numbers by name, which a network saves and loads with its parameters."""
+        return {"running_mean": self.running_mean, "running_var": self.running_var}
+
     def forward(self, x):
         """x (N, D) or (N, D, H, W) -> the same shape; one sample (D,) is a batch of one."""
         rows = as_rows(x)
