@@ -20,13 +20,13 @@ What is wanted follows from a few rules, and never from what the code does:
 import math
 import warnings
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from trial import Case, Refused, Right
 
-from chainrule import graph, layers, losses, more_nodes, nodes
+from chainrule import graph, guests, layers, losses, more_nodes, nodes
 from chainrule.graph import Variable
-from chainrule.guests import convolution
 from chainrule.network import Network
 from chainrule.numeric import numerical_gradient
 
@@ -467,37 +467,6 @@ def layer_places():
     yield from expand_places()
 
 
-# name -> (layer, x, forward, backward, shape of x -> whether it fits)
-GUESTS = {
-    "Flatten": (convolution.Flatten, np.arange(12.0).reshape(2, 3, 2), lambda x: x.reshape(len(x), math.prod(x.shape[1:])), lambda g, x: g.reshape(x.shape), lambda shape: len(shape) > 0),
-}  # fmt: skip
-
-
-def guest_places():
-    for name, (make, x, forward, backward, fits) in GUESTS.items():
-
-        def made(make=make, x=x):
-            layer = make()
-            layer.forward(x)
-            return layer.forward, (layer,)
-
-        def made_expand(make=make):
-            return lambda value: make().expand(value).value, ()
-
-        def made_backward(make=make, x=x):
-            layer = make()
-            layer.forward(x)
-            return layer.backward, (layer,)
-
-        def right(g, x=x, backward=backward):
-            return backward(g, x)
-
-        out = forward(x)
-        yield Place(f"{name}.forward x", made, x, forward, name, fits)
-        yield Place(f"{name}.expand x", made_expand, x, forward, f"{name}|Variable", fits)
-        yield Place(f"{name}.backward dout", made_backward, out - 0.1, right, name, lambda shape, out=out: shape == out.shape)  # fmt: skip
-
-
 def parameter_places():
     def made_W():
         return lambda value: layers.Affine(value, B).forward(X), ()
@@ -537,6 +506,89 @@ def expand_places():
 
         fits = accepted(np.matmul, None, W) if name == "Affine" else (lambda s: True)
         yield Place(f"{name}.expand x", made, CENTRED, forward, "Variable|MatMul|Add|Affine", fits)
+
+
+WQ, WK, WV = W, W[::-1] + 0.1, 0.5 - W
+
+
+def attended(x, shift=True):
+    scores = x @ WQ @ np.swapaxes(x @ WK, -1, -2) / np.sqrt(M)
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True) if shift else scores)
+    return weights / weights.sum(axis=-1, keepdims=True) @ x @ WV
+
+
+def can_attend(x):
+    with np.errstate(all="ignore"):
+        return not np.any(np.isnan(attended(x)))
+
+
+def attended_back(g, x):
+    scores = x @ WQ @ (x @ WK).T / np.sqrt(M)
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    A = weights / weights.sum(axis=-1, keepdims=True)
+    dA = g @ (x @ WV).T
+    dS = A * (dA - (dA * A).sum(axis=1, keepdims=True)) / np.sqrt(M)
+    return dS @ (x @ WK) @ WQ.T + dS.T @ (x @ WQ) @ WK.T + A.T @ g @ WV.T
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A layer of Part II: how it is made, an x for it, its formulas, and which x it takes.
+
+    expanded  the formula that `expand` writes out, where it is another one
+    """
+
+    make: object
+    x: np.ndarray
+    forward: object
+    backward: object
+    fits: object
+    domain: object = lambda x: True
+    expanded: object = None
+
+
+GUESTS = {
+    "Attention": Guest(
+        lambda: guests.Attention(WQ, WK, WV), CENTRED, attended, attended_back,
+        lambda shape: len(shape) in (2, 3) and shape[-1] == D and shape[-2] > 0,
+        can_attend, lambda x: attended(x, shift=False),
+    ),
+    "Flatten": Guest(
+        guests.Flatten, np.arange(12.0).reshape(2, 3, 2),
+        lambda x: x.reshape(len(x), math.prod(x.shape[1:])), lambda g, x: g.reshape(x.shape),
+        lambda shape: len(shape) > 0,
+    ),
+}  # fmt: skip
+
+
+def guest_places():
+    for name, guest in GUESTS.items():
+
+        def made(method, guest=guest):
+            layer = guest.make()
+            layer.forward(guest.x)
+            return getattr(layer, method), (layer,)
+
+        def made_expand(guest=guest):
+            return lambda value: guest.make().expand(value).value, ()
+
+        out, says = guest.forward(guest.x), f"{name}|softmax|Variable|MatMul"
+        yield Place(
+            f"{name}.forward x", partial(made, "forward"), guest.x, guest.forward, says,
+            guest.fits, guest.domain,
+        )  # fmt: skip
+        yield Place(
+            f"{name}.expand x", made_expand, guest.x, guest.expanded or guest.forward, says,
+            guest.fits,
+        )  # fmt: skip
+        yield Place(
+            f"{name}.backward dout", partial(made, "backward"), out - 0.1,
+            partial(at_place, guest), name, lambda shape, out=out: shape == out.shape,
+        )  # fmt: skip
+
+
+def at_place(guest, g):
+    return guest.backward(g, guest.x)
 
 
 # ---------------------------------------------------------------- losses

@@ -28,6 +28,8 @@ PUBLIC = {
     "guests.dropout": "Dropout",
     "guests.batch_norm": "BatchNorm BatchNorm.init",
     "guests.convolution": "Flatten",
+    "guests.embedding": "Embedding Embedding.init",
+    "guests.attention": "Attention Attention.init",
     "datasets": "load_digits load_mnist make_spirals make_moons",
     "exercises": "check",
     "trace": "Step Trace trace_graph trace_network",

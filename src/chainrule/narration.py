@@ -299,6 +299,45 @@ WORDS = {
         "rule": ("tanh({x.name})", "1 − {z.name}²"),
         "local": ("1 − y²",),
     },
+    "Embedding": {
+        "forward": (
+            "Embedding.",
+            "Each number in {x.name} {x.shape} picks its row of {y.name} {y.shape}: {z.shape}.",
+        ),
+        "backward": (
+            "Embedding puts back.",
+            "Each row of the upstream gradient {dout} is added to the row that was picked; one picked "
+            "twice gets both, and the numbers that picked have no gradient:",
+        ),
+        "to": ("", "{y.name} gets {dy}"),
+        "rule": ("{y.name}[{x.name}]", "", "Σ {z.gradient}, row by row"),
+        "local": ("", "Σ rows"),
+    },
+    "Attention": {
+        "forward": (
+            "Attention.",
+            "{x.name} {x.shape} is used three times, as queries Q, keys K and values V; "
+            "softmax(Q Kᵀ / √H) V gives {z.shape}.",
+        ),
+        "backward": (
+            "Attention adds up three uses.",
+            "The upstream gradient {dout} {z.shape} comes back through Q, K and V:",
+        ),
+        "to": (
+            "{x.name} gets {dx}",
+            "{y.name} gets {dy}",
+            "{b.name} gets {db}",
+            "{c.name} gets {dc}",
+        ),
+        "rule": (
+            "softmax(Q Kᵀ / √H) V",
+            "∂Q {y.name}ᵀ + ∂K {b.name}ᵀ + ∂V {c.name}ᵀ",
+            "{x.name}ᵀ ∂Q",
+            "{x.name}ᵀ ∂K",
+            "{x.name}ᵀ ∂V",
+        ),
+        "local": ("3 uses", "xᵀ ∂Q", "xᵀ ∂K", "xᵀ ∂V"),
+    },
     "SoftmaxWithLoss": {
         "forward": (
             "Softmax with loss.",

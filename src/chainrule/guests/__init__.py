@@ -6,9 +6,11 @@ while it predicts has a plain attribute `training`: a network's pass without tar
 as long as it lasts (see `guards.network`).
 """
 
+from chainrule.guests.attention import Attention
 from chainrule.guests.batch_norm import BatchNorm
 from chainrule.guests.convolution import Flatten
 from chainrule.guests.dropout import Dropout
+from chainrule.guests.embedding import Embedding
 from chainrule.more_nodes import Reshape
 
-__all__ = ["BatchNorm", "Dropout", "Flatten", "Reshape"]
+__all__ = ["Attention", "BatchNorm", "Dropout", "Embedding", "Flatten", "Reshape"]
