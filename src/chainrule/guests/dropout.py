@@ -42,7 +42,7 @@ class Dropout(Layer):
     def expand(self, x):
         """x times the mask of the last forward, as one node; without one that fits, a mask is drawn."""
         x = as_variable(x)
-        if self.training and np.shape(self.mask) != x.shape:
+        if self.training and getattr(self.mask, "shape", None) != x.shape:
             self.forward(x.value)
         return x * Variable(self.mask if self.training else 1.0, "mask")
 
