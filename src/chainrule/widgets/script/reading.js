@@ -44,7 +44,15 @@ export function reading(run, i, kind, flat, now) {
   const made = kind === "value" ? madeForward(run, i, flat) : madeBackward(run, i, flat, now);
   const total = kind === "value" ? value(own.data[flat]) : gradient(own.data[flat]);
   const parts = made && made.parts.length > 1 ? [head, ...made.parts, text(" = "), total] : [head, total];
-  return { parts: bracketed(parts), lit: [[i, kind, [flat]], ...(made?.lit ?? [])] };
+  const lit = made?.lit ?? [];
+  return { parts: bracketed(parts), lit: [[i, kind, [flat]], ...lit, ...lit.flatMap((one) => whence(run, ...one))] };
+}
+
+/** Where the numbers that are marked in a transposed or reshaped array come from: they are marked there, too. */
+function whence(run, i, kind, marked) {
+  const { options, inputs } = run.trace.variables[i];
+  if (kind !== "value" || options.from === undefined) return [];
+  return [[inputs[0], "value", marked.map((flat) => entry(options.from, flat))]];
 }
 
 /** The entry of a result that tells most: with many different numbers in its sum, and row and column apart. */
