@@ -25,6 +25,8 @@ PUBLIC = {
     "doctor": "diagnose",
     "training": "SGD Momentum Adam minibatches train validation_loss",
     "more_nodes": "Reshape Transpose Take Mean Max reshape transpose take mean max_",
+    "guests.dropout": "Dropout",
+    "guests.batch_norm": "BatchNorm BatchNorm.init",
     "guests.convolution": "Flatten",
     "guests.embedding": "Embedding Embedding.init",
     "guests.attention": "Attention Attention.init",

@@ -20,6 +20,7 @@ from chainrule.doctor.copies import params_of, private_copy, slots
 from chainrule.doctor.findings import apart, finding
 from chainrule.doctor.findings import said as raised
 from chainrule.gradcheck import diagnose, gradient_check, numerical_gradient
+from chainrule.guests import BatchNorm
 from chainrule.mistakes import MISTAKES
 from chainrule.network import Network
 
@@ -144,6 +145,10 @@ def measured():
     return [((a,), t), ((a[:2],), t[:2]), ((a[0],), t[0])]
 
 
+def batches():
+    return [((numbers(5, 4),), None), ((3 * numbers(7, 4) + 1,), None)]
+
+
 def words():
     return [((np.array(x),), None) for x in ([[0, 2, 2], [4, 0, 0]], [1, 3])]
 
@@ -173,6 +178,7 @@ PIECES = {
     "sigmoid": Kind(layers.Sigmoid, entrywise),
     "tanh": Kind(layers.Tanh, entrywise),
     "affine": Kind(layers.Affine, rows, (W, b)),
+    "batchnorm": Kind(BatchNorm, batches, (np.array([0.5, 2.0, -1.5, 1.0]), numbers(5, 4)[0])),
     "add": Kind(nodes.Add, pairs),
     "subtract": Kind(nodes.Subtract, pairs),
     "multiply": Kind(nodes.Multiply, pairs),
@@ -570,8 +576,9 @@ FUNCTIONS = {
     "sumsquarederror": valued(losses.sum_squared_error, (a53, t53), (a53[0], t53[0])),
 }
 NAMES = (
-    "MyReLU, MySigmoid, MyTanh, MyAffine, MyAdd, MySubtract, MyMultiply, MyDivide, MyMaximum, "
-    "MyNegate, MyExp, MyLog, MyMatMul, MySoftmaxWithLoss, MyIdentityWithLoss, MyNetwork, MyEmbedding, MyAttention, MyConv2D, MyMaxPool2D, MyFlatten, "
+    "MyReLU, MySigmoid, MyTanh, MyAffine, MyBatchNorm, MyAdd, MySubtract, MyMultiply, MyDivide, MyMaximum, "
+    "MyNegate, MyExp, MyLog, MyMatMul, MySoftmaxWithLoss, MyIdentityWithLoss, MyNetwork, MyEmbedding, "
+    "MyAttention, MyConv2D, MyMaxPool2D, MyFlatten, "
     "my_numerical_gradient, my_gradient, my_relu, my_sigmoid, my_tanh, my_softmax, "
     "my_cross_entropy, my_sum_squared_error"
 )

@@ -69,7 +69,7 @@ class Truth:
         inputs = dict(zip(piece.labels, self.moved.inputs, strict=False))
         self.arrays = {name: inputs[name] for name in piece.names}
         self.arrays |= piece.parameters(self.subject)
-        layers = list(layers_of(self.subject).values()) or [self.subject]
+        layers = layers_in(self.subject)
         self.relus = [layer for layer in layers if isinstance(layer, ReLU)]
         self.foreign = any(may_have_kinks(one) for one in [self.subject, *layers])
         self.gradients, self.kinks, self.seen, self.noise = {}, {}, {}, {}
@@ -83,7 +83,12 @@ class Truth:
             self.nudge(name, entries)
 
     def evaluate(self):
-        subject = copy.deepcopy(self.subject) if self.moved.hold else self.subject
+        subject = self.subject
+        if (
+            self.moved.hold
+        ):  # each run draws from the same state, and the masks are those of this run
+            subject = copy.deepcopy(subject)
+            self.relus = [layer for layer in layers_in(subject) if isinstance(layer, ReLU)]
         return np.array(self.moved.forward(subject), np.float64)
 
     def nudge(self, name, entries):
@@ -134,6 +139,10 @@ class Truth:
             kink = slopes_differ(self.evaluate, array, index, self.h, values, self.size)
         self.kinks[name][index] = kink
         self.seen[name][index] = bool(np.all(np.isfinite(slope))) and not kink
+
+
+def layers_in(subject):
+    return list(layers_of(subject).values()) or [subject]
 
 
 def may_have_kinks(layer):
