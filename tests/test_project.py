@@ -26,6 +26,7 @@ ORDER = [
     ["guards"],
     ["nodes"],
     ["graph"],
+    ["more_nodes"],
     ["layers"],
     ["losses"],
     ["numeric"],

@@ -7,7 +7,7 @@ runs this file there; where one is absent, its tests say so and are skipped.
 import numpy as np
 import pytest
 
-from chainrule import layers, losses, nodes
+from chainrule import guests, layers, losses, more_nodes, nodes
 from chainrule.network import Network
 
 SEEDS = range(12)
@@ -86,6 +86,12 @@ def stacks(rng):
     return rng.normal(size=(stack, N, D)), rng.normal(size=(D, M))
 
 
+def factors_one(rng):
+    return factors(rng)[:1]
+
+
+TWICE = np.array([0, -1, 0])
+
 # name -> (how to make the piece, its inputs, the same function of a witness w)
 PIECES = {
     "Add": (nodes.Add, pair, lambda w, x, y: x + y),
@@ -102,6 +108,15 @@ PIECES = {
     "MatMul of stacks": (nodes.MatMul, stacks, lambda w, x, y: w.matmul(x, y)),
     "Sum": (nodes.Sum, one, lambda w, x: x.sum()),
     "Sum(0)": (lambda: nodes.Sum(0), one, lambda w, x: x.sum(0)),
+    "Reshape": (lambda: more_nodes.Reshape(-1, 1), one, lambda w, x: x.reshape(-1, 1)),
+    "Transpose": (lambda: more_nodes.Transpose(1, 0), factors_one, lambda w, x: x.T),
+    "Take": (lambda: more_nodes.Take(TWICE), one, lambda w, x: x[TWICE]),
+    "Mean(0)": (lambda: more_nodes.Mean(0), one, lambda w, x: x.mean(0)),
+    "Max(0)": (
+        lambda: more_nodes.Max(0),
+        one,
+        lambda w, x: x.amax(0) if hasattr(x, "amax") else x.max(0),
+    ),
     "ReLU": (layers.ReLU, one, lambda w, x: w.relu(x)),
     "Sigmoid": (layers.Sigmoid, one, lambda w, x: w.sigmoid(x)),
     "Tanh": (layers.Tanh, one, lambda w, x: w.tanh(x)),
@@ -137,6 +152,49 @@ def test_a_second_witness_agrees_on_affine_and_its_parameters(witness):
         agree(out, value)
         for got, wanted in zip((dx, layer.grads["W"], layer.grads["b"]), gradients, strict=True):
             agree(got, wanted)
+
+
+# ---------------------------------------------------------------- guests
+
+
+def attended(w, x, Wq, Wk, Wv):
+    """By PyTorch's own function of that name, where it has one."""
+    Q, K, V = x @ Wq, x @ Wk, x @ Wv
+    functions = getattr(w.library.nn, "functional", None)
+    if functions is not None:
+        return functions.scaled_dot_product_attention(Q, K, V)
+    return w.exp(w.log_softmax(Q @ K.mT / np.sqrt(Q.shape[-1]), -1)) @ V
+
+
+def test_a_second_witness_agrees_on_attention(witness):
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        N, T, D, H = rng.integers(1, 6, 4)
+        x, params = rng.normal(size=(N, T, D)), rng.normal(size=(3, D, H))
+        layer = guests.Attention(*params)
+        out = layer.forward(x)
+        dout = rng.normal(size=out.shape)
+        dx = layer.backward(dout)
+        value, gradients = witness.differentiate(attended, (x, *params), dout)
+        agree(out, value)
+        for got, wanted in zip((dx, *layer.grads.values()), gradients, strict=True):
+            agree(got, wanted, 1e-9)
+
+
+def test_a_second_witness_agrees_on_an_embedding(witness):
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        V, D = rng.integers(1, 6, 2)
+        words = rng.integers(0, V, (3, 4))
+        layer = guests.Embedding(rng.normal(size=(V, D)))
+        out = layer.forward(words)
+        dout = rng.normal(size=out.shape)
+        layer.backward(dout)
+        value, (dW,) = witness.differentiate(
+            lambda w, W, words=words: W[words], (layer.params["W"],), dout
+        )
+        agree(out, value)
+        agree(layer.grads["W"], dW)
 
 
 # ---------------------------------------------------------------- losses and networks

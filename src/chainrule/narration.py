@@ -172,6 +172,61 @@ WORDS = {
         "rule": ("Σ {x.name}", "1 for every entry"),
         "local": ("1",),
     },
+    "Reshape": {
+        "forward": (
+            "Reshape.",
+            "The numbers of {x.name} {x.shape} stand in the same order in {z.name} {z.shape}.",
+        ),
+        "backward": (
+            "Reshape takes the shape back.",
+            "The upstream gradient {dout} {z.shape} gets the shape of the input again:",
+        ),
+        "to": ("{x.name} gets {dx}",),
+        "rule": ("{x.name}, reshaped", "{z.gradient}, reshaped"),
+        "local": ("reshape",),
+    },
+    "Transpose": {
+        "forward": ("Transpose.", "The axes of {x.name} {x.shape} change places{so.z}."),
+        "backward": (
+            "Transpose turns the gradient back.",
+            "The axes of the upstream gradient {dout} {z.shape} change places again:",
+        ),
+        "to": ("{x.name} gets {dx}",),
+        "rule": ("{x.name}ᵀ", "({z.gradient})ᵀ"),
+        "local": ("ᵀ",),
+    },
+    "Take": {
+        "forward": ("Take.", "What is taken from {x.name} {x.shape}{so.z}."),
+        "backward": (
+            "Take puts back.",
+            "The upstream gradient {dout} is added where each entry was taken: one taken twice gets "
+            "both, one never taken gets 0:",
+        ),
+        "to": ("{x.name} gets {dx}",),
+        "rule": ("{x.name}[ ]", "1 for each time it was taken"),
+        "local": ("1",),
+    },
+    "Mean": {
+        "forward": ("Mean.", "The mean over {x.name} {x.shape}{so.z}."),
+        "backward": (
+            "Mean shares out equally.",
+            "The upstream gradient {dout} is divided by the number of entries that were averaged:",
+        ),
+        "to": ("{x.name} gets {dx}",),
+        "rule": ("mean of {x.name}", "1/n for each of n entries"),
+        "local": ("1/n",),
+    },
+    "Max": {
+        "forward": ("Largest entry.", "The largest entry of {x.name} {x.shape}{so.z}."),
+        "backward": (
+            "The winner takes the gradient.",
+            "The largest entry gets the upstream gradient {dout}, the others 0 (of several that tie, "
+            "the first one gets it):",
+        ),
+        "to": ("{x.name} gets {dx}",),
+        "rule": ("max of {x.name}", "1 for the largest entry, else 0"),
+        "local": ("mask",),
+    },
     "Affine": {
         "forward": (
             "Affine.",
@@ -243,6 +298,45 @@ WORDS = {
         "entry": ("tanh({x})", "{dout} × (1 − {z}²)"),
         "rule": ("tanh({x.name})", "1 − {z.name}²"),
         "local": ("1 − y²",),
+    },
+    "Embedding": {
+        "forward": (
+            "Embedding.",
+            "Each number in {x.name} {x.shape} picks its row of {y.name} {y.shape}: {z.shape}.",
+        ),
+        "backward": (
+            "Embedding puts back.",
+            "Each row of the upstream gradient {dout} is added to the row that was picked; one picked "
+            "twice gets both, and the numbers that picked have no gradient:",
+        ),
+        "to": ("", "{y.name} gets {dy}"),
+        "rule": ("{y.name}[{x.name}]", "", "Σ {z.gradient}, row by row"),
+        "local": ("", "Σ rows"),
+    },
+    "Attention": {
+        "forward": (
+            "Attention.",
+            "{x.name} {x.shape} is used three times, as queries Q, keys K and values V; "
+            "softmax(Q Kᵀ / √H) V gives {z.shape}.",
+        ),
+        "backward": (
+            "Attention adds up three uses.",
+            "The upstream gradient {dout} {z.shape} comes back through Q, K and V:",
+        ),
+        "to": (
+            "{x.name} gets {dx}",
+            "{y.name} gets {dy}",
+            "{b.name} gets {db}",
+            "{c.name} gets {dc}",
+        ),
+        "rule": (
+            "softmax(Q Kᵀ / √H) V",
+            "∂Q {y.name}ᵀ + ∂K {b.name}ᵀ + ∂V {c.name}ᵀ",
+            "{x.name}ᵀ ∂Q",
+            "{x.name}ᵀ ∂K",
+            "{x.name}ᵀ ∂V",
+        ),
+        "local": ("3 uses", "xᵀ ∂Q", "xᵀ ∂K", "xᵀ ∂V"),
     },
     "SoftmaxWithLoss": {
         "forward": (

@@ -4,7 +4,9 @@ Every picture, widget and table in the book shows a trace and nothing else. It o
 full precision; rounding happens only where they are shown. Read `drawing` next.
 """
 
+import copy
 import json
+import re
 from bisect import bisect_right
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -12,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from chainrule.graph import Variable, backward_steps, forward_steps, topological_order
+from chainrule.guards.network import Still
 from chainrule.guards.numbers import as_value
 from chainrule.losses import RowMaximum
 from chainrule.narration import (
@@ -526,6 +529,19 @@ def trace_network(network, x, t):
         raise TypeError(f"trace_network wants a Network, got {network!r}")
     if t is None:
         raise ValueError("trace_network wants the targets t")
+    with Still(
+        network.layers.values()
+    ):  # to look at a network moves nothing that it counts or draws
+        run = recorded_run(network, x, t)
+        variables = [Traced(**variable) for variable in run.variables]
+        nodes, why = trace_expanded(network, x, t, variables)
+    reads = [] if nodes is None else [reads_of(v, nodes, run.names["t"]) for v in variables]
+    walk = walk_of(network.forward_steps, network.backward_steps, " loss")
+    code = code_of([("", run.kinds[id(layer)], layer) for layer in run.layers.values()])
+    return Trace(variables, run.steps, walk | code, nodes, reads, why)
+
+
+def recorded_run(network, x, t):
     run = NetworkRun(network, t)
     last = run.add(run.names["x"], x)
     for key, value in network.forward_steps(x, t):
@@ -536,12 +552,7 @@ def trace_network(network, x, t):
     run.backward(LOSS, next(back)[1])
     for key, dx in back:
         run.backward(key, dx)
-    variables = [Traced(**variable) for variable in run.variables]
-    nodes, why = trace_expanded(network, x, t, variables)
-    reads = [] if nodes is None else [reads_of(v, nodes, run.names["t"]) for v in variables]
-    walk = walk_of(network.forward_steps, network.backward_steps, " loss")
-    code = code_of([("", run.kinds[id(layer)], layer) for layer in run.layers.values()])
-    return Trace(variables, run.steps, walk | code, nodes, reads, why)
+    return run
 
 
 LOSS = object()  # the key of the loss among the layers: a layer may have any name, "loss" too
@@ -734,13 +745,13 @@ def numbers_in(value):
     return array.ravel().tolist() if array.dtype.kind in "fiub" else []
 
 
-OURS = {"chainrule.nodes", "chainrule.layers", "chainrule.losses"}
+OURS = re.compile(r"chainrule\.(nodes|more_nodes|layers|losses|guests\.\w+)")
 
 
 def is_ours(piece):
     """Whether a node or layer is one of the package's, with its own methods: only then is it known what it does."""
     own = getattr(piece, "__dict__", {})
-    return type(piece).__module__ in OURS and "forward" not in own and "backward" not in own
+    return OURS.fullmatch(type(piece).__module__) and "forward" not in own and "backward" not in own
 
 
 def kinds_of(pieces):
@@ -766,8 +777,17 @@ def options_of(variable, index):
         return {"maximum_of": index[variable.scores]}
     if not is_ours(variable.node):
         return {}
+    if variable.node.moves:
+        return {"from": places_of(variable)}
     names = ("exponent", "axis", "keepdims")
     return {name: getattr(variable.node, name) for name in names if hasattr(variable.node, name)}
+
+
+def places_of(variable):
+    """For each entry of what Reshape, Transpose or Take gave, the place in the input that it came from."""
+    (source,) = variable.inputs
+    places = np.arange(float(np.size(source.value))).reshape(np.shape(source.value))
+    return copy.copy(variable.node).forward(places)
 
 
 def unique_names(order):

@@ -1,12 +1,13 @@
 // Matrix reading: which numbers made an entry of an array, and the sum written out with them.
 
-import { entry, sourcesOf, targets } from "./arrays.js";
+import { entries, entry, sourcesOf, targets } from "./arrays.js";
 import { display, raised } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
 import { bracketed, fill } from "./parts.js";
 import { derivative } from "./run.js";
 import { WORDS } from "./words.js";
 
+const WHOLE = ["Sum", "Mean", "Max", "MatMul"]; // what they hand back is not told entry by entry
 const LONGEST = 8; // terms; of a longer sum the first ones and the last are written
 
 const value = (n) => ["value", display(n, 3)];
@@ -79,6 +80,11 @@ function madeForward(run, i, flat) {
     const from = range(into.length).filter((k) => into[k] === flat);
     return { parts: joined(from.map((k) => [value(given[0].data[k])])), lit: [[inputs[0], "value", from]] };
   }
+  const places = run.trace.variables[i].options.from; // Reshape, Transpose, Take: each entry is one of the input
+  if (places !== undefined) {
+    const from = entry(places, flat);
+    return { parts: [value(entry(given[0], from))], lit: [[inputs[0], "value", [from]]] };
+  }
   const formula = WORDS[run.told(run.trace.variables[i])].entry?.[0];
   if (!formula) return null;
   const from = given.map((x) => sourcesOf(x, out)[flat]);
@@ -120,7 +126,12 @@ function share(run, i, step, port, flat) {
   if (op === "Affine" || (op === "MatMul" && given.every((x) => x.shape.length === 2))) return handed(given, inputs, j, dout, port, flat);
   if (op === "SoftmaxWithLoss" && port === 0) return fromLoss(run, j, inputs, dout, flat);
   if (op === "IdentityWithLoss" && port === 0) return fromLoss(run, j, inputs, dout, flat);
-  if (op in OPERATIONS) return op === "Sum" || op === "MatMul" ? null : elementwise(run, j, dout, given, options, port, flat);
+  if (options.from !== undefined) {
+    const into = range(entries(options.from).length).filter((k) => entry(options.from, k) === flat);
+    if (into.length === 0) return { parts: [value(0)], lit: [] };
+    return { parts: joined(into.map((k) => [gradient(entry(dout, k))])), lit: [[j, "gradient", into]] };
+  }
+  if (op in OPERATIONS) return WHOLE.includes(op) ? null : elementwise(run, j, dout, given, options, port, flat);
   const formula = WORDS[run.told(run.trace.variables[j])].entry?.[1];
   if (!formula || typeof dout === "number") return null;
   const slots = { x: value(given[0].data[flat]), z: value(out.data[flat]), dout: gradient(dout.data[flat]) };

@@ -1,0 +1,14 @@
+"""Guests: the layers that the world uses besides, behind the core. Part II of the book derives them.
+
+Each module here holds one chapter's layers, their formulas alone. Their `expand` writes them out in the
+nodes of `nodes` and `more_nodes`, which prove them. A layer that behaves differently while it learns and
+while it predicts has a plain attribute `training`: a network's pass without targets sets it to False for
+as long as it lasts (see `guards.network`).
+"""
+
+from chainrule.guests.attention import Attention
+from chainrule.guests.convolution import Flatten
+from chainrule.guests.embedding import Embedding
+from chainrule.more_nodes import Reshape
+
+__all__ = ["Attention", "Embedding", "Flatten", "Reshape"]
