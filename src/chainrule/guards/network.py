@@ -28,9 +28,11 @@ from chainrule.guards.numeric import check_nudge, check_step
 class Model:
     """What stands behind `Network`."""
 
-    checked, memory, run = (), None, None
+    checked = ()  # the layers and the loss that were last looked over
+    run = ()  # the tokens that the forwards of the last pass left, once it has come to its loss
     alone = False  # whether nobody looks on between the steps of this pass
     ours = False  # whether all layers are the package's own
+    spares = False  # whether the first layer may leave out its dx
     both_ways = ()  # the layers that have an attribute `training`
     held = None  # during a numerical gradient: the noise, held still
 
@@ -47,8 +49,15 @@ class Model:
             check_layers(self.layers, self.loss_layer)
             self.checked = now
             self.ours = all(map(is_ours, now))
+            in_order = hasattr(type(self).backward_steps, "__wrapped__")  # not a reader's own
+            self.spares = in_order and is_ours(now[0]) and getattr(now[0], "want_dx", False)
             self.both_ways = [piece for piece in now if hasattr(piece, "training")]
         return now
+
+    def begin(self):
+        """A new pass: what came of the last one is forgotten."""
+        self.run = run = []
+        return run
 
     def collect(self, kind):
         found = {}
@@ -157,15 +166,13 @@ def forward_door(formula):
 
 def watched_forward(formula, network, x, t):
     """The steps forward, for somebody who looks on, and may start another pass in between."""
-    pieces = network.pieces()
-    run = network.run = object()
-    network.memory = None
+    pieces, run = network.pieces(), network.begin()
     steps = formula(network, x, t)
     if t is None and network.both_ways:
         steps = predicted(steps, network.both_ways)
     for count, step in enumerate(steps, 1):
         if count == len(pieces):
-            network.memory = pieces, tokens(network, pieces)
+            run += tokens(pieces)
         yield step
         if network.run is not run:
             raise RuntimeError(OVERTAKEN)
@@ -238,10 +245,8 @@ def counted(layer):
     }
 
 
-def tokens(network, pieces):
-    """What each layer's last run left (see `layers`); nothing, where it is a reader's own."""
-    if network.ours:
-        return [piece.seen for piece in pieces]
+def tokens(pieces):
+    """What the forward of each piece left (see `layers`): None, where it is a reader's own."""
     return [getattr(piece, "seen", None) for piece in pieces]
 
 
@@ -270,18 +275,15 @@ OVERTAKEN = (
 
 def check_memory(network):
     """RuntimeError unless every layer still remembers what this network last computed."""
-    if network.memory is None:
+    pieces = [*network.layers.values(), network.loss_layer]
+    if not network.run or not same(pieces, network.checked):
         raise RuntimeError(NO_LOSS)
-    pieces, seen = network.memory
-    if not same([*network.layers.values(), network.loss_layer], pieces):
-        raise RuntimeError(NO_LOSS)
-    now = tokens(network, pieces)
-    if not same(now, seen):
-        piece = next(p for p, one, other in zip(pieces, seen, now, strict=True) if one is not other)
-        raise RuntimeError(
-            f"Network.backward: you or another network has used a layer since the loss, {piece!r}, "
-            "and a layer remembers one input; call loss(x, t) again"
-        )
+    for piece, seen in zip(pieces, network.run, strict=True):
+        if getattr(piece, "seen", None) is not seen:
+            raise RuntimeError(
+                f"Network.backward: you or another network has used a layer since the loss, {piece!r}, "
+                "and a layer remembers one input; call loss(x, t) again"
+            )
 
 
 NO_LOSS = "Network.backward goes back from a loss: call loss(x, t) just before"
@@ -330,12 +332,11 @@ def loss_door(formula):
         __tracebackhide__ = True
         if t is None:
             raise TypeError("Network.loss wants the targets t, got None")
-        pieces = self.pieces()
-        self.run, self.memory = object(), None
+        pieces, run = self.pieces(), self.begin()
         if self.held is not None:
             self.held.again()
         value = alone(self, x, t)
-        self.memory = pieces, tokens(self, pieces)
+        run += tokens(pieces)
         return value
 
     return loss
@@ -352,12 +353,9 @@ def spare_door(formula):
     def backward(self, dout=1.0):
         __tracebackhide__ = True
         check_memory(self)
-        first = self.memory[0][0]
-        own = hasattr(
-            type(self).backward_steps, "__wrapped__"
-        )  # or a reader's, who knows in what order
-        if not (own and getattr(first, "want_dx", False) and is_ours(first)):
+        if not self.spares:
             return alone(self, dout)
+        first = self.checked[0]
         first.want_dx = False
         try:
             return alone(self, dout)
@@ -381,7 +379,7 @@ def nudge_door(formula):
                 return formula(self, x, t, h)
         finally:
             self.held = None
-            self.memory = None  # the last pass was a nudged one: nobody wants to go back from that
+            self.begin()  # the last pass was a nudged one: nobody wants to go back from that
 
     return numerical_gradient
 

@@ -54,33 +54,37 @@ def update_door(formula):
                 f"{type(self).__name__}.update wants params and grads as dicts, got {describe(params)} "
                 f"and {describe(grads)}"
             )
-        if len(params) != len(grads) or params.keys() != grads.keys():
-            odd = sorted(map(str, params.keys() ^ grads.keys()))
-            raise ValueError(
-                f"{type(self).__name__}.update: not in both params and grads: {', '.join(odd)}"
-            )
         for key, array in params.items():
-            gradient = grads[key]
-            if (
-                type(array) is not ndarray
-                or type(gradient) is not ndarray
-                or array.shape != gradient.shape
-                or array.dtype.kind != "f"
-                or gradient.dtype.kind != "f"
-                or not array.flags.writeable
+            gradient = grads.get(key)
+            if not (
+                type(array) is ndarray is type(gradient)
+                and array.dtype is gradient.dtype
+                and array.shape == gradient.shape
+                and array.dtype.kind == "f"
+                and array.flags.writeable
             ):
-                refuse_update(f"{type(self).__name__}.update", key, array, gradient)
+                check_update(f"{type(self).__name__}.update", params, grads)
+        if len(params) != len(grads):
+            check_update(f"{type(self).__name__}.update", params, grads)
         hushed(self, params, grads)
 
     return update
 
 
-def refuse_update(where, key, array, gradient):
-    if type(array) is not np.ndarray or array.dtype.kind != "f" or not array.flags.writeable:
-        raise TypeError(f"{where} wants writeable float arrays, {key} is {describe(array)}")
-    if type(gradient) is not np.ndarray or gradient.dtype.kind != "f":
-        raise TypeError(f"{where} wants the gradient of {key} as floats, got {describe(gradient)}")
-    raise ValueError(f"{where}: {key} has shape {array.shape}, its gradient {gradient.shape}")
+def check_update(where, params, grads):
+    if params.keys() != grads.keys():
+        odd = sorted(map(str, params.keys() ^ grads.keys()))
+        raise ValueError(f"{where}: not in both params and grads: {', '.join(odd)}")
+    for key, array in params.items():
+        gradient = grads[key]
+        if type(array) is not ndarray or array.dtype.kind != "f" or not array.flags.writeable:
+            raise TypeError(f"{where} wants writeable float arrays, {key} is {describe(array)}")
+        if type(gradient) is not ndarray or gradient.dtype.kind != "f":
+            raise TypeError(
+                f"{where} wants the gradient of {key} as floats, got {describe(gradient)}"
+            )
+        if array.shape != gradient.shape:
+            raise ValueError(f"{where}: {key} has shape {array.shape}, its gradient {gradient.shape}")
 
 
 def check_batch(x, t, batch_size, rng):
