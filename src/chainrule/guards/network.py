@@ -16,12 +16,13 @@ from contextlib import contextmanager
 from functools import wraps
 from itertools import combinations
 from operator import is_ as is_same
+from os import PathLike
 
 import numpy as np
 
 from chainrule.guards.layers import Layer
 from chainrule.guards.losses import Loss
-from chainrule.guards.numbers import HUSHED, as_array, check_counts, check_rng, quiet
+from chainrule.guards.numbers import HUSHED, as_array, as_numbers, check_counts, check_rng, quiet
 from chainrule.guards.numeric import check_nudge, check_step
 
 
@@ -109,13 +110,13 @@ class Parameters(dict):
 
     def take(self, saved):
         """Copy in the arrays of `saved`, by name: all of them or, where one does not fit, none."""
-        there = {key: saved[key] for key in saved}
-        fits = {key: np.shape(array) for key, array in there.items()}
+        fits = {key: np.shape(array) for key, array in saved.items()}
         wanted = {key: np.shape(array) for key, array in self.items()}
         if fits != wanted:
             raise ValueError(f"the file holds {fits}, and the network wants {wanted}")
+        saved = {key: as_numbers(array, f"Network.load: {key}") for key, array in saved.items()}
         for key, array in self.items():
-            array[...] = there[key]
+            array[...] = saved[key]
 
     def __reduce__(self):  # a copy is a plain dict: it belongs to no network
         return dict, (dict(self),)
@@ -126,9 +127,27 @@ def same(now, before):
     return len(now) == len(before) and all(map(is_same, now, before))
 
 
-def npz(path):
-    """The name that `numpy.savez` gave the file."""
-    return path if hasattr(path, "read") or str(path).endswith(".npz") else f"{path}.npz"
+def npz(path, where="Network.save", way="write"):
+    """The name as `numpy.savez` completes it, or the open file; TypeError for what is neither."""
+    if hasattr(path, way) and not isinstance(path, type):
+        return path
+    if not isinstance(path, (str, PathLike)):
+        raise TypeError(f"{where} wants the name of a file, or an open one, got {path!r}")
+    return path if str(path).endswith(".npz") else f"{path}.npz"
+
+
+def saved_arrays(path):
+    """The arrays in a file, by name; ValueError for what `save` did not write."""
+    path = npz(path, "Network.load", "read")
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            return {key: saved[key] for key in saved}
+    except OSError:  # the file is not there, say: nobody says it better
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"Network.load wants a file that Network.save wrote, got {path!r}: {error}"
+        ) from None
 
 
 def init_door(formula):
