@@ -585,13 +585,19 @@ def file_cases():
         ("complex numbers", {**right, first: right[first] * 1j}, f"{first}.*complex"),
     ]:
         yield on_network("Network.load", given, LOAD, npz_of(arrays), Refused((says,)))
-    for given, content in [("no bytes", b""), ("text", b"W = 1"), ("half", npz_of(right).read()[:90])]:
+    for given, content in [
+        ("no bytes", b""),
+        ("text", b"W = 1"),
+        ("half", npz_of(right).read()[:90]),
+    ]:
         wanted = Refused(("Network.load wants a file that Network.save wrote",))
         yield on_network("Network.load", f"a file of {given}", LOAD, BytesIO(content), wanted)
     alone = BytesIO()
     np.save(alone, np.ones(3))
     alone.seek(0)
-    yield on_network("Network.load", "a single array", LOAD, alone, Refused(("Network.save wrote",)))
+    yield on_network(
+        "Network.load", "a single array", LOAD, alone, Refused(("Network.save wrote",))
+    )
 
 
 def npz_of(arrays):

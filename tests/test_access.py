@@ -44,7 +44,9 @@ FORMULAS = """() => document.querySelectorAll(".katex").forEach((one) => {
     one.replaceChildren();
     one.style = `display: inline-block; width: ${width}px; height: ${height}px`;
 })"""
-CODE = '() => document.querySelectorAll("pre").forEach((one) => (one.textContent = one.textContent))'
+CODE = (
+    '() => document.querySelectorAll("pre").forEach((one) => (one.textContent = one.textContent))'
+)
 
 
 @pytest.mark.parametrize("path", READ)

@@ -349,7 +349,9 @@ class Wrong:
         return dout, dout
 
 
-@pytest.mark.parametrize("node", [Wrong(), Wrong(OSError("of the reader's own"))], ids=["a gradient too many", "fails"])
+@pytest.mark.parametrize(
+    "node", [Wrong(), Wrong(OSError("of the reader's own"))], ids=["a gradient too many", "fails"]
+)
 def test_a_refused_backward_leaves_the_gradients_of_the_last_one(node):
     a, b, out = a_fork()
     out.backward()

@@ -19,7 +19,6 @@ from chainrule.guards.numbers import (
     quiet,
 )
 
-
 MISSING = object()
 
 

@@ -6,7 +6,7 @@ from inspect import signature
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from chainrule.guards.numbers import any_of, as_value, is_count, check_has_run, quiet, sum_to
+from chainrule.guards.numbers import any_of, as_value, check_has_run, is_count, quiet, sum_to
 
 FLOATS = "floats"  # what a node remembers of inputs that were all plain floats
 OURS = set()  # the package's own nodes

@@ -1,5 +1,6 @@
 """The doors of training: what moves can be moved, batches fit, and Ctrl-C waits for a whole update."""
 
+import re
 import signal
 import threading
 from collections.abc import Mapping
@@ -84,7 +85,9 @@ def check_update(where, params, grads):
                 f"{where} wants the gradient of {key} as floats, got {describe(gradient)}"
             )
         if array.shape != gradient.shape:
-            raise ValueError(f"{where}: {key} has shape {array.shape}, its gradient {gradient.shape}")
+            raise ValueError(
+                f"{where}: {key} has shape {array.shape}, its gradient {gradient.shape}"
+            )
 
 
 def check_batch(x, t, batch_size, rng):
@@ -129,7 +132,9 @@ class Whole:
             raise KeyboardInterrupt(f"training stopped after update {self.step} of {self.updates}")
 
 
-LEARNS = ("W", "b", "w", "weight", "weights", "bias", "biases", "gamma", "beta")
+LEARNS = re.compile(
+    r"(^|\.)_?(W\w{0,3}|w\d*|b\d*|b_\w+|weights?\w*|bias(es)?\w*|gamma|beta|theta)(\d|\[\w+\])*$"
+)  # names of what learns: an array of such a name wants a gradient
 
 
 def check_learner(network, optimizer):
@@ -138,8 +143,9 @@ def check_learner(network, optimizer):
     ):
         raise TypeError(f"train wants a network, got {network!r}")
     for name, layer in getattr(network, "layers", {}).items():
-        lost = [key for key in LEARNS if isinstance(getattr(layer, key, None), np.ndarray)]
-        if lost and not hasattr(layer, "params"):
+        kept = {} if hasattr(layer, "params") else getattr(layer, "__dict__", {})
+        lost = [key for key in kept if LEARNS.search(key) and isinstance(kept[key], np.ndarray)]
+        if lost:
             raise ValueError(
                 f"train: layer {name!r} keeps {', '.join(lost)} as attributes, where nothing would "
                 "move them: put them into a dict, self.params, and their gradients into self.grads "
