@@ -44,7 +44,15 @@ export function reading(run, i, kind, flat, now) {
   const made = kind === "value" ? madeForward(run, i, flat) : madeBackward(run, i, flat, now);
   const total = kind === "value" ? value(own.data[flat]) : gradient(own.data[flat]);
   const parts = made && made.parts.length > 1 ? [head, ...made.parts, text(" = "), total] : [head, total];
-  return { parts: bracketed(parts), lit: [[i, kind, [flat]], ...(made?.lit ?? [])] };
+  const lit = made?.lit ?? [];
+  return { parts: bracketed(parts), lit: [[i, kind, [flat]], ...lit, ...lit.flatMap((one) => whence(run, ...one))] };
+}
+
+/** Where the numbers that are marked in a transposed or reshaped array come from: they are marked there, too. */
+function whence(run, i, kind, marked) {
+  const { options, inputs } = run.trace.variables[i];
+  if (kind !== "value" || options.from === undefined) return [];
+  return [[inputs[0], "value", marked.map((flat) => entry(options.from, flat))]];
 }
 
 /** The entry of a result that tells most: with many different numbers in its sum, and row and column apart. */
@@ -75,10 +83,12 @@ function madeForward(run, i, flat) {
   const given = inputs.map((k) => run.values[k]);
   const out = run.values[i];
   if (op === "Affine" || (op === "MatMul" && given.every((x) => x.shape.length === 2))) return weighted(given, inputs, out, flat);
-  if (op === "Sum") {
+  if (["Sum", "Mean", "Max"].includes(op)) {
     const into = targets(given[0].shape, run.trace.variables[i].options.axis);
     const from = range(into.length).filter((k) => into[k] === flat);
-    return { parts: joined(from.map((k) => [value(given[0].data[k])])), lit: [[inputs[0], "value", from]] };
+    const terms = joined(from.map((k) => [value(given[0].data[k])]), op === "Max" ? ", " : " + ");
+    const told = { Sum: terms, Mean: [text("("), ...terms, text(") ÷ "), value(from.length)], Max: [text("max("), ...terms, text(")")] };
+    return { parts: told[op], lit: [[inputs[0], "value", from]] };
   }
   const places = run.trace.variables[i].options.from; // Reshape, Transpose, Take: each entry is one of the input
   if (places !== undefined) {
