@@ -80,12 +80,13 @@ class Conv2D(Layer):
         A column of `windows` (C KH KW, N OH OW) is all that one window sees: the rest is an affine layer.
         """
         self.W = W = self.params["W"]
-        b = np.reshape(self.params.get("b", 0.0), (-1, 1))
         x = padded(x.swapaxes(0, 1), self.pad)
         seen = np.stack([*views(x, W.shape[2:], self.stride)], axis=1)
         self.x_shape, self.seen_shape = x.shape, seen.shape  # (C, N, H, W), (C, KH KW, N, OH, OW)
         self.windows = seen.reshape(W[0].size, -1)
-        out = W.reshape(len(W), -1) @ self.windows + b
+        out = W.reshape(len(W), -1) @ self.windows
+        if "b" in self.params:
+            out = out + self.params["b"][:, np.newaxis]
         return out.reshape(len(W), *seen.shape[2:]).swapaxes(0, 1)
 
     def backward(self, dout):
