@@ -586,7 +586,7 @@ def normalised_back(g, x):
 
 
 PICTURES = np.sin(np.arange(2.0 * 2 * 3 * 5)).reshape(2, 2, 3, 5)
-KERNELS = np.cos(np.arange(3.0 * 2 * 2 * 3)).reshape(3, 2, 2, 3)
+KERNELS = 0.1 + np.cos(np.arange(3.0 * 2 * 2 * 3)).reshape(3, 2, 2, 3) ** 2
 
 
 def seen(x, size, stride):

@@ -261,6 +261,7 @@ REFUSED = {
     "three sizes": (lambda: MaxPool2D((2, 2, 2)), "size"),
     "no stride of pooling": (lambda: MaxPool2D(2, 0), "stride"),
     "no channels": (lambda: Conv2D.init(0, 2, 3, RNG), "C"),
+    "no kernels": (lambda: Conv2D.init(2, 0, 3, RNG), "F"),
     "no rng": (lambda: Conv2D.init(1, 2, 3, None), "rng"),
     "a scale": (lambda: Conv2D.init(1, 2, 3, RNG, scale="large"), "scale"),
     "a row": (lambda: conv().forward(np.ones((2, 30))), "(N, C, H, W)"),

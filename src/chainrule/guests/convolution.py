@@ -21,7 +21,7 @@ from chainrule.guards.convolution import (
 )
 from chainrule.guards.guests import refuse_number
 from chainrule.guards.layers import Layer
-from chainrule.guards.numbers import door
+from chainrule.guards.numbers import door, gate
 from chainrule.more_nodes import reshape
 
 
@@ -162,7 +162,7 @@ class MaxPool2D(Layer):
         """dout (N, C, OH, OW) -> dx (N, C, H, W): the winner gets its window's gradient, the others 0."""
         dx = np.zeros(self.x_shape, dout.dtype)
         for k, view in enumerate(views(dx, self.size, self.stride)):
-            view += dout * (self.winner == k)
+            view += gate(dout, self.winner == k)
         return dx
 
     def places(self, shape):
