@@ -72,7 +72,7 @@ def test_flatten_hands_each_number_on_and_each_gradient_back(page):
 def test_a_changed_weight_moves_every_output(page):
     page.get_by_text("Change a number").click()
     before = page.locator('[data-variable="conv"] .value').get_attribute("data-exact")
-    field = page.locator('input[name="conv.W"]').first
+    field = page.locator('input[name="conv.W[0,0,0,0]"]')
     field.fill("2")
     field.press("Enter")
     after = page.locator('[data-variable="conv"] .value').get_attribute("data-exact")
