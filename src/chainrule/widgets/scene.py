@@ -339,7 +339,14 @@ def merged(pens):
                 last += 1
                 order.insert(last, key)
     shapes = [merged_shape(key, [pen.shapes.get(key) for pen in pens]) for key in order]
-    return sorted(shapes, key=lambda shape: (not shape.below, shape.tag == "text"))  # words on top
+    return sorted(shapes, key=level)
+
+
+def level(shape):
+    """How far up a shape is painted: lines and areas, then dots, words over them, and handles over all."""
+    if shape.below:
+        return 0
+    return 3 if shape.fixed["class"].startswith("grip") else 2 if shape.tag == "text" else 1
 
 
 def merged_shape(key, found):
