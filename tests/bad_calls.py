@@ -15,7 +15,7 @@ import numpy as np
 from bad_inputs import CENTRED, ONE_HOT, C, D, X, Y, a_gradient, a_network, parameters
 from trial import Case, Refused, Right, judge
 
-from chainrule import datasets, graph, layers, losses, nodes
+from chainrule import datasets, graph, guests, layers, losses, more_nodes, nodes
 from chainrule.doctor import diagnose
 from chainrule.exercises import check
 from chainrule.gradcheck import gradient_check
@@ -59,6 +59,8 @@ class Kind:
 
 POSITIVE = Kind(False, lambda v: 0 < v < np.inf)
 FROM_ZERO = Kind(False, lambda v: 0 <= v < np.inf)
+FROM_0_TO_1 = Kind(False, lambda v: 0 <= v <= 1)
+FROM_0_BELOW_1 = Kind(False, lambda v: 0 <= v < 1)
 COUNT = Kind(True, lambda v: v >= 1)
 SOME_OR_NONE = Kind(True, lambda v: v >= 1, (None,))
 COUNT_FROM_ZERO = Kind(True, lambda v: v >= 0)
@@ -105,6 +107,14 @@ NUMBERS = [
     ("train", "updates", lambda n: one_update(updates=n), COUNT_OR_NONE),
     ("Affine.init", "D", lambda n: layers.Affine.init(n, 2, rng()), COUNT),
     ("Affine.init", "M", lambda n: layers.Affine.init(2, n, rng()), COUNT),
+    ("Embedding.init", "V", lambda n: guests.Embedding.init(n, 2, rng()), COUNT),
+    ("Embedding.init", "D", lambda n: guests.Embedding.init(2, n, rng()), COUNT),
+    ("Attention.init", "D", lambda n: guests.Attention.init(n, 2, rng()), COUNT),
+    ("Attention.init", "H", lambda n: guests.Attention.init(2, n, rng()), COUNT),
+    ("BatchNorm.init", "D", guests.BatchNorm.init, COUNT),
+    ("BatchNorm", "momentum", lambda m: guests.BatchNorm([1.0], [0.0], momentum=m), FROM_0_TO_1),
+    ("BatchNorm", "eps", lambda e: guests.BatchNorm([1.0], [0.0], eps=e), FROM_ZERO),
+    ("Dropout", "p", lambda p: guests.Dropout(p, rng()), FROM_0_BELOW_1),
     ("Affine.init", "scale", lambda s: layers.Affine.init(2, 2, rng(), s), FROM_ZERO),
     ("two_layer_net", "D", lambda n: two_layer_net(n, 2, 2, rng()), COUNT),
     ("two_layer_net", "H", lambda n: two_layer_net(2, n, 2, rng()), COUNT),
@@ -122,7 +132,18 @@ NUMBERS = [
     ("Explorer", "index", lambda k: Explorer({"a": ([0, 1], [2, 3])}, index=k), UP_TO_1),
     ("Trace.sentence", "step", lambda k: BILL.sentence(k), Kind(True, lambda v: 0 <= v <= 9)),
 ]  # fmt: skip
-HUGE = {"D", "M", "H", "C", "n_per_class", "classes", "n", "epochs", "updates"}  # would take long
+HUGE = {
+    "V",
+    "D",
+    "M",
+    "H",
+    "C",
+    "n_per_class",
+    "classes",
+    "n",
+    "epochs",
+    "updates",
+}  # would take long
 
 
 def number_cases():
@@ -258,9 +279,17 @@ PIECES = {
     "Negate": (nodes.Negate, (X,)), "Power": (nodes.Power, (X, Y)), "Exp": (nodes.Exp, (X,)),
     "Log": (nodes.Log, (X,)), "Maximum": (nodes.Maximum, (X, Y)),
     "MatMul": (nodes.MatMul, (X, Y.T)), "Sum": (nodes.Sum, (X,)),
+    "Reshape": (lambda: more_nodes.Reshape(-1), (X,)), "Transpose": (more_nodes.Transpose, (X,)),
+    "Take": (lambda: more_nodes.Take([0, 0]), (X,)), "Mean": (more_nodes.Mean, (X,)),
+    "Max": (more_nodes.Max, (X,)),
     "ReLU": (layers.ReLU, (CENTRED,)), "Sigmoid": (layers.Sigmoid, (X,)),
     "Tanh": (layers.Tanh, (X,)),
     "Affine": (lambda: layers.Affine(bad_inputs.W, bad_inputs.B), (X,)),
+    "Attention": (lambda: guests.Attention(bad_inputs.WQ, bad_inputs.WK, bad_inputs.WV), (X,)),
+    "Embedding": (lambda: guests.Embedding(X), (T % 3,)),
+    "Dropout": (lambda: guests.Dropout(0.4, bad_inputs.coins()), (X,)),
+    "BatchNorm": (lambda: guests.BatchNorm(bad_inputs.GAMMA, bad_inputs.BETA), (X,)),
+    "Flatten": (guests.Flatten, (X,)),
     "SoftmaxWithLoss": (losses.SoftmaxWithLoss, (X, T)),
     "IdentityWithLoss": (losses.IdentityWithLoss, (X, Y)),
     "Network": (a_network, (X, T)),
@@ -309,7 +338,9 @@ def again_and_again():
 
         def another_first(make=make, inputs=inputs, dout=dout):
             piece = make()
-            run(piece, (inputs[0] * 1.5 + 0.1, *inputs[1:]))
+            first = inputs[0]  # or, where it holds indices, the same in another order
+            other = first[::-1] if first.dtype.kind == "i" else first * 1.5 + 0.1
+            run(piece, (other, *inputs[1:]))
             run(piece, inputs)
             return results(piece, dout)
 
@@ -421,6 +452,22 @@ def thing_cases():
     yield from things("train optimizer", lambda v: one_update(optimizer=v), "optimizer", ("None",))
     yield from things("train network", lambda v: list(train(v, (X, T), rng=rng(), progress=False)), "network")  # fmt: skip
     yield from things("train data", lambda v: list(train(a_network(), v, rng=rng(), progress=False)), "data|samples", ("a list",))  # fmt: skip
+    yield from things("Embedding.init rng", lambda v: guests.Embedding.init(2, 2, v), "rng")
+    yield from things("Attention.init rng", lambda v: guests.Attention.init(2, 2, v), "rng")
+    yield from things("Embedding W", guests.Embedding, "Embedding", ("a number", "a list", "an array"))  # fmt: skip
+    for W, came in ((3, r"W \(\)"), ([1, 2], r"W \(2,\)"), (X[None], r"W \(1, 3, 4\)")):
+        yield call("Embedding W", repr(W), guests.Embedding, W, wanted=Refused(("Embedding", came)))
+    for x in (0.5, [0.0], True, [0, 4], [-1], np.array([2**40])):
+        for name, go in {
+            "forward": guests.Embedding(X).forward,
+            "expand": guests.Embedding(X).expand,
+        }.items():
+            yield call(f"Embedding.{name} x", repr(x), go, x, wanted=Refused(("Embedding",)))  # fmt: skip
+    for x in (2, [2, 0, 2], np.uint8([1]), np.zeros((0, 2), int), np.int64(1)):
+        yield call("Embedding.forward x", repr(x), guests.Embedding(X).forward, x, wanted=Right(X[x]))  # fmt: skip
+    yield from things("Dropout rng", lambda v: guests.Dropout(0.5, v), "rng")
+    for gamma, came in ((3.0, r"gamma \(\)"), ([1, 2], r"gamma \(2,\)"), ([], r"gamma \(0,\)"), (X, r"gamma \(3, 4\)")):  # fmt: skip
+        yield call("BatchNorm gamma", repr(gamma), guests.BatchNorm, gamma, [0.0], wanted=Refused(("BatchNorm", came)))  # fmt: skip
     yield from things("Affine.init rng", lambda v: layers.Affine.init(2, 2, v), "rng")
     yield from things("two_layer_net rng", lambda v: two_layer_net(2, 2, 2, v), "rng")
     yield from things("two_layer_net activation", lambda v: two_layer_net(2, 2, 2, rng(), v), "activation")  # fmt: skip

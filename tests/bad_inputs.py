@@ -17,13 +17,15 @@ What is wanted follows from a few rules, and never from what the code does:
 - True is no count and no size. Each refusal leaves everything as it was.
 """
 
+import math
 import warnings
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from trial import Case, Refused, Right
 
-from chainrule import graph, layers, losses, nodes
+from chainrule import graph, guests, layers, losses, more_nodes, nodes
 from chainrule.graph import Variable
 from chainrule.network import Network
 from chainrule.numeric import numerical_gradient
@@ -52,6 +54,7 @@ class Place:
     fits      shape -> bool
     domain    array -> bool: whether the numbers are allowed
     keeps     whether the answer is one array of the type of this one
+    kinds     how a shape that does not fit is refused
     """
 
     callable: str
@@ -62,6 +65,7 @@ class Place:
     fits: object = lambda shape: True
     domain: object = lambda x: True
     keeps: bool = False
+    kinds: tuple = (ValueError, TypeError)
 
 
 def array_cases(place):
@@ -75,7 +79,7 @@ def case(place, given, value, tolerance=1e-12, dtype=None):
     """The case of an array of real numbers, right or refused by shape and domain."""
     exact = np.array(value, dtype=np.float64)
     if not place.fits(exact.shape):
-        wanted = Refused((place.says, shape_words(exact.shape)))
+        wanted = Refused((place.says, shape_words(exact.shape)), place.kinds)
     elif not place.domain(exact):
         wanted = Refused((place.says,), (ValueError,))
     else:
@@ -299,6 +303,50 @@ def backward_place(name, make, inputs, forward, backward):
     )  # fmt: skip
 
 
+# name -> (node, function, forward, backward, shape -> whether it fits)
+MORE_NODES = {
+    "Reshape": (lambda: more_nodes.Reshape(2, -1), lambda x: more_nodes.reshape(x, 2, -1),
+                lambda x: np.reshape(x, (2, -1)), lambda g, x: np.reshape(g, x.shape),
+                lambda shape: math.prod(shape) % 2 == 0),
+    "Transpose": (lambda: more_nodes.Transpose(1, 0), lambda x: more_nodes.transpose(x, 1, 0),
+                  np.transpose, lambda g, x: g.T, lambda shape: len(shape) == 2),
+    "Take": (lambda: more_nodes.Take(1), lambda x: more_nodes.take(x, 1),
+             lambda x: x[1], lambda g, x: np.vstack([0 * x[0], g, 0 * x[0]]),
+             lambda shape: len(shape) > 0 and shape[0] > 1),
+    "Mean": (lambda: more_nodes.Mean(0), lambda x: more_nodes.mean(x, 0),
+             lambda x: np.mean(x, 0), lambda g, x: np.tile(g / N, (N, 1)),
+             lambda shape: len(shape) > 0 and shape[0] > 0),
+    "Max": (lambda: more_nodes.Max(1, True), lambda x: more_nodes.max_(x, 1, True),
+            lambda x: np.max(x, 1, keepdims=True),
+            lambda g, x: np.where(x == np.max(x, 1, keepdims=True), g, 0.0),
+            lambda shape: len(shape) > 1 and shape[1] > 0),
+}  # fmt: skip
+
+
+def more_places():
+    kinds = (ValueError, TypeError, IndexError)
+    for name, (make, function, forward, backward, fits) in MORE_NODES.items():
+
+        def made(make=make):
+            node = make()
+            node.forward(X)
+            return node.forward, (node,)
+
+        def made_function(function=function):
+            return lambda value: function(value).value, ()
+
+        yield Place(f"{name}.forward x", made, X, forward, name, fits, keeps=True, kinds=kinds)
+        says = f"{name}|Variable"
+        plain = "max_" if name == "Max" else name.lower()
+        yield Place(f"{plain} x", made_function, X, forward, says, fits, kinds=kinds)
+        backward = as_tuple(backward)
+        yield backward_place(name, make, (X,), forward, backward)
+
+
+def as_tuple(backward):
+    return lambda g, x: (backward(g, x),)
+
+
 OPERATORS = {
     "Variable / array": (lambda v, a: v / a, lambda a: X / a, {"domain": NONZERO}),
     "Variable ** array": (lambda v, a: v**a, lambda a: X**a),
@@ -458,6 +506,136 @@ def expand_places():
 
         fits = accepted(np.matmul, None, W) if name == "Affine" else (lambda s: True)
         yield Place(f"{name}.expand x", made, CENTRED, forward, "Variable|MatMul|Add|Affine", fits)
+
+
+WQ, WK, WV = W, W[::-1] + 0.1, 0.5 - W
+
+
+def attended(x, shift=True):
+    scores = x @ WQ @ np.swapaxes(x @ WK, -1, -2) / np.sqrt(M)
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True) if shift else scores)
+    return weights / weights.sum(axis=-1, keepdims=True) @ x @ WV
+
+
+def can_attend(x):
+    with np.errstate(all="ignore"):
+        return not np.any(np.isnan(attended(x)))
+
+
+def attended_back(g, x):
+    scores = x @ WQ @ (x @ WK).T / np.sqrt(M)
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    A = weights / weights.sum(axis=-1, keepdims=True)
+    dA = g @ (x @ WV).T
+    dS = A * (dA - (dA * A).sum(axis=1, keepdims=True)) / np.sqrt(M)
+    return dS @ (x @ WK) @ WQ.T + dS.T @ (x @ WQ) @ WK.T + A.T @ g @ WV.T
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A layer of Part II: how it is made, an x for it, its formulas, and which x it takes.
+
+    expanded  the formula that `expand` writes out, where it is another one
+    """
+
+    make: object
+    x: np.ndarray
+    forward: object
+    backward: object
+    fits: object
+    domain: object = lambda x: True
+    expanded: object = None
+
+
+GAMMA, BETA = np.array([0.5, 2.0, -1.5, 1.0]), np.array([0.1, -0.2, 0.3, 0.4])
+
+
+class Coins(np.random.Generator):
+    """A generator that draws the same numbers each time, so that what dropout does can be told."""
+
+    def random(self, shape):
+        return np.random.default_rng(1).random(shape)
+
+
+def coins():
+    return Coins(np.random.PCG64(0))
+
+
+def factors(x):
+    return np.where(coins().random(x.shape) >= 0.4, 1 / 0.6, 0.0)
+
+
+def by_column(x):
+    """(mean, deviation, a column of numbers such as gamma in a shape that fits x)."""
+    axes = (0, 2, 3) if x.ndim == 4 else 0 if x.ndim == 2 else ()
+    mean = x.mean(axis=axes, keepdims=True)
+    std = np.sqrt(((x - mean) ** 2).mean(axis=axes, keepdims=True) + 1e-5)
+    return mean, std, lambda a: a[:, None, None] if x.ndim == 4 else a
+
+
+def normalised(x):
+    mean, std, fit = by_column(x)
+    return fit(GAMMA) * ((x - mean) / std) + fit(BETA)
+
+
+def normalised_back(g, x):
+    """The closed form of chapter 13, which test_derivations_12_13 proves."""
+    mean, std, fit = by_column(x)
+    h, g = (x - mean) / std, g * fit(GAMMA)
+    return (g - g.mean(axis=0) - h * (g * h).mean(axis=0)) / std
+
+
+GUESTS = {
+    "Dropout": Guest(
+        lambda: guests.Dropout(0.4, coins()), CENTRED, lambda x: x * factors(x),
+        lambda g, x: g * factors(x), lambda shape: True,
+    ),
+    "BatchNorm": Guest(
+        lambda: guests.BatchNorm(GAMMA, BETA), np.sin(np.arange(5.0 * D)).reshape(5, D), normalised, normalised_back,
+        lambda shape: len(shape) in (1, 2, 4) and shape[1 if len(shape) == 4 else -1] == D and math.prod(shape) > 0,
+    ),
+    "Attention": Guest(
+        lambda: guests.Attention(WQ, WK, WV), CENTRED, attended, attended_back,
+        lambda shape: len(shape) in (2, 3) and shape[-1] == D and shape[-2] > 0,
+        can_attend, lambda x: attended(x, shift=False),
+    ),
+    "Flatten": Guest(
+        guests.Flatten, np.arange(12.0).reshape(2, 3, 2),
+        lambda x: x.reshape(len(x), math.prod(x.shape[1:])), lambda g, x: g.reshape(x.shape),
+        lambda shape: len(shape) > 0,
+    ),
+}  # fmt: skip
+
+
+def guest_places():
+    for name, guest in GUESTS.items():
+
+        def made(method, guest=guest):
+            layer = guest.make()
+            layer.forward(guest.x)
+            return getattr(layer, method), (layer,)
+
+        def made_expand(guest=guest):
+            return lambda value: guest.make().expand(value).value, ()
+
+        # dout is no multiple of the output: for that a batch normalisation sends back nothing
+        out, says = guest.forward(guest.x), f"{name}|softmax|Variable|MatMul"
+        yield Place(
+            f"{name}.forward x", partial(made, "forward"), guest.x, guest.forward, says,
+            guest.fits, guest.domain,
+        )  # fmt: skip
+        yield Place(
+            f"{name}.expand x", made_expand, guest.x, guest.expanded or guest.forward, says,
+            guest.fits,
+        )  # fmt: skip
+        yield Place(
+            f"{name}.backward dout", partial(made, "backward"), out**2 - 0.1,
+            partial(at_place, guest), name, lambda shape, out=out: shape == out.shape,
+        )  # fmt: skip
+
+
+def at_place(guest, g):
+    return guest.backward(g, guest.x)
 
 
 # ---------------------------------------------------------------- losses
@@ -695,6 +873,14 @@ def slopes_of_sum(x):
 
 
 def cases():
-    for places in (node_places, graph_places, layer_places, loss_places, network_places):
+    for places in (
+        node_places,
+        more_places,
+        graph_places,
+        layer_places,
+        guest_places,
+        loss_places,
+        network_places,
+    ):
         for place in places():
             yield from array_cases(place)

@@ -218,7 +218,7 @@ def asked_place(page):
 def test_of_an_array_one_telling_entry_is_asked_for_and_why(show):
     trace, page = network_and_page(show)
     name, entry = asked_place(page)
-    assert name == "Affine1" and entry[0] != entry[1]
+    assert name == "a₁" and entry[0] != entry[1]
     assert "One entry is enough" in page.locator(".chainrule-ask").inner_text()
     out = trace.variables[3].value
     guess(page, f"{out[entry]:.4f}")

@@ -263,7 +263,7 @@ def test_a_class_called_like_ours_is_told_as_the_readers_own():
     kinds = {v.name: v.op for v in trace.variables if v.op}
     assert kinds == {"first": "Your Affine", "second": "Affine", "loss": "Loss"}
     assert "return x @ self.params" in trace.code["Your Affine"]["forward"]["lines"][2]
-    assert trace.sentence(1) == "Your Affine. Its output is first, of shape (4, 3)."
+    assert trace.sentence(1) == "Your Affine. Its output is a₁, of shape (4, 3)."
 
 
 def test_two_classes_of_one_name_keep_their_own_source():

@@ -81,7 +81,7 @@ def test_every_node_layer_and_loss_has_its_own_words():
 
 def test_every_slot_of_every_template_is_one_that_can_be_filled():
     known = {"x", "y", "z", "p", "up.p", "up.q", "dout", "dx", "dy", "op", "sum"}
-    known |= {f"{letter}.{what}" for letter in "xyzb" for what in ("name", "shape")}
+    known |= {"db", "dc"} | {f"{letter}.{what}" for letter in "xyzbc" for what in ("name", "shape")}
     known |= {"so.x", "so.y", "so.z", "of.z"}
     for words in WORDS.values():
         texts = [*words.get("forward", ()), *words.get("backward", ()), *words.get("to", ())]

@@ -27,6 +27,7 @@ ORDER = [
     ["guards"],
     ["nodes"],
     ["graph"],
+    ["more_nodes"],
     ["layers"],
     ["losses"],
     ["numeric"],
@@ -113,7 +114,7 @@ def test_the_repository_has_one_address(project):
 
 def test_only_what_the_table_of_contents_names_stands_in_the_book():
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    named = {chapter["file"] for chapter in toc["chapters"]}
+    named = {chapter["file"] for part in toc["parts"] for chapter in part["chapters"]}
     assert {chapter.relative_to(ROOT).with_suffix("").as_posix() for chapter in CHAPTERS} <= named
 
 
@@ -199,6 +200,28 @@ def loaded_by(*modules):
 def test_the_core_loads_nothing_but_numpy():
     core = loaded_by(*(f"chainrule.{name}" for name in CORE))
     assert core - loaded_by("numpy") == {"chainrule"}
+
+
+@pytest.mark.parametrize(
+    ("lacks", "program", "extra"),
+    [
+        ("anywidget", "from chainrule.widgets import Stepper", "chainrule[widgets]"),
+        ("traitlets", "from chainrule.widgets import Stepper", "chainrule[widgets]"),
+        ("matplotlib", "from chainrule import plots; plots.use_book_style()", "chainrule[plots]"),
+        ("pooch", "from chainrule.datasets import load_mnist; load_mnist()", "chainrule[data]"),
+    ],
+)
+def test_the_package_alone_names_the_extra_that_something_else_needs(
+    lacks, program, extra, tmp_path
+):
+    ran = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.modules[{lacks!r}] = None; {program}"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    last = ran.stderr.strip().splitlines()[-1]
+    assert ran.returncode == 1 and lacks in last and f"pip install '{extra}'" in last
 
 
 @every_chapter

@@ -393,3 +393,18 @@ def test_a_terminal_says_what_is_seen():
 @pytest.mark.parametrize("kind", ["scene", "replay", "explorer"])
 def test_a_page_of_one_kind_of_figure_has_the_style_of_charts(kind):
     assert ".chainrule-chart{" in style((kind,)).replace(" ", "")
+
+
+def test_words_are_painted_over_shapes_whatever_comes_first_elsewhere():
+    """A picture with one line of words more must not push the others under a dot."""
+
+    def draw(pen, kind):
+        for word in ("x", "y")[: 1 + (kind == "two")]:
+            pen.text(1, 1, word)
+        pen.dot(3, 3, size=20, hollow=True)
+        pen.text(3, 3, kind)
+        return f"The picture of {kind}."
+
+    scene = Scene(draw, {"kind": ["two", "one"]}, title="T", chosen={"kind": "one"})
+    tags = [shape.tag for shape in scene.shapes]
+    assert tags.index("text") > max(k for k, tag in enumerate(tags) if tag != "text")

@@ -71,7 +71,9 @@ def random_expression(rng):
 
 
 def random_node(rng, x, y):
-    choice = rng.integers(11)
+    choice = rng.integers(16)
+    if choice > 10 and np.ndim(x.value):
+        return random_move(rng, x)
     if choice == 0:
         return x + y
     if choice == 1:
@@ -94,6 +96,24 @@ def random_node(rng, x, y):
         return x @ Variable(rng.normal(size=(3, 2)), f"w{rng.integers(10**9)}")
     axis = None if np.ndim(x.value) == 0 else int(rng.integers(np.ndim(x.value)))
     return sum_(sigmoid(x * 0.1), axis=axis, keepdims=bool(rng.integers(2)))
+
+
+def random_move(rng, x):
+    """Numbers that move, or of which one is made, over any axes; an entry may be taken twice."""
+    x = x + Variable(rng.normal(size=x.shape), f"n{rng.integers(10**9)}")  # no ties
+    axes = tuple(rng.permutation(x.value.ndim)[: rng.integers(1, 3)].tolist())
+    keepdims = bool(rng.integers(2))
+    rows = rng.integers(-len(x.value), len(x.value), 4)
+    return [
+        lambda: x.reshape(-1, 1),
+        lambda: x.transpose(*rng.permutation(x.value.ndim).tolist()),
+        lambda: x[rows],
+        lambda: x[..., -1],
+        lambda: x[x.value >= x.value.mean()],
+        lambda: x.mean(axes, keepdims),
+        lambda: x.max(axes, keepdims),
+        lambda: x.max(),
+    ][rng.integers(8)]()
 
 
 def as_array(data):
@@ -179,7 +199,9 @@ def terms_of_value(trace, i):
     if variable.op == "MatMul":
         return largest_product(*inputs)
     return (
-        largest(*inputs) if variable.op in ("Add", "Subtract", "Sum") else largest(variable.value)
+        largest(*inputs)
+        if variable.op in ("Add", "Subtract", "Sum", "Mean")
+        else largest(variable.value)
     )
 
 
@@ -228,6 +250,15 @@ def test_a_tie_goes_to_the_second_input_in_both(module, x, y):
         trace.to_json(),
     )
     assert got == [trace.variables[0].grad, trace.variables[1].grad]
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1, (1, 0)])
+@pytest.mark.parametrize("x", [[[2.0, 2.0], [2.0, 1.0]], [[1.0, math.nan], [math.nan, 0.0]]])
+def test_of_several_largest_entries_the_first_wins_in_both(module, x, axis):
+    trace = trace_graph(sum_(Variable(x, "x").max(axis)))
+    got = json.loads(module.evaluate(RUN, [trace.to_json()]))[0][0][1]
+    assert as_array(got).tolist() == trace.variables[0].grad.tolist()
+    assert np.sum(trace.variables[0].grad) == (1 if axis in (None, (1, 0)) else 2)
 
 
 def test_python_and_script_say_every_sentence_alike(module):

@@ -260,7 +260,7 @@ def test_pointing_at_a_result_marks_its_row_and_column_and_writes_out_the_sum(sh
     assert lit(page, "Affine1.W", "value") == [[0, 2], [1, 2]]
     assert lit(page, "Affine1.b", "value") == [[0, 2]]
     assert lit(page, "Affine1", "value") == [[1, 2]]
-    assert told(page).startswith("Affine1[1, 2] = ")
+    assert told(page).startswith("a₁[1, 2] = ")
     computed, claimed = result_of(told(page))
     assert computed == pytest.approx(claimed, abs=0.02)
     assert claimed == pytest.approx(exact(page, "Affine1")[1, 2], rel=1e-2)
@@ -306,18 +306,18 @@ def test_the_arrow_keys_read_entry_by_entry_and_leave_the_step_alone(show):
     page = show(Stepper(net(), X, T, step=-1))
     grid = page.locator('[data-variable="Affine1"] g.value')
     grid.focus()
-    assert told(page).startswith("Affine1[0, 0]")
+    assert told(page).startswith("a₁[0, 0]")
     for key in ("ArrowRight", "ArrowDown", "ArrowRight", "ArrowRight"):
         page.keyboard.press(key)
-    assert told(page).startswith("Affine1[1, 2]")
+    assert told(page).startswith("a₁[1, 2]")
     assert step(page) == 9
-    assert "Affine1, value, 2 by 3" in grid.get_attribute("aria-label")
+    assert "a₁, value, 2 by 3" in grid.get_attribute("aria-label")
 
 
 def test_each_step_reads_a_telling_entry_of_its_result_by_itself(show):
     page = show(Stepper(net(), X, T))
     press(page, "Next step")
-    assert told(page).startswith("Affine1[0, 1] = 1 × ")
+    assert told(page).startswith("a₁[0, 1] = 1 × ")
     page.get_by_role("slider", name="Step").fill("9")
     lines = told(page).splitlines()
     assert [line.split("[")[0] for line in lines] == [
@@ -330,7 +330,7 @@ def test_each_step_reads_a_telling_entry_of_its_result_by_itself(show):
 def test_the_author_may_choose_the_entry_that_is_read(show):
     page = show(Stepper(net(), X, T, cell=(1, 0)))
     press(page, "Next step")
-    assert told(page).startswith("Affine1[1, 0] = ")
+    assert told(page).startswith("a₁[1, 0] = ")
 
 
 @pytest.mark.parametrize("cell", [3, (1,), (0, -1), ("a", 0), (True, 0)])

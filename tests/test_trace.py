@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from chainrule.graph import Variable, apply, exp, log, matmul, maximum, sigmoid, sum_
-from chainrule.network import two_layer_net
+from chainrule.layers import Affine, ReLU
+from chainrule.losses import IdentityWithLoss, SoftmaxWithLoss
+from chainrule.network import Network, two_layer_net
 from chainrule.trace import Trace, trace_graph, trace_network
 
 
@@ -187,3 +189,18 @@ def test_a_leaf_with_an_empty_name_is_one_without_a_name():
     trace = trace_graph(Variable(2.0, "") * Variable(3.0, ""))
     assert [v.name for v in trace.variables] == ["c1", "c2", "v1"]
     assert Trace.from_json(trace.to_json()) == trace
+
+
+def test_what_a_layer_hands_on_has_a_letter_and_the_layer_keeps_its_name():
+    """One name means one thing: Affine1 is a layer, a₁ what it hands on; where a name is taken, nothing is renamed."""
+    x, t = np.array([[1.0, 2.0], [-3.0, 0.5]]), np.array([0, 1])
+    trace = trace_network(two_layer_net(2, 3, 2, np.random.default_rng(0)), x, t)
+    shown = {v.name: v.shown for v in trace.variables if v.op}
+    assert shown == {"Affine1": "a₁", "ReLU1": "h", "Affine2": "a₂", "loss": "loss"}
+    assert {v.name: v.shown for v in trace.nodes.variables if v.name in shown} == shown
+    assert "a₁" in trace.sentence(1) and "∂loss/∂a₂" in trace.sentence(7)
+    assert Trace.from_json(trace.to_json()) == trace
+    one = Network({"a": Affine(np.ones((2, 2)))}, IdentityWithLoss())
+    assert [v.shown for v in trace_network(one, x, x).variables if v.op] == ["y", "loss"]
+    named = Network({"h": Affine(np.ones((2, 2))), "last": ReLU()}, SoftmaxWithLoss())
+    assert [v.shown for v in trace_network(named, x, t).variables if v.op] == ["a", "last", "loss"]

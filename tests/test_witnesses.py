@@ -7,7 +7,7 @@ runs this file there; where one is absent, its tests say so and are skipped.
 import numpy as np
 import pytest
 
-from chainrule import layers, losses, nodes
+from chainrule import guests, layers, losses, more_nodes, nodes
 from chainrule.network import Network
 
 SEEDS = range(12)
@@ -86,6 +86,12 @@ def stacks(rng):
     return rng.normal(size=(stack, N, D)), rng.normal(size=(D, M))
 
 
+def factors_one(rng):
+    return factors(rng)[:1]
+
+
+TWICE = np.array([0, -1, 0])
+
 # name -> (how to make the piece, its inputs, the same function of a witness w)
 PIECES = {
     "Add": (nodes.Add, pair, lambda w, x, y: x + y),
@@ -102,6 +108,15 @@ PIECES = {
     "MatMul of stacks": (nodes.MatMul, stacks, lambda w, x, y: w.matmul(x, y)),
     "Sum": (nodes.Sum, one, lambda w, x: x.sum()),
     "Sum(0)": (lambda: nodes.Sum(0), one, lambda w, x: x.sum(0)),
+    "Reshape": (lambda: more_nodes.Reshape(-1, 1), one, lambda w, x: x.reshape(-1, 1)),
+    "Transpose": (lambda: more_nodes.Transpose(1, 0), factors_one, lambda w, x: x.T),
+    "Take": (lambda: more_nodes.Take(TWICE), one, lambda w, x: x[TWICE]),
+    "Mean(0)": (lambda: more_nodes.Mean(0), one, lambda w, x: x.mean(0)),
+    "Max(0)": (
+        lambda: more_nodes.Max(0),
+        one,
+        lambda w, x: x.amax(0) if hasattr(x, "amax") else x.max(0),
+    ),
     "ReLU": (layers.ReLU, one, lambda w, x: w.relu(x)),
     "Sigmoid": (layers.Sigmoid, one, lambda w, x: w.sigmoid(x)),
     "Tanh": (layers.Tanh, one, lambda w, x: w.tanh(x)),
@@ -137,6 +152,109 @@ def test_a_second_witness_agrees_on_affine_and_its_parameters(witness):
         agree(out, value)
         for got, wanted in zip((dx, layer.grads["W"], layer.grads["b"]), gradients, strict=True):
             agree(got, wanted)
+
+
+# ---------------------------------------------------------------- guests
+
+
+def attended(w, x, Wq, Wk, Wv):
+    """By PyTorch's own function of that name, where it has one."""
+    Q, K, V = x @ Wq, x @ Wk, x @ Wv
+    functions = getattr(w.library.nn, "functional", None)
+    if functions is not None:
+        return functions.scaled_dot_product_attention(Q, K, V)
+    return w.exp(w.log_softmax(Q @ K.mT / np.sqrt(Q.shape[-1]), -1)) @ V
+
+
+def test_a_second_witness_agrees_on_attention(witness):
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        N, T, D, H = rng.integers(1, 6, 4)
+        x, params = rng.normal(size=(N, T, D)), rng.normal(size=(3, D, H))
+        layer = guests.Attention(*params)
+        out = layer.forward(x)
+        dout = rng.normal(size=out.shape)
+        dx = layer.backward(dout)
+        value, gradients = witness.differentiate(attended, (x, *params), dout)
+        agree(out, value)
+        for got, wanted in zip((dx, *layer.grads.values()), gradients, strict=True):
+            agree(got, wanted, 1e-9)
+
+
+def test_a_second_witness_agrees_on_an_embedding(witness):
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        V, D = rng.integers(1, 6, 2)
+        words = rng.integers(0, V, (3, 4))
+        layer = guests.Embedding(rng.normal(size=(V, D)))
+        out = layer.forward(words)
+        dout = rng.normal(size=out.shape)
+        layer.backward(dout)
+        value, (dW,) = witness.differentiate(
+            lambda w, W, words=words: W[words], (layer.params["W"],), dout
+        )
+        agree(out, value)
+        agree(layer.grads["W"], dW)
+
+
+def normalised(w, x, gamma, beta):
+    """By PyTorch's own function, where it has one."""
+    functions = getattr(w.library.nn, "functional", None)
+    if functions is not None:
+        return functions.batch_norm(x, None, None, gamma, beta, training=True, eps=1e-5)
+    axes, columns = ((0, 2, 3), (-1, 1, 1)) if x.ndim == 4 else (0, (-1,))
+    mean, var = x.mean(axis=axes), x.var(axis=axes)
+    mean, std, gamma, beta = (
+        a.reshape(columns) for a in (mean, w.library.numpy.sqrt(var + 1e-5), gamma, beta)
+    )
+    return gamma * (x - mean) / std + beta
+
+
+def test_a_second_witness_agrees_on_batch_normalisation(witness):
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        N, D, H, W = rng.integers(3, 7, 4)
+        gamma, beta = rng.normal(size=(2, D))
+        x = rng.normal(rng.normal(), 2, (N, D, H, W) if seed % 2 else (N, D))
+        layer = guests.BatchNorm(gamma, beta)
+        out = layer.forward(x)
+        dout = rng.normal(size=out.shape)
+        dx = layer.backward(dout)
+        value, gradients = witness.differentiate(normalised, (x, gamma, beta), dout)
+        agree(out, value)
+        for got, wanted in zip((dx, *layer.grads.values()), gradients, strict=True):
+            agree(got, wanted, 1e-9)
+
+
+def test_pytorch_predicts_with_the_same_running_numbers_but_for_its_n_minus_1():
+    torch = pytest.importorskip("torch", reason=ABSENT.format("PyTorch"))
+    theirs, ours = (
+        torch.nn.BatchNorm1d(3, momentum=0.1, dtype=torch.double),
+        guests.BatchNorm.init(3),
+    )
+    x = np.random.default_rng(0).normal(5, 2, (8, 3))
+    theirs(torch.tensor(x))
+    ours.forward(x)
+    agree(ours.running_mean, theirs.running_mean.numpy())
+    agree((ours.running_var - 0.9) * 8 / 7 + 0.9, theirs.running_var.numpy())
+    theirs.running_var[:] = torch.tensor(ours.running_var)
+    theirs.eval()
+    ours.training = False
+    agree(ours.forward(x), theirs(torch.tensor(x)).detach().numpy())
+
+
+def test_pytorch_goes_back_through_dropout_with_the_mask_that_it_drew():
+    torch = pytest.importorskip("torch", reason=ABSENT.format("PyTorch"))
+    for seed in SEEDS:
+        torch.manual_seed(seed)
+        rng = np.random.default_rng(seed)
+        x, dout = torch.tensor(rng.normal(size=(4, 5)), requires_grad=True), rng.normal(size=(4, 5))
+        out = torch.nn.functional.dropout(x, 0.3)
+        out.backward(torch.tensor(dout))
+        layer = guests.Dropout(0.3, rng)
+        layer.draw = lambda x, out=out: np.where(out.detach().numpy() == 0, 0.0, 1 / (1 - 0.3))
+        agree(layer.forward(x.detach().numpy()), out.detach().numpy())
+        agree(layer.backward(dout), x.grad.numpy())
 
 
 # ---------------------------------------------------------------- losses and networks

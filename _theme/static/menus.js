@@ -55,14 +55,13 @@ function keepInView(link, box) {
   else if (top < edge.top + 16) box.scrollTop -= edge.top + 16 - top;
 }
 
-// The theme marks too, when a heading crosses the window's top, and misses jumps: so this comes after it.
 let waits = false;
 function markSoon() {
   if (waits) return;
   waits = true;
-  requestAnimationFrame(() => setTimeout(() => {
+  requestAnimationFrame(() => {
     waits = false;
     markSection();
-  }));
+  });
 }
 for (const event of ["scroll", "resize", "load", "hashchange"]) addEventListener(event, markSoon, { passive: true });

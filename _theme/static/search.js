@@ -3,10 +3,13 @@
 
 const MOST = 3; // sections of one page
 const LONG = 220; // letters of an excerpt, about
-const ENDINGS = /(?:ting|ning|ing|ies|es|ed|ly|s)$/;
+const ENDINGS = ["ation", "ated", "ting", "ning", "ing", "ate", "ies", "es", "ed", "ly", "s"];
 
 const words = (text) => text.toLowerCase().match(/[\p{L}\p{N}_]+/gu) ?? [];
-const stem = (word) => (word.length > 4 ? word.replace(ENDINGS, "") : word);
+const stem = (word) => {
+  const ending = ENDINGS.find((one) => word.endsWith(one) && word.length - one.length >= 4);
+  return ending ? word.slice(0, -ending.length) : word;
+};
 const pattern = (stems, flags) => new RegExp(`(?<![\\p{L}\\p{N}_])(?:${stems.join("|")})[\\p{L}\\p{N}_]*`, `${flags}u`);
 
 // How much a page of this kind explains.

@@ -6,3 +6,5 @@ code, also uses doctor. README.md beside this file says more.
 """
 
 __version__ = "0.1.0"
+
+import chainrule.more_nodes  # noqa: E402,F401  gives Variable its .reshape, .T, [...], .mean and .max

@@ -115,7 +115,7 @@ def legend_text(y):
 def describe(trace):
     """The graph in words, for those who cannot see it."""
     made = [
-        f"{v.name} is {v.op} of {' and '.join(called(trace.variables[i]) for i in v.inputs)}"
+        f"{v.shown} is {v.op} of {' and '.join(called(trace.variables[i]) for i in v.inputs)}"
         for v in trace.variables
         if v.inputs
     ]
@@ -123,7 +123,7 @@ def describe(trace):
 
 
 def called(variable):
-    return display(variable.value) if variable.constant else variable.name
+    return display(variable.value) if variable.constant else variable.shown
 
 
 @dataclass
@@ -321,9 +321,9 @@ def labels(trace, columns, places, state, step):
         else:
             top = y - 8 - block_size(variable.value)[1]
             if variable.inputs:
-                texts.append(name_text(variable.name, middle, top - 3, "middle", 12))
+                texts.append(name_text(variable.shown, middle, top - 3, "middle", 12))
             else:
-                texts.append(name_text(variable.name, tail - 6, y + 5, "end", 15))
+                texts.append(name_text(variable.shown, tail - 6, y + 5, "end", 15))
             texts.append(block("value", variable.value, middle, top, i in state.valued))
             gradient = state.gradients.get(i, variable.grad)
             if gradient is not None:
@@ -631,7 +631,7 @@ def chain_labels(trace, chain, state):
             top, under = place.top + 16, place.top + 18 + height
         texts = []
         if not variable.constant:
-            texts.append(name_text(variable.name, place.middle, top - 4, "middle", 12))
+            texts.append(name_text(variable.shown, place.middle, top - 4, "middle", 12))
         else:
             gradient = None
         texts.append(chain_block("value", variable.value, place, top, valued))
@@ -707,7 +707,7 @@ def table_html(trace):
         out = trace.variables[done.variable]
         rows.append(
             f'<tr><th scope="row">{step}</th><td>{escape(label(done.phase))}</td>'
-            f"<td>{escape(out.name)}</td><td>{escape(trace.sentence(step))}</td></tr>"
+            f"<td>{escape(out.shown)}</td><td>{escape(trace.sentence(step))}</td></tr>"
         )
     columns = ("column.step", "column.phase", "column.variable", "column.said")
     head = "".join(f'<th scope="col">{escape(label(name))}</th>' for name in columns)

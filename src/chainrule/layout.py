@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from chainrule.narration import display, fit, label, pieces
+from chainrule.narration import SUPERSCRIPT, display, fit, label, pieces
 
 RADIUS = 19  # of a node
 GAP = 42  # between columns, where edges bend; at most twice as much
@@ -24,7 +24,6 @@ NUMBER_ROOM = 7
 BOLD = 0.66  # the width of a bold digit, in em, in the widest of the usual fonts
 LARGEST_GRID = 8  # rows or columns; a larger array shows shape, range and a heat picture
 HEAT_HEIGHT = 36
-SUPERSCRIPT = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 KEPT_LABEL = "keeps mask"
 KEPT_DROP = 42  # from a wire to the top of what its layer keeps
 NAME_LENGTH = 18  # a longer name is cut in the picture, with its whole text as a tooltip
@@ -122,11 +121,14 @@ def room(variable):
 
 
 def grid(value):
-    """A small array as rows of numbers, a vector as one row; None for what is shown as a summary."""
-    rows = np.atleast_2d(value)
-    if np.ndim(value) == 0 or rows.ndim > 2 or rows.size == 0 or max(rows.shape) > LARGEST_GRID:
+    """A small array as rows of numbers, a vector as one row; None for what is shown as a summary.
+
+    More axes than two are shown under one another: the channels of an image, say.
+    """
+    if np.ndim(value) == 0 or np.size(value) == 0:
         return None
-    return rows
+    rows = np.reshape(value, (-1, np.shape(value)[-1]))
+    return rows if max(rows.shape) <= LARGEST_GRID else None
 
 
 def cell_room(rows):
@@ -287,7 +289,7 @@ def wire_width(variable):
     if variable.constant:
         return 10.0
     blocks = [block_size(v)[0] for v in (variable.value, variable.grad) if v is not None]
-    name = text_width(shorten(variable.name), 12) if variable.inputs else 0.0
+    name = text_width(shorten(variable.shown), 12) if variable.inputs else 0.0
     return max(60.0, name + 10, *blocks)
 
 
@@ -327,12 +329,14 @@ def node_reach(variable):
 def node_symbol(variable):
     exponent = variable.options.get("exponent")
     if exponent is None:
-        return shorten(variable.symbol or variable.op)
+        symbol = variable.symbol or variable.op
+        named = variable.letter and variable.name.startswith(symbol)  # a layer: Affine1
+        return shorten(variable.name if named else symbol)
     text = display(exponent)
     raised = text.translate(SUPERSCRIPT)
-    return f"x{raised}" if set(text) <= set("−0123456789") else f"x^{text}"
+    return f"□{raised}" if set(text) <= set("−0123456789") else f"□^{text}"  # □: whatever comes in
 
 
 def name_width(variable):
-    text = fit(variable.value, NUMBER_ROOM) if variable.constant else shorten(variable.name)
+    text = fit(variable.value, NUMBER_ROOM) if variable.constant else shorten(variable.shown)
     return text_width(text, 15) + 8

@@ -59,7 +59,7 @@ WORDS = {
         "rule": ("{x.name} ÷ {y.name}", "1 ÷ {y.name}", "−{x.name} ÷ {y.name}²"),
     },
     "Negate": {
-        "forward": ("Negate.", "−{x}{so.z}."),
+        "forward": ("Negate.", "{x} becomes {z}."),
         "backward": ("Negate.", "The upstream gradient {dout} changes its sign:"),
         "to": ("{x.name} gets {dx}",),
         "entry": ("−{x}", "−{dout}"),
@@ -172,10 +172,65 @@ WORDS = {
         "rule": ("Σ {x.name}", "1 for every entry"),
         "local": ("1",),
     },
+    "Reshape": {
+        "forward": (
+            "Reshape.",
+            "The numbers of {x.name} {x.shape} stand in the same order in {z.name} {z.shape}.",
+        ),
+        "backward": (
+            "Reshape takes the shape back.",
+            "The upstream gradient {dout} {z.shape} gets the shape of the input again:",
+        ),
+        "to": ("{x.name} gets {dx}",),
+        "rule": ("{x.name}, reshaped", "{z.gradient}, reshaped"),
+        "local": ("reshape",),
+    },
+    "Transpose": {
+        "forward": ("Transpose.", "The axes of {x.name} {x.shape} change places{so.z}."),
+        "backward": (
+            "Transpose turns the gradient back.",
+            "The axes of the upstream gradient {dout} {z.shape} change places again:",
+        ),
+        "to": ("{x.name} gets {dx}",),
+        "rule": ("{x.name}ᵀ", "({z.gradient})ᵀ"),
+        "local": ("ᵀ",),
+    },
+    "Take": {
+        "forward": ("Take.", "What is taken from {x.name} {x.shape}{so.z}."),
+        "backward": (
+            "Take puts back.",
+            "The upstream gradient {dout} is added where each entry was taken: one taken twice gets "
+            "both, one never taken gets 0:",
+        ),
+        "to": ("{x.name} gets {dx}",),
+        "rule": ("{x.name}[ ]", "1 for each time it was taken"),
+        "local": ("1",),
+    },
+    "Mean": {
+        "forward": ("Mean.", "The mean over {x.name} {x.shape}{so.z}."),
+        "backward": (
+            "Mean shares out equally.",
+            "The upstream gradient {dout} is divided by the number of entries that were averaged:",
+        ),
+        "to": ("{x.name} gets {dx}",),
+        "rule": ("mean of {x.name}", "1/n for each of n entries"),
+        "local": ("1/n",),
+    },
+    "Max": {
+        "forward": ("Largest entry.", "The largest entry of {x.name} {x.shape}{so.z}."),
+        "backward": (
+            "The winner takes the gradient.",
+            "The largest entry gets the upstream gradient {dout}, the others 0 (of several that tie, "
+            "the first one gets it):",
+        ),
+        "to": ("{x.name} gets {dx}",),
+        "rule": ("max of {x.name}", "1 for the largest entry, else 0"),
+        "local": ("mask",),
+    },
     "Affine": {
         "forward": (
             "Affine.",
-            "{x.name} {x.shape} @ {y.name} {y.shape} + {b.name} {b.shape} gives {z.shape}.",
+            "{x.name} {x.shape} @ {y.name} {y.shape} + {b.name} {b.shape} gives {z.name} {z.shape}.",
         ),
         "backward": (
             "Affine hands on three gradients.",
@@ -195,7 +250,7 @@ WORDS = {
         "local": ("@ Wᵀ", "xᵀ @", "Σ rows"),
     },
     "Affine.plain": {  # an Affine without a bias
-        "forward": ("Affine.", "{x.name} {x.shape} @ {y.name} {y.shape} gives {z.shape}."),
+        "forward": ("Affine.", "{x.name} {x.shape} @ {y.name} {y.shape} gives {z.name} {z.shape}."),
         "backward": (
             "Affine hands on two gradients.",
             "From the upstream gradient {dout} {z.shape}:",
@@ -243,6 +298,113 @@ WORDS = {
         "entry": ("tanh({x})", "{dout} × (1 − {z}²)"),
         "rule": ("tanh({x.name})", "1 − {z.name}²"),
         "local": ("1 − y²",),
+    },
+    "Conv2D": {
+        "forward": (
+            "Convolution.",
+            "The kernels {y.name} {y.shape} slide over {x.name} {x.shape} and give {z.shape}.",
+        ),
+        "backward": (
+            "Convolution hands on three gradients.",
+            "From the upstream gradient {dout} {z.shape}, each a sum over all places:",
+        ),
+        "to": (
+            "{x.name} gets the kernels times {dout}, added where each window stood, of shape {x.shape}",
+            "{y.name} gets the windows times {dout}, of shape {y.shape}",
+            "{b.name} gets {dout} summed over samples and places, of shape {b.shape}",
+        ),
+        "rule": (
+            "{y.name} slides over {x.name}, + {b.name}",
+            "{y.name}, turned, slides over {z.gradient}",
+            "{z.gradient} slides over {x.name}",
+            "Σ {z.gradient}",
+        ),
+        "local": ("turned W", "windows", "Σ places"),
+    },
+    "Conv2D.plain": {  # a Conv2D without biases
+        "forward": (
+            "Convolution.",
+            "The kernels {y.name} {y.shape} slide over {x.name} {x.shape} and give {z.shape}.",
+        ),
+        "backward": (
+            "Convolution hands on two gradients.",
+            "From the upstream gradient {dout} {z.shape}, each a sum over all places:",
+        ),
+        "to": (
+            "{x.name} gets the kernels times {dout}, added where each window stood, of shape {x.shape}",
+            "{y.name} gets the windows times {dout}, of shape {y.shape}",
+        ),
+        "rule": (
+            "{y.name} slides over {x.name}",
+            "{y.name}, turned, slides over {z.gradient}",
+            "{z.gradient} slides over {x.name}",
+        ),
+        "local": ("turned W", "windows"),
+    },
+    "MaxPool2D": {
+        "forward": (
+            "Max pooling.",
+            "The largest entry of each window of {x.name} {x.shape} goes on to {z.name} {z.shape}.",
+        ),
+        "backward": (
+            "The winner takes the gradient.",
+            "The largest entry of each window gets its upstream gradient {dout}, the others 0:",
+        ),
+        "to": ("{x.name} gets {dx}",),
+        "rule": ("max of each window of {x.name}", "1 for the largest entry of a window, else 0"),
+        "local": ("winners",),
+    },
+    "Flatten": {
+        "forward": (
+            "Flatten.",
+            "Each sample of {x.name} {x.shape} becomes one row of {z.name} {z.shape}.",
+        ),
+        "backward": (
+            "Flatten takes the shape back.",
+            "The upstream gradient {dout} {z.shape} gets the shape of the input again:",
+        ),
+        "to": ("{x.name} gets {dx}",),
+        "rule": ("{x.name}, a sample a row", "{z.gradient}, in the shape of {x.name}"),
+        "local": ("reshape",),
+    },
+    "Embedding": {
+        "forward": (
+            "Embedding.",
+            "Each number in {x.name} {x.shape} picks its row of {y.name} {y.shape}: {z.shape}.",
+        ),
+        "backward": (
+            "Embedding puts back.",
+            "Each row of the upstream gradient {dout} is added to the row that was picked; one picked "
+            "twice gets both, and the numbers that picked have no gradient:",
+        ),
+        "to": ("", "{y.name} gets {dy}"),
+        "rule": ("{y.name}[{x.name}]", "", "Σ {z.gradient}, row by row"),
+        "local": ("", "Σ rows"),
+    },
+    "Attention": {
+        "forward": (
+            "Attention.",
+            "{x.name} {x.shape} is used three times, as queries Q, keys K and values V; "
+            "softmax(Q Kᵀ / √H) V gives {z.shape}.",
+        ),
+        "backward": (
+            "Attention adds up three uses.",
+            "The upstream gradient {dout} {z.shape} comes back through Q, K and V:",
+        ),
+        "to": (
+            "{x.name} gets {dx}",
+            "{y.name} gets {dy}",
+            "{b.name} gets {db}",
+            "{c.name} gets {dc}",
+        ),
+        "rule": (
+            "softmax(Q Kᵀ / √H) V",
+            "∂Q {y.name}ᵀ + ∂K {b.name}ᵀ + ∂V {c.name}ᵀ",
+            "{x.name}ᵀ ∂Q",
+            "{x.name}ᵀ ∂K",
+            "{x.name}ᵀ ∂V",
+        ),
+        "local": ("3 uses", "xᵀ ∂Q", "xᵀ ∂K", "xᵀ ∂V"),
     },
     "SoftmaxWithLoss": {
         "forward": (
@@ -529,8 +691,8 @@ def told_as(op, exponent, inputs):
     """
     if op == "Power":
         return "Power.variable" if len(inputs) == 2 else "Power.square" if exponent == 2 else op
-    if op == "Affine" and len(inputs) == 2:
-        return "Affine.plain"
+    if op in ("Affine", "Conv2D") and len(inputs) == 2:
+        return f"{op}.plain"
     if op == "Maximum" and inputs[1][0] and np.ndim(inputs[1][1]) == 0 and inputs[1][1] == 0:
         return "Maximum.gate"
     return op if op in WORDS and op[0].isupper() else "other"

@@ -68,10 +68,20 @@ class Picture:
         )
 
 
+def import_matplotlib():
+    try:
+        import matplotlib
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"plots need {error.name}: pip install 'chainrule[plots]', or in a clone pip install -e '.[plots]'",
+            name=error.name,
+        ) from None
+    return matplotlib
+
+
 def use_book_style():
     """Draw with the book's fonts and colours from here on (a Matplotlib figure of your own)."""
-    import matplotlib
-
+    matplotlib = import_matplotlib()
     matplotlib.rcParams.update(BOOK_STYLE)
 
 
@@ -97,8 +107,7 @@ def inline_svg(figure, salt):
 
     salt   makes the ids inside differ from those of the other figures on a page
     """
-    import matplotlib
-
+    matplotlib = import_matplotlib()
     file = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": salt, "svg.fonttype": "none"}):
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
@@ -133,7 +142,7 @@ def panel(title, *, xlabel, ylabel=None, ticks=None, width=WIDTH, height=HEIGHT)
     for name, text in {"title": title, "xlabel": xlabel, "ylabel": ylabel or "-"}.items():
         if not isinstance(text, str):
             raise ValueError(f"panel wants {name} as a text, got {text!r}")
-    import matplotlib
+    matplotlib = import_matplotlib()
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 

@@ -4,7 +4,9 @@ Every picture, widget and table in the book shows a trace and nothing else. It o
 full precision; rounding happens only where they are shown. Read `drawing` next.
 """
 
+import copy
 import json
+import re
 from bisect import bisect_right
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -12,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from chainrule.graph import Variable, backward_steps, forward_steps, topological_order
+from chainrule.guards.network import Still
 from chainrule.guards.numbers import as_value
 from chainrule.losses import RowMaximum
 from chainrule.narration import (
@@ -32,6 +35,8 @@ class Traced:
     """One variable of the run.
 
     name      unique in the trace
+    letter    what pictures and sentences call it, where that is not its name: what a layer hands on is
+              a value, and "Affine1" is the name of the layer
     op        the class name of the node or layer that made it, "" for a leaf
     symbol    how the node is drawn
     inputs    indices of the variables it was made from, in order
@@ -51,6 +56,11 @@ class Traced:
     constant: bool = False
     options: dict = field(default_factory=dict)
     kept: tuple | None = None
+    letter: str = ""
+
+    @property
+    def shown(self):
+        return self.letter or self.name
 
 
 @dataclass(frozen=True)
@@ -116,7 +126,7 @@ class Trace:
         self.check_step(number)
         if number == 0:
             title, text = WORDS["start"]["forward"]
-            return title, fill(text, {"z.name": ("", self.variables[-1].name)})
+            return title, fill(text, {"z.name": ("", self.variables[-1].shown)})
         step = self.steps[number - 1]
         slots = self.slots(number)
         if step.seed:
@@ -176,7 +186,7 @@ class Trace:
                 terms, total = [gradient for _, gradient, _ in got], got[-1][2]
                 said = [("", ": "), *summed(terms), ("", " = "), ("gradient", display(total))]
                 slots = {
-                    "x.name": ("", self.variables[i].name),
+                    "x.name": ("", self.variables[i].shown),
                     "sum": said if np.ndim(total) == 0 else [],
                 }
                 parts += [("", " "), *fill(WORDS["fork"]["backward"][1], slots)]
@@ -218,18 +228,18 @@ class Trace:
             "up.p": ("", raised(exponent)),
             "up.q": ("", raised(exponent - 1)),
         }
-        last = self.variables[-1].name
+        last = self.variables[-1].shown
         for letter, i in zip(LETTERS, out.inputs, strict=False):
             variable = self.variables[i]
             slots[letter] = ("value", called(variable))
-            slots[f"{letter}.name"] = slots[letter] if variable.constant else ("", variable.name)
+            slots[f"{letter}.name"] = slots[letter] if variable.constant else ("", variable.shown)
             slots[f"{letter}.shape"] = ("", shape_text(variable.value))
-        slots["z"], slots["z.name"] = ("value", called(out)), ("", out.name)
+        slots["z"], slots["z.name"] = ("value", called(out)), ("", out.shown)
         slots["z.shape"] = ("", shape_text(out.value))
         slots["of.z"] = ending("value", out.value)
-        slots["so.z"] = ending("value", out.value, out.name)
+        slots["so.z"] = ending("value", out.value, out.shown)
         if step.phase == "backward":
-            known = derivative(last, out.name) if np.ndim(out.grad) else spelled(out.grad)
+            known = derivative(last, out.shown) if np.ndim(out.grad) else spelled(out.grad)
             slots["dout"] = ("gradient", known)
             for letter, gradient in zip(LETTERS, step.contributions, strict=False):
                 slots[f"d{letter}"] = ("gradient", given(gradient))
@@ -401,7 +411,7 @@ def called(variable):
     if np.ndim(variable.value) == 0:
         return display(variable.value)
     shape = display(variable.value)
-    return label("constant", shape=shape) if variable.constant else variable.name
+    return label("constant", shape=shape) if variable.constant else variable.shown
 
 
 def spelled(dout):
@@ -526,6 +536,22 @@ def trace_network(network, x, t):
         raise TypeError(f"trace_network wants a Network, got {network!r}")
     if t is None:
         raise ValueError("trace_network wants the targets t")
+    # to look at a network moves nothing that it counts or draws
+    with Still(network.layers.values()):
+        run = recorded_run(network, x, t)
+        variables = [Traced(**variable) for variable in run.variables]
+        nodes, why = trace_expanded(network, x, t, variables)
+    letters = letters_of(variables)
+    variables = lettered(variables, letters)
+    if nodes is not None:
+        nodes.variables = tuple(lettered(nodes.variables, letters))
+    reads = [] if nodes is None else [reads_of(v, nodes, run.names["t"]) for v in variables]
+    walk = walk_of(network.forward_steps, network.backward_steps, " loss")
+    code = code_of([("", run.kinds[id(layer)], layer) for layer in run.layers.values()])
+    return Trace(variables, run.steps, walk | code, nodes, reads, why)
+
+
+def recorded_run(network, x, t):
     run = NetworkRun(network, t)
     last = run.add(run.names["x"], x)
     for key, value in network.forward_steps(x, t):
@@ -536,12 +562,7 @@ def trace_network(network, x, t):
     run.backward(LOSS, next(back)[1])
     for key, dx in back:
         run.backward(key, dx)
-    variables = [Traced(**variable) for variable in run.variables]
-    nodes, why = trace_expanded(network, x, t, variables)
-    reads = [] if nodes is None else [reads_of(v, nodes, run.names["t"]) for v in variables]
-    walk = walk_of(network.forward_steps, network.backward_steps, " loss")
-    code = code_of([("", run.kinds[id(layer)], layer) for layer in run.layers.values()])
-    return Trace(variables, run.steps, walk | code, nodes, reads, why)
+    return run
 
 
 LOSS = object()  # the key of the loss among the layers: a layer may have any name, "loss" too
@@ -571,9 +592,10 @@ class NetworkRun:
         kind = self.kinds[id(layer)]
         symbol = kind if is_ours(layer) else type(layer).__name__
         kept = kept_by(layer, kind)
-        last = self.add(
-            self.names[key,], value, inputs=tuple(inputs), op=kind, symbol=symbol, kept=kept
-        )
+        made = dict(inputs=tuple(inputs), op=kind, symbol=symbol, kept=kept)
+        if hasattr(layer, "places") and is_ours(layer):  # where in its input each window looks
+            made["options"] = {"places": layer.places(np.shape(self.variables[inputs[0]]["value"]))}
+        last = self.add(self.names[key,], value, **made)
         self.made.setdefault(key, []).append((last, [*params]))
         self.steps.append(Step("forward", last))
         return last
@@ -596,6 +618,34 @@ class NetworkRun:
             return None
         self.variables[i]["grad"] = gradient
         return gradient
+
+
+def letters_of(variables):
+    """Name -> letter for what each layer of a network hands on, as in the book: a, h, a₂, y.
+
+    a is made with parameters, h by an activation, z by anything else, and y is what a loss holds against t.
+    """
+    made = [v for v in variables if v.op][:-1]
+    letters = {
+        v.name: "a" if len(v.inputs) > 1 else "h" if v.op in ACTIVATIONS else "z" for v in made
+    }
+    if made and variables[-1].op == "IdentityWithLoss":
+        letters[made[-1].name] = "y"
+    several = {letter for letter in "ahz" if list(letters.values()).count(letter) > 1}
+    counts, taken = dict.fromkeys("ahz", 0), {v.name for v in variables}
+    for name, letter in letters.items():
+        if letter in several:
+            counts[letter] += 1
+            letters[name] = letter + str(counts[letter]).translate(SUBSCRIPTS)
+    return {name: letter for name, letter in letters.items() if letter not in taken}
+
+
+ACTIVATIONS = {"ReLU", "Sigmoid", "Tanh"}
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def lettered(variables, letters):
+    return [replace(v, letter=letters[v.name]) if v.name in letters else v for v in variables]
 
 
 def names_in(network):
@@ -734,13 +784,13 @@ def numbers_in(value):
     return array.ravel().tolist() if array.dtype.kind in "fiub" else []
 
 
-OURS = {"chainrule.nodes", "chainrule.layers", "chainrule.losses"}
+OURS = re.compile(r"chainrule\.(nodes|more_nodes|layers|losses|guests\.\w+)")
 
 
 def is_ours(piece):
     """Whether a node or layer is one of the package's, with its own methods: only then is it known what it does."""
     own = getattr(piece, "__dict__", {})
-    return type(piece).__module__ in OURS and "forward" not in own and "backward" not in own
+    return OURS.fullmatch(type(piece).__module__) and "forward" not in own and "backward" not in own
 
 
 def kinds_of(pieces):
@@ -766,8 +816,17 @@ def options_of(variable, index):
         return {"maximum_of": index[variable.scores]}
     if not is_ours(variable.node):
         return {}
+    if variable.node.moves:
+        return {"from": places_of(variable)}
     names = ("exponent", "axis", "keepdims")
     return {name: getattr(variable.node, name) for name in names if hasattr(variable.node, name)}
+
+
+def places_of(variable):
+    """For each entry of what Reshape, Transpose or Take gave, the place in the input that it came from."""
+    (source,) = variable.inputs
+    places = np.arange(float(np.size(source.value))).reshape(np.shape(source.value))
+    return copy.copy(variable.node).forward(places)
 
 
 def unique_names(order):

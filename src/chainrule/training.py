@@ -178,7 +178,17 @@ def a_metric(metric, network, held_out):
         return lambda: ("metric", float(metric(network, *held_out)))
     if are_classes(held_out[1]) and hasattr(network, "accuracy"):
         return lambda: ("accuracy", network.accuracy(*held_out))
-    return lambda: ("metric", float(network.loss(*held_out)))
+    return lambda: ("metric", validation_loss(network, *held_out))
+
+
+def validation_loss(network, x, t):
+    """The loss of x against t while predicting: no layer drops anything, and nothing that is kept moves.
+
+    A network of the reader's own, without `predict` and `loss_layer`, is asked for its loss.
+    """
+    if hasattr(network, "predict") and hasattr(network, "loss_layer"):
+        return float(network.loss_layer.forward(network.predict(x), t))
+    return float(network.loss(x, t))
 
 
 def record(step, per_epoch, loss, grads, measure):

@@ -27,6 +27,7 @@ class Layer:
     fitted = None, None  # the W and b that were last looked at
     rows = False  # whether it is affine: W and b are to fit, and a sample is a row of a matrix
     keeps_output = False  # for backward: then the caller gets a copy, and may write into it
+    refuse = None  # what it checks of x besides, before it changes anything
     want_dx = True  # False in a network's first layer, which has nobody to hand its dx to
 
     def __init__(self):
@@ -35,11 +36,30 @@ class Layer:
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
         if Layer in cls.__bases__ and hasattr(cls, "forward") and hasattr(cls, "backward"):
+            if cls.refuse is not None:
+                for name in ("forward", "expand"):
+                    setattr(cls, name, checked(getattr(cls, name), cls.refuse))
             cls.forward, cls.backward = forward_door(cls.forward), backward_door(cls.backward)
+
+    def read(self, x):
+        """x as a float array, whatever came."""
+        return as_array(x, type(self).__name__)
 
     def __repr__(self):
         sizes = ", ".join(f"{key} {np.shape(array)}" for key, array in self.params.items())
         return f"{type(self).__name__}({sizes})"
+
+
+def checked(formula, refuse):
+    """`forward` or `expand`, behind a look at x; `expand` may get it as a `Variable`."""
+
+    @wraps(formula)
+    def method(self, x):
+        __tracebackhide__ = True
+        refuse(self, self.read(getattr(x, "value", x)))
+        return formula(self, x)
+
+    return method
 
 
 def forward_door(formula):
@@ -49,7 +69,7 @@ def forward_door(formula):
     def forward(self, x):
         __tracebackhide__ = True
         if type(x) is not ndarray or x.dtype.kind != "f":
-            x = as_array(x, type(self).__name__)
+            x = self.read(x)
         if self.rows:
             params, fitted = self.params, self.fitted
             W, b = fitted
@@ -135,9 +155,13 @@ def check_parameters(params):
 def check_start(cls, D, M, rng, scale="he"):
     check_rng(rng, "Affine.init wants")
     check_counts("Affine.init", D=D, M=M)
+    check_scale("Affine.init", scale)
+
+
+def check_scale(where, scale):
     if isinstance(scale, str) and scale in ("he", "xavier"):
         return
     if not is_number(scale):
-        raise ValueError(f'Affine.init: scale is "he", "xavier" or a number, got {scale!r}')
+        raise ValueError(f'{where}: scale is "he", "xavier" or a number, got {scale!r}')
     if scale < 0:
-        raise ValueError(f"Affine.init: scale cannot be negative, got {scale!r}")
+        raise ValueError(f"{where}: scale cannot be negative, got {scale!r}")

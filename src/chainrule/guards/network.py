@@ -2,10 +2,17 @@
 
 Each layer's forward leaves a fresh token, `seen` (see `layers`). A network notes them with its loss,
 and goes back only while every layer still holds its own. A layer without a door has no token.
+
+Some layers behave differently while they learn and while they predict: they have an attribute
+`training`, True by default. A pass with targets is for learning, and leaves it as it is; a pass without
+(`predict`, `accuracy`, `forward_steps(x)`) sets it to False around each layer, and puts it back. So a loss
+on held-out data is `network.loss_layer.forward(network.predict(x), t)`, and moves nothing.
 """
 
+import copy
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import contextmanager
 from functools import wraps
 from itertools import combinations
 from operator import is_ as is_same
@@ -24,6 +31,8 @@ class Model:
     checked, memory, run = (), None, None
     alone = False  # whether nobody looks on between the steps of this pass
     ours = False  # whether all layers are the package's own
+    both_ways = ()  # the layers that have an attribute `training`
+    held = None  # during a numerical gradient: the noise, held still
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
@@ -38,6 +47,7 @@ class Model:
             check_layers(self.layers, self.loss_layer)
             self.checked = now
             self.ours = all(map(is_ours, now))
+            self.both_ways = [piece for piece in now if hasattr(piece, "training")]
         return now
 
     def collect(self, kind):
@@ -47,6 +57,11 @@ class Model:
                 for key, array in arrays.items():
                     found[f"{name}.{key}"] = array
         return found
+
+    @property
+    def kept(self):
+        """What a file keeps: the parameters, and what a layer counts besides (its dict `running`)."""
+        return Parameters(self.layers, {**self.collect("params"), **self.collect("running")})
 
     def __repr__(self):
         pieces = [*self.layers.items(), ("loss", self.loss_layer)]
@@ -150,12 +165,82 @@ def watched_forward(formula, network, x, t):
     pieces = network.pieces()
     run = network.run = object()
     network.memory = None
-    for count, step in enumerate(formula(network, x, t), 1):
+    steps = formula(network, x, t)
+    if t is None and network.both_ways:
+        steps = predicted(steps, network.both_ways)
+    for count, step in enumerate(steps, 1):
         if count == len(pieces):
             network.memory = pieces, tokens(network, pieces)
         yield step
         if network.run is not run:
             raise RuntimeError(OVERTAKEN)
+
+
+def predicted(steps, layers):
+    """The steps of a pass that predicts. Between them, whoever looks on meets the layers as they were."""
+    while True:
+        with predicting(layers):
+            step = next(steps, None)
+        if step is None:
+            return
+        yield step
+
+
+@contextmanager
+def predicting(layers):
+    """While it lasts, no layer is in training."""
+    before = [layer.training for layer in layers]
+    try:
+        for layer in layers:
+            layer.training = False
+        yield
+    finally:
+        for layer, was in zip(layers, before, strict=True):
+            layer.training = was
+
+
+class Still:
+    """While it lasts, what layers draw and count goes into copies: afterwards all is as it was.
+
+    These are the random generators, arrays and numbers among the attributes of a layer that has such a
+    generator, or `training`; parameters and gradients are left alone. `again()` starts from the same
+    state once more, so that a second run draws what the first one drew.
+    """
+
+    def __init__(self, layers):
+        self.layers = [layer for layer in layers if keeps_count(layer)]
+        self.kept = [counted(layer) for layer in self.layers]
+
+    def __enter__(self):
+        self.again()
+        return self
+
+    def again(self):
+        for layer, mine in zip(self.layers, copy.deepcopy(self.kept), strict=True):
+            vars(layer).update(mine)
+
+    def __exit__(self, *_):
+        for layer, before in zip(self.layers, self.kept, strict=True):
+            vars(layer).update(before)
+
+
+def keeps_count(layer):
+    held = getattr(layer, "__dict__", {}).values()
+    return hasattr(layer, "training") or any(map(draws, held))
+
+
+def draws(value):
+    return isinstance(value, (np.random.Generator, np.random.RandomState))
+
+
+def counted(layer):
+    params = getattr(layer, "params", None) or {}
+    learnt = [*map(id, params.values())]
+    return {
+        name: value
+        for name, value in getattr(layer, "__dict__", {}).items()
+        if (draws(value) or isinstance(value, (np.ndarray, int, float))) and id(value) not in learnt
+    }
 
 
 def tokens(network, pieces):
@@ -252,6 +337,8 @@ def loss_door(formula):
             raise TypeError("Network.loss wants the targets t, got None")
         pieces = self.pieces()
         self.run, self.memory = object(), None
+        if self.held is not None:
+            self.held.again()
         value = alone(self, x, t)
         self.memory = pieces, tokens(self, pieces)
         return value
@@ -295,8 +382,10 @@ def nudge_door(formula):
             if not array.flags.writeable:
                 raise TypeError(f"Network.numerical_gradient moves {key} in place, it is read-only")
         try:
-            return formula(self, x, t, h)
+            with Still(self.pieces()) as self.held:
+                return formula(self, x, t, h)
         finally:
+            self.held = None
             self.memory = None  # the last pass was a nudged one: nobody wants to go back from that
 
     return numerical_gradient

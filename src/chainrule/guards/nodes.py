@@ -17,6 +17,7 @@ class Node:
 
     symbol = "?"  # how pictures and formulas write the operation
     elementwise = True  # floats are as good as arrays
+    moves = False  # its output holds numbers of its input: the caller gets a copy
     refuse = None  # what it checks besides shapes, before it changes anything
     seen = None  # after forward: FLOATS, or the inputs' shapes and types, and the output's shape
 
@@ -26,7 +27,7 @@ class Node:
             return
         if cls.__module__.startswith("chainrule."):
             OURS.add(cls)
-            cls.refuse = REFUSES.get(cls.__name__)
+            cls.refuse = REFUSES.get(cls.__name__, cls.refuse)
             if cls.__name__ == "MatMul":
                 cls.forward, cls.backward = lifts_vectors(cls.forward), lowers_them(cls.backward)
         cls.forward, cls.backward = forward_door(cls, cls.forward), backward_door(cls.backward)
@@ -87,6 +88,8 @@ def general_door(formula):
         self.seen = [(np.shape(v), getattr(v, "dtype", None)) for v in inputs], np.shape(out)
         if floats:
             return float(out)
+        if self.moves:
+            return out.copy()
         for kept in self.__dict__.values():
             if kept is out:  # backward needs it, and the caller may write into what it got
                 return np.copy(out)
@@ -232,7 +235,9 @@ def refuse_axis(node, x):
     try:
         normalize_axis_tuple(() if node.axis is None else node.axis, np.ndim(x))
     except ValueError:
-        raise ValueError(f"Sum: no axis {node.axis} in an input of shape {np.shape(x)}") from None
+        raise ValueError(
+            f"{node.name}: no axis {node.axis} in an input of shape {np.shape(x)}"
+        ) from None
 
 
 REFUSES = {
@@ -252,10 +257,10 @@ def fixed_exponent(exponent):
     return exponent if np.ndim(exponent) else float(exponent)
 
 
-def axes(axis):
+def axes(axis, where="Sum"):
     """An axis as an int, several as a tuple; ValueError for anything else but None."""
     if isinstance(axis, (tuple, list)) and all(map(is_count, axis)):
         return tuple(map(int, axis))
     if axis is not None and not is_count(axis):
-        raise ValueError(f"Sum wants a whole number as axis, or a tuple of them, got {axis!r}")
+        raise ValueError(f"{where} wants a whole number as axis, or a tuple of them, got {axis!r}")
     return axis if axis is None else int(axis)

@@ -4,6 +4,14 @@
 `drawing` for the picture and the folder `script` for what the page runs.
 """
 
+try:
+    import anywidget  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"the figures need {error.name}: pip install 'chainrule[widgets]', or in a clone pip install -e '.[widgets]'",
+        name=error.name,
+    ) from None
+
 from chainrule.widgets.bets import BetGrid
 from chainrule.widgets.explorer import Explorer
 from chainrule.widgets.quiz import Quiz

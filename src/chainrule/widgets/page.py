@@ -101,6 +101,10 @@ KINDS = ("stepper", "quiz", "explorer", "replay", "scene", "bets")  # each has a
 LAYERS = (
     "Affine",
     "Affine.plain",
+    "Conv2D",
+    "Conv2D.plain",
+    "MaxPool2D",
+    "Flatten",
     "ReLU",
     "Sigmoid",
     "Tanh",

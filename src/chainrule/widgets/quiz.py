@@ -18,7 +18,8 @@ class Quiz(Figure):
     """A question, its choices, and an answer to each of them.
 
     question  the text of the question
-    choices   choice -> the reason that whoever picks it reads, 2 to 6 of them, all texts
+    choices   choice -> the reason that whoever picks it reads, 2 to 6 of them, all texts; they are shown
+              in an order of their own, so that the right one has no usual place
     right     the choice that is right. A notebook shows its source in some places, so there it has
     key       instead: `make notebooks` writes the mark of the right choice in place of its text
     reveal    "" answers at once. A text makes the question a bet: the answer waits until the reader, who
@@ -69,7 +70,7 @@ class Quiz(Figure):
         """
         texts = repr((self.question, self.choices)).encode()
         name = f"quiz-{hashlib.sha256(texts).hexdigest()[:8]}"
-        answers = "".join(self.answer_html(choice) for choice in self.choices)
+        answers = "".join(map(self.answer_html, self.shuffled()))
         bet = "" if self.revealed else f' data-reveal="{escape(self.reveal)}"'
         return (
             f'<form class="chainrule-quiz" data-answer="{self.answer(self.shown())}" '
@@ -92,7 +93,11 @@ class Quiz(Figure):
         )
 
     def as_text(self):
-        return "\n".join([self.question, *(f"  - {choice}" for choice in self.choices)])
+        return "\n".join([self.question, *(f"  - {choice}" for choice in self.shuffled())])
+
+    def shuffled(self):
+        """The choices in an order that says nothing, and is the same in every run."""
+        return sorted(self.choices, key=lambda choice: sealed(self.question, choice))
 
 
 def sealed(question, choice):

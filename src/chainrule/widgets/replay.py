@@ -14,7 +14,7 @@ import traitlets
 
 from chainrule.narration import WORDS, display, fill, label
 from chainrule.trace import encode
-from chainrule.training import are_classes, split, train
+from chainrule.training import are_classes, split, train, validation_loss
 from chainrule.widgets.chart import (
     LETTER,
     axes_svg,
@@ -644,9 +644,7 @@ def what_to_measure(metric, network, t, held_out):
         return getattr(metric, "__name__", "metric").replace("_", " "), metric
     if are_classes(t) and hasattr(network, "accuracy"):
         return label("replay.accuracy"), lambda network, x, t: network.accuracy(x, t)
-    return label("replay.held" if held_out else "replay.all"), lambda network, x, t: network.loss(
-        x, t
-    )
+    return label("replay.held" if held_out else "replay.all"), validation_loss
 
 
 def first_layer(network, units):

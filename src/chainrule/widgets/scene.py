@@ -339,7 +339,7 @@ def merged(pens):
                 last += 1
                 order.insert(last, key)
     shapes = [merged_shape(key, [pen.shapes.get(key) for pen in pens]) for key in order]
-    return sorted(shapes, key=lambda shape: not shape.below)
+    return sorted(shapes, key=lambda shape: (not shape.below, shape.tag == "text"))  # words on top
 
 
 def merged_shape(key, found):

@@ -67,7 +67,7 @@ class Stepper(Figure):
             raise ValueError(f'Stepper: this network has no level "nodes": {self.trace.why}')
         self.level = level if self.trace.nodes is not None else level_of(self.trace, self.trace)
         self.title = (
-            f"Computational graph of {self.shown.variables[-1].name}"
+            f"Computational graph of {self.shown.variables[-1].shown}"
             if title is None
             else str(title)
         )

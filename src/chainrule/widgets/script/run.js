@@ -43,7 +43,7 @@ export function compute(trace, leaves) {
 
 /** The inverse of `to_dict` in chainrule/trace.py: what was left out as empty is put back. */
 function whole(data) {
-  const variables = data.variables.map((v) => ({ op: "", symbol: "", inputs: [], options: {}, constant: false, ...v, value: decode(v.value), grad: decode(v.grad ?? null), kept: v.kept ? [v.kept[0], decode(v.kept[1])] : null }));
+  const variables = data.variables.map((v) => ({ op: "", symbol: "", inputs: [], options: {}, constant: false, ...v, name: v.letter ?? v.name, value: decode(v.value), grad: decode(v.grad ?? null), kept: v.kept ? [v.kept[0], decode(v.kept[1])] : null }));
   const steps = data.steps.map((s) => ({ seed: false, ...s, contributions: (s.contributions ?? []).map(decode) }));
   if (!data.code || !steps.every((step) => variables[step.variable])) throw new Error("not a trace");
   return { variables, steps, code: data.code };
@@ -147,7 +147,7 @@ export class Run {
   /** The entry of the table of words that tells a variable's operation; `told_as` in chainrule/narration.py. */
   told({ op, inputs, options }) {
     if (op === "Power") return inputs.length === 2 ? "Power.variable" : options.exponent === 2 ? "Power.square" : op;
-    if (op === "Affine" && inputs.length === 2) return "Affine.plain";
+    if (["Affine", "Conv2D"].includes(op) && inputs.length === 2) return `${op}.plain`;
     if (op === "Maximum" && this.trace.variables[inputs[1]].constant && this.values[inputs[1]] === 0) return "Maximum.gate";
     return op in WORDS && /^[A-Z]/.test(op) ? op : "other";
   }

@@ -1,0 +1,212 @@
+"""Part II's layers: each equals the nodes that it stands for, and leaves everything else alone."""
+
+import numpy as np
+import pytest
+
+from chainrule.gradcheck import diagnose, gradient_check
+from chainrule.graph import Variable
+from chainrule.guests import Attention, Embedding, Flatten
+from chainrule.layers import Affine
+from chainrule.losses import SoftmaxWithLoss, softmax
+from chainrule.network import Network
+from chainrule.trace import trace_network
+from chainrule.training import Adam, train
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(2, 4, 3))
+WORDS = np.array([[0, 2, 2], [4, 0, 0]])
+
+
+def attention():
+    return Attention.init(3, 5, np.random.default_rng(1))
+
+
+def embedding():
+    return Embedding.init(5, 3, np.random.default_rng(1))
+
+
+# (how it is made, an x): one row for each layer and each form of x
+LAYERS = {
+    "attention": (attention, X),
+    "attention, one sequence": (attention, X[0]),
+    "attention, one token": (attention, X[:, :1]),
+    "attention, no sequence": (attention, X[:0]),
+    "embedding": (embedding, WORDS),
+    "embedding, one word": (embedding, np.array(3)),
+    "embedding, no word": (embedding, np.zeros((0, 2), int)),
+    "flatten": (Flatten, X),
+    "flatten, nothing": (Flatten, X[:0]),
+}
+every_layer = pytest.mark.parametrize(("make", "x"), LAYERS.values(), ids=LAYERS)
+
+
+def gradients(make, x, dout):
+    """Value and gradients, of the layer and of what it is written out to: two dicts."""
+    layer = make()
+    closed = {"y": layer.forward(x), "x": layer.backward(dout), **layer.grads}
+    whole = np.asarray(x).dtype.kind == "i"
+    leaf = x if whole else Variable(x, "x")
+    out = make().expand(leaf)
+    out.backward(dout)
+    order, stack = {}, [out]
+    while stack:
+        variable = stack.pop()
+        order[variable.name] = variable
+        stack += variable.inputs
+    nodes = {"y": out.value, "x": None if whole else leaf.grad}
+    return closed, nodes | {key: order[key].grad for key in layer.grads}
+
+
+@every_layer
+def test_a_layer_equals_its_nodes_in_value_and_in_every_gradient(make, x):
+    dout = RNG.normal(size=make().forward(x).shape)
+    closed, nodes = gradients(make, x, dout)
+    assert closed.keys() == nodes.keys()
+    for key, wanted in nodes.items():
+        if wanted is None:
+            assert closed[key] is None
+            continue
+        assert closed[key].shape == np.shape(wanted)
+        off = np.linalg.norm(closed[key] - wanted)
+        assert off <= 1e-12 * (1 + np.linalg.norm(wanted)), key
+
+
+@every_layer
+def test_a_layer_agrees_with_the_numerical_gradient(make, x):
+    if x.size and make is not Flatten:
+        report = gradient_check(make(), x)
+        assert report.ok and report.kinks == 0, report
+        assert diagnose(make(), x) == []
+
+
+@every_layer
+def test_float32_stays_and_nothing_that_came_is_written_to(make, x):
+    layer = make()
+    for key, array in layer.params.items():
+        layer.params[key] = array.astype(np.float32)
+        layer.params[key].flags.writeable = False
+    given = x.copy() if x.dtype.kind == "i" else x.astype(np.float32)
+    given.flags.writeable = False
+    out = layer.forward(given)
+    dout = np.ones(out.shape)
+    dout.flags.writeable = False
+    dx = layer.backward(dout)
+    assert out.dtype == np.float32 and not np.shares_memory(out, given)
+    assert dx is None or (dx.dtype == np.float32 and dx.shape == x.shape)
+    assert all(gradient.dtype == np.float32 for gradient in layer.grads.values())
+
+
+@every_layer
+def test_what_a_layer_returned_is_not_overwritten_later(make, x):
+    layer = make()
+    out = layer.forward(x)
+    dx = layer.backward(np.ones(out.shape))
+    grads = dict(layer.grads)
+    kept = [out.copy(), None if dx is None else dx.copy(), {k: g.copy() for k, g in grads.items()}]
+    layer.forward(x[..., ::-1] if make is not embedding else x)
+    layer.backward(2 * np.ones(out.shape))
+    np.testing.assert_array_equal(out, kept[0])
+    assert dx is None or np.array_equal(dx, kept[1])
+    assert all(np.array_equal(grads[key], kept[2][key]) for key in grads)
+
+
+def test_a_refused_input_leaves_a_layer_as_it_was():
+    for make, x, bad in ((attention, X, X * np.nan), (embedding, WORDS, [[9]])):
+        layer, twin = make(), make()
+        dout = np.ones(layer.forward(x).shape)
+        twin.forward(x)
+        with pytest.raises(ValueError):
+            layer.forward(bad)
+        layer.backward(dout)
+        twin.backward(dout)
+        for key, gradient in twin.grads.items():
+            np.testing.assert_array_equal(layer.grads[key], gradient)
+
+
+# ---------------------------------------------------------------- embedding
+
+
+def test_a_word_that_comes_twice_gets_both_gradients_and_one_that_does_not_gets_0():
+    layer = Embedding(np.arange(8.0).reshape(4, 2))
+    assert layer.forward([2, 0, 2]).tolist() == [[4, 5], [0, 1], [4, 5]]
+    assert layer.backward([[1.0, 2.0], [10.0, 20.0], [100.0, 200.0]]) is None
+    assert layer.grads["W"].tolist() == [[10, 20], [0, 0], [101, 202], [0, 0]]
+
+
+def test_an_embedding_is_a_product_with_one_hot_rows():
+    layer, one_hot = embedding(), np.eye(5)[WORDS]
+    dout = RNG.normal(size=(2, 3, 3))
+    affine = Affine(layer.params["W"].copy())
+    np.testing.assert_array_equal(layer.forward(WORDS), affine.forward(one_hot))
+    layer.backward(dout), affine.backward(dout)
+    np.testing.assert_allclose(layer.grads["W"], affine.grads["W"], atol=1e-14)
+
+
+# ---------------------------------------------------------------- attention
+
+
+def test_each_sequence_of_a_batch_is_read_by_itself():
+    layer = attention()
+    both, dout = layer.forward(X), RNG.normal(size=(2, 4, 5))
+    dx, dWq = layer.backward(dout), layer.grads["Wq"]
+    alone = [attention() for _ in X]
+    for n, one in enumerate(alone):
+        np.testing.assert_allclose(one.forward(X[n]), both[n], atol=1e-14)
+        np.testing.assert_allclose(one.backward(dout[n]), dx[n], atol=1e-13)
+    np.testing.assert_allclose(sum(one.grads["Wq"] for one in alone), dWq, atol=1e-13)
+
+
+def test_weights_are_a_softmax_of_each_query_s_row():
+    layer = attention()
+    layer.forward(X[0])
+    np.testing.assert_allclose(layer.A, softmax(layer.Q @ layer.K.T / np.sqrt(5)), atol=1e-15)
+    np.testing.assert_allclose(layer.A.sum(axis=1), 1)
+
+
+def test_tokens_in_another_order_give_the_same_in_that_order():
+    order = [2, 0, 3, 1]
+    layer = attention()
+    np.testing.assert_allclose(layer.forward(X[:, order]), attention().forward(X)[:, order])
+
+
+def test_equal_tokens_say_nothing_to_queries_and_keys():
+    """All values are equal, so whoever looks where, the mean is the same: dWq and dWk are 0."""
+    layer = attention()
+    layer.forward(np.tile(X[:1, :1], (1, 4, 1)))
+    layer.backward(np.ones((1, 4, 5)))
+    for key in ("Wq", "Wk"):
+        np.testing.assert_allclose(layer.grads[key], 0, atol=1e-14)
+    assert np.abs(layer.grads["Wv"]).min() > 0.01
+
+
+def test_large_scores_do_not_overflow():
+    assert np.isfinite(attention().forward(1e3 * X)).all()
+
+
+# ---------------------------------------------------------------- in a network
+
+
+def reader():
+    rng = np.random.default_rng(3)
+    layers = [
+        Embedding.init(5, 4, rng),
+        Attention.init(4, 4, rng),
+        Flatten(),
+        Affine.init(16, 2, rng),
+    ]
+    return Network(layers, SoftmaxWithLoss())
+
+
+def test_a_network_of_words_is_checked_traced_and_learns():
+    x = np.random.default_rng(4).integers(0, 5, (40, 4))
+    t = (x[:, 0] == x[:, 3]).astype(int)  # to compare two places is what attention is good for
+    network = reader()
+    report = gradient_check(network, x[:5], t[:5])
+    assert report.ok and [row.name for row in report.rows][0] == "Embedding1.W"
+    trace = trace_network(network, x[:2], t[:2])
+    said = " ".join(trace.sentence(k) for k in range(1, len(trace) + 1))
+    assert "picks its row of Embedding1.W (5, 4)" in said
+    assert "Attention adds up three uses." in said and "Attention1.Wk gets a gradient" in said
+    rng = np.random.default_rng(0)
+    records = list(train(network, (x, t), optimizer=Adam(0.01), epochs=120, batch_size=20, rng=rng))
+    assert records[-1].accuracy == 1.0

@@ -1,0 +1,145 @@
+"""Slides and sheets of exercises: each opened as a teacher would, from disk and without a network."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+from built_site import SITE
+
+PATH = Path(__file__).parents[1] / "_theme" / "handouts" / "handouts.py"
+CHAPTERS = sorted(path.stem for path in (SITE / "book").glob("[01]*.html"))
+some_chapters = pytest.mark.parametrize(
+    "chapter", ["01_computational_graphs", "05_affine", "10_learning", "appendix_where_next"]
+)
+WIDE = {"width": 1280, "height": 720}
+
+
+@pytest.fixture(scope="module")
+def handouts(site):
+    spec = importlib.util.spec_from_file_location("handouts", PATH)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """Open a text as a page from disk, offline; whatever it asks for or complains of fails the test."""
+    complaints, contexts = [], []
+
+    def open_it(text, **options):
+        path = tmp_path / "handout.html"
+        path.write_text(text, encoding="utf-8")
+        contexts.append(browser.new_context(offline=True, **options))
+        page = contexts[-1].new_page()
+        page.on("console", lambda m: m.type in ("warning", "error") and complaints.append(m.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "request",
+            lambda r: r.url.startswith(("file:", "blob:", "data:")) or complaints.append(r.url),
+        )
+        page.goto(path.as_uri())
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def step(page):
+    return int(page.locator(".chainrule-stepper").first.get_attribute("data-step"))
+
+
+def slide(page):
+    return page.evaluate("slides.indexOf(shown())")
+
+
+def test_the_arrow_keys_step_through_a_figure_and_then_go_on(handouts, show):
+    page = show(handouts.slides("01_computational_graphs"), viewport=WIDE)
+    page.wait_for_selector("html[data-ready]")
+    where = page.evaluate("slides.findIndex((one) => one.querySelector('.chainrule-stepper'))")
+    steps = int(page.locator(".chainrule-stepper").first.get_attribute("data-steps"))
+    for _ in range(where):
+        page.keyboard.press("ArrowDown")
+    assert (slide(page), step(page)) == (where, 0)
+    for k in range(1, steps + 1):
+        page.keyboard.press("ArrowRight" if k % 2 else "PageDown")
+        assert (slide(page), step(page)) == (where, k)
+    page.keyboard.press("ArrowRight")
+    assert slide(page) == where + 1
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowLeft")
+    assert (slide(page), step(page)) == (where, steps - 1)
+    page.keyboard.press("Home")
+    assert slide(page) == 0
+    page.keyboard.press("ArrowLeft")
+    assert slide(page) == 0
+
+
+@some_chapters
+def test_a_slide_holds_one_figure_alive_and_fits_a_projector(chapter, handouts, show):
+    page = show(handouts.slides(chapter), viewport=WIDE)
+    page.wait_for_selector("html[data-ready]")
+    kinds = ", ".join(f".chainrule-{kind}" for kind in handouts.page.KINDS)
+    figures = page.eval_on_selector_all(
+        ".slide", f"(all) => all.map((one) => one.querySelectorAll('{kinds}').length)"
+    )
+    assert len(figures) > 3 and figures == [0, *[1] * (len(figures) - 1)]
+    dead = page.locator(f".slide > :is({kinds}):not(.chainrule-live)")
+    assert dead.count() == 0
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= WIDE["width"]
+
+
+@some_chapters
+def test_a_sheet_has_room_to_write_and_the_answers_begin_on_a_page_of_their_own(
+    chapter, handouts, show
+):
+    page = show(handouts.sheet(chapter))
+    built = handouts.article(chapter)
+    tasks = page.locator(".task")
+    assert tasks.count() == len(built.select("#exercises > section")) + len(
+        built.select("#questions .chainrule-quiz")
+    )
+    assert page.locator(".room").count() == len(built.select("#exercises > section"))
+    assert all(
+        box["height"] > 150
+        for box in map(lambda one: one.bounding_box(), page.locator(".room").all())
+    )
+    assert page.locator(".task details, .task .solution, .task .answer").count() == 0
+    answers = page.locator(".answers").inner_text()
+    for solution in built.select("#exercises details.solution p"):
+        if solution.find(class_="math") is None:
+            assert " ".join(solution.get_text().split())[:60] in " ".join(answers.split())
+    page.emulate_media(media="print")
+    style = "getComputedStyle(document.querySelector('.answers'))"
+    assert page.evaluate(f"{style}.breakBefore") == "page"
+    assert page.evaluate("document.querySelector('main').lastElementChild.className") == "answers"
+
+
+def test_a_sheet_prints_on_a_few_pages_with_its_answers_behind(handouts, show):
+    page = show(handouts.sheet("05_affine"))
+    pages = len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True)))
+    page.evaluate("document.querySelector('.answers').remove()")
+    tasks = len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True)))
+    assert 3 <= tasks <= 6 and 1 <= pages - tasks <= 2
+
+
+def test_the_answer_of_a_question_is_the_choice_with_its_letter(handouts):
+    text = handouts.sheet("05_affine")
+    assert "<b>Question 1: B.</b> It gives 0 at 0, and it respects sums" in text
+    assert "Right." not in re.search(r"<p><b>Question 1:.*?</p>", text)[0]
+
+
+def test_every_chapter_has_slides_and_a_sheet(handouts):
+    assert len(CHAPTERS) > 12
+    for chapter in CHAPTERS:
+        assert handouts.slides(chapter).count('<section class="slide') > 3, chapter
+        assert handouts.sheet(chapter).count('<div class="room') > 1, chapter
+
+
+def test_a_chapter_that_is_not_there_is_answered_with_those_that_are(handouts):
+    with pytest.raises(SystemExit, match="no chapter '12'.*05_affine"):
+        handouts.slides("12")
