@@ -7,7 +7,9 @@ python tests/bad_calls.py [word]    prints the whole table, or the rows that hol
 import json
 import re
 import sys
+from io import BytesIO
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 
 import bad_inputs
@@ -23,7 +25,7 @@ from chainrule.graph import Variable
 from chainrule.network import Network, two_layer_net
 from chainrule.numeric import numerical_gradient
 from chainrule.trace import Trace, trace_graph, trace_network
-from chainrule.training import SGD, minibatches, random_batches, train
+from chainrule.training import SGD, Adam, Momentum, minibatches, random_batches, train
 from chainrule.widgets import BetGrid, Explorer, Quiz, Replay, Scene, Stepper, record_training
 
 T = np.array([2, 0, 3])
@@ -93,6 +95,11 @@ def one_update(**options):
 
 NUMBERS = [
     ("SGD", "lr", SGD, POSITIVE),
+    ("Momentum", "lr", Momentum, POSITIVE),
+    ("Momentum", "momentum", lambda m: Momentum(0.1, m), FROM_0_BELOW_1),
+    ("Adam", "lr", Adam, POSITIVE),
+    ("Adam", "beta1", lambda b: Adam(0.1, b), FROM_0_BELOW_1),
+    ("Adam", "beta2", lambda b: Adam(0.1, 0.9, b), FROM_0_BELOW_1),
     ("numerical_gradient", "h", lambda h: numerical_gradient(np.sum, X, h), POSITIVE),
     ("numerical_gradient of a number", "h", lambda h: numerical_gradient(abs, 3.0, h), POSITIVE),
     ("Network.numerical_gradient", "h", lambda h: a_network().numerical_gradient(X, T, h), POSITIVE),
@@ -527,6 +534,13 @@ def pair_cases():
 
 
 def update_cases():
+    for optimizer in (SGD(0.5), Momentum(0.5), Adam(0.5)):
+        yield from update_cases_of(optimizer)
+
+
+def update_cases_of(optimizer):
+    """Of every optimizer: what is refused moves nothing, its own memory of earlier gradients included."""
+
     def params():
         return {"W": np.ones((2, 2)), "b": np.ones(2)}
 
@@ -556,7 +570,51 @@ def update_cases():
         ("a list of parameters", [1.0], halves, "params.*list|list"),
         ("None", None, None, "None"),
     ]:
-        yield call("SGD.update", given, SGD(0.5).update, ours, grads, wanted=Refused((says,)))
+        name, wanted = f"{type(optimizer).__name__}.update", Refused((says,))
+        yield call(name, given, optimizer.update, ours, grads, wanted=wanted, owners=(optimizer,))
+
+
+LOAD = attrgetter("load")
+
+
+def file_cases():
+    """What `Network.save` and `Network.load` are asked to write to and to read from."""
+    for name in ("save", "load"):
+        for given, (thing, came) in THINGS.items():
+            if given != "text":
+                wanted = Refused((f"Network.{name}", came))
+                yield on_network(f"Network.{name}", given, attrgetter(name), thing, wanted)
+    right = a_network().params
+    first, *others = right
+    for given, arrays, says in [
+        ("nothing", {}, "file holds"),
+        ("an array less", {key: right[key] for key in others}, first),
+        ("an array more", {**right, "Affine9.W": np.ones(2)}, "Affine9"),
+        ("another shape", {**right, first: np.ones((9, 9))}, r"\(9, 9\)"),
+        ("text", {**right, first: np.full(right[first].shape, "a")}, f"{first}.*<U"),
+        ("complex numbers", {**right, first: right[first] * 1j}, f"{first}.*complex"),
+    ]:
+        yield on_network("Network.load", given, LOAD, npz_of(arrays), Refused((says,)))
+    for given, content in [
+        ("no bytes", b""),
+        ("text", b"W = 1"),
+        ("half", npz_of(right).read()[:90]),
+    ]:
+        wanted = Refused(("Network.load wants a file that Network.save wrote",))
+        yield on_network("Network.load", f"a file of {given}", LOAD, BytesIO(content), wanted)
+    alone = BytesIO()
+    np.save(alone, np.ones(3))
+    alone.seek(0)
+    yield on_network(
+        "Network.load", "a single array", LOAD, alone, Refused(("Network.save wrote",))
+    )
+
+
+def npz_of(arrays):
+    file = BytesIO()
+    np.savez(file, **arrays)
+    file.seek(0)
+    return file
 
 
 def trace_cases():
@@ -733,7 +791,7 @@ def blown_up():
 def cases():
     yield from bad_inputs.cases()
     for table in (
-        number_cases, label_cases, single_cases, order_cases, thing_cases, pair_cases, trace_cases,
+        number_cases, label_cases, single_cases, order_cases, thing_cases, pair_cases, file_cases, trace_cases,
         widget_cases, check_cases, blown_up,
     ):  # fmt: skip
         yield from table()

@@ -20,8 +20,6 @@ WITHOUT_INPUT = {
     "Variable.tanh", "Variable.sum", "Variable.reshape", "Variable.transpose", "Variable.T",
     "Variable.mean", "Variable.max",  # the functions of these names are in the table
     "validation_loss",  # predict and the loss do it
-    "Momentum", "Momentum.update", "Adam", "Adam.update",  # SGD's door is theirs; test_reached_for has their own
-    "Network.save", "Network.load",  # test_reached_for, test_odd_uses
     "Trace", "Trace.to_json", "load_digits", "load_three_mnist_images", "Stepper.to_html",
 }  # fmt: skip
 

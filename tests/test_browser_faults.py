@@ -182,12 +182,12 @@ CLICKS = """count => {
 }"""
 
 
-def test_ten_thousand_clicks_leave_the_figure_as_it_was(page_of):
+def test_two_thousand_clicks_leave_the_figure_as_it_was(page_of):
     page = page_of(Stepper(product()).markup())
     page.wait_for_selector(".chainrule-live")
     figure = page.locator(".chainrule-live")
     before = figure.inner_text()
-    assert page.evaluate(CLICKS, 10_000) == [4, 0]
+    assert page.evaluate(CLICKS, 2_000) == [4, 0]
     page.wait_for_timeout(700)  # what moves comes to rest
     assert figure.inner_text() == before
     press(figure, "Last step")

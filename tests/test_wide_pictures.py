@@ -136,3 +136,18 @@ def test_a_wide_graph_of_arrays_stands_along_one_line_and_every_number_is_there(
         for kind in ("value", "gradient"):
             assert page.locator(f'[data-variable="{name}"] .{kind}').is_visible()
     assert page.locator(".chainrule-scroll").get_attribute("data-more") is None
+
+
+def test_the_faded_edge_follows_when_the_window_changes(show):
+    """A phone that is turned: what was seen whole is cut off now, and says so; and the other way round."""
+    side, price = Variable(3.0, "side"), Variable(20.0, "price")
+    total = (side**2 * price + Variable(15.0, "delivery")) * Variable(1.2, "tax")
+    page = show(Stepper(total), viewport={"width": 1280, "height": 800})
+    scroll = page.locator(".chainrule-scroll")
+    assert scroll.get_attribute("data-more") is None
+    for width, more in [(390, "right"), (1280, None), (390, "right")]:
+        page.set_viewport_size({"width": width, "height": 800})
+        page.wait_for_function(
+            "(more) => (document.querySelector('.chainrule-scroll').dataset.more ?? null) === more",
+            arg=more,
+        )

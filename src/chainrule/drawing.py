@@ -445,22 +445,34 @@ def number(kind, value, x, y, anchor, known):
 
 def block(kind, value, middle, top, known):
     """A value or a gradient under its top edge: a number, a grid of numbers, or a summary."""
+    rows = grid(value)
+    step, room = (0, 0) if rows is None else (cell_width(rows), cell_room(rows))
+    return drawn_block(kind, value, rows, block_size(value), middle, top, known, step, room, 5)
+
+
+def chain_block(kind, value, place, top, known):
+    """As `block`, in the closer grid of a network."""
+    rows, size = row.rows_of(value) if place.cell else None, row.size_of(value, place.cell)
+    return drawn_block(kind, value, rows, size, place.middle, top, known, place.cell, place.room, 3)
+
+
+def drawn_block(kind, value, rows, size, middle, top, known, step, room, inset):
+    """`rows` as a grid, a number every `step` pixels with `room` characters for each; None: a summary."""
     if np.ndim(value) == 0:
         return number(kind, value, middle, top + 13, "middle", known)
-    rows, (width, height), box = grid(value), block_size(value), ""
+    (width, height), box = size, ""
     left, right = middle - width / 2, middle + width / 2
     if rows is None:
         body = summarised(value, middle, top)
     else:
-        room, step = cell_room(rows), cell_width(rows)
         box = f' data-room="{room}" data-columns="{rows.shape[1]}"'
-        box += f' data-box="{n(left + 5)} {n(top)} {n(step)}"'
+        box += f' data-box="{n(left + inset)} {n(top)} {n(step)}"'
         body = bracket(left, top, height, 4) + bracket(right, top, height, -4)
         body += "".join(
             f'<text data-cell="{r},{c}" x="{n(left + 2 + (c + 1) * step)}" '
             f'y="{n(top + ROW * r + 13)}">{escape(fit(entry, room))}</text>'
-            for r, row in enumerate(rows)
-            for c, entry in enumerate(row)
+            for r, entries in enumerate(rows)
+            for c, entry in enumerate(entries)
         )
     return (
         f'<g class="{kind}{"" if known else " hidden"}" data-exact="{escape(exact(value))}"{box}'
@@ -652,32 +664,6 @@ def chain_labels(trace, chain, state):
             f"{''.join(texts)}</g>"
         )
     return "".join(drawn)
-
-
-def chain_block(kind, value, place, top, known):
-    """As `block`, in the closer grid of a network."""
-    if np.ndim(value) == 0:
-        return number(kind, value, place.middle, top + 13, "middle", known)
-    rows = row.rows_of(value) if place.cell else None
-    width, height = row.size_of(value, place.cell)
-    left, right, box = place.middle - width / 2, place.middle + width / 2, ""
-    if rows is None:
-        body = summarised(value, place.middle, top)
-    else:
-        step, room = place.cell, place.room
-        box = f' data-room="{room}" data-columns="{rows.shape[1]}"'
-        box += f' data-box="{n(left + 3)} {n(top)} {step}"'
-        body = bracket(left, top, height, 4) + bracket(right, top, height, -4)
-        body += "".join(
-            f'<text data-cell="{r},{c}" x="{n(left + 2 + (c + 1) * step)}" '
-            f'y="{n(top + ROW * r + 13)}">{escape(fit(entry, room))}</text>'
-            for r, entries in enumerate(rows)
-            for c, entry in enumerate(entries)
-        )
-    return (
-        f'<g class="{kind}{"" if known else " hidden"}" data-exact="{escape(exact(value))}"{box}'
-        f'{coloured(kind)} font-size="{row.SIZE}" text-anchor="end">{body}</g>'
-    )
 
 
 def exact(value):

@@ -8,9 +8,9 @@ the output to the inputs, and leaves in every variable the derivative of the out
 import numpy as np
 
 from chainrule.guards.graph import (
+    Walk,
     check_node,
     check_variable,
-    gradients_of,
     refuse_function,
     seed_for,
 )
@@ -38,13 +38,14 @@ def backward_steps(out, dout=1.0):
     Gradients start from zero at every call.
     """
     order, seed = topological_order(out), seed_for(out, dout)
+    walk = Walk(order)
     for variable in order:
         variable.grad = 0.0
     out.grad = seed
     yield out
     for variable in reversed(order):
         if variable.node is not None:
-            gradients = gradients_of(variable)
+            gradients = walk.gradients_of(variable)
             for source, gradient in zip(variable.inputs, gradients):
                 source.grad = source.grad + gradient
             yield variable
@@ -86,7 +87,7 @@ class Variable:
     inputs  the variables the node took, in order, the same one twice in x * x
     """
 
-    __slots__ = ("value", "grad", "name", "node", "inputs", "__dict__", "__weakref__")
+    __slots__ = ("value", "grad", "name", "node", "inputs", "walk", "__dict__", "__weakref__")
     __array_ufunc__ = None  # so that array * variable asks the variable
 
     def __init__(self, value, name=None, node=None, inputs=()):

@@ -9,7 +9,7 @@ from collections import OrderedDict
 import numpy as np
 
 from chainrule.guards.losses import right_classes
-from chainrule.guards.network import Model, Parameters, check_two_layers, npz
+from chainrule.guards.network import Model, Parameters, check_two_layers, npz, saved_arrays
 from chainrule.guards.numbers import door
 from chainrule.layers import Affine, ReLU, Sigmoid
 from chainrule.losses import SoftmaxWithLoss
@@ -88,12 +88,11 @@ class Network(Model):
 
     def save(self, path):
         """Write all parameters into one file; its name ends in .npz, or gets that ending."""
-        np.savez(path, **self.kept)
+        np.savez(npz(path), **self.kept)
 
     def load(self, path):
         """Read the parameters that `save` wrote; shapes and names have to be the same."""
-        with np.load(npz(path), allow_pickle=False) as saved:
-            self.kept.take(saved)
+        self.kept.take(saved_arrays(path))
 
 
 def two_layer_net(D, H, C, rng, activation="relu"):

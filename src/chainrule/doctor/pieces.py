@@ -6,7 +6,6 @@ Nothing here looks inside the code under test. Read `probe` next: it nudges what
 
 import copy
 import inspect
-import re
 from collections.abc import Mapping
 from types import SimpleNamespace
 
@@ -15,10 +14,7 @@ import numpy as np
 from chainrule.doctor.copies import GIVEN, Noise, among, params_of, private_copy, slots
 from chainrule.graph import Variable, forward_steps, topological_order
 from chainrule.guards.numbers import as_value
-
-LEARNS = re.compile(
-    r"(^|\.)_?(W\w{0,3}|w\d*|b\d*|b_\w+|weights?\w*|bias(es)?\w*|gamma|beta|theta)(\d|\[\w+\])*$"
-)  # names of what learns: an array of such a name wants a gradient
+from chainrule.guards.training import LEARNS
 
 
 def is_network(target):

@@ -34,16 +34,43 @@ def seed_for(out, dout):
     return float(dout) if type(value) is float else np.array(dout, dtype=value.dtype)
 
 
-def gradients_of(variable):
-    """What the node of `variable` hands back to each of its inputs, looked at where it is the reader's."""
-    node = variable.node
-    gradients = node.backward(variable.grad)
-    if type(node) in OURS and gradients[-1] is not None:
-        return gradients
-    return looked_at(node, gradients, variable.inputs)
+class Walk:
+    """One walk backward: nobody else's gradients come into its sums, and what is refused changes none."""
+
+    latest = None  # the mark of the walk that began last
+
+    def __init__(self, order):
+        self.order, self.before = order, [variable.grad for variable in order]
+        self.mark = Walk.latest = object()
+        for variable in order:
+            variable.walk = self.mark
+
+    def gradients_of(self, variable):
+        """What the node of `variable` hands back to each of its inputs, looked at where it is the reader's."""
+        if Walk.latest is not self.mark:
+            self.check_alone(variable)
+        node = variable.node
+        try:
+            gradients = node.backward(variable.grad)
+            if type(node) in OURS and gradients[-1] is not None:
+                return gradients
+            return looked_at(node, gradients, variable.inputs)
+        except Exception:
+            for variable, grad in zip(self.order, self.before, strict=True):
+                variable.grad = grad
+            raise
+
+    def check_alone(self, variable):
+        """RuntimeError where another walk has begun since, and has gone the same way."""
+        if any(source.walk is not self.mark for source in variable.inputs):
+            raise RuntimeError(
+                "another walk backward has begun since these steps did, and a variable keeps one "
+                "gradient: ask for the steps again"
+            )
 
 
 def looked_at(node, gradients, inputs):
+    """A gradient for each input: ValueError where a variable exponent has none, or a reader's node errs."""
     if type(node) in OURS:
         base, exponent = inputs
         raise ValueError(

@@ -13,18 +13,20 @@ from chainrule.guards.numbers import (
     HUSHED,
     as_array,
     check_counts,
+    check_has_run,
     check_rng,
     is_number,
-    minds_itself,
     quiet,
 )
+
+MISSING = object()
 
 
 class Layer:
     """What the package's layers share. A subclass writes `forward(x)` and `backward(dout) -> dx`."""
 
     seen = None  # after forward: the shape and type of the output
-    fitted = None, None  # the W and b that were last looked at
+    fitted = MISSING, None  # the W and b that were last looked at
     rows = False  # whether it is affine: W and b are to fit, and a sample is a row of a matrix
     keeps_output = False  # for backward: then the caller gets a copy, and may write into it
     refuse = None  # what it checks of x besides, before it changes anything
@@ -71,30 +73,26 @@ def forward_door(formula):
         if type(x) is not ndarray or x.dtype.kind != "f":
             x = self.read(x)
         if self.rows:
-            params, fitted = self.params, self.fitted
-            W, b = fitted
-            if (
-                W is None
-                or not isinstance(params, dict)
-                or params.get("W") is not W
-                or params.get("b") is not b
-            ):
-                W, b = fitted = check_parameters(params)
-            if x.ndim == 0 or x.shape[-1] != len(W):
-                raise ValueError(
-                    f"Affine wants x (N, {len(W)}) to go with W {W.shape}, got x {x.shape}"
-                )
-            self.fitted = fitted
-            if x.ndim != 2:  # one sample is a batch of one, and a batch of batches is one batch
-                out = hushed(self, x.reshape(-1, x.shape[-1]))
-                out = out.reshape(*x.shape[:-1], out.shape[-1])
-                self.seen = out.shape, out.dtype
-                return out
+            (W, b), params = self.fitted, self.params
+            if type(params) is not dict or params.get("W") is not W or params.get("b") is not b:
+                W, b = check_parameters(params)
+            if x.ndim != 2 or x.shape[1] != len(W) or self.fitted[0] is not W:
+                return as_rows(self, x, W, b, hushed)
         out = formula(self, x) if HUSHED.get() else hushed(self, x)
         self.seen = out.shape, out.dtype
         return out.copy() if self.keeps_output else out
 
     return forward
+
+
+def as_rows(layer, x, W, b, hushed):
+    """One sample is a batch of one, and a batch of batches is one batch."""
+    if x.ndim == 0 or x.shape[-1] != len(W):
+        raise ValueError(f"Affine wants x (N, {len(W)}) to go with W {W.shape}, got x {x.shape}")
+    layer.fitted = W, b
+    out = hushed(layer, x.reshape(-1, len(W))).reshape(*x.shape[:-1], W.shape[1])
+    layer.seen = out.shape, out.dtype
+    return out
 
 
 def backward_door(formula):
@@ -103,15 +101,12 @@ def backward_door(formula):
     @wraps(formula)
     def backward(self, dout):
         __tracebackhide__ = True
-        if self.seen is None and minds_itself(self):
-            return formula(self, dout)
         if self.seen is None:
-            raise RuntimeError(f"{type(self).__name__}: backward was called before forward")
+            check_has_run(self)
+            return formula(self, dout)
         shape, dtype = self.seen
         if type(dout) is not ndarray or dout.shape != shape or dout.dtype is not dtype:
             dout = upstream(self, dout)
-        for key in self.grads:
-            self.grads[key] = None  # the last one's memory is free again
         if self.rows and len(shape) != 2:
             dx = hushed(self, dout.reshape(-1, shape[-1]))
             return None if dx is None else dx.reshape(*shape[:-1], dx.shape[-1])

@@ -5,7 +5,7 @@ from functools import wraps
 
 import numpy as np
 
-from chainrule.guards.numbers import HUSHED, as_array, as_numbers, minds_itself, quiet
+from chainrule.guards.numbers import HUSHED, as_array, as_numbers, check_has_run, quiet
 
 
 class Loss:
@@ -79,10 +79,9 @@ def backward_door(formula):
     def backward(self, dout=1.0):
         __tracebackhide__ = True
         name = type(self).__name__
-        if self.seen is None and minds_itself(self):
-            return formula(self, dout)
         if self.seen is None:
-            raise RuntimeError(f"{name}: backward was called before forward")
+            check_has_run(self)
+            return formula(self, dout)
         if type(dout) is not float:
             dout = as_array(dout, f"{name}.backward")
             if dout.size != 1:

@@ -16,21 +16,24 @@ from contextlib import contextmanager
 from functools import wraps
 from itertools import combinations
 from operator import is_ as is_same
+from os import PathLike
 
 import numpy as np
 
 from chainrule.guards.layers import Layer
 from chainrule.guards.losses import Loss
-from chainrule.guards.numbers import HUSHED, as_array, check_counts, check_rng, quiet
+from chainrule.guards.numbers import HUSHED, as_array, as_numbers, check_counts, check_rng, quiet
 from chainrule.guards.numeric import check_nudge, check_step
 
 
 class Model:
     """What stands behind `Network`."""
 
-    checked, memory, run = (), None, None
+    checked = ()  # the layers and the loss that were last looked over
+    run = ()  # the tokens that the forwards of the last pass left, once it has come to its loss
     alone = False  # whether nobody looks on between the steps of this pass
     ours = False  # whether all layers are the package's own
+    spares = False  # whether the first layer may leave out its dx
     both_ways = ()  # the layers that have an attribute `training`
     held = None  # during a numerical gradient: the noise, held still
 
@@ -47,8 +50,15 @@ class Model:
             check_layers(self.layers, self.loss_layer)
             self.checked = now
             self.ours = all(map(is_ours, now))
+            in_order = hasattr(type(self).backward_steps, "__wrapped__")  # not a reader's own
+            self.spares = in_order and is_ours(now[0]) and getattr(now[0], "want_dx", False)
             self.both_ways = [piece for piece in now if hasattr(piece, "training")]
         return now
+
+    def begin(self):
+        """A new pass: what came of the last one is forgotten."""
+        self.run = run = []
+        return run
 
     def collect(self, kind):
         found = {}
@@ -105,13 +115,13 @@ class Parameters(dict):
 
     def take(self, saved):
         """Copy in the arrays of `saved`, by name: all of them or, where one does not fit, none."""
-        there = {key: saved[key] for key in saved}
-        fits = {key: np.shape(array) for key, array in there.items()}
+        fits = {key: np.shape(array) for key, array in saved.items()}
         wanted = {key: np.shape(array) for key, array in self.items()}
         if fits != wanted:
             raise ValueError(f"the file holds {fits}, and the network wants {wanted}")
+        saved = {key: as_numbers(array, f"Network.load: {key}") for key, array in saved.items()}
         for key, array in self.items():
-            array[...] = there[key]
+            array[...] = saved[key]
 
     def __reduce__(self):  # a copy is a plain dict: it belongs to no network
         return dict, (dict(self),)
@@ -122,9 +132,27 @@ def same(now, before):
     return len(now) == len(before) and all(map(is_same, now, before))
 
 
-def npz(path):
-    """The name that `numpy.savez` gave the file."""
-    return path if hasattr(path, "read") or str(path).endswith(".npz") else f"{path}.npz"
+def npz(path, where="Network.save", way="write"):
+    """The name as `numpy.savez` completes it, or the open file; TypeError for what is neither."""
+    if hasattr(path, way) and not isinstance(path, type):
+        return path
+    if not isinstance(path, (str, PathLike)):
+        raise TypeError(f"{where} wants the name of a file, or an open one, got {path!r}")
+    return path if str(path).endswith(".npz") else f"{path}.npz"
+
+
+def saved_arrays(path):
+    """The arrays in a file, by name; ValueError for what `save` did not write."""
+    path = npz(path, "Network.load", "read")
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            return {key: saved[key] for key in saved}
+    except OSError:  # the file is not there, say: nobody says it better
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"Network.load wants a file that Network.save wrote, got {path!r}: {error}"
+        ) from None
 
 
 def init_door(formula):
@@ -162,15 +190,13 @@ def forward_door(formula):
 
 def watched_forward(formula, network, x, t):
     """The steps forward, for somebody who looks on, and may start another pass in between."""
-    pieces = network.pieces()
-    run = network.run = object()
-    network.memory = None
+    pieces, run = network.pieces(), network.begin()
     steps = formula(network, x, t)
     if t is None and network.both_ways:
         steps = predicted(steps, network.both_ways)
     for count, step in enumerate(steps, 1):
         if count == len(pieces):
-            network.memory = pieces, tokens(network, pieces)
+            run += tokens(pieces)
         yield step
         if network.run is not run:
             raise RuntimeError(OVERTAKEN)
@@ -243,10 +269,8 @@ def counted(layer):
     }
 
 
-def tokens(network, pieces):
-    """What each layer's last run left (see `layers`); nothing, where it is a reader's own."""
-    if network.ours:
-        return [piece.seen for piece in pieces]
+def tokens(pieces):
+    """What the forward of each piece left (see `layers`): None, where it is a reader's own."""
     return [getattr(piece, "seen", None) for piece in pieces]
 
 
@@ -275,18 +299,15 @@ OVERTAKEN = (
 
 def check_memory(network):
     """RuntimeError unless every layer still remembers what this network last computed."""
-    if network.memory is None:
+    pieces = [*network.layers.values(), network.loss_layer]
+    if not network.run or not same(pieces, network.checked):
         raise RuntimeError(NO_LOSS)
-    pieces, seen = network.memory
-    if not same([*network.layers.values(), network.loss_layer], pieces):
-        raise RuntimeError(NO_LOSS)
-    now = tokens(network, pieces)
-    if not same(now, seen):
-        piece = next(p for p, one, other in zip(pieces, seen, now, strict=True) if one is not other)
-        raise RuntimeError(
-            f"Network.backward: you or another network has used a layer since the loss, {piece!r}, "
-            "and a layer remembers one input; call loss(x, t) again"
-        )
+    for piece, seen in zip(pieces, network.run, strict=True):
+        if getattr(piece, "seen", None) is not seen:
+            raise RuntimeError(
+                f"Network.backward: you or another network has used a layer since the loss, {piece!r}, "
+                "and a layer remembers one input; call loss(x, t) again"
+            )
 
 
 NO_LOSS = "Network.backward goes back from a loss: call loss(x, t) just before"
@@ -335,12 +356,11 @@ def loss_door(formula):
         __tracebackhide__ = True
         if t is None:
             raise TypeError("Network.loss wants the targets t, got None")
-        pieces = self.pieces()
-        self.run, self.memory = object(), None
+        pieces, run = self.pieces(), self.begin()
         if self.held is not None:
             self.held.again()
         value = alone(self, x, t)
-        self.memory = pieces, tokens(self, pieces)
+        run += tokens(pieces)
         return value
 
     return loss
@@ -357,12 +377,9 @@ def spare_door(formula):
     def backward(self, dout=1.0):
         __tracebackhide__ = True
         check_memory(self)
-        first = self.memory[0][0]
-        own = hasattr(
-            type(self).backward_steps, "__wrapped__"
-        )  # or a reader's, who knows in what order
-        if not (own and getattr(first, "want_dx", False) and is_ours(first)):
+        if not self.spares:
             return alone(self, dout)
+        first = self.checked[0]
         first.want_dx = False
         try:
             return alone(self, dout)
@@ -386,7 +403,7 @@ def nudge_door(formula):
                 return formula(self, x, t, h)
         finally:
             self.held = None
-            self.memory = None  # the last pass was a nudged one: nobody wants to go back from that
+            self.begin()  # the last pass was a nudged one: nobody wants to go back from that
 
     return numerical_gradient
 

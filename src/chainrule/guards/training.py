@@ -1,5 +1,6 @@
 """The doors of training: what moves can be moved, batches fit, and Ctrl-C waits for a whole update."""
 
+import re
 import signal
 import threading
 from collections.abc import Mapping
@@ -54,33 +55,39 @@ def update_door(formula):
                 f"{type(self).__name__}.update wants params and grads as dicts, got {describe(params)} "
                 f"and {describe(grads)}"
             )
-        if len(params) != len(grads) or params.keys() != grads.keys():
-            odd = sorted(map(str, params.keys() ^ grads.keys()))
-            raise ValueError(
-                f"{type(self).__name__}.update: not in both params and grads: {', '.join(odd)}"
-            )
         for key, array in params.items():
-            gradient = grads[key]
-            if (
-                type(array) is not ndarray
-                or type(gradient) is not ndarray
-                or array.shape != gradient.shape
-                or array.dtype.kind != "f"
-                or gradient.dtype.kind != "f"
-                or not array.flags.writeable
+            gradient = grads.get(key)
+            if not (
+                type(array) is ndarray is type(gradient)
+                and array.dtype is gradient.dtype
+                and array.shape == gradient.shape
+                and array.dtype.kind == "f"
+                and array.flags.writeable
             ):
-                refuse_update(f"{type(self).__name__}.update", key, array, gradient)
+                check_update(f"{type(self).__name__}.update", params, grads)
+        if len(params) != len(grads):
+            check_update(f"{type(self).__name__}.update", params, grads)
         hushed(self, params, grads)
 
     return update
 
 
-def refuse_update(where, key, array, gradient):
-    if type(array) is not np.ndarray or array.dtype.kind != "f" or not array.flags.writeable:
-        raise TypeError(f"{where} wants writeable float arrays, {key} is {describe(array)}")
-    if type(gradient) is not np.ndarray or gradient.dtype.kind != "f":
-        raise TypeError(f"{where} wants the gradient of {key} as floats, got {describe(gradient)}")
-    raise ValueError(f"{where}: {key} has shape {array.shape}, its gradient {gradient.shape}")
+def check_update(where, params, grads):
+    if params.keys() != grads.keys():
+        odd = sorted(map(str, params.keys() ^ grads.keys()))
+        raise ValueError(f"{where}: not in both params and grads: {', '.join(odd)}")
+    for key, array in params.items():
+        gradient = grads[key]
+        if type(array) is not ndarray or array.dtype.kind != "f" or not array.flags.writeable:
+            raise TypeError(f"{where} wants writeable float arrays, {key} is {describe(array)}")
+        if type(gradient) is not ndarray or gradient.dtype.kind != "f":
+            raise TypeError(
+                f"{where} wants the gradient of {key} as floats, got {describe(gradient)}"
+            )
+        if array.shape != gradient.shape:
+            raise ValueError(
+                f"{where}: {key} has shape {array.shape}, its gradient {gradient.shape}"
+            )
 
 
 def check_batch(x, t, batch_size, rng):
@@ -125,7 +132,9 @@ class Whole:
             raise KeyboardInterrupt(f"training stopped after update {self.step} of {self.updates}")
 
 
-LEARNS = ("W", "b", "w", "weight", "weights", "bias", "biases", "gamma", "beta")
+LEARNS = re.compile(
+    r"(^|\.)_?(W\w{0,3}|w\d*|b\d*|b_\w+|weights?\w*|bias(es)?\w*|gamma|beta|theta)(\d|\[\w+\])*$"
+)  # names of what learns: an array of such a name wants a gradient
 
 
 def check_learner(network, optimizer):
@@ -134,8 +143,9 @@ def check_learner(network, optimizer):
     ):
         raise TypeError(f"train wants a network, got {network!r}")
     for name, layer in getattr(network, "layers", {}).items():
-        lost = [key for key in LEARNS if isinstance(getattr(layer, key, None), np.ndarray)]
-        if lost and not hasattr(layer, "params"):
+        kept = {} if hasattr(layer, "params") else getattr(layer, "__dict__", {})
+        lost = [key for key in kept if LEARNS.search(key) and isinstance(kept[key], np.ndarray)]
+        if lost:
             raise ValueError(
                 f"train: layer {name!r} keeps {', '.join(lost)} as attributes, where nothing would "
                 "move them: put them into a dict, self.params, and their gradients into self.grads "

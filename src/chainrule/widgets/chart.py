@@ -237,11 +237,15 @@ def boxes_within(width, across, up):
 
 def gap(boxes, dots):
     """How far each of the boxes (k, 4) is from the nearest of the dots (n, 2): 0 inside, infinite from none."""
-    left, top, right, bottom = (boxes[:, k, None] for k in range(4))
-    x, y = dots[:, 0], dots[:, 1]
-    aside = np.maximum(np.maximum(left - x, x - right), 0)
-    away = np.maximum(np.maximum(top - y, y - bottom), 0)
-    return np.hypot(aside, away).min(axis=1, initial=np.inf)
+    aside, away = (beyond(boxes[:, k], boxes[:, k + 2], dots[:, k]) for k in (0, 1))
+    return np.sqrt((aside + away).min(axis=1, initial=np.inf))
+
+
+def beyond(start, end, at):
+    """How far each of the numbers `at` (n,) is outside of each span (k,), squared: (k, n)."""
+    _, first, which = np.unique(start, return_index=True, return_inverse=True)  # many are alike
+    start, end = start[first, None], end[first, None]
+    return np.square(np.maximum(np.maximum(start - at, at - end), 0))[which]
 
 
 def overlaps(boxes, taken):

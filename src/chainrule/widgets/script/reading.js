@@ -80,10 +80,12 @@ function madeForward(run, i, flat) {
   if (op === "Affine" || (op === "MatMul" && given.every((x) => x.shape.length === 2))) return weighted(given, inputs, out, flat);
   if (options?.places) return throughWindow(given, inputs, options.places, flat, op);
   if (op === "Flatten") return { parts: [value(given[0].data[flat])], lit: [[inputs[0], "value", [flat]]] };
-  if (op === "Sum") {
+  if (["Sum", "Mean", "Max"].includes(op)) {
     const into = targets(given[0].shape, run.trace.variables[i].options.axis);
     const from = range(into.length).filter((k) => into[k] === flat);
-    return { parts: joined(from.map((k) => [value(given[0].data[k])])), lit: [[inputs[0], "value", from]] };
+    const terms = joined(from.map((k) => [value(given[0].data[k])]), op === "Max" ? ", " : " + ");
+    const told = { Sum: terms, Mean: [text("("), ...terms, text(") ÷ "), value(from.length)], Max: [text("max("), ...terms, text(")")] };
+    return { parts: told[op], lit: [[inputs[0], "value", from]] };
   }
   const places = run.trace.variables[i].options.from; // Reshape, Transpose, Take: each entry is one of the input
   if (places !== undefined) {
