@@ -44,6 +44,7 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/pip $(PINNED) -r requirements.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	$(BIN)/pip check
+	cp -r _theme/jupyter/. $(VENV)
 	touch $@
 
 $(PEERS)/.ready: benchmarks/requirements.txt pyproject.toml
