@@ -12,10 +12,48 @@ from docutils import nodes
 from sphinx import addnodes
 
 FILE = "_static/search_texts.js"
-SPHINX_FILES = ("searchindex.js", "_static/searchtools.js", "_static/language_data.js", "_static/sphinx_highlight.js")
-UNSEEN = (nodes.raw, nodes.literal_block, nodes.math_block, nodes.comment, nodes.image, nodes.title, addnodes.index)
+SPHINX_FILES = (
+    "searchindex.js",
+    "_static/searchtools.js",
+    "_static/language_data.js",
+    "_static/sphinx_highlight.js",
+)
+UNSEEN = (
+    nodes.raw,
+    nodes.literal_block,
+    nodes.math_block,
+    nodes.comment,
+    nodes.image,
+    nodes.title,
+    addnodes.index,
+)
 CHAPTER = re.compile(r"\d\d_\w+")
-SIGNS = {"partial": "∂", "times": "×", "cdot": "·", "sum": "Σ", "le": "≤", "ge": "≥", "ne": "≠", "approx": "≈", "to": "→", "leftarrow": "←", "gets": "←", "infty": "∞", "varepsilon": "ε", "epsilon": "ε", "eta": "η", "beta": "β", "sigma": "σ", "log": "log", "exp": "exp", "max": "max", "top": "T", "ldots": "…", "dots": "…", "quad": " "}
+SIGNS = {
+    "partial": "∂",
+    "times": "×",
+    "cdot": "·",
+    "sum": "Σ",
+    "le": "≤",
+    "ge": "≥",
+    "ne": "≠",
+    "approx": "≈",
+    "to": "→",
+    "leftarrow": "←",
+    "gets": "←",
+    "infty": "∞",
+    "varepsilon": "ε",
+    "epsilon": "ε",
+    "eta": "η",
+    "beta": "β",
+    "sigma": "σ",
+    "log": "log",
+    "exp": "exp",
+    "max": "max",
+    "top": "T",
+    "ldots": "…",
+    "dots": "…",
+    "quad": " ",
+}
 
 
 def setup(app):
@@ -27,7 +65,9 @@ def setup(app):
 def leave_marks_out(app, pagename, templatename, context, doctree):
     """Sphinx's own marks of what was searched stay until they are hidden, and are printed."""
     files = context.get("script_files", [])
-    files[:] = [file for file in files if "sphinx_highlight" not in str(getattr(file, "filename", file))]
+    files[:] = [
+        file for file in files if "sphinx_highlight" not in str(getattr(file, "filename", file))
+    ]
 
 
 def write(app, error):
@@ -64,7 +104,9 @@ def is_part(node):
 def place(node):
     if isinstance(node, nodes.section):
         return node["ids"][0]
-    return node.next_node(nodes.term if isinstance(node, nodes.definition_list_item) else addnodes.desc_signature)["ids"][0]
+    return node.next_node(
+        nodes.term if isinstance(node, nodes.definition_list_item) else addnodes.desc_signature
+    )["ids"][0]
 
 
 def title(node):
@@ -100,6 +142,8 @@ def sentence(node):
 
 def plain(formula):
     r"""A formula as a line of text: `\frac{\partial L}{\partial x}` is ∂L/∂x."""
-    formula = re.sub(r"\\[td]?frac\{((?:[^{}]|\{[^{}]*\})*)\}\{((?:[^{}]|\{[^{}]*\})*)\}", r"\1/\2", formula)
+    formula = re.sub(
+        r"\\[td]?frac\{((?:[^{}]|\{[^{}]*\})*)\}\{((?:[^{}]|\{[^{}]*\})*)\}", r"\1/\2", formula
+    )
     formula = re.sub(r"\\([A-Za-z]+)\s*", lambda m: SIGNS.get(m[1], ""), formula)
     return re.sub(r"\\[,;:! ]?|[{}]", "", formula)

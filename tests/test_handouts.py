@@ -94,7 +94,9 @@ def test_a_slide_holds_one_figure_alive_and_fits_a_projector(chapter, handouts, 
 
 
 @some_chapters
-def test_a_sheet_has_room_to_write_and_the_answers_begin_on_a_page_of_their_own(chapter, handouts, show):
+def test_a_sheet_has_room_to_write_and_the_answers_begin_on_a_page_of_their_own(
+    chapter, handouts, show
+):
     page = show(handouts.sheet(chapter))
     built = handouts.article(chapter)
     tasks = page.locator(".task")
@@ -102,7 +104,10 @@ def test_a_sheet_has_room_to_write_and_the_answers_begin_on_a_page_of_their_own(
         built.select("#questions .chainrule-quiz")
     )
     assert page.locator(".room").count() == len(built.select("#exercises > section"))
-    assert all(box["height"] > 150 for box in map(lambda one: one.bounding_box(), page.locator(".room").all()))
+    assert all(
+        box["height"] > 150
+        for box in map(lambda one: one.bounding_box(), page.locator(".room").all())
+    )
     assert page.locator(".task details, .task .solution, .task .answer").count() == 0
     answers = page.locator(".answers").inner_text()
     for solution in built.select("#exercises details.solution p"):

@@ -230,7 +230,9 @@ def test_a_link_to_a_word_leads_to_the_word_in_the_glossary(server, browser):
     if "/lab/" not in address(""):
         pytest.skip("Notebook")
     shutil.copy(GLOSSARY, folder)
-    cell = nbformat.v4.new_markdown_cell("[a word](glossary.md#upstream-gradient) [another](glossary.md#He's-start)")
+    cell = nbformat.v4.new_markdown_cell(
+        "[a word](glossary.md#upstream-gradient) [another](glossary.md#He's-start)"
+    )
     write(folder, "words.ipynb", [cell])
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     open_notebook(page, address("words.ipynb"), folder / "log")

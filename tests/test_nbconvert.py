@@ -12,11 +12,24 @@ from bs4 import BeautifulSoup
 ROOT = Path(__file__).parents[1]
 JUPYTER = ROOT / "_theme" / "jupyter"
 CHAPTER = ROOT / "book" / "05_affine.ipynb"
-SETTINGS = {"JUPYTER_CONFIG_PATH": JUPYTER / "etc/jupyter", "JUPYTER_PATH": JUPYTER / "share/jupyter"}
+SETTINGS = {
+    "JUPYTER_CONFIG_PATH": JUPYTER / "etc/jupyter",
+    "JUPYTER_PATH": JUPYTER / "share/jupyter",
+}
 
 
 def convert(folder, to="html"):
-    command = [sys.executable, "-m", "jupyter", "nbconvert", "--to", to, "--output-dir", folder, CHAPTER]
+    command = [
+        sys.executable,
+        "-m",
+        "jupyter",
+        "nbconvert",
+        "--to",
+        to,
+        "--output-dir",
+        folder,
+        CHAPTER,
+    ]
     environment = os.environ | {name: str(path) for name, path in SETTINGS.items()}
     ran = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr

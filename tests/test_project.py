@@ -209,7 +209,9 @@ def test_the_core_loads_nothing_but_numpy():
         ("pooch", "from chainrule.datasets import load_mnist; load_mnist()", "chainrule[data]"),
     ],
 )
-def test_the_package_alone_names_the_extra_that_something_else_needs(lacks, program, extra, tmp_path):
+def test_the_package_alone_names_the_extra_that_something_else_needs(
+    lacks, program, extra, tmp_path
+):
     ran = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.modules[{lacks!r}] = None; {program}"],
         capture_output=True,

@@ -15,7 +15,13 @@ every_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: pa
 FOLDED = {"remove-input", "hide-input", "hide-cell", "remove-cell"}
 UNSEEN = {"remove-input", "remove-cell"}
 MARK = "\0"
-HTML = {'<details class="hint">', '<details class="solution">', "</details>", "<summary>", "</summary>"}
+HTML = {
+    '<details class="hint">',
+    '<details class="solution">',
+    "</details>",
+    "<summary>",
+    "</summary>",
+}
 # What CommonMark takes for text, and one host or another for something else.
 ELSEWHERE = {
     "role": r"\{[\w:+-]+\}\0",  # before `code`

@@ -183,7 +183,6 @@ def test_every_link_inside_the_glossary_leads_to_one_of_its_headings():
     assert set(links) <= {heading(term) for terms, _ in glossary() for term in terms}
 
 
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 def test_every_source_that_a_page_cites_is_in_the_bibliography(page):
     assert cited(prose(page)) <= set(sources())

@@ -46,7 +46,9 @@ def test_code_and_stress_are_kept(pages):
 
 def test_the_glossary_is_plain_markdown_and_the_site_makes_terms_of_its_headings(pages):
     assert not re.search(r"\{\w+(?::\w+)?\}`|```", GLOSSARY.read_text(encoding="utf-8"))
-    text = pages.as_glossary("# Words\n\nHello.\n\n## a b\n\n## c\n\nSee [its](#d-e)\nline.\n\n*K:* x.\n\n## d e\n\nOther.\n")
+    text = pages.as_glossary(
+        "# Words\n\nHello.\n\n## a b\n\n## c\n\nSee [its](#d-e)\nline.\n\n*K:* x.\n\n## d e\n\nOther.\n"
+    )
     assert text == (
         "# Words\n\nHello.\n\n```{glossary}\na b\nc\n  See {term}`its <d e>`\n  line.\n\n  *K:* x.\n\nd e\n  Other.\n```\n"
     )

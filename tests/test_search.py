@@ -13,7 +13,9 @@ from test_reference import glossary
 
 ROOT = Path(__file__).parents[1]
 TEXTS = SITE / "_static" / "search_texts.js"
-BUDGET = 110_000  # bytes, gzip, of all sentences of the book; they are loaded with the first question
+BUDGET = (
+    110_000  # bytes, gzip, of all sentences of the book; they are loaded with the first question
+)
 # What readers ask, and the place that explains it.
 PLACES = {
     "momentum": "10_learning.html#a-walk-in-a-valley",
@@ -98,7 +100,9 @@ def test_nothing_stays_marked_on_the_page_that_was_found(ask):
 
 def test_every_word_of_the_glossary_leads_to_its_chapter_first_and_to_its_entry_next(ask):
     page, _ = ask("gradient")
-    asked = [(term, re.search(r"\((\w+)\.ipynb\)", told)) for terms, told in glossary() for term in terms]
+    asked = [
+        (term, re.search(r"\((\w+)\.ipynb\)", told)) for terms, told in glossary() for term in terms
+    ]
     assert len(asked) > 120
     found = page.evaluate(
         "(all) => all.map((one) => search(one, searchTexts).map(({ address, sections }) => [address, sections[0][1]]))",
@@ -167,7 +171,10 @@ class Words(HTMLParser):
 def test_the_texts_hold_every_paragraph_and_nothing_of_the_figures(texts, site):
     assert len(gzip.compress(TEXTS.read_bytes())) <= BUDGET
     assert not (site / "searchindex.js").exists()
-    whole = {Path(address).stem: " ".join(text for _, _, text, *_ in parts) for address, _, parts in texts}
+    whole = {
+        Path(address).stem: " ".join(text for _, _, text, *_ in parts)
+        for address, _, parts in texts
+    }
     for path in sorted((ROOT / "book").glob("*.ipynb")):
         drawn, written = set(), []
         for cell in nbformat.read(path, as_version=4).cells:

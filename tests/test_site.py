@@ -305,7 +305,9 @@ def test_a_menu_opens_without_javascript_and_saves_the_notebook(open_page):
     assert download.value.suggested_filename == "07_network.ipynb"
 
 
-@pytest.mark.parametrize("path", ["book/index.html", "book/07_network.html", "book/reference/api.html"])
+@pytest.mark.parametrize(
+    "path", ["book/index.html", "book/07_network.html", "book/reference/api.html"]
+)
 def test_title_and_search_stay_in_view_in_a_low_window_and_names_of_chapters_need_one_line(
     path, open_page
 ):
@@ -316,7 +318,9 @@ def test_title_and_search_stay_in_view_in_a_low_window_and_names_of_chapters_nee
     for shown in (title, sidebar.get_by_role("button", name="Search")):
         box = shown.bounding_box()
         assert 0 <= box["y"] and box["y"] + box["height"] < 150
-    heights = sidebar.locator("nav.bd-links a").evaluate_all("(all) => all.map((one) => one.offsetHeight)")
+    heights = sidebar.locator("nav.bd-links a").evaluate_all(
+        "(all) => all.map((one) => one.offsetHeight)"
+    )
     assert len(heights) == len(CHAPTERS) - 1 and max(heights) < 1.5 * min(heights)
     sidebar.evaluate("(one) => (one.scrollTop = 0)")
     current = sidebar.locator("li.current > a, [aria-current=page]").bounding_box()
@@ -327,10 +331,13 @@ def test_contents_mark_the_section_that_is_read_and_keep_it_in_view(open_page):
     page = open_page("book/10_learning.html", viewport={"width": 1280, "height": 720})
     headings = page.locator("article h2")
     for k in [*range(headings.count()), 2]:  # and back up, in one jump
-        headings.nth(k).evaluate("(one) => scrollTo(0, one.getBoundingClientRect().top + scrollY - 100)")
+        headings.nth(k).evaluate(
+            "(one) => scrollTo(0, one.getBoundingClientRect().top + scrollY - 100)"
+        )
         name = headings.nth(k).inner_text().rstrip("#")
         page.wait_for_function(
-            "(name) => document.querySelector('.page-toc [aria-current]')?.textContent === name", arg=name
+            "(name) => document.querySelector('.page-toc [aria-current]')?.textContent === name",
+            arg=name,
         )
         marked = page.locator(".page-toc .active")
         assert marked.count() == 1

@@ -74,13 +74,17 @@ def slides(chapter, site=SITE):
     found = article(chapter, site)
     title = found.h1.get_text()
     aims = found.find("ul")
-    parts = [f'<section class="slide first"><h1>{title}</h1>{aims.find_previous("p")}{aims}</section>']
+    parts = [
+        f'<section class="slide first"><h1>{title}</h1>{aims.find_previous("p")}{aims}</section>'
+    ]
     for figure in found.find_all(class_=FIGURE):
         if figure.find_parent("details") or not FIGURE.fullmatch(figure["class"][0]):
             continue
         heading = figure.find_previous(["h2", "h3"])
         before = lead(figure)
-        parts.append(f'<section class="slide"><h2>{heading.decode_contents()}</h2>{before}{figure}</section>')
+        parts.append(
+            f'<section class="slide"><h2>{heading.decode_contents()}</h2>{before}{figure}</section>'
+        )
     return whole(title, "slides", "\n".join(parts))
 
 
@@ -103,7 +107,9 @@ def sheet(chapter, site=SITE):
             hidden.decompose()
         exercise.h3.decompose()
         code = " code" if "write code" in name.lower() else ""
-        tasks.append(f'<section class="task"><h2>{name}</h2>{exercise.decode_contents()}<div class="room{code}"></div></section>')
+        tasks.append(
+            f'<section class="task"><h2>{name}</h2>{exercise.decode_contents()}<div class="room{code}"></div></section>'
+        )
     for number, quiz in enumerate(found.select("#questions .chainrule-quiz"), 1):
         task, answer = question(number, quiz)
         tasks.append(task)
@@ -117,7 +123,9 @@ def sheet(chapter, site=SITE):
 
 def answers_of(exercise):
     """The solutions of an exercise, in words and in code, opened."""
-    for hidden in exercise.select("details.solution, .tag_hide-cell > details, .tag_hide-input > details"):
+    for hidden in exercise.select(
+        "details.solution, .tag_hide-cell > details, .tag_hide-input > details"
+    ):
         opened = copy(hidden)
         opened.name, opened.attrs = "div", {"class": "answer"}
         opened.summary.decompose()
@@ -133,7 +141,10 @@ def question(number, quiz):
     for sign in choices[right].select("p > .chainrule-sign, p > b"):
         sign.decompose()
     task = f'<section class="task"><h2>Question {number}</h2><p>{asked}</p><ol class="choices">{ticks}</ol></section>'
-    return task, f"<p><b>Question {number}: {'ABCDEF'[right]}.</b> {choices[right].p.decode_contents().strip()}</p>"
+    return (
+        task,
+        f"<p><b>Question {number}: {'ABCDEF'[right]}.</b> {choices[right].p.decode_contents().strip()}</p>",
+    )
 
 
 def whole(title, kind, body):
@@ -141,7 +152,9 @@ def whole(title, kind, body):
     kinds = tuple(name for name in page.KINDS if f'class="chainrule-{name}"' in body)
     kinds += ("layers",) if kinds and LAYERS.search(body) else ()
     katex = (KATEX / "katex.min.css").read_text(encoding="utf-8") if 'class="katex' in body else ""
-    katex = re.sub(r"url\((fonts/[\w-]+\.woff2)\)", lambda m: f"url({inlined(KATEX / m[1])})", katex)
+    katex = re.sub(
+        r"url\((fonts/[\w-]+\.woff2)\)", lambda m: f"url({inlined(KATEX / m[1])})", katex
+    )
     own = (HERE / f"{kind}.css").read_text(encoding="utf-8")
     style = "\n".join([katex, page.style(kinds) if kinds else "", own])
     scripts = [page.loader(kinds)] if kinds else []
@@ -165,7 +178,9 @@ def main():
     path = ROOT / "_build" / "handouts" / f"{chapter}.{wanted.kind}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
-    print(f"Written: {path.relative_to(ROOT)}, one file that needs no network. Open it in a browser.")
+    print(
+        f"Written: {path.relative_to(ROOT)}, one file that needs no network. Open it in a browser."
+    )
 
 
 if __name__ == "__main__":

@@ -38,7 +38,9 @@ class Quiz(Figure):
         if key is not None:
             right = unsealed(question, choices, right, key)
         if not isinstance(right, str) or right not in choices:
-            raise ValueError(f"Quiz: right is one of {', '.join(map(repr, choices))}, got {right!r}")
+            raise ValueError(
+                f"Quiz: right is one of {', '.join(map(repr, choices))}, got {right!r}"
+            )
         if reveal != "" and not is_text(reveal):
             raise ValueError(f"Quiz wants reveal as the text of a button, or '', got {reveal!r}")
         self.question, self.choices, self.right = question, dict(choices), right
