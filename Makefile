@@ -35,7 +35,10 @@ help:  ## list these targets
 
 env: $(READY)  ## make the environment in .venv
 
+WRITABLE = test -w . || { echo "$(CURDIR) cannot be written to. The environment and the pages are made inside it: copy it, and run make there." >&2; exit 1; }
+
 $(READY): requirements.txt pyproject.toml
+	@$(WRITABLE)
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v >= (3, 11) else f"Python 3.11 or newer is wanted, {sys.version.split()[0]} was found: make PYTHON=python3.12")'
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v <= (3, 14) or print(f"Python {sys.version.split()[0]} is newer than what this was tested on, 3.11 to 3.14; if it fails: make PYTHON=python3.14")'
 	@echo "Making the environment in $(VENV): a minute or two."
@@ -43,6 +46,7 @@ $(READY): requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip $(PINNED) -r requirements.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	cp -r _theme/jupyter/. $(VENV)
 	$(BIN)/pip check
 	touch $@
 
@@ -60,6 +64,7 @@ book: $(SITE)  ## build the whole book, with its widgets
 
 # It is built beside, and takes its place when it is whole: what an interrupted build leaves, nobody trusts.
 $(SITE): $(READY) Makefile _config.yml _toc.yml $(SOURCES)
+	@$(WRITABLE)
 	rm -rf .building
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-book build . --path-output .building --all -W -n --keep-going --quiet
 	rm -rf _build

@@ -4,8 +4,10 @@ import hashlib
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 import venv
 import zipfile
@@ -205,3 +207,20 @@ def test_a_lock_in_which_something_is_missing_does_not_pass_the_check(pip, publi
     assert pip(*words[:-1], "half.txt").returncode == 0
     checked = pip("check")
     assert checked.returncode and "needed" in checked.stdout
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders are locked in another way there")
+@pytest.mark.parametrize("target", ["env", "book"])
+def test_in_a_folder_that_cannot_be_written_to_make_says_so_and_what_to_do(target):
+    with tempfile.TemporaryDirectory() as folder:  # not tmp_path: it is closed to other users
+        for name in ("Makefile", "requirements.txt", "pyproject.toml", "_config.yml", "_toc.yml"):
+            shutil.copy(ROOT / name, folder)
+        for name in ("book", "src", "_theme", "third_party"):
+            os.mkdir(Path(folder, name))
+        os.chmod(folder, 0o555)
+        user = {"user": "nobody"} if os.getuid() == 0 else {}  # root writes anywhere
+        ran = subprocess.run(["make", target], cwd=folder, capture_output=True, text=True, **user)
+        os.chmod(folder, 0o755)
+    assert ran.returncode != 0
+    assert "cannot be written to" in ran.stderr and "copy it" in ran.stderr
+    assert "Traceback" not in ran.stderr

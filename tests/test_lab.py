@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -18,6 +20,7 @@ from chainrule.widgets import Stepper
 
 pytest.importorskip("jupyterlab", reason="JupyterLab is not installed")
 
+GLOSSARY = Path(__file__).parents[1] / "book" / "glossary.md"
 CELLS = [
     """\
 from ipywidgets import HBox, IntSlider, jslink
@@ -218,4 +221,30 @@ def test_a_notebook_that_has_not_run_shows_the_picture_once(trusted, server, bro
         and output.locator("svg, table").count() == 0
     )
     assert output.inner_text().strip() == label("still")
+    page.close()
+
+
+def test_a_link_to_a_word_leads_to_the_word_in_the_glossary(server, browser):
+    """In Lab; Notebook opens the page in a window of its own."""
+    address, folder = server
+    if "/lab/" not in address(""):
+        pytest.skip("Notebook")
+    shutil.copy(GLOSSARY, folder)
+    cell = nbformat.v4.new_markdown_cell(
+        "[a word](glossary.md#upstream-gradient) [another](glossary.md#He's-start)"
+    )
+    write(folder, "words.ipynb", [cell])
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    open_notebook(page, address("words.ipynb"), folder / "log")
+    for link, word in (("a word", "upstream gradient"), ("another", "He's start")):
+        page.get_by_role("tab", name="words.ipynb").click()
+        page.get_by_role("link", name=link, exact=True).click()
+        heading = page.locator(".jp-MarkdownViewer h2", has_text=word).first
+        heading.wait_for(timeout=30_000)
+        page.wait_for_function(
+            "(one) => { const { top } = one.getBoundingClientRect(); return top > 0 && top < innerHeight / 2; }",
+            arg=heading.element_handle(),
+            timeout=30_000,
+        )
+    assert "{" not in page.locator(".jp-MarkdownViewer").inner_text()
     page.close()
