@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 import time
 import urllib.request
 from contextlib import contextmanager
@@ -247,5 +246,10 @@ def webkit(folder):
             yield connect(WebKit, f"http://127.0.0.1:{port}")
 
 
-def version_of(command):
-    return subprocess.check_output([command, "--version"], text=True).strip()
+
+def missing(name):
+    """What to install where a browser is not there, or ""."""
+    if name == "firefox":
+        return "" if find_firefox() else "Firefox is not there: apt-get install firefox-esr"
+    found = all(map(shutil.which, ("WebKitWebDriver", "Xvfb")))
+    return "" if found else "WebKit is not there: apt-get install webkit2gtk-driver xvfb"
