@@ -46,13 +46,12 @@ class Engine:
         return json.loads(said)
 
     def wait(self, function, *arguments, seconds=20):
-        """Until the function returns something true, which is returned."""
+        """Until the function returns something true."""
         end = time.monotonic() + seconds
-        while not (found := self.run(function, *arguments)):
+        while not self.run(f"async (...all) => Boolean(await ({function})(...all))", *arguments):
             if time.monotonic() > end:
                 raise TimeoutError(f"{function} {arguments} has not come true in {seconds} seconds")
             time.sleep(0.05)
-        return found
 
     def middle(self, selector, number=0, at=(0.5, 0.5)):
         """Scroll to an element that can be seen, the first unless said otherwise: the place of a point in it."""

@@ -28,3 +28,7 @@ document.addEventListener("keydown", ({ key }) => {
   menu.open = false;
   menu.firstElementChild.focus();
 });
+
+// The theme takes the focus from its buttons when they are pressed. Whoever closes with Escape what one of them has opened would
+// then be nowhere on the page; a dialog gives the focus back to where it was.
+for (const button of document.querySelectorAll(".theme-switch-button, .search-button, .sidebar-toggle")) button.blur = () => {};
