@@ -6,12 +6,12 @@ is little: open a page, run a function in it, press keys, move and press the mou
 
 import json
 import os
-import shutil
 import socket
 import time
 import urllib.request
 from contextlib import contextmanager
 
+import find_browser
 import websocket
 from processes import running
 
@@ -196,10 +196,6 @@ def connect(make, address, patience=60):
             time.sleep(0.1)
 
 
-def find_firefox():
-    return os.environ.get("FIREFOX") or shutil.which("firefox-esr") or shutil.which("firefox")
-
-
 @contextmanager
 def firefox(folder, preferences=()):
     """Headless Firefox with a profile of its own in `folder`."""
@@ -213,7 +209,7 @@ def firefox(folder, preferences=()):
         for name, value in {**quiet, **dict(preferences)}.items()
     ]
     (folder / "user.js").write_text("\n".join(lines))
-    command = [find_firefox(), "--headless", "--no-remote", "--profile", str(folder)]
+    command = [find_browser.find_firefox(), "--headless", "--no-remote", "--profile", str(folder)]
     command += [f"--remote-debugging-port={port}", "about:blank"]
     home = {**os.environ, "HOME": str(folder), "MOZ_DISABLE_CONTENT_SANDBOX": "1"}
     with (
@@ -243,12 +239,3 @@ def webkit(folder):
         command = ["WebKitWebDriver", f"--port={port}", "--host=127.0.0.1"]
         with running(command, env=home, stdout=log, stderr=log):
             yield connect(WebKit, f"http://127.0.0.1:{port}")
-
-
-
-def missing(name):
-    """What to install where a browser is not there, or ""."""
-    if name == "firefox":
-        return "" if find_firefox() else "Firefox is not there: apt-get install firefox-esr"
-    found = all(map(shutil.which, ("WebKitWebDriver", "Xvfb")))
-    return "" if found else "WebKit is not there: apt-get install webkit2gtk-driver xvfb"

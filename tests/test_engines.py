@@ -1,6 +1,6 @@
 """Every kind of figure, driven as a reader would in Firefox and in WebKit; `make test` drives Firefox alone.
 
-    make browsers
+make browsers
 """
 
 import os
@@ -11,6 +11,7 @@ from http.server import ThreadingHTTPServer
 import engines
 import pytest
 from built_site import SUB_PATH
+from find_browser import complaint
 from test_policy import PAGES, WithPolicy
 
 WANTED = os.environ.get("CHAINRULE_BROWSERS", "firefox").split()
@@ -24,7 +25,7 @@ FOCUSED_IN_THE_HEADER = """() => {
 
 @pytest.fixture(scope="module", params=WANTED)
 def engine(request, tmp_path_factory):
-    if missing := engines.missing(request.param):
+    if missing := complaint(request.param):
         (pytest.fail if SKIP_NOTHING else pytest.skip)(missing)
     with getattr(engines, request.param)(tmp_path_factory.mktemp(request.param)) as engine:
         yield engine
