@@ -224,7 +224,7 @@ def firefox(folder, preferences=()):
 @contextmanager
 def webkit(folder):
     """WebKit in a screen that nobody sees."""
-    port, read = free_port(), None
+    port = free_port()
     read, write = os.pipe()
     screen = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1600x1200x24", "-nolisten", "tcp"]
     with (
@@ -232,8 +232,8 @@ def webkit(folder):
         running(screen, pass_fds=[write], stdout=log, stderr=log),
     ):
         os.close(write)
-        display = ":" + os.read(read, 20).decode().strip()
-        os.close(read)
+        with os.fdopen(read) as told:
+            display = f":{told.readline().strip()}"
         home = {**os.environ, "DISPLAY": display, "HOME": str(folder), "NO_AT_BRIDGE": "1",
                 "GDK_BACKEND": "x11", "LIBGL_ALWAYS_SOFTWARE": "1"}  # fmt: skip
         command = ["WebKitWebDriver", f"--port={port}", "--host=127.0.0.1"]

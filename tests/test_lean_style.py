@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from chainrule.widgets.sphinx_extension import ICON_FONTS
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "_theme"))
 import lean_style
 
@@ -34,40 +36,25 @@ def test_a_name_with_a_stroke_is_found():
     assert not lean_style.lean(".col-1\\/2{left:1px}", {"col-1"})
 
 
-def whole(name):
-    """A sheet of the theme as it was installed."""
-    places = {"basic.css": "sphinx.themes.basic"}
-    folder = Path(find_spec("pydata_sphinx_theme").origin).parent / "theme"
-    (path,) = folder.rglob(name) if name not in places else [None]
-    return path.read_text(encoding="utf-8")
-
-
-LOOKS = """() => [...document.querySelectorAll("body, body *")].map((element) => {
-    const { cssText, length } = getComputedStyle(element);
+LOOKS = """() => [...document.querySelectorAll("body, body *:not(.katex *, svg *, pre *, td *)")].map((element) => {
     const style = getComputedStyle(element);
-    const all = Array.from({ length }, (_, k) => `${style[k]}: ${style.getPropertyValue(style[k])}`);
-    return [element.tagName + "." + element.className, all.join("; ")];
+    return [element.tagName, element.className, ...Array.from(style, (name) => style.getPropertyValue(name))].join(";");
 })"""
+PUT = """(text) => {
+    const link = document.querySelector('link[href*="pydata-sphinx-theme.css"]');
+    link.replaceWith(Object.assign(document.createElement("style"), { textContent: text }));
+}"""
 
 
-@pytest.mark.parametrize("path", ["book/07_network.html", "book/glossary.html", "book/index.html"])
 @pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("path", ["book/07_network.html", "book/glossary.html"])
 def test_a_page_looks_as_it_would_with_the_whole_sheet(path, width, open_page, site):
-    sheet = "pydata-sphinx-theme.css"
-    lean = (site / "_static" / "styles" / sheet).stat().st_size
-    full = whole(sheet)
-    assert lean < len(full) / 3
+    (found,) = Path(find_spec("pydata_sphinx_theme").origin).parent.rglob("pydata-sphinx-theme.css")
+    full = ICON_FONTS.sub("", found.read_text(encoding="utf-8"))
+    assert (site / "_static" / "styles" / found.name).stat().st_size < len(full) / 3
     page = open_page(path, viewport={"width": width, "height": 800}, reduced_motion="reduce")
-    now = page.evaluate(LOOKS)
-    from chainrule.widgets.sphinx_extension import ICON_FONTS
-
-    page.evaluate(
-        """(text) => {
-            const link = document.querySelector('link[href*="pydata-sphinx-theme.css"]');
-            link.replaceWith(Object.assign(document.createElement("style"), { textContent: text }));
-        }""",
-        ICON_FONTS.sub("", full),
-    )
-    then = page.evaluate(LOOKS)
-    assert len(now) == len(then) > 200
-    assert [a[0] for a, b in zip(now, then, strict=True) if a != b] == []
+    lean = page.evaluate(LOOKS)
+    page.evaluate(PUT, full)
+    whole = page.evaluate(LOOKS)
+    assert len(lean) == len(whole) > 200
+    assert [a[:80] for a, b in zip(lean, whole, strict=True) if a != b] == []

@@ -306,13 +306,29 @@ def test_a_menu_opens_without_javascript_and_saves_the_notebook(open_page):
     assert download.value.suggested_filename == "07_network.ipynb"
 
 
+def test_a_phone_without_javascript_opens_and_closes_the_contents(open_page):
+    phone = {"viewport": {"width": 360, "height": 640}, "is_mobile": True, "has_touch": True}
+    page = open_page("book/07_network.html", java_script_enabled=False, **phone)
+    chapter = page.locator("#pst-primary-sidebar").get_by_role("link", name="The chain rule")
+    assert not chapter.is_visible()
+    page.get_by_title("Contents of the book").tap()
+    assert chapter.is_visible()
+    page.touchscreen.tap(350, 320)
+    chapter.wait_for(state="hidden")
+    page.get_by_title("Contents of the book").tap()
+    chapter.tap()
+    assert page.url.endswith("02_chain_rule.html")
+
+
 @pytest.mark.parametrize("name", ["Toggle primary sidebar", "Toggle secondary sidebar"])
 def test_a_phone_opens_the_contents_of_the_book_and_of_the_page(name, open_page):
     page = open_page("book/07_network.html", viewport={"width": 360, "height": 640})
-    page.get_by_role("button", name=name).click()
+    button = page.get_by_role("button", name=name)
+    button.click()
     assert page.locator("dialog[open]").is_visible()
     page.keyboard.press("Escape")
     assert page.locator("dialog[open]").count() == 0
+    assert button.evaluate("(button) => button === document.activeElement")
 
 
 def test_a_lost_reader_finds_the_way_back_from_any_depth(open_page, site):
