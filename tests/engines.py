@@ -93,7 +93,9 @@ class Firefox(Engine):
         capabilities = self.send("session.new", capabilities={})["capabilities"]
         self.version = capabilities["browserVersion"]
         self.send("session.subscribe", events=["log.entryAdded"])
-        self.context = self.send("browsingContext.getTree")["contexts"][0]["context"]
+        self.context = self.send("browsingContext.create", type="tab")[
+            "context"
+        ]  # the first one has no focus
         self.resize(WIDTH, HEIGHT)
 
     def send(self, method, **params):
@@ -203,7 +205,7 @@ def firefox(folder, preferences=()):
     # It asks for updates, lists and portals otherwise.
     quiet = {"app.update.auto": False, "network.captive-portal-service.enabled": False,
              "network.connectivity-service.enabled": False, "services.settings.server": "data:,#",
-             "browser.safebrowsing.update.enabled": False, "remote.prefs.recommended": True}  # fmt: skip
+             "browser.safebrowsing.update.enabled": False}  # fmt: skip
     lines = [
         f"user_pref({json.dumps(name)}, {json.dumps(value)});"
         for name, value in {**quiet, **dict(preferences)}.items()

@@ -17,6 +17,8 @@ from test_policy import PAGES, WithPolicy
 WANTED = os.environ.get("CHAINRULE_BROWSERS", "firefox").split()
 SKIP_NOTHING = os.environ.get("CHAINRULE_BROWSERS")
 
+BROKEN_FORMULAS = """() => [...document.querySelectorAll("msup, msub, mfrac, mover, munder, msubsup, munderover")]
+    .filter((one) => one.childElementCount !== (one.tagName.length > 5 ? 3 : 2)).map((one) => one.outerHTML)"""
 FOCUSED_IN_THE_HEADER = """() => {
     const here = document.activeElement;
     return here.closest(".bd-header-article") && [here.title, getComputedStyle(here).outlineStyle];
@@ -53,7 +55,7 @@ def visit(engine, address):
         return engine
 
     yield open_it
-    assert engine.complaints() == []
+    assert [said for said in engine.complaints() if "Invalid markup" not in said] == []
 
 
 def data(engine, kind, name):
@@ -75,7 +77,9 @@ def test_a_page_says_nothing_in_the_console(path, engine, address):
     engine.open(address + path)
     engine.run("() => new Promise((done) => setTimeout(done, 300))")
     assert engine.run("() => document.title")
-    assert engine.complaints() == []
+    # Firefox looks at a formula whose end has not arrived yet, now and then; so each is looked at here.
+    assert engine.run(BROKEN_FORMULAS) == []
+    assert [said for said in engine.complaints() if "Invalid markup" not in said] == []
 
 
 def test_a_stepper_steps_by_click_and_by_key(visit):

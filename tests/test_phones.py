@@ -30,7 +30,7 @@ CUT = """() => {
             if (overflowX === "visible") continue;
             const frame = box.getBoundingClientRect();
             const hidden = Math.max(frame.left - left, right - frame.right);
-            if (hidden > 2 && !(box.dataset.more || getComputedStyle(box).backgroundAttachment.includes("local")))
+            if (hidden > 2 && getComputedStyle(box).maskImage === "none")
                 found.push([box.className, one.tagName, Math.round(hidden)].join(" "));
             if (hidden > 2) break;
         }
