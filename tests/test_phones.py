@@ -30,7 +30,9 @@ CUT = """() => {
             if (overflowX === "visible") continue;
             const frame = box.getBoundingClientRect();
             const hidden = Math.max(frame.left - left, right - frame.right);
-            if (hidden > 2 && getComputedStyle(box).maskImage === "none")
+            const style = getComputedStyle(box);
+            const fades = ["--left", "--right"].some((side) => parseFloat(style.getPropertyValue(side)) > 0);
+            if (hidden > 2 && (style.maskImage === "none" || !fades))
                 found.push([box.className, one.tagName, Math.round(hidden)].join(" "));
             if (hidden > 2) break;
         }
