@@ -113,15 +113,15 @@ explore: $(READY)  ## try many more random graphs, layers and networks than `mak
 
 binder: $(READY)  ## repeat what Binder installs, and run every chapter in the JupyterLab there
 	$(BIN)/python tests/find_browser.py --install
-	PYTHON=$(PYTHON) $(BIN)/python -m pytest tests/binder_lab.py
+	CHAINRULE_TELL=1 PYTHON=$(PYTHON) $(BIN)/python -m pytest tests/binder_lab.py
 
 browsers: book  ## drive every kind of figure in Firefox and in WebKit
 	$(BIN)/python tests/find_browser.py --install --also firefox webkit
-	CHAINRULE_BROWSERS="firefox webkit" $(BIN)/python -m pytest tests/test_engines.py
+	CHAINRULE_TELL=1 CHAINRULE_BROWSERS="firefox webkit" $(BIN)/python -m pytest tests/test_engines.py
 
-hosts: $(READY) $(PEERS)/.ready  ## open a chapter in the programs that show notebooks; writes the book's page of it
+hosts: book $(PEERS)/.ready  ## open a chapter in the programs that show notebooks; writes the book's page of it
 	$(BIN)/python tests/find_browser.py --install
-	PEERS=$(PEERS) $(BIN)/python -m pytest tests/where_it_runs.py
+	CHAINRULE_TELL=1 PEERS=$(PEERS) $(BIN)/python -m pytest tests/where_it_runs.py
 
 links: $(READY)  ## ask every outside link of the book whether it still answers
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-book build . --all --builder linkcheck --quiet --path-output _build/links

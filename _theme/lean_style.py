@@ -7,6 +7,7 @@ shows a line. A rule stays if each class and id that it names is in a page, or i
 import re
 from pathlib import Path
 
+NOTICE = re.compile(r"/\*!.*?\*/", re.DOTALL)
 OURS = ("book.css", ".chainrule.css")
 NAMED = re.compile(r'\b(?:class|id)="([^"]*)"')
 WORD = re.compile(r"[\w-]+")
@@ -28,7 +29,9 @@ def write_lean(app, error):
     known = names_in(folder)
     for path in (folder / "_static").rglob("*.css"):
         if not path.name.endswith(OURS) and path.parent.name != "katex":
-            path.write_text(lean(path.read_text(encoding="utf-8"), known), encoding="utf-8")
+            sheet = path.read_text(encoding="utf-8")
+            notices = NOTICE.findall(sheet)  # whose work it is, and its licence
+            path.write_text("\n".join([lean(sheet, known), *notices]) + "\n", encoding="utf-8")
 
 
 def names_in(folder):

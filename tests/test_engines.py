@@ -117,7 +117,7 @@ def test_a_nudge_travels(visit):
     page = visit("book/01_computational_graphs.html")
     page.click(".chainrule-stepper button[aria-label='Nudge']")
     page.click(".chainrule-nudge button[aria-label='side']")
-    page.wait("() => /144/.test(document.querySelector('.chainrule-stepper .rule').textContent)")
+    page.wait("() => /Δ × 6/.test(document.querySelector('.chainrule-stepper svg').textContent)")
 
 
 def test_an_answer_of_a_quiz_is_picked(visit):
@@ -167,11 +167,15 @@ def test_bets_are_ticked_and_compared(visit):
     assert page.run("() => document.querySelector('.chainrule-bets [role=status]').innerText")
 
 
-def test_a_figure_lives_in_a_page_opened_from_disk(engine, site):
+def test_a_figure_lives_in_a_page_opened_from_disk(engine, site, tell):
     engine.open((site / "book" / "01_computational_graphs.html").as_uri())
     engine.wait("() => document.querySelector('.chainrule-live')")
     engine.click(".chainrule-stepper .chainrule-next")
     assert data(engine, "stepper", "step") == "1"
+    lives = "every figure lives, from a server and from a folder"
+    program = {"firefox": "Firefox", "webkit": "WebKit, the engine of Safari"}[engine.name]
+    name = f"{engine.name.title()} {engine.version}".replace("Webkit", "WebKitGTK")
+    tell(f"{program}, the pages of the book", lives, "", name)
 
 
 def test_a_phone_opens_the_contents_and_escape_gives_the_focus_back(visit):

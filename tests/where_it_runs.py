@@ -1,8 +1,4 @@
-"""The book's notebooks in the programs that readers open them with, each really driven: `make hosts`.
-
-Every test tells what it saw, in a row of the page *Where it runs*, with the version that was driven and the day. A test that
-fails writes nothing, and its old row stays.
-"""
+"""The book's notebooks in the programs that readers open them with, each really driven: `make hosts`."""
 
 import json
 import os
@@ -11,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import urllib.request
-from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
@@ -27,7 +22,6 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import pages  # noqa: E402
 
-PAGE = ROOT / "book" / "reference" / "where_it_runs.md"
 CHAPTER = ROOT / "book" / "04_relu_and_sigmoid.ipynb"
 PEERS = ROOT / os.environ.get("PEERS", ".venv-peers") / "bin"
 WITH_PACKAGE = os.environ | {"PYTHONPATH": str(ROOT / "src")}
@@ -51,6 +45,7 @@ NODE_MODULES = {  # what VS Code renders text with, and what shows widgets outsi
     **pages.NPM,
 }
 
+LIVES = "every figure lives, from a server and from a folder"
 NOTEBOOK = nbformat.read(CHAPTER, as_version=4)
 FOLDED = sum(cell.source.count("<details") for cell in NOTEBOOK.cells)  # hints and solutions
 FIGURES = [  # cells that show one, and whether it has a still picture
@@ -70,40 +65,14 @@ STEP = """(figure) => {
 }"""
 
 
+def test_a_page_of_the_book_lives_when_it_is_opened_from_disk(tell, browser, open_page):
+    figure = open_page("book/04_relu_and_sigmoid.html", "file").locator(".chainrule-stepper").first
+    assert figure.evaluate(STEP) == "1"
+    tell("Chrome and Edge, the pages of the book", LIVES, "", f"Chromium {browser.version}")
+
+
 def test_the_chapter_has_something_of_everything():
     assert FOLDED >= 5 and STILL >= 2 and len(FIGURES) >= 8
-
-
-@pytest.fixture(scope="module")
-def rows():
-    """Host -> the other cells of its row; written into the page when all tests are through."""
-    found = {}
-    yield found
-    lines = PAGE.read_text(encoding="utf-8").splitlines()
-    places = [k for k, line in enumerate(lines) if line.startswith("|")]
-    head, kept = places[:2], {cells(lines[k])[0]: cells(lines[k])[1:] for k in places[2:]}
-    table = [*(lines[k] for k in head), *map(line_of, {**kept, **found}.items())]
-    lines[places[0] : places[-1] + 1] = table  # one table, in one piece
-    PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def cells(line):
-    return [cell.strip() for cell in line.strip("|").split("|")]
-
-
-def line_of(row):
-    host, rest = row
-    return f"| {' | '.join([host, *rest])} |"
-
-
-@pytest.fixture
-def tell(rows):
-    """tell(host, opened, after a run, what was driven): a row for today."""
-
-    def say(host, opened, after, driven):
-        rows[host] = [opened, after, driven, date.today().isoformat()]
-
-    return say
 
 
 @pytest.fixture
@@ -187,7 +156,7 @@ def test_in_jupyter_a_chapter_shows_still_pictures_and_after_a_run_live_figures(
     title = {"lab": "JupyterLab", "notebook": "Jupyter Notebook"}[name]
     tell(
         title,
-        "text, formulas, folded hints, a still picture of every figure; trusted or not",
+        "text, formulas, folded hints, a still picture of every stepper; trusted or not",
         "every figure lives; saved and opened again, it lives when the cells have run again",
         f"{title} {version(module)}, Chromium",
     )
@@ -195,7 +164,7 @@ def test_in_jupyter_a_chapter_shows_still_pictures_and_after_a_run_live_figures(
 
 # ---- without a server
 
-ON_PAPER = "a still picture of every figure; nothing runs here"
+ON_PAPER = "a still picture of every stepper"
 
 
 def test_nbconvert_makes_a_page_with_a_picture_of_every_figure(tell, page, tmp_path):
@@ -303,7 +272,7 @@ def test_visual_studio_codes_libraries_render_text_hints_and_formulas(tell, page
     assert ":::" not in page.inner_text("main") and "```{" not in page.inner_text("main")
     tell(
         "Visual Studio Code",
-        f"text, formulas, folded hints, {ON_PAPER.split(';')[0]}",
+        f"text, formulas, folded hints, {ON_PAPER}",
         "its Jupyter extension shows widgets by itself; it was not driven",
         "its libraries: "
         + ", ".join(f"{name} {NODE_MODULES[name][0]}" for name in list(NODE_MODULES)[:3]),
