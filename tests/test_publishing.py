@@ -98,7 +98,7 @@ def test_the_job_that_repeats_binder_takes_its_python():
 
 def test_only_what_passed_on_main_is_published():
     deploy = jobs()["deploy"]
-    assert set(deploy["needs"]) == {"test", "witnesses", "binder", "build"}
+    assert set(deploy["needs"]) == {"test", "browsers", "witnesses", "binder", "build"}
     assert "github.ref == 'refs/heads/main'" in deploy["if"]
     assert "github.event_name != 'pull_request'" in deploy["if"]
 
