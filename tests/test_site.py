@@ -2,6 +2,7 @@
 
 import gzip
 import posixpath
+import re
 from dataclasses import dataclass, field
 from functools import cache
 from html.parser import HTMLParser
