@@ -53,8 +53,9 @@ PUT = """(text) => {
 }"""
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("path", ["book/07_network.html", "book/glossary.html"])
+@pytest.mark.parametrize(
+    ("path", "width"), [("book/07_network.html", 390), ("book/glossary.html", 1280)]
+)
 def test_a_page_looks_as_it_would_with_the_whole_sheet(path, width, open_page, site):
     (found,) = Path(find_spec("pydata_sphinx_theme").origin).parent.rglob("pydata-sphinx-theme.css")
     full = ICON_FONTS.sub("", found.read_text(encoding="utf-8"))

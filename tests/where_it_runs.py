@@ -60,7 +60,7 @@ DRAWN = """(selector) => Promise.all([...document.querySelectorAll(selector)].ma
     return img.naturalWidth > 100 && img.checkVisibility();
 }))"""
 STEP = """(figure) => {
-    figure.querySelector("button[aria-label='Next step']").click();
+    for (const name of ["First", "Next"]) figure.querySelector(`button[aria-label='${name} step']`).click();
     return figure.dataset.step;
 }"""
 
