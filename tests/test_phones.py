@@ -37,6 +37,8 @@ CUT = """() => {
             if (hidden > 2) break;
         }
     }
+    for (const box of document.querySelectorAll(".bd-article [data-more]"))
+        if (getComputedStyle(box).overflowX === "visible") found.push(`${box.className} fades, and does not scroll`);
     return [...new Set(found)];
 }"""
 SMALL = """() => {

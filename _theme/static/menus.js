@@ -43,6 +43,7 @@ const lookAt = (box) => {
 };
 const sizes = new ResizeObserver((changes) => changes.forEach(({ target }) => lookAt(target)));
 for (const box of document.querySelectorAll(".pst-scrollable-table-container, .output.text_html, .chainrule-wide")) {
+  if (getComputedStyle(box).overflowX === "visible") continue; // a figure has scroll boxes of its own
   sizes.observe(box);
   box.addEventListener("scroll", () => lookAt(box), { passive: true });
 }
