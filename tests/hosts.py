@@ -27,7 +27,7 @@ def tell(told):
     """tell(program, opened, after a run, what was driven): its row, of today."""
 
     def say(program, opened, after, driven):
-        told[program] = [opened, after, driven, date.today().isoformat()]
+        told[program] = [opened or "–", after or "–", driven, date.today().isoformat()]
 
     return say
 
