@@ -271,11 +271,10 @@ def test_visual_studio_codes_libraries_render_text_hints_and_formulas(tell, page
     assert page.evaluate(DRAWN, "img.chainrule-still") == [True] * STILL
     assert ":::" not in page.inner_text("main") and "```{" not in page.inner_text("main")
     tell(
-        "Visual Studio Code",
+        "Visual Studio Code, its libraries",
         f"text, formulas, folded hints, {ON_PAPER}",
         "its Jupyter extension shows widgets by itself; it was not driven",
-        "its libraries: "
-        + ", ".join(f"{name} {NODE_MODULES[name][0]}" for name in list(NODE_MODULES)[:3]),
+        ", ".join(f"{name} {NODE_MODULES[name][0]}" for name in list(NODE_MODULES)[:3]),
     )
 
 
@@ -297,10 +296,10 @@ def test_githubs_own_markdown_folds_the_hints(tell, page):
     assert ":::" not in page.inner_text("body") and "```" not in page.inner_text("body")
     assert page.locator("details > summary + p, details > p, details > ul").count() >= FOLDED
     tell(
-        "GitHub",
+        "GitHub, its library",
         "text and folded hints; its pages show formulas and pictures in ways of their own, which were not driven",
         "",
-        f"its library: cmarkgfm {of_peers('cmarkgfm')}",
+        f"cmarkgfm {of_peers('cmarkgfm')}",
     )
 
 
@@ -371,8 +370,8 @@ def test_in_a_mocked_colab_every_figure_lives_in_its_own_frame(tell, page, node_
         if "chainrule-stepper" in figure.get_attribute("class"):
             assert figure.evaluate(STEP) == "1"
     tell(
-        "Google Colab",
+        "Google Colab, a stand-in",
         "the first cell installs the package",
         "every figure lives, in the frame that Colab gives to each output",
-        f"a stand-in for its page: html-manager {NODE_MODULES['@jupyter-widgets/html-manager'][0]}, anywidget {NODE_MODULES['anywidget'][0]}, Chromium",
+        f"html-manager {NODE_MODULES['@jupyter-widgets/html-manager'][0]}, anywidget {NODE_MODULES['anywidget'][0]}, Chromium",
     )
