@@ -69,6 +69,7 @@ $(SITE): $(READY) Makefile _config.yml _toc.yml $(SOURCES)
 
 test: lint book  ## run everything: lint, unit tests, notebooks, the built site in a browser
 	$(BIN)/python tests/find_browser.py --install
+	-$(BIN)/python tests/find_browser.py --install --also firefox
 	$(PYTEST) --nbval --nbval-current-env tests $(CHAPTERS)
 
 unit: $(READY)  ## run the tests that need neither the built site nor a browser
