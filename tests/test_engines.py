@@ -15,7 +15,9 @@ from find_browser import complaint
 from test_policy import PAGES, WithPolicy
 
 WANTED = os.environ.get("CHAINRULE_BROWSERS", "firefox").split()
-SKIP_NOTHING = "CHAINRULE_BROWSERS" in os.environ  # `make browsers`; else Firefox may be one that nobody can install
+SKIP_NOTHING = (
+    "CHAINRULE_BROWSERS" in os.environ
+)  # `make browsers`; else Firefox may be one that nobody can install
 
 BROKEN_FORMULAS = """() => [...document.querySelectorAll("msup, msub, mfrac, mover, munder, msubsup, munderover")]
     .filter((one) => one.childElementCount !== (["msubsup", "munderover"].includes(one.tagName) ? 3 : 2)).map((one) => one.outerHTML)"""

@@ -36,7 +36,8 @@ def test_a_name_with_a_stroke_is_found():
     assert not lean_style.lean(".col-1\\/2{left:1px}", {"col-1"})
 
 
-LOOKS = """() => {
+LOOKS = """async () => {
+    for (let k = 0; k < 3; k += 1) await new Promise(requestAnimationFrame);  // what looks at sizes has looked
     const kinds = new Map();  // the first element of each kind
     for (const one of document.querySelectorAll("body, body *:not(.katex *, svg *)")) {
         const kind = [one.parentElement.tagName, one.parentElement.className, one.tagName, one.className, one.id].join(" ");
