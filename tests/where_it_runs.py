@@ -373,5 +373,5 @@ def test_in_a_mocked_colab_every_figure_lives_in_its_own_frame(tell, page, node_
         "Google Colab, a stand-in",
         "the first cell installs the package",
         "every figure lives, in the frame that Colab gives to each output",
-        f"html-manager {NODE_MODULES['@jupyter-widgets/html-manager'][0]}, anywidget {NODE_MODULES['anywidget'][0]}, Chromium",
+        f"the manager of ipywidgets {NODE_MODULES['@jupyter-widgets/html-manager'][0]}, anywidget {NODE_MODULES['anywidget'][0]}, Chromium",
     )
