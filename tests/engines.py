@@ -18,7 +18,7 @@ from processes import running
 WIDTH, HEIGHT = 1280, 900
 KEYS = {"Tab": "\ue004", "Enter": "\ue007", "Shift": "\ue008", "Escape": "\ue00c", "End": "\ue010",
         "Home": "\ue011", "ArrowLeft": "\ue012", "ArrowRight": "\ue014", "ArrowDown": "\ue015"}  # fmt: skip
-# A console error of WebKit is in no event of its protocol; an error that nobody caught, and a broken policy, are.
+# The protocol of WebKit tells of no console: the page itself listens, from when it has loaded.
 LISTEN = """() => {
     globalThis.complaints = [];
     const say = (what) => complaints.push(String(what));
@@ -143,7 +143,6 @@ class WebKit(Engine):
 
     def __init__(self, address):
         self.address = f"{address}/session"
-        # Debian does not say where its MiniBrowser is; WebKit's driver knows.
         found = self.send("", {"capabilities": {}})
         self.version = found["capabilities"]["browserVersion"]
         self.address += f"/{found['sessionId']}"
@@ -199,7 +198,7 @@ def connect(make, address, patience=60):
 
 
 @contextmanager
-def firefox(folder, preferences=()):
+def firefox(folder):
     """Headless Firefox with a profile of its own in `folder`."""
     port = free_port()
     # It asks for updates, lists and portals otherwise.
@@ -207,8 +206,7 @@ def firefox(folder, preferences=()):
              "network.connectivity-service.enabled": False, "services.settings.server": "data:,#",
              "browser.safebrowsing.update.enabled": False}  # fmt: skip
     lines = [
-        f"user_pref({json.dumps(name)}, {json.dumps(value)});"
-        for name, value in {**quiet, **dict(preferences)}.items()
+        f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in quiet.items()
     ]
     (folder / "user.js").write_text("\n".join(lines))
     command = [find_browser.find_firefox(), "--headless", "--no-remote", "--profile", str(folder)]
