@@ -211,6 +211,7 @@ def firefox(folder):
     (folder / "user.js").write_text("\n".join(lines))
     command = [find_browser.find_firefox(), "--headless", "--no-remote", "--profile", str(folder)]
     command += [f"--remote-debugging-port={port}", "about:blank"]
+    # A container's root may not make a sandbox, as find_browser says of Chromium.
     home = {**os.environ, "HOME": str(folder), "MOZ_DISABLE_CONTENT_SANDBOX": "1"}
     with (
         open(folder / "log", "w") as log,

@@ -1,7 +1,4 @@
-"""Every kind of figure, driven as a reader would in Firefox and in WebKit; `make test` drives Firefox alone.
-
-make browsers
-"""
+"""Every kind of figure, driven as a reader would in Firefox and in WebKit; `make test` drives Firefox alone, `make browsers` both."""
 
 import os
 import threading
