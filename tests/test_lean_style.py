@@ -38,10 +38,10 @@ def test_a_name_with_a_stroke_is_found():
 
 LOOKS = """async () => {
     for (let k = 0; k < 3; k += 1) await new Promise(requestAnimationFrame);  // what looks at sizes has looked
-    const kinds = new Map();  // the first element of each kind
+    const kinds = new Map();  // the first element of each kind that can be seen
     for (const one of document.querySelectorAll("body, body *:not(.katex *, svg *)")) {
         const kind = [one.parentElement.tagName, one.parentElement.className, one.tagName, one.className, one.id].join(" ");
-        if (!kinds.has(kind)) kinds.set(kind, one);
+        if (!kinds.has(kind) && one.checkVisibility()) kinds.set(kind, one);
     }
     return [...kinds].map(([kind, one]) => {
         const style = getComputedStyle(one);
