@@ -28,7 +28,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export PYTHONHASHSEED := 0
 
-.PHONY: help env book slides sheet test unit nbval binder bad-inputs witnesses explore coverage mutants reproducible links bench bench-quick zoo convolution lint format notebooks lock upgrade serve clean
+.PHONY: help env book slides sheet test unit nbval binder browsers hosts bad-inputs witnesses explore coverage mutants reproducible links bench bench-quick zoo convolution lint format notebooks lock upgrade serve clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */ /' | while read -r name what; do printf '%-13s%s\n' "$$name" "$$what"; done
@@ -82,6 +82,7 @@ sheet: $(SITE)  ## a sheet of a chapter's exercises to print, answers at the end
 
 test: lint book  ## run everything: lint, unit tests, notebooks, the built site in a browser
 	$(BIN)/python tests/find_browser.py --install
+	-$(BIN)/python tests/find_browser.py --install --also firefox
 	$(PYTEST) --nbval --nbval-current-env tests $(CHAPTERS)
 
 unit: $(READY)  ## run the tests that need neither the built site nor a browser
@@ -126,7 +127,15 @@ explore: $(READY)  ## try many more random graphs, layers and networks than `mak
 
 binder: $(READY)  ## repeat what Binder installs, and run every chapter in the JupyterLab there
 	$(BIN)/python tests/find_browser.py --install
-	PYTHON=$(PYTHON) $(BIN)/python -m pytest tests/binder_lab.py
+	CHAINRULE_TELL=1 PYTHON=$(PYTHON) $(BIN)/python -m pytest tests/binder_lab.py
+
+browsers: book  ## drive every kind of figure in Firefox and in WebKit
+	$(BIN)/python tests/find_browser.py --install --also firefox webkit
+	CHAINRULE_TELL=1 CHAINRULE_BROWSERS="firefox webkit" $(BIN)/python -m pytest tests/test_engines.py
+
+hosts: book $(PEERS)/.ready  ## open a chapter in the programs that show notebooks; writes the book's page of it
+	$(BIN)/python tests/find_browser.py --install
+	CHAINRULE_TELL=1 PEERS=$(PEERS) $(BIN)/python -m pytest tests/where_it_runs.py
 
 links: $(READY)  ## ask every outside link of the book whether it still answers
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-book build . --all --builder linkcheck --quiet --path-output _build/links

@@ -63,6 +63,10 @@ SLOW = {
     "uploadThroughput": 0.75e6 / 8,
 }
 SCRIPTS_BAR, TIME_BAR = 1_800_000 / 30, 1 / 3
+ON_A_PHONE, SCREEN_BAR = ("book/01_computational_graphs", "book/07_network"), 2.5  # seconds
+LARGEST = """new PerformanceObserver((list) => {
+    for (const { startTime } of list.getEntries()) globalThis.largest = startTime;
+}).observe({ type: "largest-contentful-paint", buffered: true });"""
 
 CLICK = """() => {
     const figure = document.querySelector(".chainrule-stepper");
@@ -168,15 +172,32 @@ def serve(folder):
     return f"http://127.0.0.1:{server.server_port}/{CHAPTER}.html"
 
 
-def open_once(browser, address):
-    """(seconds until the first figure has moved, {kind of file: (bytes, bytes of gzip)})"""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+def slowed(context):
+    """A new page on the slow line and the slow processor."""
     page = context.new_page()
     page.set_default_timeout(1000 * PATIENCE)
     line = context.new_cdp_session(page)
     line.send("Network.enable")
     line.send("Network.emulateNetworkConditions", SLOW)
     line.send("Emulation.setCPUThrottlingRate", {"rate": 4})
+    return page
+
+
+def first_screen(browser, address):
+    """Seconds until a phone shows the largest thing of its first screen (largest contentful paint)."""
+    context = browser.new_context(viewport={"width": 390, "height": 844}, is_mobile=True)
+    page = slowed(context)
+    page.add_init_script(LARGEST)
+    page.goto(address, wait_until="networkidle")
+    seconds = page.evaluate("largest") / 1000
+    context.close()
+    return seconds
+
+
+def open_once(browser, address):
+    """(seconds until the first figure has moved, {kind of file: (bytes, bytes of gzip)})"""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = slowed(context)
     page.goto(address, wait_until="commit")
     end = time.monotonic() + PATIENCE
     while (place := page.evaluate(CLICK)) != "moved":
@@ -192,6 +213,10 @@ def open_once(browser, address):
     return seconds, weights
 
 
+def spread(values):
+    return f"{statistics.median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
+
+
 def report(times, weights):
     """Print both pages beside each other, and their ratios beside the bars."""
     print(f"{'':<22}{'ours':>20}{'defaults':>22}{'ratio':>8}")
@@ -200,7 +225,7 @@ def report(times, weights):
             ours, theirs = (weights[name].get(kind, (0, 0))[k] / 1000 for name in times)
             print(f"{f'{what}{form}, kB':<22}{ours:>20.1f}{theirs:>22.1f}{ours / theirs:>8.3f}")
     medians = [statistics.median(values) for values in times.values()]
-    shown = [f"{statistics.median(v):.2f} ({min(v):.2f}-{max(v):.2f})" for v in times.values()]
+    shown = [spread(values) for values in times.values()]
     ratio = medians[0] / medians[1]
     print(f"{'interactive after, s':<22}{shown[0]:>20}{shown[1]:>22}{ratio:>8.3f}")
     print(
@@ -226,6 +251,10 @@ def main():
                 seconds, weights[name] = open_once(browser, address)
                 times[name].append(seconds)
         report(times, weights)
+        for chapter in ON_A_PHONE:
+            address = addresses["ours"].replace(CHAPTER, chapter)
+            seconds = [first_screen(browser, address) for _ in range(ROUNDS)]
+            print(f"{chapter}, first screen of a phone: {spread(seconds)} s; bar: {SCREEN_BAR} s")
         browser.close()
 
 

@@ -150,7 +150,7 @@ def steps(page):
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
-def test_a_chapter_runs_from_top_to_bottom_and_its_figure_steps(chapter, server, page):
+def test_a_chapter_runs_from_top_to_bottom_and_its_figure_steps(chapter, server, page, tell):
     address, log = server
     # A workspace of its own: Lab would open again what was open in the one before.
     path = f"lab/workspaces/{chapter.stem}/tree/{chapter.relative_to(ROOT).as_posix()}"
@@ -162,3 +162,10 @@ def test_a_chapter_runs_from_top_to_bottom_and_its_figure_steps(chapter, server,
     if (number := first_stepper(chapter)) is not None:
         page.evaluate(SHOW_CELL, number)
         steps(page)
+    lab = page.evaluate("jupyterapp.version")
+    tell(
+        "Binder",
+        "text, formulas, folded hints, a still picture of every stepper",
+        "every figure lives",
+        f"what it installs, repeated: JupyterLab {lab}, Chromium",
+    )

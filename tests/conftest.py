@@ -8,6 +8,7 @@ import find_browser
 import profiles  # noqa: F401
 import pytest
 from built_site import SITE, SUB_PATH, BelowAPath, watch
+from hosts import tell, told  # noqa: F401
 from processes import listen_to_ctrl_c, nothing_is_left_running  # noqa: F401
 
 listen_to_ctrl_c()

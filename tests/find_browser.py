@@ -14,6 +14,11 @@ NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 WHAT_TO_DO = """No Chromium or Chrome was found for the tests of the built site. Do one of these:
   - install one: `apt-get install chromium`, or `.venv/bin/playwright install chromium`
   - say where it is: CHROME=/path/to/chrome make test"""
+PACKAGES = {
+    "chromium": ["chromium"],
+    "firefox": ["firefox-esr"],
+    "webkit": ["webkit2gtk-driver", "xvfb"],
+}
 # No sandbox: a container's root may not make one. The rest keeps the browser from asking for updates.
 ARGUMENTS = [
     "--no-sandbox",
@@ -33,6 +38,24 @@ def find():
     return next((path for path in on_path if path), None) or playwrights_own()
 
 
+def find_firefox():
+    if named := os.environ.get("FIREFOX"):
+        return shutil.which(named)
+    return shutil.which("firefox-esr") or shutil.which("firefox")
+
+
+def complaint(name):
+    """What to do where a browser is not there, or ""."""
+    if name == "chromium":
+        return "" if find() else WHAT_TO_DO
+    there = (
+        find_firefox()
+        if name == "firefox"
+        else shutil.which("WebKitWebDriver") and shutil.which("Xvfb")
+    )
+    return "" if there else f"No {name} was found: apt-get install {' '.join(PACKAGES[name])}"
+
+
 def playwrights_own():
     try:
         from playwright.sync_api import sync_playwright
@@ -43,8 +66,8 @@ def playwrights_own():
     return path if Path(path).exists() else None
 
 
-def install():
-    """Debian's Chromium, where apt-get works and nobody has to type a password."""
+def install(packages):
+    """Debian's browsers, where apt-get works and nobody has to type a password."""
     if not shutil.which("apt-get"):
         return
     sudo = []
@@ -53,8 +76,8 @@ def install():
             return
         sudo = ["sudo", "-n"]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    print("No browser was found: installing Debian's Chromium.", flush=True)
-    for command in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
+    print(f"Not found: installing Debian's {', '.join(packages)}.", flush=True)
+    for command in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
         done = subprocess.run(
             [*sudo, "apt-get", "--quiet", *command], env=environment, stdout=sys.stderr
         )
@@ -64,14 +87,16 @@ def install():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--install", action="store_true", help="install one where there is none")
+    parser.add_argument("--install", action="store_true", help="install what is not there")
+    parser.add_argument("--also", nargs="+", default=[], choices=PACKAGES, metavar="NAME")
     wanted = parser.parse_args()
-    if find() is None and wanted.install and not os.environ.get("CHROME"):
-        install()
-    path = find()
-    if path is None:
-        sys.exit(WHAT_TO_DO)
-    print(f"Browser: {path}")
+    names = ["chromium", *wanted.also]
+    absent = [name for name in names if complaint(name)]
+    if absent and wanted.install:
+        install([package for name in absent for package in PACKAGES[name]])
+    if complaints := [said for name in names if (said := complaint(name))]:
+        sys.exit("\n".join(complaints))
+    print(f"Found: {', '.join(names)}")
 
 
 if __name__ == "__main__":

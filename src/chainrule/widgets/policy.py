@@ -10,8 +10,8 @@ from html.parser import HTMLParser
 
 FILE = "content-security-policy.txt"
 HEADER = (
-    "default-src 'none'; script-src 'self' blob: 'unsafe-hashes' {hashes}; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+    "default-src 'self'; script-src 'self' blob: 'unsafe-hashes' {hashes}; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; frame-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 )
 

@@ -36,6 +36,7 @@ UNUSED = [
     "scripts/bootstrap.js*",
     "scripts/*.map",
     "styles/*.map",
+    "styles/theme.css",  # it does nothing but import basic.css
     "vendor",
     "*macros.html",
 ]

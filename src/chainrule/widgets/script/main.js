@@ -25,6 +25,18 @@ function kindOf(figure) {
   return Object.keys(KINDS).find((kind) => figure.classList.contains(kind));
 }
 
+function live(figure) {
+  figure.classList.add("chainrule-live");
+  figure.addEventListener("input", keepInView);
+}
+
+/** What is typed stays in view: when a phone's keyboard takes half of the window, and when a sentence above grows. */
+function keepInView() {
+  const field = document.activeElement;
+  if (field?.matches("[class^=chainrule-] input[inputmode]")) field.scrollIntoView({ block: "nearest" });
+}
+globalThis.visualViewport?.addEventListener("resize", keepInView);
+
 /** Make every served figure below `root` live. One that is broken says so, and harms no other. */
 export function hydrate(root = document) {
   const alone = { live: false, tell: () => {} };
@@ -34,7 +46,7 @@ export function hydrate(root = document) {
     const served = new Set(figure.querySelectorAll("*"));
     try {
       KINDS[kindOf(figure)](figure, alone);
-      figure.classList.add("chainrule-live");
+      live(figure);
     } catch (error) {
       for (const one of figure.querySelectorAll("*")) if (!served.has(one)) one.remove();
       figure.append(element("p", { class: "chainrule-broken" }, label("broken", { error: error.message })));
@@ -56,7 +68,7 @@ function render({ model, el }) {
     },
   };
   const made = KINDS[kindOf(figure)](figure, host);
-  figure.classList.add("chainrule-live");
+  live(figure);
   const listeners = Object.entries(made.update).map(([name, act]) => [`change:${name}`, () => act(model.get(name))]);
   for (const [event, listener] of listeners) model.on(event, listener);
   for (const [name, act] of Object.entries(made.update)) act(model.get(name));

@@ -83,6 +83,7 @@ export function mountStepper(figure, host) {
     nudge.press(i, r * (run.values[i].shape?.at(-1) ?? 1) + c);
   }, true);
   sentence.after(asks.form, rule, told, whatIf ? whatIf.element : note, code.element);
+  scroll.addEventListener("selectstart", (event) => event.preventDefault()); // WebKit selects what user-select forbids
   scroll.setAttribute("tabindex", "0");
   scroll.setAttribute("role", "group");
   scroll.setAttribute("aria-label", label("picture", { title }));
