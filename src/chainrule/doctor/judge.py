@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from chainrule.doctor.chain import chain_of_layer, chain_of_network
+from chainrule.doctor.chain import chain_of_layer, chain_of_network, own_chain
 from chainrule.doctor.copies import private_copy
-from chainrule.doctor.evidence import Observation, Sample, Suspect, common_factor, suspects
+from chainrule.doctor.evidence import Observation, Suspect, common_factor, suspects
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
 from chainrule.doctor.pieces import variants
 from chainrule.doctor.probe import Truth
-from chainrule.scenes import Scene, fits, products, same
+from chainrule.scenes import fits, products, same
 
 FEW = 30  # entries of all inputs together: with so few, two mistakes may agree by accident
 LIMIT = 60  # entries of an array that are nudged at a second input
@@ -25,7 +25,6 @@ BY_BATCH = (
     "double-batch-division",
     "samples-as-columns",
 )
-TINY = 1e-300  # noise where nothing was nudged
 
 
 def judge(observation):
@@ -406,8 +405,9 @@ def by_chain(observation, wrong):
             alone = len(piece.names) == 1 and piece.t is None and params
             chain = chain_of_layer(params, piece.inputs[0], truth.out) if alone else None
         else:
-            decay = penalty(piece)
-            chain = chain_of_network(params, piece.inputs[0], piece.t, float(truth.out), decay)
+            x, t, value = piece.inputs[0], piece.t, float(truth.out)
+            chain = None if piece.hold else own_chain(piece.target, observation.names, x, t, value)
+            chain = chain or chain_of_network(params, x, t, value, penalty(piece))
     except Exception:  # the numbers do not suit our own layers
         return {}
     if chain is None:
@@ -457,25 +457,3 @@ def fitting(samples, gradients, names):
             if not sample.explained_by(np.reshape(made[name], sample.seen.shape)):
                 return False
     return True
-
-
-def compare_whole(claims, chain):
-    """As `judge`, for a `gradient` whose layers are all right: it should give what they add up to."""
-    found, samples = [], {}
-    x, out = chain.inputs[next(iter(chain.layers))], np.array(chain.value)
-    for name, claim in reversed(claims.items()):
-        true = np.asarray(chain.gradients[name])
-        if claim is None:
-            found.append(missing(name))
-            continue
-        scene = Scene(name, {"x": x}, {}, out, np.array(1.0), true, true)
-        samples[name] = [Sample(scene, claim, np.ones(true.shape, bool), TINY, 1e-9)]
-    wrong = {name: one for name, one in samples.items() if not one[0].right}
-    explained = by_mistaken_chain([chain], samples, wrong) if wrong else {}
-    left = {name: one for name, one in wrong.items() if name not in explained}
-    by_number = {name: explanations(one, 1) for name, one in left.items()}
-    explained |= agreed({name: causes for name, causes in by_number.items() if causes})
-    unnamed = {name: one for name, one in left.items() if name not in explained}
-    for name in [name for name, (one,) in unnamed.items() if not one.shaped]:
-        found.append(shapeless(name, unnamed.pop(name)[0]))
-    return found + tell(explained, wrong), unnamed

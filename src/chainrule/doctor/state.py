@@ -78,7 +78,7 @@ def out_of_date(observation, h, seed, known):
     for variant in variants(piece):
         found = found or called_before(piece, variant, seed)
     found = [one for one in found if one.where not in known or one.cause != "stale-cache"] or found
-    return found or ([] if known else elsewhere(observation, h, seed))
+    return found or ([] if known or not piece.names else elsewhere(observation, h, seed))
 
 
 def called_twice(piece, dout):
