@@ -16,46 +16,26 @@ from chainrule.guards.numbers import sum_to
 
 @dataclass
 class Scene:
-    """One gradient, and what it may depend on.
+    """One gradient, and what it may depend on. Arrays stand by name; `place` is a key of inputs or params."""
 
-    place     the name of the array whose gradient this is, a key of `inputs` or `params`
-    inputs    name -> array, what went into forward
-    params    name -> array
-    out       what came out
-    dout      the upstream gradient, of the shape of `out`
-    true      the right gradient
-    unit      the gradient that would be right if `dout` were 1 everywhere
-    slopes    name -> local derivative of each entry of `out`, for what works entry by entry
-    slope_at  x -> the local derivative there, for a single input that works entry by entry
-    out_at    x -> the output there, likewise
-    t         the targets of a loss, one-hot
-    forks     (label, gradient): what remains when one use of a forked value is forgotten
-    forkless  whether the input is known to be used once, as in a power
-    axis      the axis of the inputs along which the samples stand
-    siblings  name -> the right gradient of another array of the same shape
-    claim     what backward gives, for mistakes that leave a part of the gradient right
-    redraws   whether backward gives another gradient each time, without a forward between
-    listed    whether x (N,) holds a sample in each entry, since its loss takes a target for each
-    """
-
-    place: str
-    inputs: dict
+    place: str  # the array whose gradient this is
+    inputs: dict  # what went into forward
     params: dict
-    out: np.ndarray
-    dout: np.ndarray
-    true: np.ndarray
-    unit: np.ndarray
-    slopes: dict = field(default_factory=dict)
-    slope_at: Callable | None = None
-    out_at: Callable | None = None
-    t: np.ndarray | None = None
-    forks: tuple = ()
-    forkless: bool = False
-    axis: int = 0
-    siblings: dict = field(default_factory=dict)
-    claim: np.ndarray | None = None
-    redraws: bool = False
-    listed: bool = False
+    out: np.ndarray  # what came out
+    dout: np.ndarray  # the upstream gradient, of the shape of `out`
+    true: np.ndarray  # the right gradient
+    unit: np.ndarray  # the gradient that would be right if `dout` were 1 everywhere
+    slopes: dict = field(default_factory=dict)  # local derivatives, of what works entry by entry
+    slope_at: Callable | None = None  # x -> the local derivative there, for a single such input
+    out_at: Callable | None = None  # x -> the output there, likewise
+    t: np.ndarray | None = None  # the targets of a loss, one-hot
+    forks: tuple = ()  # (words, gradient): what remains when one use of a forked value is forgotten
+    forkless: bool = False  # whether the input is known to be used once, as in a power
+    axis: int = 0  # along which the samples of the inputs stand
+    siblings: dict = field(default_factory=dict)  # right gradients of other arrays of this shape
+    claim: np.ndarray | None = None  # what backward gives, for mistakes that leave a part right
+    redraws: bool = False  # whether backward gives another gradient at a second call
+    listed: bool = False  # whether each entry of x (N,) is a sample, with a target of its own
 
     @property
     def own(self):
@@ -431,7 +411,7 @@ def epsilon_forgotten(scene):
         rough = 1 / np.sqrt(np.mean(off**2, **mean))
         for words, y in (("in front", off * slope), ("everywhere", off * rough)):
             made = rough * (d - d.mean(**mean) - y * (d * y).mean(**mean))
-            yield f"1 / std without its constant, {words},", made
+            yield f"the root without its constant, {words},", made
 
 
 def kernel_not_turned(scene):

@@ -163,33 +163,29 @@ def by_exception(error, piece, h, seed):
     if not numbers and not aligned:
         return []
     columns, rows = map(int, (numbers[2], numbers[1]) if numbers else aligned.groups())
-    places, scenes = [], []
-    if piece.labels:
-        try:
-            observation = Observation(piece, h, seed, claims=False)
-        except Exception:
-            return []
-        scenes = [(name, observation.scene(name, 0)) for name in observation.names]
-    for where, scene in scenes if piece.labels else chain_scenes(piece):
+    places = []
+    for where, scene in observed_scenes(piece, h, seed) if piece.labels else chain_scenes(piece):
         if factor := right_factor(scene):
             left, right = (operand(scene, words) for words in factor[1].split(" @ "))
-            turned = (
-                [(left, right.T), (left.T, right)],
-                [
-                    (right, left),
-                    (right.T, left),
-                    (right, left.T),
-                    (left.T, right.T),
-                ],
-            )
-            for rank, pairs in enumerate(turned):  # one matrix turned is likelier than both
+            both = [(left.T, right.T), (right, left)]
+            both += [(right.T, left), (right, left.T), (right.T, left.T)]
+            for rank, pairs in enumerate(([(left, right.T), (left.T, right)], both)):
                 if any((a.shape[1], len(b)) == (columns, rows) for a, b in pairs):
-                    places.append((rank, where, scene.place, factor[1]))
+                    places.append((rank, where, scene.place, factor[1]))  # one turned is likelier
     for _, where, place, words in sorted(places, key=lambda one: one[0])[:1]:
         said = f"backward raises {type(error).__name__}{told_line(error)}: {columns} columns meet "
         said += f"{rows} rows; {words} fits, and gives what nudging finds for {place}"
         return [finding("weight-not-transposed", where, said)]
     return []
+
+
+def observed_scenes(piece, h, seed):
+    """(name, scene) for each array of a piece whose backward cannot be run."""
+    try:
+        observation = Observation(piece, h, seed, claims=False)
+    except Exception:
+        return []
+    return [(name, observation.scene(name, 0)) for name in observation.names]
 
 
 def operand(scene, words):
@@ -239,21 +235,18 @@ def in_the_whole(piece, layers, found, h, seed):
 
 def examine_layers(layers, loss, x, t, h, seed):
     """Each layer alone, with the input that it gets here; the one nearest to the loss comes first."""
-    found = []
-    value = np.asarray(x)
+    found, value = [], np.asarray(x)
     for name, layer in layers.items():
         piece = Piece(layer, (value,))
-        found.insert(0, located(examine(piece, h, seed), name))
+        found = located(examine(piece, h, seed), name) + found
         try:
             value = np.array(piece.forward(piece.fresh()), np.float64)
         except Exception:
-            return [one for part in found for one in part]
+            return found
         if not np.all(np.isfinite(value)):
-            return [one for part in found for one in part]
-    found.insert(
-        0, located(examine(LastPiece(loss, (value,), t, layers.values()), h, seed), "loss")
-    )
-    return [one for part in found for one in part]
+            return found
+    last = LastPiece(loss, (value,), t, layers.values())
+    return located(examine(last, h, seed), "loss") + found
 
 
 def located(findings, layer):
