@@ -348,11 +348,12 @@ class Observation:
                 made[name].append(("the entry of dout at the same place alone", entry))
                 made[name].append(("the row of dout at the same place alone", row))
             for span, some in zip(spans, ends, strict=True):
+                which = ("the first use", "the last use", "the first place", "the last place")
                 along = " and ".join(map(str, span))
-                made[name].append((f"the first use alone along axis {along}", some[0]))
-                made[name].append((f"the last use alone along axis {along}", some[1]))
-                made[name].append((f"the first place alone along axis {along}", some[2]))
-                made[name].append((f"the last place alone along axis {along}", some[3]))
+                made[name] += [
+                    (f"{words} alone along axis {along}", one)
+                    for words, one in zip(which, some, strict=True)
+                ]
         return made
 
 

@@ -230,41 +230,36 @@ def lacking(sample):
 def left_out(observation, name, sample):
     """(code, words) where the right gradient of `name` depends on arrays (or entries of x) on which
     what backward gives does not: as a factor of it, or as another use beside it."""
-    piece, kept, moved, rests = observation.piece, [], [], []
+    piece, rests, beside = observation.piece, [], []
     own = piece.names == [name] and piece.pair and sample.seen.size <= FEW
-    entries = np.argwhere(~np.isclose(sample.claim, sample.scene.true, 1e-5)) if own else ()
-    place = tuple(entries[0]) if len(entries) else ...
-    handles = {k: k for k in [*observation.params, *piece.names]}
-    if own:
-        handles = {f"{name}{[int(i) for i in e]}": e for e in np.ndindex(sample.seen.shape)
-                   if e != place}  # fmt: skip
-    for words, key in handles.items():
-        changed = observed(
-            with_changed(piece, *((name, grown_at(key)) if own else (key, grown))), LIMIT
-        )
+    handles = {key: (key, grown) for key in [*observation.params, *piece.names]}
+    place = ...
+    if own:  # a function of a few numbers: look at the first wrong one, and move the others
+        wrong = ~np.isclose(sample.claim, sample.scene.true, 1e-5)
+        place = tuple(int(i) for i in np.argwhere(wrong)[0]) if wrong.any() else ...
+        indices = [index for index in np.ndindex(sample.seen.shape) if index != place]
+        handles = {f"{name}{list(index)}": (name, grown_at(index)) for index in indices}
+    for words, change in handles.items():
+        changed = observed(with_changed(piece, *change), LIMIT)
         if changed is None or name not in changed.names or changed.claims[0].get(name) is None:
             continue
-        seen = np.zeros(sample.seen.shape, bool)
-        seen[place] = True
-        seen &= observation.truth.seen[name] & changed.truth.seen[name]
-        claims = [one.claims[0][name] for one in (observation, changed)]
-        truths = [one.truth.gradients[name][0] for one in (observation, changed)]
-        claims, truths = ([one[seen] for one in pair] for pair in (claims, truths))
-        rest = [true - claim for true, claim in zip(truths, claims, strict=True)]
-        (kept if same(*claims, 1e-12) else moved).append(words)
-        if same(*claims, 1e-12) and not same(*truths, 1e-4):
+        both = (observation, changed)
+        seen = (observation.truth.seen[name] & changed.truth.seen[name])[place]
+        claims = [one.claims[0][name][place][seen] for one in both]
+        truths = [one.truth.gradients[name][0][place][seen] for one in both]
+        if not same(*claims, 1e-12):
+            beside.append(
+                same(*(true - one for true, one in zip(truths, claims, strict=True)), 1e-4)
+            )
+        elif not same(*truths, 1e-4):
             rests.append(words)
-        elif not same(*claims, 1e-12) and not same(*rest, 1e-4):
-            moved.append(None)
     if not rests:
         return None
     words = f"the gradient that backward gives for {name} stays the same when "
-    words += (
-        " and when ".join(f"{other} changes" for other in rests)
-        + ", and nudging finds another one then"
-    )
-    code = "overwritten-at-fork" if moved and None not in moved else "factor-missing"
-    return code, words
+    words += " and when ".join(f"{other} changes" for other in rests)
+    words += ", and nudging finds another one then"
+    lost_beside = beside and all(beside)  # what is missing does not depend on what is there
+    return ("overwritten-at-fork" if lost_beside else "factor-missing"), words
 
 
 def grown(array):
