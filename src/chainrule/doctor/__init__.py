@@ -13,9 +13,10 @@ import numpy as np
 from chainrule.doctor.chain import chain_of_network, loss_of
 from chainrule.doctor.checks import check_numbers, piece_for, quiet
 from chainrule.doctor.copies import as_it_was, layers_of, private_copy, slots
-from chainrule.doctor.evidence import Observation
+from chainrule.doctor.evidence import LIMIT, Observation
 from chainrule.doctor.findings import finding, in_order, raised, told_line, unknown
-from chainrule.doctor.judge import BY_BATCH, LIMIT, judge, penalty
+from chainrule.doctor.judge import BY_BATCH, judge
+from chainrule.doctor.missing import penalty
 from chainrule.doctor.pieces import GraphPiece, LastPiece, NetworkPiece, Piece
 from chainrule.doctor.state import (
     out_of_date,

@@ -9,9 +9,9 @@ import copy
 import numpy as np
 
 from chainrule.doctor.copies import private_copy, shares_state, slots
-from chainrule.doctor.evidence import Observation
+from chainrule.doctor.evidence import LIMIT, Observation
 from chainrule.doctor.findings import finding, raised, unknown
-from chainrule.doctor.judge import LIMIT, judge
+from chainrule.doctor.judge import judge
 from chainrule.doctor.pieces import GraphPiece, variants
 from chainrule.doctor.probe import Truth
 from chainrule.scenes import same
