@@ -1233,3 +1233,90 @@ class HalfOfSigmoid:
 
     def backward(self, d):
         return d * (1 - self.y)
+
+
+# 15. A part of the gradient is lost, or goes to another array.
+
+
+@case(15, "inputs-not-swapped", "x", (X, X[::-1] + 0.3))
+class SidesSwapped:
+    def forward(self, x, y):
+        return np.concatenate([x, y], axis=1)
+
+    def backward(self, d):
+        return d[:, 4:], d[:, :4]
+
+
+@case(15, "leaky-slope-lost", "x", X)
+class ExponentialUnit:
+    def forward(self, x):
+        self.x = x
+        return np.where(x > 0, x, np.exp(x) - 1)
+
+    def backward(self, d):
+        return d * (self.x > 0)
+
+
+@case(15, "overwritten-at-fork", "x", X)
+class GatesWithOneUse:
+    def __init__(self):
+        make = np.random.default_rng(6).normal
+        self.W, self.V = make(size=(4, 3)), make(size=(4, 3))
+
+    def forward(self, x):
+        self.x, self.g, self.h = x, 1 / (1 + np.exp(-x @ self.W)), np.tanh(x @ self.V)
+        return self.g * self.h
+
+    def backward(self, d):
+        dg, dh = d * self.h * self.g * (1 - self.g), d * self.g * (1 - self.h**2)
+        self.dW, self.dV = self.x.T @ dg, self.x.T @ dh
+        return dh @ self.V.T
+
+
+SEQUENCE = rng.normal(size=(4, 2, 4))
+
+
+@case(15, "overwritten-at-fork", "Wx", SEQUENCE)
+class LastStepAlone:
+    """A recurrent layer over x (T, N, D); the gradient of Wx is written anew at each step."""
+
+    def __init__(self):
+        make = np.random.default_rng(7).normal
+        self.Wx, self.Wh, self.b = make(size=(4, 3)), make(size=(3, 3)), make(size=3)
+
+    def forward(self, xs):
+        self.xs, self.hs = xs, [np.zeros((xs.shape[1], 3))]
+        for x in xs:
+            self.hs.append(np.tanh(x @ self.Wx + self.hs[-1] @ self.Wh + self.b))
+        return np.array(self.hs[1:])
+
+    def backward(self, d):
+        self.dWx, self.dWh, self.db = np.zeros((4, 3)), np.zeros((3, 3)), np.zeros(3)
+        dx, dh = np.zeros_like(self.xs), 0.0
+        for t in reversed(range(len(d))):
+            dz = (d[t] + dh) * (1 - self.hs[t + 1] ** 2)
+            self.step(self.xs[t].T @ dz)
+            self.dWh += self.hs[t].T @ dz
+            self.db += dz.sum(axis=0)
+            dx[t], dh = dz @ self.Wx.T, dz @ self.Wh.T
+        return dx
+
+    def step(self, dW):
+        self.dWx = dW
+
+
+class EveryStep(LastStepAlone):
+    def step(self, dW):
+        self.dWx = self.dWx + dW
+
+
+@case(15, "mask-missing", "x", X)
+class EachRowGetsAll:
+    def forward(self, x):
+        self.x, self.winner = x, x.argmax(axis=1)
+        return x.max(axis=1)
+
+    def backward(self, d):
+        dx = np.zeros_like(self.x)
+        dx[:, self.winner] = d[:, None]
+        return dx

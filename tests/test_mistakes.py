@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from chainrule import mistakes
 from chainrule.gradcheck import gradient_check
 from chainrule.mistakes import (
     GUESSES,
@@ -42,6 +43,12 @@ def specimen(one, seed=1):
 
 def test_the_table_has_every_code_once():
     assert sorted(MISTAKES) == sorted(CODES) and len(TABLE) == len(CODES)
+
+
+def test_the_page_of_the_package_lists_every_code_with_its_hint():
+    for mistake in TABLE:
+        words = f"``{mistake.code}``\n    {mistake.cause} {mistake.hint}"
+        assert words in mistakes.__doc__.replace(r"\*", "*")
 
 
 @pytest.mark.parametrize("mistake", TABLE, ids=lambda one: one.code)

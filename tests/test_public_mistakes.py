@@ -14,6 +14,7 @@ from public_mistakes import (
     LABELS,
     MSE,
     ONE_HOT,
+    SEQUENCE,
     SQUARES,
     W43,
     YCOL,
@@ -26,6 +27,7 @@ from public_mistakes import (
     Cell,
     Columns,
     Course,
+    EveryStep,
     Hasty,
     Lists,
     NoGradients,
@@ -324,6 +326,7 @@ RIGHT = [
     (Pool(), SQUARES),
     (type("HalfEach", (Pool,), {"backward": halved})(), np.round(SQUARES)),
     (Attends(), X),
+    (EveryStep(), SEQUENCE),
 ]
 
 

@@ -16,44 +16,26 @@ from chainrule.guards.numbers import sum_to
 
 @dataclass
 class Scene:
-    """One gradient, and what it may depend on.
+    """One gradient, and what it may depend on. Arrays stand by name; `place` is a key of inputs or params."""
 
-    place     the name of the array whose gradient this is, a key of `inputs` or `params`
-    inputs    name -> array, what went into forward
-    params    name -> array
-    out       what came out
-    dout      the upstream gradient, of the shape of `out`
-    true      the right gradient
-    unit      the gradient that would be right if `dout` were 1 everywhere
-    slopes    name -> local derivative of each entry of `out`, for what works entry by entry
-    slope_at  x -> the local derivative there, for a single input that works entry by entry
-    out_at    x -> the output there, likewise
-    t         the targets of a loss, one-hot
-    forks     (label, gradient): what remains when one use of a forked value is forgotten
-    forkless  whether the input is known to be used once, as in a power
-    axis      the axis of the inputs along which the samples stand
-    claim     what backward gives, for mistakes that leave a part of the gradient right
-    redraws   whether backward gives another gradient each time, without a forward between
-    listed    whether x (N,) holds a sample in each entry, since its loss takes a target for each
-    """
-
-    place: str
-    inputs: dict
+    place: str  # the array whose gradient this is
+    inputs: dict  # what went into forward
     params: dict
-    out: np.ndarray
-    dout: np.ndarray
-    true: np.ndarray
-    unit: np.ndarray
-    slopes: dict = field(default_factory=dict)
-    slope_at: Callable | None = None
-    out_at: Callable | None = None
-    t: np.ndarray | None = None
-    forks: tuple = ()
-    forkless: bool = False
-    axis: int = 0
-    claim: np.ndarray | None = None
-    redraws: bool = False
-    listed: bool = False
+    out: np.ndarray  # what came out
+    dout: np.ndarray  # the upstream gradient, of the shape of `out`
+    true: np.ndarray  # the right gradient
+    unit: np.ndarray  # the gradient that would be right if `dout` were 1 everywhere
+    slopes: dict = field(default_factory=dict)  # local derivatives, of what works entry by entry
+    slope_at: Callable | None = None  # x -> the local derivative there, for a single such input
+    out_at: Callable | None = None  # x -> the output there, likewise
+    t: np.ndarray | None = None  # the targets of a loss, one-hot
+    forks: tuple = ()  # (words, gradient): what remains when one use of a forked value is forgotten
+    forkless: bool = False  # whether the input is known to be used once, as in a power
+    axis: int = 0  # along which the samples of the inputs stand
+    siblings: dict = field(default_factory=dict)  # right gradients of other arrays of this shape
+    claim: np.ndarray | None = None  # what backward gives, for mistakes that leave a part right
+    redraws: bool = False  # whether backward gives another gradient at a second call
+    listed: bool = False  # whether each entry of x (N,) is a sample, with a target of its own
 
     @property
     def own(self):
@@ -267,10 +249,12 @@ def inputs_not_swapped(scene):
             ):
                 first, second = np.split(scene.true, 2, axis=axis)
                 yield f"the halves along axis {axis} swapped", np.concatenate([second, first], axis)
-    if scene.slope is None or scene.gate is not None:
+    if scene.gate is not None:
         return
-    for name in scene.others:
-        slope = scene.slopes.get(name)
+    for name, other in scene.siblings.items() if scene.slope is None else ():
+        if not same(np.abs(other), np.abs(scene.true), 1e-3):
+            yield f"the gradient of {name}", other
+    for name, slope in scene.slopes.items() if scene.slope is not None else ():
         if slope is None or (name in scene.params and same(slope, np.ones_like(slope))):
             continue  # a bias has nothing of its own to hand over
         if not same(np.abs(slope), np.abs(scene.slope)):
@@ -345,6 +329,9 @@ def leaky_slope_lost(scene):
     if leaky(scene.gate):
         high, _, is_open = scene.gate
         yield "0 where the gate is closed", scene.fit(scene.dout * np.where(is_open, high, 0.0))
+    elif scene.slope is not None and scene.place in scene.inputs and scene.gate is None:
+        if scene.own.shape == scene.out.shape and np.any(scene.own > 0):
+            yield "0 where x is negative", np.where(scene.own > 0, scene.true, 0.0)
 
 
 def mask_missing(scene):
@@ -424,7 +411,7 @@ def epsilon_forgotten(scene):
         rough = 1 / np.sqrt(np.mean(off**2, **mean))
         for words, y in (("in front", off * slope), ("everywhere", off * rough)):
             made = rough * (d - d.mean(**mean) - y * (d * y).mean(**mean))
-            yield f"1 / std without its constant, {words},", made
+            yield f"the root without its constant, {words},", made
 
 
 def kernel_not_turned(scene):
@@ -600,6 +587,6 @@ def samples_as_columns(scene):
 def wrong_sign(scene):
     yield "the right gradient with its sign turned", -scene.true
     if np.shape(scene.claim) == scene.true.shape:
-        turned = np.sign(scene.claim) * np.abs(scene.true)
+        turned = np.where(scene.claim * scene.true < 0, -scene.true, scene.true)
         if same(turned, scene.claim, 1e-6):
             yield "the right numbers, some of them with the sign turned,", turned

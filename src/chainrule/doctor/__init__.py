@@ -10,21 +10,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from chainrule.doctor.chain import Chain, chain_of_network
+from chainrule.doctor.chain import chain_of_network, loss_of
 from chainrule.doctor.checks import check_numbers, piece_for, quiet
 from chainrule.doctor.copies import as_it_was, layers_of, private_copy, slots
-from chainrule.doctor.evidence import Observation
+from chainrule.doctor.evidence import LIMIT, Observation
 from chainrule.doctor.findings import finding, in_order, raised, told_line, unknown
-from chainrule.doctor.judge import BY_BATCH, LIMIT, compare_whole, judge, penalty
-from chainrule.doctor.pieces import GraphPiece, LastPiece, NetworkPiece, Piece, variants
+from chainrule.doctor.judge import BY_BATCH, judge
+from chainrule.doctor.missing import penalty
+from chainrule.doctor.pieces import GraphPiece, LastPiece, NetworkPiece, Piece
 from chainrule.doctor.state import (
-    called_before,
-    called_twice,
     out_of_date,
     through_new_parameters,
     written_to,
 )
-from chainrule.guards.numbers import as_value
 from chainrule.scenes import right_factor, same
 
 BY_STATE = ("update-in-backward", "stale-cache", "mutates-dout", "mutates-input")
@@ -55,20 +53,24 @@ def diagnose(target, x=None, t=None, *, h=1e-5, seed=0):
 
 
 def examine(piece, h, seed):
-    """The findings for a node, a layer or a loss."""
-    where = piece.labels[0]
+    """The findings for a node, a layer or a loss, or for a network as one function."""
+    network = not piece.labels
+    forward, backward, where = (
+        ("loss", "gradient", "loss") if network else ("forward", "backward", piece.labels[0])
+    )
     try:
         out = piece.forward(piece.fresh())
     except Exception as error:
-        return [raised(error, "forward", where)]
+        return [raised(error, forward, where)]
     if not np.all(np.isfinite(out)):
-        return [finding("not-finite", where, "forward returns a number that is not finite")]
+        return [finding("not-finite", where, f"{forward} returns a number that is not finite")]
     if not piece.repeatable:
         return [finding("not-repeatable", where, "two runs on the same input differ")]
     try:
         observation = Observation(piece, h, seed)
     except Exception as error:
-        return by_exception(error, piece, h, seed) or [raised(error, "backward", where)]
+        where = backward if network else where
+        return by_exception(error, piece, h, seed) or [raised(error, backward, where)]
     named, unnamed = judge(observation)
     named = (
         all_pairs(piece) + named + ties(observation, {one.where for one in named} | set(unnamed))
@@ -79,7 +81,7 @@ def examine(piece, h, seed):
         new = through_new_parameters(observation, [*unnamed, *(one.where for one in named)])
         named = [one for one in named if one.where not in new]
         unnamed = {name: one for name, one in unnamed.items() if name not in new}
-    if piece.t is not None and np.size(out) == 1:
+    if piece.t is not None and piece.labels and np.size(out) == 1:
         named = [right_at_the_end(one) if one.cause == "upstream-ignored" else one for one in named]
     known = {one.where for one in named} | set(unnamed)
     if any(one.cause == "mutates-dout" for one in state):
@@ -155,40 +157,36 @@ def loss_at(piece, t):
         return None
 
 
-def by_exception(error, piece, h, seed, scenes=None):
+def by_exception(error, piece, h, seed):
     """Findings for a product whose matrices do not fit: which one has the wrong orientation."""
     numbers = re.search(r"size (\d+) is different from (\d+)", str(error))
     aligned = re.search(r"not aligned: (\d+) \(dim \d\) != (\d+)", str(error))
     if not numbers and not aligned:
         return []
     columns, rows = map(int, (numbers[2], numbers[1]) if numbers else aligned.groups())
-    if scenes is None:
-        try:
-            observation = Observation(piece, h, seed, claims=False)
-        except Exception:
-            return []
-        scenes = [(name, observation.scene(name, 0)) for name in observation.names]
     places = []
-    for where, scene in scenes:
+    for where, scene in observed_scenes(piece, h, seed) if piece.labels else chain_scenes(piece):
         if factor := right_factor(scene):
             left, right = (operand(scene, words) for words in factor[1].split(" @ "))
-            turned = (
-                [(left, right.T), (left.T, right)],
-                [
-                    (right, left),
-                    (right.T, left),
-                    (right, left.T),
-                    (left.T, right.T),
-                ],
-            )
-            for rank, pairs in enumerate(turned):  # one matrix turned is likelier than both
+            both = [(left.T, right.T), (right, left)]
+            both += [(right.T, left), (right, left.T), (right.T, left.T)]
+            for rank, pairs in enumerate(([(left, right.T), (left.T, right)], both)):
                 if any((a.shape[1], len(b)) == (columns, rows) for a, b in pairs):
-                    places.append((rank, where, scene.place, factor[1]))
+                    places.append((rank, where, scene.place, factor[1]))  # one turned is likelier
     for _, where, place, words in sorted(places, key=lambda one: one[0])[:1]:
         said = f"backward raises {type(error).__name__}{told_line(error)}: {columns} columns meet "
         said += f"{rows} rows; {words} fits, and gives what nudging finds for {place}"
         return [finding("weight-not-transposed", where, said)]
     return []
+
+
+def observed_scenes(piece, h, seed):
+    """(name, scene) for each array of a piece whose backward cannot be run."""
+    try:
+        observation = Observation(piece, h, seed, claims=False)
+    except Exception:
+        return []
+    return [(name, observation.scene(name, 0)) for name in observation.names]
 
 
 def operand(scene, words):
@@ -205,7 +203,7 @@ def examine_network(piece, x, t, h, seed):
     found = []
     if layers and loss is not None:
         found = in_the_whole(piece, layers, examine_layers(layers, loss, x, t, h, seed), h, seed)
-    return found or examine_whole(piece, layers, loss, x, t, h, seed)
+    return found or examine(piece, h, seed)
 
 
 def in_the_whole(piece, layers, found, h, seed):
@@ -236,31 +234,20 @@ def in_the_whole(piece, layers, found, h, seed):
     return [one for one in kept if not (moved and one.where == "loss" and one.cause in BY_BATCH)]
 
 
-def loss_of(network):
-    names = ("loss_layer", "lastLayer", "last_layer", "loss_fn", "criterion")
-    candidates = (getattr(network, name, None) for name in names)
-    return next(
-        (one for one in candidates if hasattr(one, "forward") and hasattr(one, "backward")), None
-    )
-
-
 def examine_layers(layers, loss, x, t, h, seed):
     """Each layer alone, with the input that it gets here; the one nearest to the loss comes first."""
-    found = []
-    value = np.asarray(x)
+    found, value = [], np.asarray(x)
     for name, layer in layers.items():
         piece = Piece(layer, (value,))
-        found.insert(0, located(examine(piece, h, seed), name))
+        found = located(examine(piece, h, seed), name) + found
         try:
             value = np.array(piece.forward(piece.fresh()), np.float64)
         except Exception:
-            return [one for part in found for one in part]
+            return found
         if not np.all(np.isfinite(value)):
-            return [one for part in found for one in part]
-    found.insert(
-        0, located(examine(LastPiece(loss, (value,), t, layers.values()), h, seed), "loss")
-    )
-    return [one for part in found for one in part]
+            return found
+    last = LastPiece(loss, (value,), t, layers.values())
+    return located(examine(last, h, seed), "loss") + found
 
 
 def located(findings, layer):
@@ -271,49 +258,13 @@ def located(findings, layer):
     ]
 
 
-def examine_whole(piece, layers, loss, x, t, h, seed):
-    """The network as one function, for what its layers alone do not show."""
-    end = np.array(1.0)
-    try:
-        value = piece.forward(piece.fresh())
-    except Exception as error:
-        return [raised(error, "loss", "loss")]
-    if not np.all(np.isfinite(value)):
-        return [finding("not-finite", "loss", "the loss is not finite")]
-    if not piece.repeatable:
-        return [finding("not-repeatable", "loss", "two runs on the same input differ")]
-    try:
-        claims = piece.claims(end)
-    except Exception as error:
-        return by_exception(error, piece, h, seed, chain_scenes(piece, value)) or [
-            raised(error, "gradient", "gradient")
-        ]
-    try:
-        chain = None if piece.hold else own_chain(layers, loss, x, t, float(value))
-        if chain is not None and set(claims) <= set(chain.gradients):
-            named, unnamed = compare_whole(claims, chain)
-        else:
-            named, unnamed = judge(Observation(piece, h, seed))
-    except Exception as error:
-        return [raised(error, "gradient", "gradient")]
-    state = written_to(piece, end)
-    state += [] if piece.hold else called_twice(piece, end)
-    for variant in variants(piece) if not piece.hold else ():
-        state = state or called_before(piece, variant, seed)
-    updates = [one for one in state if one.cause == "update-in-backward"]
-    if updates:  # what else is odd comes from there
-        return updates + [one for one in named if one.cause != "factor-missing"]
-    found = all_pairs(piece) + named
-    return found + [unknown(name, samples) for name, samples in unnamed.items()] + state
-
-
-def chain_scenes(piece, value):
+def chain_scenes(piece):
     """(where, scene) for each array of a network that our own layers can rebuild."""
     try:
         subject = piece.fresh()
         x = np.asarray(piece.inputs[0], np.float64)
-        params = piece.parameters(subject)
-        chain = chain_of_network(params, x, piece.t, float(value), penalty(piece))
+        params, value = piece.parameters(subject), float(piece.forward(subject))
+        chain = chain_of_network(params, x, piece.t, value, penalty(piece))
         return [
             (name if scene.place == "x" else chain.keys[name, scene.place][0], scene)
             for name in (chain.layers if chain else ())
@@ -321,14 +272,3 @@ def chain_scenes(piece, value):
         ]
     except Exception:
         return []
-
-
-def own_chain(layers, loss, x, t, value):
-    """The network's own layers as a chain; None if the loss of the network is not what they give."""
-    if not layers or loss is None:
-        return None
-    try:
-        chain = Chain(layers, {}, loss).run(np.array(as_value(x, "diagnose"), np.float64), t)
-    except Exception:
-        return None
-    return chain if abs(float(chain.value) - value) <= 1e-9 * (1 + abs(value)) else None

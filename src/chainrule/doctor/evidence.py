@@ -7,6 +7,7 @@ Read `doctor` next: it decides what to run, and what to say.
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import permutations
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from chainrule.scenes import Scene, same, softmax_along
 
 LINES = 200  # entries of an input whose effect on every output is looked at
 MANY = 1000  # entries of one array: beyond that a sample is nudged, and the rest together
+LIMIT = 60  # entries of an array that are nudged at a second input
 FIT = 1e-5  # how near a mistake's numbers must come; nudging itself is good to about 1e-9
 
 
@@ -219,6 +221,11 @@ class Observation:
             t=self.targets(inputs) if names else None,
             axis=self.piece.axis,
             claim=self.claims[k].get(name) if self.claims else None,
+            siblings={
+                key: g[k]
+                for key, g in truth.gradients.items()
+                if key != name and g.shape == truth.gradients[name].shape and truth.seen[key].all()
+            },
             redraws=self.redraws,
             listed=self.piece.listed,
             forks=tuple(self.forks(k).get(name, ())),
@@ -308,7 +315,7 @@ class Observation:
             self.fork_cache[k] = (
                 written_out
                 or with_one_use_of_a_matrix(self.truth, self.douts[k])
-                or self.along_its_own_line(self.douts[k])
+                or self.along_its_own_line(self.douts[k]) | in_steps(self.truth, k)
             )
         return self.fork_cache[k]
 
@@ -342,12 +349,20 @@ class Observation:
                 made[name].append(("the entry of dout at the same place alone", entry))
                 made[name].append(("the row of dout at the same place alone", row))
             for span, some in zip(spans, ends, strict=True):
+                which = ("the first use", "the last use", "the first place", "the last place")
                 along = " and ".join(map(str, span))
-                made[name].append((f"the first use alone along axis {along}", some[0]))
-                made[name].append((f"the last use alone along axis {along}", some[1]))
-                made[name].append((f"the first place alone along axis {along}", some[2]))
-                made[name].append((f"the last place alone along axis {along}", some[3]))
+                made[name] += [
+                    (f"{words} alone along axis {along}", one)
+                    for words, one in zip(which, some, strict=True)
+                ]
         return made
+
+
+def observed(piece, limit=None):
+    try:
+        return Observation(piece, limit=limit)
+    except Exception:  # outside the domain of forward
+        return None
 
 
 def with_a_use_forgotten(piece, dout):
@@ -394,6 +409,31 @@ def with_one_use_of_a_matrix(truth, dout):
             last = last if second is W else last.T
             return {name: [("the first use alone", first), ("the second use alone", last)]}
     return {}
+
+
+def in_steps(truth, k):
+    """name -> [(words, gradient)] for a matrix that all steps of a sequence x (T, ..., D) share: the first
+    step, or the last one, alone. dz, at what x @ W goes into, is seen in dx = dz @ W.T."""
+    made = {}
+    for x, W in permutations(truth.arrays, 2):
+        array, matrix = truth.arrays[x], truth.arrays[W]
+        if (
+            array.ndim == 3
+            and matrix.ndim == 2
+            and array.shape[-1] == len(matrix) >= matrix.shape[1]
+        ):
+            dz = truth.gradients[x][k] @ np.linalg.pinv(matrix.T)
+            steps = np.einsum("tnd,tnm->tdm", array, dz)
+            if same(steps.sum(axis=0), truth.gradients[W][k], 1e-5):
+                made[W] = [("the first step alone", steps[0]), ("the last step alone", steps[-1])]
+                for b, g in truth.gradients.items():
+                    biases = dz.sum(axis=1)
+                    if same(biases.sum(axis=0), g[k], 1e-5):
+                        made[b] = [
+                            ("the first step alone", biases[0]),
+                            ("the last step alone", biases[-1]),
+                        ]
+    return made
 
 
 def forked(order):

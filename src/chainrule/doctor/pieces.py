@@ -40,6 +40,8 @@ class Piece:
 
     pair = False  # whether it is a function that gives its value and its gradient
     strict = True  # whether the number of gradients that backward returns has to be right
+    hold = False  # whether random numbers are drawn, and have to be held still
+    repeatable, axis, error, used, unchecked, borrowed = True, 0, None, None, (), frozenset()
 
     def __init__(self, target, inputs, t=None, others=()):
         self.target, self.t, self.given = target, t, inputs
@@ -51,9 +53,7 @@ class Piece:
         self.labels = ["x", "y"][:count] if count <= 2 else [f"x{i + 1}" for i in range(count)]
         held = params_of(target)
         self.labels = [f"input {name}" if name in held else name for name in self.labels]
-        self.noise, self.hold, self.axis, self.error = Noise(target), False, 0, None
-        self.used, self.unchecked = None, []
-        self.names = list(self.labels)
+        self.noise, self.names = Noise(target), list(self.labels)
         if any(whole) and not self.runs():
             floats = self.inputs
             self.inputs = tuple(
@@ -82,7 +82,6 @@ class Piece:
     def look(self):
         """Find out whether the same input gives the same output, which arrays forward uses, and along
         which axis the samples stand."""
-        self.repeatable = True
         try:
             subject = self.fresh()
             first = self.forward(subject)
@@ -278,10 +277,7 @@ class NetworkPiece(LastPiece):
 
     def __init__(self, target, inputs, t=None):
         self.target, self.t, self.names, self.labels, self.given = target, t, [], [], ()
-        self.borrowed = set()
-        self.inputs = tuple(np.array(v) for v in inputs)
-        self.noise, self.hold, self.axis, self.error = Noise(target), False, 0, None
-        self.used, self.unchecked = None, []
+        self.inputs, self.noise = tuple(np.array(v) for v in inputs), Noise(target)
         self.look()
 
     def output(self, subject):
@@ -339,9 +335,7 @@ class GraphPiece(Piece):
             leaves = {v.name or f"leaf {i}": v for i, v in enumerate(named or leaves, 1)}
         self.target, self.t, self.order, self.leaves = out, None, order, leaves
         self.inputs = tuple(np.array(v.value, np.float64) for v in leaves.values())
-        self.names = self.labels = list(leaves)
-        self.hold, self.repeatable, self.axis, self.error = False, True, 0, None
-        self.used, self.unchecked = [], []
+        self.names, self.labels, self.used = list(leaves), list(leaves), []
 
     def originals(self):
         return dict(zip(self.names, self.inputs, strict=True))

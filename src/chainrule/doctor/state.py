@@ -9,9 +9,9 @@ import copy
 import numpy as np
 
 from chainrule.doctor.copies import private_copy, shares_state, slots
-from chainrule.doctor.evidence import Observation
+from chainrule.doctor.evidence import LIMIT, Observation
 from chainrule.doctor.findings import finding, raised, unknown
-from chainrule.doctor.judge import LIMIT, judge
+from chainrule.doctor.judge import judge
 from chainrule.doctor.pieces import GraphPiece, variants
 from chainrule.doctor.probe import Truth
 from chainrule.scenes import same
@@ -78,7 +78,7 @@ def out_of_date(observation, h, seed, known):
     for variant in variants(piece):
         found = found or called_before(piece, variant, seed)
     found = [one for one in found if one.where not in known or one.cause != "stale-cache"] or found
-    return found or ([] if known else elsewhere(observation, h, seed))
+    return found or ([] if known or not piece.names else elsewhere(observation, h, seed))
 
 
 def called_twice(piece, dout):

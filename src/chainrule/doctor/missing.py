@@ -1,0 +1,248 @@
+"""Missing: what a claim that no mistake of the table explains would need to be right.
+
+A mask, a use of a value, a factor, a kernel turned around, or a penalty. Each is looked for by numbers
+alone: by a product with an array that is there, or at other numbers. Read `judge` next.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from chainrule.doctor.copies import private_copy
+from chainrule.doctor.evidence import LIMIT, common_factor, observed
+from chainrule.doctor.probe import Truth
+from chainrule.scenes import fits, products, same
+
+FEW = 30  # entries of all inputs together: with so few, two mistakes may agree by accident
+
+
+def by_what_is_missing(observation, name, samples):
+    """(code, words) for a claim that lacks a mask, a use or a factor; or None."""
+    if name in observation.piece.names and (words := passes_where_closed(samples)):
+        return "mask-missing", words
+    if not linear(observation, name):
+        return None  # what dout does to it is no missing factor
+    if words := by_turning(observation, name, samples[0]):
+        return "kernel-not-turned", words
+    if found := by_uses(observation, name):
+        return found
+    if factor := lacking(samples[0]):
+        return "factor-missing", f"{factor[1]} would be right"
+    if found := left_out(observation, name, samples[0]):
+        return found
+    words = by_lines(samples[0])
+    return ("factor-missing", words) if words else None
+
+
+def by_turning(observation, name, sample):
+    """Words, where a claim would be right if another array, a kernel, were turned around."""
+    piece = observation.piece
+    for other, array in observation.truth.arrays.items():
+        turns = {axes for axes in ((-1,), (-2, -1), (0, 1)) if len(axes) <= array.ndim <= 4}
+        for axes in turns if other != name and array.size > 1 and sample.shaped else ():
+            changed = with_changed(piece, other, lambda old, axes=axes: np.flip(old, axes))
+            try:
+                truth = Truth(changed, [observation.douts[0]], limit=LIMIT)
+            except Exception:
+                continue
+            seen = sample.seen & truth.seen[name]
+            one = replace(sample, seen=seen, noise=sample.noise + truth.noise[name])
+            if seen.any() and not one.right and one.explained_by(truth.gradients[name][0]):
+                return f"it would be right if {other} were turned around"
+    return ""
+
+
+def by_uses(observation, name):
+    """(code, words) for an input that meets several matrices, x @ A and x @ B, and whose gradient has
+    one of these uses too little, or with a factor of its own.
+
+    With no more rows than columns the use of a matrix W is pinv(x.T) @ dW @ W.T: looked at there.
+    """
+    piece, x = observation.piece, observation.truth.arrays[name]
+    if name not in piece.names or x.ndim != 2 or piece.t is not None or x.shape[1] < 2:
+        return None
+    few = piece.sampled(np.arange(min(len(x), x.shape[1] - 1)))
+    if (few := observed(few)) is None or not all(s.shaped for s in few.samples(name)):
+        return None
+    x, true = few.truth.arrays[name], few.truth.gradients[name][0]
+    held = {k: W for k, W in few.truth.arrays.items() if W.ndim == 2 and len(W) == x.shape[1]}
+    uses = {
+        k: np.linalg.pinv(x.T) @ few.truth.gradients[k][0] @ W.T
+        for k, W in held.items()
+        if k != name
+    }
+    uses = {key: use for key, use in uses.items() if np.any(use)}
+    if len(uses) < 2 or not same(sum(uses.values()), true, 1e-5):
+        return None
+    claim, parts = few.claims[0][name], np.array([use.ravel() for use in uses.values()]).T
+    factors = np.linalg.lstsq(parts, claim.ravel(), rcond=None)[0]
+    if not same(parts @ factors, claim.ravel(), 1e-5) or x.size <= len(uses):
+        return None
+    lost = [key for key, factor in zip(uses, factors, strict=True) if abs(factor) < 1e-4]
+    if lost:
+        return "overwritten-at-fork", f"the use of {name} through {' and '.join(lost)} is not in it"
+    told = [
+        f"{f:.4g} times the part through {k}"
+        for k, f in zip(uses, factors, strict=True)
+        if abs(f - 1) > 1e-4
+    ]
+    return "scaled", f"it has {' and '.join(told)}"
+
+
+def passes_where_closed(samples):
+    """Words, where the claims are right (or a fixed part of it) but where the right gradient is 0."""
+    rest = []
+    for sample in samples:
+        true, claim = np.asarray(sample.scene.true), sample.claim
+        shut = np.abs(true) <= 1e-7 * np.max(np.abs(true), initial=0.0)
+        rest.append(replace(sample, seen=sample.seen & ~shut))
+        if np.sum(rest[-1].seen) < 2 or not np.any(claim[shut]):
+            return ""
+    words = "where nudging finds 0, backward hands something on, and all the rest is "
+    if all(one.right for one in rest):
+        return words + "right"
+    factor = common_factor(rest)
+    return f"{words}{factor:.4g} times the right one" if factor else ""
+
+
+def linear(observation, name):
+    """Whether twice the dout gives twice the claim, as it has to."""
+    piece, dout = observation.piece, observation.douts[0]
+    try:
+        return same(piece.claims(2 * dout)[name], 2 * observation.claims[0][name], 1e-9)
+    except Exception:
+        return True
+
+
+def by_lines(sample):
+    """Words, where each row (or column) of a claim is the right one times a number of its own."""
+    claim, true = np.asarray(sample.claim), sample.scene.true
+    if claim.ndim != 2 or min(claim.shape) < 2 or not sample.seen.all():
+        return ""
+    for words, axis in (("row", 1), ("column", 0)):
+        size = np.sum(true * true, axis=axis, keepdims=True)
+        if np.all(size > 1e-12 * size.max()):
+            factors = np.sum(claim * true, axis=axis, keepdims=True) / size
+            if sample.explained_by(factors * true):
+                if np.ptp(factors) <= 1e-6 * np.abs(factors).max():
+                    return f"it is {factors.flat[0]:.4g} times the right one here, not everywhere"
+                told = ", ".join(f"{one:.4g}" for one in factors.ravel()[:3])
+                return f"each {words} is the right one times a number of its own ({told}, ...)"
+    return ""
+
+
+def by_decay(observation, unnamed):
+    """name -> words, where a claim and the truth differ by a multiple of the array itself."""
+    network, found = not observation.piece.names, {}
+    if not unnamed or not (network or observation.piece.pair):
+        return found
+    wanted = penalty(observation.piece) if network else None
+    for name, samples in unnamed.items():
+        W, sample = observation.truth.arrays[name], samples[0]
+        rest = sample.visible(sample.claim - sample.scene.true)
+        seen = sample.visible(W)
+        k = float(np.vdot(rest, seen) / np.vdot(seen, seen)) if np.any(seen) else 0.0
+        if seen.size > 2 and k and sample.explained_by(sample.scene.true + k * W):
+            due = wanted or 0.0 if W.ndim > 1 and min(W.shape) > 1 else 0.0
+            found[name] = f"the difference is {k:.4g} times {name}"
+            if wanted is not None:
+                found[name] += f": backward adds {due + k:.4g} times {name}"
+                found[name] += f", and the loss wants {due:.4g} times"
+    return found
+
+
+def penalty(piece):
+    """The factor of W in the gradient of a network's loss, seen where the inputs are 0: there nothing
+    else moves the first W."""
+    try:
+        truth = Truth(piece.at([0.0 * piece.inputs[0]], piece.t), [np.array(1.0)], limit=LIMIT)
+    except Exception:
+        return 0.0
+    for name, W in truth.arrays.items():
+        seen = truth.seen[name]
+        if W.ndim == 2 and min(W.shape) > 1 and np.any(W[seen]):
+            gradient, w = truth.gradients[name][0][seen], W[seen]
+            factor = float(np.vdot(gradient, w) / np.vdot(w, w))
+            if abs(factor) > 1e-7 and same(gradient, factor * w, 1e-5):
+                return factor
+    return 0.0
+
+
+def lacking(sample):
+    """(name, words) of an array that the claim wants to be multiplied by, to be right; or None."""
+    scene, claim = sample.scene, np.asarray(sample.claim)
+    if not sample.seen.all() or not np.any(claim):
+        return None
+    held = dict(scene.others)
+    if scene.slope is not None and claim.shape == scene.out.shape:
+        held |= {"x": scene.own, "the output": (y := scene.out)}
+        held |= {"(1 - the output)": 1 - y, "(1 + the output)": 1 + y}
+    for name, array in held.items():
+        made = [(words.replace("dout", "it").replace("M", name), product)
+                for words, product in products(replace(scene, dout=claim), array)]  # fmt: skip
+        if claim.shape == sample.seen.shape and array.ndim <= claim.ndim and np.ptp(array):
+            made += [(f"it times {name}", claim * array)] if fits(claim, array) else []
+        for words, product in made:
+            if sample.noise < np.linalg.norm(scene.true) and same(product, scene.true, 1e-6):
+                return name, words
+    return None
+
+
+def left_out(observation, name, sample):
+    """(code, words) where the right gradient of `name` depends on arrays (or entries of x) on which
+    what backward gives does not: as a factor of it, or as another use beside it."""
+    piece, rests, beside = observation.piece, [], []
+    own = piece.names == [name] and piece.pair and sample.seen.size <= FEW
+    handles = {key: (key, grown) for key in [*observation.params, *piece.names]}
+    place = ...
+    if own:  # a function of a few numbers: look at the first wrong one, and move the others
+        wrong = ~np.isclose(sample.claim, sample.scene.true, 1e-5)
+        place = tuple(int(i) for i in np.argwhere(wrong)[0]) if wrong.any() else ...
+        indices = [index for index in np.ndindex(sample.seen.shape) if index != place]
+        handles = {f"{name}{list(index)}": (name, grown_at(index)) for index in indices}
+    for words, change in handles.items():
+        changed = observed(with_changed(piece, *change), LIMIT)
+        if changed is None or name not in changed.names or changed.claims[0].get(name) is None:
+            continue
+        both = (observation, changed)
+        seen = (observation.truth.seen[name] & changed.truth.seen[name])[place]
+        claims = [one.claims[0][name][place][seen] for one in both]
+        truths = [one.truth.gradients[name][0][place][seen] for one in both]
+        if not same(*claims, 1e-12):
+            beside.append(
+                same(*(true - one for true, one in zip(truths, claims, strict=True)), 1e-4)
+            )
+        elif not same(*truths, 1e-4):
+            rests.append(words)
+    if not rests:
+        return None
+    words = f"the gradient that backward gives for {name} stays the same when "
+    words += " and when ".join(f"{other} changes" for other in rests)
+    words += ", and nudging finds another one then"
+    lost_beside = beside and all(beside)  # what is missing does not depend on what is there
+    return ("overwritten-at-fork" if lost_beside else "factor-missing"), words
+
+
+def grown(array):
+    return array + 0.05 + 0.25 * array
+
+
+def grown_at(index):
+    def change(array):
+        array = array.copy()
+        array[index] += 0.05 + 0.25 * array[index]
+        return array
+
+    return change
+
+
+def with_changed(piece, name, change):
+    """The piece with other numbers in one of its arrays."""
+    if name in piece.names:
+        position = piece.labels.index(name)
+        inputs = [change(v) if i == position else v for i, v in enumerate(piece.inputs)]
+        return piece.at(inputs, piece.t)
+    target = private_copy(piece.target)
+    array = piece.parameters(target)[name]
+    array[...] = change(array.copy())
+    return piece.at(piece.inputs, piece.t, target)
