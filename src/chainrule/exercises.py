@@ -17,7 +17,7 @@ import numpy as np
 from chainrule import guests, layers, losses, nodes
 from chainrule.doctor.checks import quiet
 from chainrule.doctor.copies import params_of, private_copy, slots
-from chainrule.doctor.findings import apart
+from chainrule.doctor.findings import apart, finding
 from chainrule.doctor.findings import said as raised
 from chainrule.gradcheck import diagnose, gradient_check, numerical_gradient
 from chainrule.guests import BatchNorm
@@ -209,8 +209,35 @@ def grade_piece(thing, name):
                 f"Keep {wanted} in the dict self.params and their gradients in self.grads, or in "
                 "attributes such as self.W and self.dW."
             )
+    try_other_shapes(name, mine, own)
     last_words(name, mine)
     return f"forward and backward of {name} agree with the numbers, at every place that was tried."
+
+
+def try_other_shapes(name, mine, own):
+    """Images, sequences and single samples: nobody has to take them, but whoever does is to be right."""
+    if not isinstance(own, layers.Layer):
+        return
+    shapes = [(2, 3, 2, 2), (2, 3, 4)]
+    if own.params:
+        D = len(own.params["W"])
+        shapes = [(D,), (3, 2, D), *((3, n, D // n) for n in (2, 3) if D % n == 0), (3, 1, D, 1)]
+    for shape in shapes:
+        x, flat = numbers(*shape), bool(own.params) and shape[-1] != len(own.params["W"])
+        wanted = own.forward(x.reshape(len(x), -1) if flat else x)
+        try:
+            got = mine.forward(x.copy())
+        except Exception:
+            continue
+        if np.shape(got) != np.shape(wanted):
+            continue
+        compare(name, got, wanted, (x,))
+        try:
+            mine.backward(np.ones_like(wanted))
+        except Exception:
+            if not flat:
+                continue  # one that minds no shapes: it takes rows, and does not say so
+        examine(name, mine, (x,))
 
 
 def made(thing, name, kind):
@@ -329,13 +356,15 @@ def last_words(name, mine):
     if not bears(mine, np.array([[1000.0, 999.0, 998.0], [799.0, 801.0, 800.0]])):
         raise Wrong(
             f"forward of {name} overflows for a score of 1000. Subtract the maximum of each row "
-            "before exp: the probabilities stay the same."
+            "before exp: the probabilities stay the same.",
+            [finding("not-finite", "forward", "a score of 1000 overflows in exp")],
         )
     if not bears(mine, np.array([[1000.0, 0.0, -1000.0], [0.0, 800.0, 1.0]])):
         raise Wrong(
             f"forward of {name} is not finite where scores lie 1000 apart. A probability is rounded "
             "to 0 there, and log 0 is minus infinity. Compute log y without y: the score, less the "
-            "maximum, less the logarithm of the sum of exponentials."
+            "maximum, less the logarithm of the sum of exponentials.",
+            [finding("not-finite", "forward", "a probability is rounded to 0, and log takes it")],
         )
 
 
@@ -485,7 +514,8 @@ def grade_numerical_gradient(function, name):
                 advice = "Mind the brackets: / 2 * h multiplies by h, / (2 * h) divides by it."
             else:
                 advice = "The difference of f(x + h) and f(x - h) is divided by 2h, the way between them."
-            raise Wrong(f"{name} gives {ratio:.4g} times the right numbers. {advice}")
+            words = f"{name} gives {ratio:.4g} times the right numbers"
+            raise Wrong(f"{words}. {advice}", [finding("scaled", name, words, ratio, advice)])
         if np.shape(got) == wanted.shape and 1e-7 < np.max(np.abs(got - wanted)) < 1e-3:
             raise Wrong(
                 f"{name} is close, but not close enough. Nudge to both sides, "
