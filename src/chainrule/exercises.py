@@ -216,7 +216,7 @@ def grade_piece(thing, name):
 
 def try_other_shapes(name, mine, own):
     """Images, sequences and single samples: nobody has to take them, but whoever does is to be right."""
-    if not isinstance(own, layers.Layer):
+    if type(own).__module__ != layers.__name__:
         return
     shapes = [(2, 3, 2, 2), (2, 3, 4)]
     if own.params:
