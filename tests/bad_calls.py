@@ -59,6 +59,8 @@ class Kind:
 
 POSITIVE = Kind(False, lambda v: 0 < v < np.inf)
 FROM_ZERO = Kind(False, lambda v: 0 <= v < np.inf)
+FROM_0_TO_1 = Kind(False, lambda v: 0 <= v <= 1)
+FROM_0_BELOW_1 = Kind(False, lambda v: 0 <= v < 1)
 COUNT = Kind(True, lambda v: v >= 1)
 SOME_OR_NONE = Kind(True, lambda v: v >= 1, (None,))
 COUNT_FROM_ZERO = Kind(True, lambda v: v >= 0)
@@ -109,6 +111,10 @@ NUMBERS = [
     ("Embedding.init", "D", lambda n: guests.Embedding.init(2, n, rng()), COUNT),
     ("Attention.init", "D", lambda n: guests.Attention.init(n, 2, rng()), COUNT),
     ("Attention.init", "H", lambda n: guests.Attention.init(2, n, rng()), COUNT),
+    ("BatchNorm.init", "D", guests.BatchNorm.init, COUNT),
+    ("BatchNorm", "momentum", lambda m: guests.BatchNorm([1.0], [0.0], momentum=m), FROM_0_TO_1),
+    ("BatchNorm", "eps", lambda e: guests.BatchNorm([1.0], [0.0], eps=e), FROM_ZERO),
+    ("Dropout", "p", lambda p: guests.Dropout(p, rng()), FROM_0_BELOW_1),
     ("Affine.init", "scale", lambda s: layers.Affine.init(2, 2, rng(), s), FROM_ZERO),
     ("two_layer_net", "D", lambda n: two_layer_net(n, 2, 2, rng()), COUNT),
     ("two_layer_net", "H", lambda n: two_layer_net(2, n, 2, rng()), COUNT),
@@ -281,6 +287,8 @@ PIECES = {
     "Affine": (lambda: layers.Affine(bad_inputs.W, bad_inputs.B), (X,)),
     "Attention": (lambda: guests.Attention(bad_inputs.WQ, bad_inputs.WK, bad_inputs.WV), (X,)),
     "Embedding": (lambda: guests.Embedding(X), (T % 3,)),
+    "Dropout": (lambda: guests.Dropout(0.4, bad_inputs.coins()), (X,)),
+    "BatchNorm": (lambda: guests.BatchNorm(bad_inputs.GAMMA, bad_inputs.BETA), (X,)),
     "Flatten": (guests.Flatten, (X,)),
     "SoftmaxWithLoss": (losses.SoftmaxWithLoss, (X, T)),
     "IdentityWithLoss": (losses.IdentityWithLoss, (X, Y)),
@@ -457,6 +465,9 @@ def thing_cases():
             yield call(f"Embedding.{name} x", repr(x), go, x, wanted=Refused(("Embedding",)))  # fmt: skip
     for x in (2, [2, 0, 2], np.uint8([1]), np.zeros((0, 2), int), np.int64(1)):
         yield call("Embedding.forward x", repr(x), guests.Embedding(X).forward, x, wanted=Right(X[x]))  # fmt: skip
+    yield from things("Dropout rng", lambda v: guests.Dropout(0.5, v), "rng")
+    for gamma, came in ((3.0, r"gamma \(\)"), ([1, 2], r"gamma \(2,\)"), ([], r"gamma \(0,\)"), (X, r"gamma \(3, 4\)")):  # fmt: skip
+        yield call("BatchNorm gamma", repr(gamma), guests.BatchNorm, gamma, [0.0], wanted=Refused(("BatchNorm", came)))  # fmt: skip
     yield from things("Affine.init rng", lambda v: layers.Affine.init(2, 2, v), "rng")
     yield from things("two_layer_net rng", lambda v: two_layer_net(2, 2, 2, v), "rng")
     yield from things("two_layer_net activation", lambda v: two_layer_net(2, 2, 2, rng(), v), "activation")  # fmt: skip

@@ -547,7 +547,53 @@ class Guest:
     expanded: object = None
 
 
+GAMMA, BETA = np.array([0.5, 2.0, -1.5, 1.0]), np.array([0.1, -0.2, 0.3, 0.4])
+
+
+class Coins(np.random.Generator):
+    """A generator that draws the same numbers each time, so that what dropout does can be told."""
+
+    def random(self, shape):
+        return np.random.default_rng(1).random(shape)
+
+
+def coins():
+    return Coins(np.random.PCG64(0))
+
+
+def factors(x):
+    return np.where(coins().random(x.shape) >= 0.4, 1 / 0.6, 0.0)
+
+
+def by_column(x):
+    """(mean, deviation, a column of numbers such as gamma in a shape that fits x)."""
+    axes = (0, 2, 3) if x.ndim == 4 else 0 if x.ndim == 2 else ()
+    mean = x.mean(axis=axes, keepdims=True)
+    std = np.sqrt(((x - mean) ** 2).mean(axis=axes, keepdims=True) + 1e-5)
+    return mean, std, lambda a: a[:, None, None] if x.ndim == 4 else a
+
+
+def normalised(x):
+    mean, std, fit = by_column(x)
+    return fit(GAMMA) * ((x - mean) / std) + fit(BETA)
+
+
+def normalised_back(g, x):
+    """The closed form of chapter 13, which test_derivations_12_13 proves."""
+    mean, std, fit = by_column(x)
+    h, g = (x - mean) / std, g * fit(GAMMA)
+    return (g - g.mean(axis=0) - h * (g * h).mean(axis=0)) / std
+
+
 GUESTS = {
+    "Dropout": Guest(
+        lambda: guests.Dropout(0.4, coins()), CENTRED, lambda x: x * factors(x),
+        lambda g, x: g * factors(x), lambda shape: True,
+    ),
+    "BatchNorm": Guest(
+        lambda: guests.BatchNorm(GAMMA, BETA), np.sin(np.arange(5.0 * D)).reshape(5, D), normalised, normalised_back,
+        lambda shape: len(shape) in (1, 2, 4) and shape[1 if len(shape) == 4 else -1] == D and math.prod(shape) > 0,
+    ),
     "Attention": Guest(
         lambda: guests.Attention(WQ, WK, WV), CENTRED, attended, attended_back,
         lambda shape: len(shape) in (2, 3) and shape[-1] == D and shape[-2] > 0,
@@ -572,6 +618,7 @@ def guest_places():
         def made_expand(guest=guest):
             return lambda value: guest.make().expand(value).value, ()
 
+        # dout is no multiple of the output: for that a batch normalisation sends back nothing
         out, says = guest.forward(guest.x), f"{name}|softmax|Variable|MatMul"
         yield Place(
             f"{name}.forward x", partial(made, "forward"), guest.x, guest.forward, says,
@@ -582,7 +629,7 @@ def guest_places():
             guest.fits,
         )  # fmt: skip
         yield Place(
-            f"{name}.backward dout", partial(made, "backward"), out - 0.1,
+            f"{name}.backward dout", partial(made, "backward"), out**2 - 0.1,
             partial(at_place, guest), name, lambda shape, out=out: shape == out.shape,
         )  # fmt: skip
 

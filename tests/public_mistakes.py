@@ -53,7 +53,7 @@ class BookAffine:
         return np.dot(dout, self.W.T)
 
 
-@case(1, "wrong-shape", "W", X, given=(W43, b3))
+@case(1, "gradient-missing", "W", X, given=(W43, b3))
 class NoGradients(BookAffine):
     def backward(self, dout):
         return np.dot(dout, self.W.T)
@@ -75,7 +75,7 @@ class BookTurned(BookAffine):
         return dx
 
 
-@case(1, "wrong-shape", "b", X, given=(W43, b3))
+@case(1, "gradient-missing", "b", X, given=(W43, b3))
 class ForgetsOne(BookAffine):
     def backward(self, dout):
         self.dW = np.dot(self.x.T, dout)
@@ -697,7 +697,7 @@ class Parameters:
         return d @ W.T
 
 
-@case(4, "overwritten-at-fork", "x", X)
+@case(4, "softmax-diagonal", "x", X)
 class SoftmaxByItsDiagonal:
     def forward(self, x):
         e = np.exp(x - x.max(axis=1, keepdims=True))
@@ -922,3 +922,314 @@ def network(**replaced):
     layers = {"Affine1": Affine(W46.copy(), c6.copy()), "ReLU1": ReLU()}
     layers["Affine2"] = Affine(K63.copy(), b3.copy())
     return Network(layers | replaced, SoftmaxWithLoss())
+
+
+# 13. Layers of images, of noise and of statistics.
+
+
+class Norm:
+    """Batch normalisation; `inner` takes the gradient of the normalised x back to x."""
+
+    axis = 0
+
+    def __init__(self):
+        self.gamma, self.beta = np.array([1.0, 2.0, 0.5, -1.0]), np.ones(4)
+
+    def forward(self, x):
+        along = {"axis": self.axis, "keepdims": True}
+        self.x, self.std = x, np.sqrt(x.var(**along) + 1e-3)
+        self.y = (x - x.mean(**along)) / self.std
+        return self.gamma * self.y + self.beta
+
+    def backward(self, d):
+        self.dgamma, self.dbeta = (d * self.y).sum(axis=0), d.sum(axis=0)
+        return self.inner(d * self.gamma)
+
+    def inner(self, d, axis=None):
+        along = {"axis": self.axis if axis is None else axis, "keepdims": True}
+        return (d - d.mean(**along) - self.y * (d * self.y).mean(**along)) / self.std
+
+
+@case(13, "statistics-constant", "x", X)
+class NormByItsSlope(Norm):
+    def inner(self, d):
+        return d / self.std
+
+
+@case(13, "statistics-constant", "x", X)
+class NormWithoutMean(Norm):
+    def inner(self, d):
+        return super().inner(d) + d.mean(axis=0) / self.std
+
+
+@case(13, "statistics-constant", "x", X)
+class LayerNormWithoutSpread(Norm):
+    axis = 1
+
+    def inner(self, d):
+        return (d - d.mean(axis=1, keepdims=True)) / self.std
+
+
+@case(13, "statistics-constant", "x", X)
+class UnitRows:
+    def forward(self, x):
+        self.n = np.linalg.norm(x, axis=1, keepdims=True)
+        return x / self.n
+
+    def backward(self, d):
+        return d / self.n
+
+
+@case(13, "epsilon-forgotten", "x", X)
+class NormWithoutEpsilon(Norm):
+    def inner(self, d):
+        return super().inner(d) * self.std / self.x.std(axis=0)
+
+
+@case(13, "sum-over-wrong-axis", "x", X)
+class LayerNormAlongTheBatch(Norm):
+    axis = 1
+
+    def inner(self, d):
+        return super().inner(d, axis=0)
+
+
+@case(13, "sum-over-wrong-axis", "b", X[:3], given=(W43, b3))
+class SumOverUnits(BookAffine):
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.db = np.sum(dout, axis=1)
+        return dx
+
+
+@case(13, "factor-missing", "x", X)
+class NormWithoutGamma(Norm):
+    def backward(self, d):
+        super().backward(d)
+        return self.inner(d)
+
+
+@case(13, "mask-redrawn", "x", X)
+class DrawnAgain:
+    def forward(self, x):
+        return x * (np.random.rand(*x.shape) > 0.4) / 0.6
+
+    def backward(self, d):
+        return d * (np.random.rand(*d.shape) > 0.4) / 0.6
+
+
+@case(13, "mask-missing", "x", X)
+class DroppedUnmasked(DrawnAgain):
+    def backward(self, d):
+        return d / 0.6
+
+
+@case(13, "leaky-slope-lost", "x", X)
+class LeakLost:
+    def forward(self, x):
+        self.x = x
+        return np.where(x > 0, x, 0.2 * x)
+
+    def backward(self, d):
+        return d * (self.x > 0)
+
+
+@case(13, "label-term-missing", "x", A, LABELS)
+class UncountedHinge:
+    def forward(self, s, y):
+        rows = np.arange(len(s))
+        margin = np.maximum(0, s - s[rows, y][:, None] + 1)
+        margin[rows, y] = 0
+        self.open = (margin > 0) * 1.0
+        return margin.sum() / len(s)
+
+    def backward(self, d=1.0):
+        return d * self.open / len(self.open)
+
+
+@case(13, "label-term-missing", "x", A, ONE_HOT)
+class NothingSubtracted(SoftmaxWithLoss):
+    def backward(self, dout=1.0):
+        return dout * self.y / len(self.y)
+
+
+IMAGE = rng.normal(size=(2, 2, 5, 4))
+WINDOWS = [(i, j) for i in range(5) for j in range(4)]
+
+
+class Sliding:
+    """A convolution with a kernel (F, C, 3, 3), a rim of 1 around the image, and a bias a channel."""
+
+    def __init__(self):
+        make = np.random.default_rng(2).normal
+        self.W, self.b = make(size=(3, 2, 3, 3)), make(size=3)
+
+    def forward(self, x):
+        self.padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+        out = np.zeros((len(x), 3, 5, 4))
+        for i, j in WINDOWS:
+            window = self.padded[:, :, i : i + 3, j : j + 3]
+            out[:, :, i, j] = np.einsum("nchw,fchw->nf", window, self.W) + self.b
+        return out
+
+    def backward(self, d):
+        self.dW, self.db, dx = np.zeros_like(self.W), d.sum(axis=(0, 2, 3)), 0 * self.padded
+        for i, j in WINDOWS:
+            window = self.padded[:, :, i : i + 3, j : j + 3]
+            self.dW += np.einsum("nf,nchw->fchw", d[:, :, i, j], window)
+            dx[:, :, i : i + 3, j : j + 3] += np.einsum("nf,fchw->nchw", d[:, :, i, j], self.back)
+        return dx[:, :, 1:-1, 1:-1]
+
+    @property
+    def back(self):
+        return self.W
+
+
+@case(13, "kernel-not-turned", "x", IMAGE)
+class Unturned(Sliding):
+    back = property(lambda self: self.W[:, :, ::-1, ::-1])
+
+
+@case(13, "kernel-not-turned", "W", IMAGE)
+class UnturnedGradient(Sliding):
+    def backward(self, d):
+        dx = super().backward(d)
+        self.dW = self.dW[:, :, ::-1, ::-1]
+        return dx
+
+
+@case(13, "bias-mean", "b", IMAGE)
+class MeanOverPlaces(Sliding):
+    def backward(self, d):
+        dx = super().backward(d)
+        self.db = d.mean(axis=(0, 2, 3))
+        return dx
+
+
+@case(13, "overwritten-at-fork", "W", IMAGE)
+class LastWindow(Sliding):
+    def backward(self, d):
+        dx = super().backward(d)
+        self.dW = np.einsum("nf,nchw->fchw", d[:, :, -1, -1], self.padded[:, :, 4:7, 3:6])
+        return dx
+
+
+@case(13, "wrong-shape", "x", IMAGE)
+class RimKept(Sliding):
+    def backward(self, d):
+        return np.pad(super().backward(d), ((0, 0), (0, 0), (1, 1), (1, 1)))
+
+
+@case(13, "axes-in-wrong-order", "W", IMAGE)
+class ReshapedForTransposed(Sliding):
+    def backward(self, d):
+        dx = super().backward(d)
+        self.dW = self.dW.reshape(3, -1).T.reshape(self.W.shape)
+        return dx
+
+
+class Pool:
+    """The largest of each 2 by 2 windows."""
+
+    def forward(self, x):
+        self.windows = x.reshape(*x.shape[:2], x.shape[2] // 2, 2, x.shape[3] // 2, 2)
+        self.y = self.windows.max(axis=(3, 5), keepdims=True)
+        return self.y[:, :, :, 0, :, 0]
+
+    def backward(self, d):
+        spread = d[:, :, :, None, :, None]
+        return (spread * (self.windows == self.y)).reshape(d.shape[:2] + (4, 4))
+
+
+SQUARES = rng.normal(size=(2, 2, 4, 4))
+
+
+case(13, "tie-counted-twice", "x", np.round(SQUARES))(Pool)
+
+
+@case(13, "mask-missing", "x", SQUARES)
+class PoolSpreadEvenly(Pool):
+    def backward(self, d):
+        return np.repeat(np.repeat(d / 4, 2, axis=2), 2, axis=3)
+
+
+class Attends:
+    lost, scale, full = None, 3**-0.5, True
+
+    def __init__(self):
+        make = np.random.default_rng(4).normal
+        self.Wq, self.Wk, self.Wv = (make(size=(4, 3)) for _ in range(3))
+
+    def forward(self, x):
+        self.x, self.q, self.k, self.v = x, x @ self.Wq, x @ self.Wk, x @ self.Wv
+        e = np.exp(self.q @ self.k.T * 3**-0.5)
+        self.a = e / e.sum(axis=1, keepdims=True)
+        return self.a @ self.v
+
+    def backward(self, d):
+        da, dv = d @ self.v.T, self.a.T @ d
+        dz = self.a * (da - (da * self.a).sum(axis=1, keepdims=True)) * self.scale
+        back = {"q": dz @ self.k, "k": dz.T @ self.q, "v": dv}
+        self.dWq, self.dWk, self.dWv = (self.x.T @ one for one in back.values())
+        uses = {key: one @ getattr(self, f"W{key}").T for key, one in back.items()}
+        return sum(use for key, use in uses.items() if key != self.lost)
+
+
+for lost in "qkv":
+    case(13, "overwritten-at-fork", "x", X)(
+        type(f"AttendsWithout_{lost}", (Attends,), {"lost": lost})
+    )
+case(13, "scaled", "x", X)(type("AttendsUnscaled", (Attends,), {"scale": 1.0}))
+
+
+# 14. Functions that give their value and their gradient.
+
+
+@case(14, "labels-shifted", "x", A)
+class ShiftedInside:
+    def __call__(self, a):
+        e = np.exp(a - a.max(axis=1, keepdims=True))
+        y, rows = e / e.sum(axis=1, keepdims=True), np.arange(len(a))
+        d = y.copy()
+        d[rows, LABELS - 1] -= 1
+        return -np.mean(np.log(y[rows, LABELS])), d / len(a)
+
+
+@case(14, "missing-batch-division", "x", np.array([0.3, -0.2, 1.1, 0.7]), np.array([0, 1, 1, 0]))
+class OneScoreASample:
+    def forward(self, x, t):
+        self.y, self.t = 1 / (1 + np.exp(-x)), t
+        return -np.mean(t * np.log(self.y) + (1 - t) * np.log(1 - self.y))
+
+    def backward(self, dout=1.0):
+        return dout * (self.y - self.t)
+
+
+@case(14, "wrong-sign", "x", np.array([0.7, -1.3]))
+class OneSignTurned:
+    def __call__(self, x):
+        return x[0] ** 2 - 3 * x[1], np.array([2 * x[0], 3.0])
+
+
+@case(14, "overwritten-at-fork", "x", np.array([0.7, -1.3, 0.4]))
+class LastUseAlone:
+    def __call__(self, x):
+        a, b, c = x
+        return a * b + np.sin(a * c) + a, np.array([b, a, a * np.cos(a * c)])
+
+
+@case(14, "factor-missing", "x", np.array([0.7, -1.3, 0.4]))
+class OneFactorAlone:
+    def __call__(self, x):
+        a, b, c = x
+        return a * b * c, np.array([b, a * c, a * b])
+
+
+@case(13, "factor-missing", "x", X)
+class HalfOfSigmoid:
+    def forward(self, x):
+        self.y = 1 / (1 + np.exp(-x))
+        return self.y
+
+    def backward(self, d):
+        return d * (1 - self.y)

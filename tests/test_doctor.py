@@ -218,6 +218,31 @@ def test_a_large_array_is_seen_whole_though_few_of_its_entries_are_nudged():
     assert [one.where for one in diagnose(OneRow(W, b), x)] == ["W"]
 
 
+@pytest.mark.parametrize("change", [lambda g: -g, lambda g: np.sin(3 * g), lambda g: g * ONE])
+def test_work_on_a_wrong_large_network_is_bounded(change):
+    class Counted(Affine):
+        runs = [0]
+
+        def forward(self, x):
+            self.runs[0] += 1
+            return super().forward(x)
+
+        def backward(self, dout):
+            dx = super().backward(dout)
+            self.grads["W"] = change(self.grads["W"])
+            return dx
+
+    network = two_layer_net(784, 50, 10, np.random.default_rng(0))
+    first = network.layers["Affine1"]
+    network.layers["Affine1"] = Counted(first.params["W"], first.params["b"])
+    x = np.random.default_rng(1).normal(size=(5, 784))
+    assert [one.where for one in diagnose(network, x, LABELS[[0, 1, 2, 0, 1]])] == ["Affine1.W"]
+    assert Counted.runs[0] < 20_000  # nudging each entry of W and x alone takes 86,240
+
+
+ONE = np.where(np.arange(784 * 50).reshape(784, 50) == 20_123, 1.5, 1.0)  # one entry among all
+
+
 def test_in_a_network_the_mistake_nearest_to_the_loss_comes_first():
     class Untransposed(Affine):
         def backward(self, dout):

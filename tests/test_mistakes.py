@@ -25,7 +25,9 @@ derivative-of-input softmax-over-batch weight-not-transposed inputs-not-swapped
 overwritten-at-fork upstream-ignored wrong-sign scaled stale-cache mutates-dout mutates-input
 wrong-shape not-finite unknown
 factor-missing weight-decay update-in-backward log-constant samples-as-columns labels-shifted
-broadcast-targets repeated-rows always-zero not-repeatable
+broadcast-targets repeated-rows always-zero not-repeatable mask-redrawn leaky-slope-lost softmax-diagonal
+statistics-constant epsilon-forgotten kernel-not-turned axes-in-wrong-order sum-over-wrong-axis
+label-term-missing gradient-missing tie-counted-twice
 """.split()
 
 

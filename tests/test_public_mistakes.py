@@ -9,13 +9,16 @@ import pytest
 from blind_mistakes import SETS
 from public_mistakes import (
     CASES,
+    IMAGE,
     K63,
     LABELS,
     MSE,
     ONE_HOT,
+    SQUARES,
     W43,
     YCOL,
     A,
+    Attends,
     BookAffine,
     BookDropout,
     BookNet,
@@ -26,6 +29,9 @@ from public_mistakes import (
     Hasty,
     Lists,
     NoGradients,
+    Norm,
+    Pool,
+    Sliding,
     T,
     TwoLists,
     X,
@@ -127,6 +133,38 @@ def test_an_affine_layer_that_hides_its_parameters_is_asked_for_them():
     assert not verdict.ok and "no gradient for W and b" in verdict.sentence
     report = gradient_check(MyAffine(W43, b3), X)
     assert report.unchecked == ["kernel", "shift"] and "unchecked: kernel" in repr(report)
+
+
+class Images(BookAffine):
+    """An affine layer that takes images too."""
+
+    def forward(self, x):
+        self.shape = x.shape
+        return super().forward(x.reshape(len(x), -1))
+
+    def backward(self, d):
+        return super().backward(d).reshape(self.shape)
+
+
+def test_an_affine_layer_that_takes_images_is_to_hand_images_back():
+    assert check(named(Images, "MyAffine")).ok
+    verdict = check(named(Images, "MyAffine", backward=BookAffine.backward))
+    assert not verdict.ok and verdict.findings[0].cause == "wrong-shape"
+    assert "(3, 2, 2)" in verdict.sentence
+
+
+@pytest.mark.parametrize("axes", [3, 4])
+def test_an_activation_is_graded_with_sequences_and_images_too(axes):
+    class MyTanh:
+        def forward(self, x):
+            self.y = np.tanh(x)
+            return self.y
+
+        def backward(self, d):
+            return d * (1 - self.y**2) * (-1 if d.ndim == axes else 1)
+
+    verdict = check(MyTanh)
+    assert not verdict.ok and verdict.findings[0].cause == "wrong-sign"
 
 
 def test_a_network_of_layers_without_gradients_gets_findings():
@@ -255,6 +293,11 @@ class RightSquares(MSE):
         return 2 * super().backward(dout)
 
 
+def halved(self, d):
+    ties = (self.windows == self.y).sum(axis=(3, 5))
+    return Pool.backward(self, d / ties)
+
+
 RIGHT = [
     (BookAffine(W43, b3), X),
     (RightLists(W43, b3), X),
@@ -275,6 +318,12 @@ RIGHT = [
     (Columns(), X.T.copy(), YCOL),
     (Forwards(), X, T),
     (TwoLists(), X, T),
+    (Norm(), X),
+    (type("LayerNorm", (Norm,), {"axis": 1})(), X),
+    (Sliding(), IMAGE),
+    (Pool(), SQUARES),
+    (type("HalfEach", (Pool,), {"backward": halved})(), np.round(SQUARES)),
+    (Attends(), X),
 ]
 
 

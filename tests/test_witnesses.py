@@ -197,6 +197,66 @@ def test_a_second_witness_agrees_on_an_embedding(witness):
         agree(layer.grads["W"], dW)
 
 
+def normalised(w, x, gamma, beta):
+    """By PyTorch's own function, where it has one."""
+    functions = getattr(w.library.nn, "functional", None)
+    if functions is not None:
+        return functions.batch_norm(x, None, None, gamma, beta, training=True, eps=1e-5)
+    axes, columns = ((0, 2, 3), (-1, 1, 1)) if x.ndim == 4 else (0, (-1,))
+    mean, var = x.mean(axis=axes), x.var(axis=axes)
+    mean, std, gamma, beta = (
+        a.reshape(columns) for a in (mean, w.library.numpy.sqrt(var + 1e-5), gamma, beta)
+    )
+    return gamma * (x - mean) / std + beta
+
+
+def test_a_second_witness_agrees_on_batch_normalisation(witness):
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        N, D, H, W = rng.integers(3, 7, 4)
+        gamma, beta = rng.normal(size=(2, D))
+        x = rng.normal(rng.normal(), 2, (N, D, H, W) if seed % 2 else (N, D))
+        layer = guests.BatchNorm(gamma, beta)
+        out = layer.forward(x)
+        dout = rng.normal(size=out.shape)
+        dx = layer.backward(dout)
+        value, gradients = witness.differentiate(normalised, (x, gamma, beta), dout)
+        agree(out, value)
+        for got, wanted in zip((dx, *layer.grads.values()), gradients, strict=True):
+            agree(got, wanted, 1e-9)
+
+
+def test_pytorch_predicts_with_the_same_running_numbers_but_for_its_n_minus_1():
+    torch = pytest.importorskip("torch", reason=ABSENT.format("PyTorch"))
+    theirs, ours = (
+        torch.nn.BatchNorm1d(3, momentum=0.1, dtype=torch.double),
+        guests.BatchNorm.init(3),
+    )
+    x = np.random.default_rng(0).normal(5, 2, (8, 3))
+    theirs(torch.tensor(x))
+    ours.forward(x)
+    agree(ours.running_mean, theirs.running_mean.numpy())
+    agree((ours.running_var - 0.9) * 8 / 7 + 0.9, theirs.running_var.numpy())
+    theirs.running_var[:] = torch.tensor(ours.running_var)
+    theirs.eval()
+    ours.training = False
+    agree(ours.forward(x), theirs(torch.tensor(x)).detach().numpy())
+
+
+def test_pytorch_goes_back_through_dropout_with_the_mask_that_it_drew():
+    torch = pytest.importorskip("torch", reason=ABSENT.format("PyTorch"))
+    for seed in SEEDS:
+        torch.manual_seed(seed)
+        rng = np.random.default_rng(seed)
+        x, dout = torch.tensor(rng.normal(size=(4, 5)), requires_grad=True), rng.normal(size=(4, 5))
+        out = torch.nn.functional.dropout(x, 0.3)
+        out.backward(torch.tensor(dout))
+        layer = guests.Dropout(0.3, rng)
+        layer.draw = lambda x, out=out: np.where(out.detach().numpy() == 0, 0.0, 1 / (1 - 0.3))
+        agree(layer.forward(x.detach().numpy()), out.detach().numpy())
+        agree(layer.backward(dout), x.grad.numpy())
+
+
 # ---------------------------------------------------------------- losses and networks
 
 

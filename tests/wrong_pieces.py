@@ -573,7 +573,7 @@ class DenseTransposedGradient(Dense):
         return dx
 
 
-@case("wrong-shape", "bias", X)
+@case("gradient-missing", "bias", X)
 class DenseForgetsOne(Dense):
     def backward(self, g):
         dx = super().backward(g)
@@ -829,7 +829,7 @@ class InPlaceBackward:
 # what does not fit, or is no number
 
 
-@case("wrong-shape", "x", X)
+@case("gradient-missing", "x", X)
 class Nothing:
     def forward(self, v):
         return 2 * v
@@ -1199,7 +1199,7 @@ def network_that_skips_a_layer():
     return Skips(plain.layers, plain.loss_layer)
 
 
-@case("wrong-shape", "Affine1.b", X, LABELS)
+@case("gradient-missing", "Affine1.b", X, LABELS)
 def network_that_forgets_a_gradient():
     class Forgets(Network):
         def gradient(self, x, t):

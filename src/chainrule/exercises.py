@@ -17,9 +17,10 @@ import numpy as np
 from chainrule import guests, layers, losses, nodes
 from chainrule.doctor.checks import quiet
 from chainrule.doctor.copies import params_of, private_copy, slots
-from chainrule.doctor.findings import apart
+from chainrule.doctor.findings import apart, finding
 from chainrule.doctor.findings import said as raised
 from chainrule.gradcheck import diagnose, gradient_check, numerical_gradient
+from chainrule.guests import BatchNorm
 from chainrule.mistakes import MISTAKES
 from chainrule.network import Network
 
@@ -144,12 +145,22 @@ def measured():
     return [((a,), t), ((a[:2],), t[:2]), ((a[0],), t[0])]
 
 
+def batches():
+    return [((numbers(5, 4),), None), ((3 * numbers(7, 4) + 1,), None)]
+
+
 def words():
     return [((np.array(x),), None) for x in ([[0, 2, 2], [4, 0, 0]], [1, 3])]
 
 
 def sequences():
     return [((numbers(2, 4, 3),), None), ((numbers(1, 3, 3),), None)]
+
+
+def images():
+    """Square and not, and one with ties: a maximum that two share."""
+    tied = numbers(1, 2, 4, 5).round()
+    return [((x,), None) for x in (numbers(2, 2, 4, 6), numbers(3, 2, 5, 5), tied)]
 
 
 @dataclass(frozen=True)
@@ -167,6 +178,7 @@ PIECES = {
     "sigmoid": Kind(layers.Sigmoid, entrywise),
     "tanh": Kind(layers.Tanh, entrywise),
     "affine": Kind(layers.Affine, rows, (W, b)),
+    "batchnorm": Kind(BatchNorm, batches, (np.array([0.5, 2.0, -1.5, 1.0]), numbers(5, 4)[0])),
     "add": Kind(nodes.Add, pairs),
     "subtract": Kind(nodes.Subtract, pairs),
     "multiply": Kind(nodes.Multiply, pairs),
@@ -178,6 +190,9 @@ PIECES = {
     "matmul": Kind(nodes.MatMul, lambda: [((numbers(3, 4), numbers(4, 2)), None)]),
     "embedding": Kind(guests.Embedding, words, (numbers(5, 3),)),
     "attention": Kind(guests.Attention, sequences, (numbers(3, 2), numbers(3, 2) + 0.1, W[1:])),
+    "conv2d": Kind(guests.Conv2D, images, (numbers(3, 2, 2, 3), numbers(3))),
+    "maxpool2d": Kind(guests.MaxPool2D, images, (2,)),
+    "flatten": Kind(guests.Flatten, images),
     "softmaxwithloss": Kind(losses.SoftmaxWithLoss, labelled),
     "identitywithloss": Kind(losses.IdentityWithLoss, measured),
 }
@@ -195,16 +210,44 @@ def grade_piece(thing, name):
         compare(name, run(f"{name}.forward", mine.forward, *copies(arguments)), wanted, arguments)
         report = examine(name, mine, inputs, t)
         differentiable = [value for value in inputs if np.asarray(value).dtype.kind == "f"]
-        if len(report.rows) < len(differentiable) + len(kind.arguments):
+        learnt = getattr(own, "params", {})
+        if len(report.rows) < len(differentiable) + len(learnt):
             known = ", ".join(row.name for row in report.rows)
-            wanted = " and ".join(getattr(own, "params", {}))
+            wanted = " and ".join(learnt)
             raise Wrong(
                 f"backward of {name} gives no gradient for {wanted} that could be found, only for {known}. "
                 f"Keep {wanted} in the dict self.params and their gradients in self.grads, or in "
                 "attributes such as self.W and self.dW."
             )
+    try_other_shapes(name, mine, own)
     last_words(name, mine)
     return f"forward and backward of {name} agree with the numbers, at every place that was tried."
+
+
+def try_other_shapes(name, mine, own):
+    """Images, sequences and single samples: nobody has to take them, but whoever does is to be right."""
+    if type(own).__module__ != layers.__name__:
+        return
+    shapes = [(2, 3, 2, 2), (2, 3, 4)]
+    if own.params:
+        D = len(own.params["W"])
+        shapes = [(D,), (3, 2, D), *((3, n, D // n) for n in (2, 3) if D % n == 0), (3, 1, D, 1)]
+    for shape in shapes:
+        x, flat = numbers(*shape), bool(own.params) and shape[-1] != len(own.params["W"])
+        wanted = own.forward(x.reshape(len(x), -1) if flat else x)
+        try:
+            got = mine.forward(x.copy())
+        except Exception:
+            continue
+        if np.shape(got) != np.shape(wanted):
+            continue
+        compare(name, got, wanted, (x,))
+        try:
+            mine.backward(np.ones_like(wanted))
+        except Exception:
+            if not flat:
+                continue  # one that minds no shapes: it takes rows, and does not say so
+        examine(name, mine, (x,))
 
 
 def made(thing, name, kind):
@@ -323,13 +366,15 @@ def last_words(name, mine):
     if not bears(mine, np.array([[1000.0, 999.0, 998.0], [799.0, 801.0, 800.0]])):
         raise Wrong(
             f"forward of {name} overflows for a score of 1000. Subtract the maximum of each row "
-            "before exp: the probabilities stay the same."
+            "before exp: the probabilities stay the same.",
+            [finding("not-finite", "forward", "a score of 1000 overflows in exp")],
         )
     if not bears(mine, np.array([[1000.0, 0.0, -1000.0], [0.0, 800.0, 1.0]])):
         raise Wrong(
             f"forward of {name} is not finite where scores lie 1000 apart. A probability is rounded "
             "to 0 there, and log 0 is minus infinity. Compute log y without y: the score, less the "
-            "maximum, less the logarithm of the sum of exponentials."
+            "maximum, less the logarithm of the sum of exponentials.",
+            [finding("not-finite", "forward", "a probability is rounded to 0, and log takes it")],
         )
 
 
@@ -479,7 +524,8 @@ def grade_numerical_gradient(function, name):
                 advice = "Mind the brackets: / 2 * h multiplies by h, / (2 * h) divides by it."
             else:
                 advice = "The difference of f(x + h) and f(x - h) is divided by 2h, the way between them."
-            raise Wrong(f"{name} gives {ratio:.4g} times the right numbers. {advice}")
+            words = f"{name} gives {ratio:.4g} times the right numbers"
+            raise Wrong(f"{words}. {advice}", [finding("scaled", name, words, ratio, advice)])
         if np.shape(got) == wanted.shape and 1e-7 < np.max(np.abs(got - wanted)) < 1e-3:
             raise Wrong(
                 f"{name} is close, but not close enough. Nudge to both sides, "
@@ -530,8 +576,9 @@ FUNCTIONS = {
     "sumsquarederror": valued(losses.sum_squared_error, (a53, t53), (a53[0], t53[0])),
 }
 NAMES = (
-    "MyReLU, MySigmoid, MyTanh, MyAffine, MyAdd, MySubtract, MyMultiply, MyDivide, MyMaximum, "
-    "MyNegate, MyExp, MyLog, MyMatMul, MySoftmaxWithLoss, MyIdentityWithLoss, MyNetwork, MyEmbedding, MyAttention, "
+    "MyReLU, MySigmoid, MyTanh, MyAffine, MyBatchNorm, MyAdd, MySubtract, MyMultiply, MyDivide, MyMaximum, "
+    "MyNegate, MyExp, MyLog, MyMatMul, MySoftmaxWithLoss, MyIdentityWithLoss, MyNetwork, MyEmbedding, "
+    "MyAttention, MyConv2D, MyMaxPool2D, MyFlatten, "
     "my_numerical_gradient, my_gradient, my_relu, my_sigmoid, my_tanh, my_softmax, "
     "my_cross_entropy, my_sum_squared_error"
 )

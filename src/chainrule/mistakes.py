@@ -54,6 +54,9 @@ bias-sum-over-everything
 bias-first-row
     The gradient of the bias comes from one sample.
     Every sample used the bias, so sum dout over the whole batch: dout.sum(axis=0).
+sum-over-wrong-axis
+    A sum runs along another axis than the one that was shared.
+    Sum over what used the value: a bias (M,) was used by each sample, dout.sum(axis=0).
 bias-mean
     The gradient of the bias is averaged over the batch.
     Sum over the batch, do not average: the loss has already divided by N.
@@ -66,18 +69,30 @@ labels-shifted
 broadcast-targets
     Targets of shape (N,) meet outputs of shape (N, 1), and y - t becomes a table of N by N.
     Give both the same shape before you subtract: t = t.reshape(y.shape).
+label-term-missing
+    The gradient is right but for the scores of the right classes.
+    The right class is subtracted too: y[n, t] -= 1 in a softmax, and a 1 for each margin in a hinge.
 repeated-rows
     A row that was taken more than once got the gradient of one use only.
     Use np.add.at(d, rows, dout): d[rows] += dout adds once for each row, however often it is named.
 mask-from-upstream
     The mask is taken from the sign of dout.
     The gate opens where the *input* was positive: keep the mask of forward.
+leaky-slope-lost
+    The gradient stops where the gate only made it smaller.
+    Where forward multiplies by a small slope, so does backward: dout * np.where(x > 0, 1, slope).
 mask-missing
     The gradient passes the gate everywhere.
     Multiply dout by the mask of forward: where the gate was closed, nothing comes back.
 mask-inverted
     The gradient passes where the gate was closed, and stops where it was open.
     Turn the mask around: the gradient passes where forward let the value through.
+mask-redrawn
+    Backward draws a mask of its own.
+    Keep the mask that forward drew, self.mask, and multiply dout by that one.
+tie-counted-twice
+    Where two entries tie for the largest, each of them gets the whole gradient.
+    Keep the place of the winner, argmax, in forward, and hand the gradient to that one alone.
 always-zero
     The gradient is 0 everywhere.
     Look where this gradient is assigned: an array of zeros may never be filled, or be filled too late.
@@ -87,6 +102,18 @@ weight-not-transposed
 inputs-not-swapped
     Each input gets the gradient that belongs to the other one.
     The gradient of x is dout times y, and that of y is dout times x: multiply swaps.
+softmax-diagonal
+    Each probability is taken to depend on its own score alone.
+    All scores stand below the bar: dx = y * (dout - sum(dout * y)), the sum along the classes.
+statistics-constant
+    The mean or the spread is taken for a constant, though each x is part of it.
+    Follow every path from x: through x - mean, through the mean, and through the variance.
+epsilon-forgotten
+    Forward adds a small constant under the root, and backward does not know of it.
+    Compute the root once, in forward, and use the same number in backward.
+kernel-not-turned
+    The kernel goes back the way it came, and not turned around.
+    What x[i] gave to output i - k comes back through k: add dout[i] * K to the window of output i.
 overwritten-at-fork
     A value that is used more than once got the gradient of only some of its uses.
     At a fork gradients add: one use writes with =, every other one needs +=.
@@ -114,6 +141,9 @@ double-batch-division
 samples-as-columns
     The number of samples is counted along the wrong axis.
     Where samples are rows N is x.shape[0], where they are columns it is x.shape[1].
+axes-in-wrong-order
+    The right numbers stand in the wrong places.
+    Reshape keeps the order of the numbers: what forward moved by transpose, backward has to move back.
 wrong-sign
     The gradient has the wrong sign.
     Go through the derivation once more and count the minus signs.
@@ -124,8 +154,8 @@ weight-decay
     The penalty on the weights is one thing in the loss and another in the gradient.
     A loss with lam / 2 * sum(W ** 2) adds lam * W to the gradient of every W, once, and to no bias.
 factor-missing
-    Backward leaves out an array that forward multiplies by.
-    Write the formula of forward down and differentiate it: that array stands in the derivative.
+    Backward leaves out a factor of the derivative.
+    Write the formula of forward down and differentiate it: what is missing stands in the derivative.
 stale-cache
     Backward uses what an earlier call left behind.
     Let each forward store anew what backward needs, and let backward change none of it.
@@ -135,6 +165,9 @@ mutates-dout
 mutates-input
     An array that belongs to the caller is overwritten.
     Work on a copy, or write x = x + 1 instead of x += 1.
+gradient-missing
+    No gradient is given for an array that forward uses.
+    Let backward leave it in self.grads, under the name of the array and in its shape.
 wrong-shape
     A gradient does not have the shape of the thing that it belongs to.
     Return one gradient for each input, in its shape; undo broadcasting by a sum.

@@ -88,12 +88,12 @@ class Network(Model):
 
     def save(self, path):
         """Write all parameters into one file; its name ends in .npz, or gets that ending."""
-        np.savez(path, **self.params)
+        np.savez(path, **self.kept)
 
     def load(self, path):
         """Read the parameters that `save` wrote; shapes and names have to be the same."""
         with np.load(npz(path), allow_pickle=False) as saved:
-            self.params.take(saved)
+            self.kept.take(saved)
 
 
 def two_layer_net(D, H, C, rng, activation="relu"):

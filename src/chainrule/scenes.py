@@ -7,6 +7,7 @@ table in `mistakes` would have produced there; none where the mistake has no roo
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import combinations, permutations
 
 import numpy as np
 
@@ -31,6 +32,9 @@ class Scene:
     forks     (label, gradient): what remains when one use of a forked value is forgotten
     forkless  whether the input is known to be used once, as in a power
     axis      the axis of the inputs along which the samples stand
+    claim     what backward gives, for mistakes that leave a part of the gradient right
+    redraws   whether backward gives another gradient each time, without a forward between
+    listed    whether x (N,) holds a sample in each entry, since its loss takes a target for each
     """
 
     place: str
@@ -47,6 +51,9 @@ class Scene:
     forks: tuple = ()
     forkless: bool = False
     axis: int = 0
+    claim: np.ndarray | None = None
+    redraws: bool = False
+    listed: bool = False
 
     @property
     def own(self):
@@ -71,7 +78,7 @@ class Scene:
         first = next(iter(self.inputs.values()), np.zeros(()))
         if first.ndim == 2:
             return first.shape[self.axis], first.shape[1 - self.axis]
-        return (len(first), 1) if first.ndim > 2 else (1, 1)
+        return (len(first), 1) if first.ndim > 2 or self.listed else (1, 1)
 
     @property
     def samples(self):
@@ -84,6 +91,11 @@ class Scene:
     @cached_property
     def terms(self):
         """What the gradient sums up along the batch, (number of terms, *shape), or None."""
+        if self.slope is None and self.true.ndim == 1:
+            for axis, size in enumerate(self.out.shape):  # a bias for each channel
+                terms = np.moveaxis(self.dout, axis, -1).reshape(-1, size)
+                if size == self.true.size > 1 and same(terms.sum(axis=0), self.true):
+                    return terms
         if self.slope is None or self.out.shape == self.true.shape:
             return None
         shape = (1,) * (self.out.ndim - self.true.ndim) + self.true.shape
@@ -179,6 +191,22 @@ def same(a, b, tolerance=1e-7):
 def bias_sum_over_everything(scene):
     if scene.terms is not None and scene.true.size > 1:
         yield "the sum over all entries", np.sum(scene.terms)
+
+
+def sum_over_wrong_axis(scene):
+    if scene.slope is not None and scene.true.ndim < scene.out.ndim:
+        terms, n = scene.dout * scene.slope, scene.out.ndim
+        for axes in combinations(range(n), n - scene.true.ndim):
+            made = terms.sum(axis=axes)
+            if made.shape == scene.true.shape and not same(made, scene.true):
+                yield f"the sum along {axes}", made
+    for axes, (off, slope, scale) in standardised(scene):
+        d, y = scene.dout * scale, off * slope
+        for other in some_axes(scene.own.ndim):
+            mean = {"axis": other, "keepdims": True}
+            made = slope * (d - d.mean(**mean) - y * (d * y).mean(**mean))
+            if other != axes:
+                yield f"means along {other} in place of {axes}", made
 
 
 def bias_first_row(scene):
@@ -296,6 +324,29 @@ def labels_shifted(scene):
                 yield f"labels {words} {'on' if step > 0 else 'back'}", scene.dout * (y - t) / N
 
 
+def label_term_missing(scene):
+    if scene.t is not None and np.shape(scene.claim) == scene.t.shape == scene.true.shape:
+        hot = scene.t == 1
+        rest = np.where(hot, 0.0, scene.claim), np.where(hot, 0.0, scene.true)
+        near = same(scene.claim, scene.true, 1e-3)
+        if np.any(rest[1]) and same(*rest, 1e-6) and not near:
+            yield "the right gradient everywhere but at the right classes", scene.claim
+
+
+def mask_redrawn(scene):
+    if scene.redraws and scene.gate is not None and np.shape(scene.claim) == scene.dout.shape:
+        high, low, is_open = scene.gate
+        kept = np.abs(scene.claim - scene.dout * high) < np.abs(scene.claim - scene.dout * low)
+        if not np.array_equal(kept, is_open) and not kept.all():
+            yield "another mask, with the same two slopes,", scene.dout * np.where(kept, high, low)
+
+
+def leaky_slope_lost(scene):
+    if leaky(scene.gate):
+        high, _, is_open = scene.gate
+        yield "0 where the gate is closed", scene.fit(scene.dout * np.where(is_open, high, 0.0))
+
+
 def mask_missing(scene):
     if scene.gate is not None:
         yield "dout, let through everywhere", scene.fit(scene.dout * scene.gate[0])
@@ -322,6 +373,83 @@ def mask_from_upstream(scene):
 
 def always_zero(scene):
     yield "0 everywhere", np.zeros_like(scene.true)
+
+
+def softmax_diagonal(scene):
+    if scene.place not in scene.inputs or scene.own.shape != scene.out.shape:
+        return
+    for axis in range(scene.out.ndim):
+        if scene.out.shape[axis] > 1 and same(scene.out, softmax_along(scene.own, axis)):
+            yield "dout y (1 - y)", scene.dout * scene.out * (1 - scene.out)
+
+
+def some_axes(n):
+    return [some for k in range(1, n + 1) for some in combinations(range(n), k)]
+
+
+def standardised(scene):
+    """Yield (axes, (x - mean, slope, scale)) where, but for a scale and a shift by other arrays, the
+    output is slope * (x - mean along some of the axes), as in a normalisation."""
+    x = scene.own
+    if scene.place not in scene.inputs or x.shape != scene.out.shape or scene.slope is not None:
+        return
+    held = [p for p in scene.others.values() if fits(x, p) and np.all(p != 0)]
+    scales = [(1.0, 0.0), *((p, 0.0) for p in held), *permutations(held, 2)]
+    for axes in some_axes(x.ndim):
+        mean, found = {"axis": axes, "keepdims": True}, []
+        off = x - x.mean(**mean)
+        var = np.mean(off**2, **mean)
+        for scale, shift in scales if off.size > 2 * var.size and np.all(var > 0) else ():
+            y = (scene.out - shift) / scale
+            slope = np.mean(off * y, **mean) / var
+            if same(slope * off, y - y.mean(**mean)):
+                far = np.max(np.abs(np.abs(slope) * np.sqrt(var) - 1))  # its spread is nearly 1
+                found.append((far, len(found), (off, slope, scale)))
+        if found:
+            yield axes, min(found)[2]
+
+
+def statistics_constant(scene):
+    for axes, (_, slope, scale) in standardised(scene):
+        dout = slope * scale * scene.dout
+        mean = dout.mean(axis=axes, keepdims=True)
+        yield f"mean and spread along {axes} as constants", dout
+        yield f"the spread along {axes} as a constant", dout - mean
+        yield f"the mean along {axes} as a constant", scene.true + mean
+
+
+def epsilon_forgotten(scene):
+    for axes, (off, slope, scale) in standardised(scene):
+        d, mean = scene.dout * scale, {"axis": axes, "keepdims": True}
+        rough = 1 / np.sqrt(np.mean(off**2, **mean))
+        for words, y in (("in front", off * slope), ("everywhere", off * rough)):
+            made = rough * (d - d.mean(**mean) - y * (d * y).mean(**mean))
+            yield f"1 / std without its constant, {words},", made
+
+
+def kernel_not_turned(scene):
+    if scene.slope is None and scene.true.ndim > 1 and np.shape(scene.claim) == scene.true.shape:
+        for axes in ((-1,), (-2, -1), (0, 1)):
+            yield f"the right numbers turned around along {axes}", np.flip(scene.true, axes)
+
+
+def axes_in_wrong_order(scene):
+    if (
+        scene.claim is not None
+        and np.shape(scene.claim) == scene.true.shape
+        and scene.true.size > 3
+    ):
+        claim, true = np.sort(np.ravel(scene.claim)), np.sort(np.ravel(scene.true))
+        if np.ptp(true) > 0 and same(claim, true, 1e-6) and not same(scene.claim, scene.true, 1e-3):
+            yield "the same numbers in another order", scene.claim
+
+
+def fits(array, other):
+    """Whether an array keeps its shape when it meets the other one."""
+    try:
+        return np.broadcast_shapes(array.shape, other.shape) == array.shape
+    except ValueError:
+        return False
 
 
 def derivative_missing(scene):
@@ -471,3 +599,7 @@ def samples_as_columns(scene):
 
 def wrong_sign(scene):
     yield "the right gradient with its sign turned", -scene.true
+    if np.shape(scene.claim) == scene.true.shape:
+        turned = np.sign(scene.claim) * np.abs(scene.true)
+        if same(turned, scene.claim, 1e-6):
+            yield "the right numbers, some of them with the sign turned,", turned

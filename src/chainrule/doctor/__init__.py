@@ -70,7 +70,9 @@ def examine(piece, h, seed):
     except Exception as error:
         return by_exception(error, piece, h, seed) or [raised(error, "backward", where)]
     named, unnamed = judge(observation)
-    named = all_pairs(piece) + named
+    named = (
+        all_pairs(piece) + named + ties(observation, {one.where for one in named} | set(unnamed))
+    )
     state = [] if isinstance(piece, GraphPiece) else written_to(piece, observation.douts[0])
     updates = [one for one in state if one.cause == "update-in-backward"]
     if updates:
@@ -100,6 +102,24 @@ def by_spoiling(piece, sample):
     if not sample.shaped or given.shape != sample.claim.shape:
         return False
     return same(sample.claim + sample.scene.dout - given, sample.scene.true, 1e-6)
+
+
+def ties(observation, known):
+    """The findings for inputs where entries tie, in a maximum. There it has a kink for each of them
+    alone; but when all entries move together, it has none, and the gradient is known."""
+    found, truth = [], observation.truth
+    for name in observation.piece.names:
+        kinks, claim = truth.kinks[name], observation.claims[0].get(name)
+        if not kinks.any() or name in known or claim is None or claim.shape != kinks.shape:
+            continue
+        up, down = truth.along(name, np.ones(kinks.shape), sides=True)[:, 0]
+        gap = np.sum(claim) - up
+        if abs(up - down) <= 1e-6 * (1 + abs(up)) < abs(gap):
+            words = (
+                f"when all of {name} grows, nudging finds {up:.6g}, and the gradient adds up to "
+            )
+            found.append(finding("tie-counted-twice", name, words + f"{np.sum(claim):.6g}"))
+    return found
 
 
 def all_pairs(piece):

@@ -18,7 +18,7 @@ from chainrule.layers import ReLU, Sigmoid, Tanh
 from chainrule.mistakes import TABLE
 from chainrule.nodes import Power
 from chainrule.numeric import nudged
-from chainrule.scenes import Scene, same
+from chainrule.scenes import Scene, same, softmax_along
 
 LINES = 200  # entries of an input whose effect on every output is looked at
 MANY = 1000  # entries of one array: beyond that a sample is nudged, and the rest together
@@ -138,15 +138,26 @@ class Observation:
         self.truth = Truth(piece, [*self.douts, np.ones(out.shape)], h, limit or MANY)
         self.fork_cache = {}
         for name, array in self.truth.arrays.items() if claims and limit is None else ():
-            if array.size > MANY and not self.agrees_on_the_whole(name):
-                self.truth.nudge(name, array, None)
+            if array.size > MANY:
+                self.truth.nudge(name, self.elsewhere(name))
 
-    def agrees_on_the_whole(self, name):
-        """Whether the claims for a large array, of which nudging saw a sample, hold along a few random
-        directions, which see every entry at once."""
+    def elsewhere(self, name):
+        """Entries of a large array, of which nudging saw a sample, that are to be seen too: where the
+        claims do not hold. Half after half is moved along a random direction, which sees all its entries."""
+        found, flat = np.arange(self.truth.arrays[name].size), self.truth.seen[name].ravel()
+        if self.agrees(name, found) or not self.agrees(name, np.flatnonzero(flat)):
+            return ()  # all is right, or what has been seen shows that it is not
+        while len(found) > 8:
+            first, second = np.array_split(found, 2)
+            found = second if self.agrees(name, first) else first
+        return found
+
+    def agrees(self, name, entries):
+        """Whether the claims hold along a few directions that move these entries, and no others."""
         truth, rng = self.truth, np.random.default_rng(1)
         for _ in range(3):
-            direction = rng.choice([-1.0, 1.0], truth.arrays[name].shape)
+            direction = np.zeros(truth.arrays[name].shape)
+            direction.flat[entries] = rng.choice([-1.0, 1.0], len(entries))
             for claims, slope in zip(self.claims, truth.along(name, direction), strict=False):
                 claim = claims[name]
                 if claim is None or claim.shape != direction.shape:
@@ -155,6 +166,9 @@ class Observation:
                 if not abs(np.vdot(claim, direction) - slope) <= room:
                     return False
         return True
+
+    def agrees_on_the_whole(self, name):
+        return self.agrees(name, np.arange(self.truth.arrays[name].size))
 
     @property
     def names(self):
@@ -202,11 +216,39 @@ class Observation:
             slopes=self.slopes,
             slope_at=self.slope_at if alone else None,
             out_at=self.out_at if alone else None,
-            t=one_hot(self.piece.t, inputs.get("x"), self.piece.axis) if names else None,
+            t=self.targets(inputs) if names else None,
             axis=self.piece.axis,
+            claim=self.claims[k].get(name) if self.claims else None,
+            redraws=self.redraws,
+            listed=self.piece.listed,
             forks=tuple(self.forks(k).get(name, ())),
             forkless=isinstance(self.piece.target, Power),
         )
+
+    @cached_property
+    def redraws(self):
+        """Whether backward draws random numbers of its own: it gives another gradient each time."""
+        if not self.piece.hold or not self.piece.names:
+            return False
+        subject = self.piece.fresh()
+        first, second = self.piece.claims(self.douts[0], subject), {}
+        try:
+            second = self.piece.backward(subject, self.douts[0])
+        except Exception:
+            return False
+        return any(not np.array_equal(first[name], second[name]) for name in first)
+
+    def targets(self, inputs):
+        """One-hot targets of a loss; those that a function keeps to itself are seen in the truth, where
+        it is softmax(x) - t over N."""
+        x = next(iter(inputs.values()))
+        if self.piece.t is not None or self.truth.out.size != 1 or x.ndim != 2 or len(inputs) > 1:
+            return one_hot(self.piece.t, inputs.get("x"), self.piece.axis)
+        for N in (len(x), 1):
+            t = softmax_along(x, -1) - N * self.truth.gradients[self.piece.names[0]][-1]
+            if np.allclose(t, np.round(t), atol=1e-6) and np.all(np.round(t).sum(axis=-1) == 1):
+                return np.round(t)
+        return None
 
     @cached_property
     def slopes(self):
@@ -277,29 +319,34 @@ class Observation:
         made, shape, h = {}, self.truth.out.shape, self.truth.h
         axes = range(len(shape))
         spans = [axes[a:b] for a in axes for b in range(a + 1, len(shape) + 1)]
-        for name in self.piece.names:
-            array = self.truth.arrays[name]
-            fits = array.shape[:1] == shape[:1] != () and array.size <= LINES
-            if not fits or self.slopes[name] is not None:
+        spans += [(0, *axes[k:]) for k in axes[2:]]  # the samples and the places of an image
+        for name, array in self.truth.arrays.items():
+            own = name in self.piece.names and array.shape[:1] == shape[:1] != ()
+            if array.size > LINES or self.slopes[name] is not None or not shape:
                 continue
             entry, row = np.zeros((2, *array.shape))
-            ends = np.zeros((len(spans), 2, *array.shape))
+            ends = np.zeros((len(spans), 4, *array.shape))
             for index, above, below in nudged(array, h, self.truth.evaluate):
                 if above.shape == below.shape == shape:
                     slope = dout * (above - below) / (2 * h)
-                    row[index] = slope[index[0]].sum()
-                    entry[index] = slope[index] if array.shape == shape else row[index]
+                    if own:
+                        row[index] = slope[index[0]].sum()
+                        entry[index] = slope[index] if array.shape == shape else row[index]
                     for i, span in enumerate(spans):
                         uses = slope.sum(axis=tuple(k for k in axes if k not in span)).ravel()
-                        uses = uses[np.abs(uses) > 1e-8]
-                        if uses.size:
-                            ends[(i, slice(None), *index)] = uses[0], uses[-1]
-            made[name] = [("the entry of dout at the same place alone", entry)]
-            made[name].append(("the row of dout at the same place alone", row))
-            for span, both in zip(spans, ends, strict=True):
+                        met = uses[np.abs(uses) > 1e-8]
+                        if met.size:
+                            ends[(i, slice(None), *index)] = met[0], met[-1], uses[0], uses[-1]
+            made[name] = []
+            if own:
+                made[name].append(("the entry of dout at the same place alone", entry))
+                made[name].append(("the row of dout at the same place alone", row))
+            for span, some in zip(spans, ends, strict=True):
                 along = " and ".join(map(str, span))
-                made[name].append((f"the first use alone along axis {along}", both[0]))
-                made[name].append((f"the last use alone along axis {along}", both[1]))
+                made[name].append((f"the first use alone along axis {along}", some[0]))
+                made[name].append((f"the last use alone along axis {along}", some[1]))
+                made[name].append((f"the first place alone along axis {along}", some[2]))
+                made[name].append((f"the last place alone along axis {along}", some[3]))
         return made
 
 

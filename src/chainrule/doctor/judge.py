@@ -11,11 +11,11 @@ import numpy as np
 
 from chainrule.doctor.chain import chain_of_layer, chain_of_network
 from chainrule.doctor.copies import private_copy
-from chainrule.doctor.evidence import Observation, Sample, Suspect, suspects
+from chainrule.doctor.evidence import Observation, Sample, Suspect, common_factor, suspects
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
 from chainrule.doctor.pieces import variants
 from chainrule.doctor.probe import Truth
-from chainrule.scenes import Scene, products, same
+from chainrule.scenes import Scene, fits, products, same
 
 FEW = 30  # entries of all inputs together: with so few, two mistakes may agree by accident
 LIMIT = 60  # entries of an array that are nudged at a second input
@@ -47,7 +47,7 @@ def judge(observation):
         sample = unnamed.pop(name)[0]
         factor = lacking(sample)
         words = f"; {factor[1]} would be right" if factor else ""
-        found.append(shapeless(name, sample, words))
+        found.insert(0, shapeless(name, sample, words))
     reasons = {n: ("weight-decay", words) for n, words in by_decay(observation, unnamed).items()}
     for name, samples in unnamed.items():
         if name not in reasons and not close(samples):
@@ -58,31 +58,92 @@ def judge(observation):
 
 
 def by_what_is_missing(observation, name, samples):
-    """(code, words) for a claim that lacks a mask or a factor; or None."""
-    if name in observation.piece.names and passes_where_closed(samples):
-        words = "where nudging finds 0, backward hands something on, and all the rest is right"
+    """(code, words) for a claim that lacks a mask, a use or a factor; or None."""
+    if name in observation.piece.names and (words := passes_where_closed(samples)):
         return "mask-missing", words
     if not linear(observation, name):
         return None  # what dout does to it is no missing factor
+    if words := by_turning(observation, name, samples[0]):
+        return "kernel-not-turned", words
+    if found := by_uses(observation, name):
+        return found
     if factor := lacking(samples[0]):
         return "factor-missing", f"{factor[1]} would be right"
-    if others := left_out(observation, name):
-        words = " and when ".join(f"{other} changes" for other in others)
-        words = f"the gradient that backward gives for {name} stays the same when {words}"
-        return "factor-missing", f"{words}, and nudging finds another one then"
+    if found := left_out(observation, name, samples[0]):
+        return found
     words = by_lines(samples[0])
     return ("factor-missing", words) if words else None
 
 
+def by_turning(observation, name, sample):
+    """Words, where a claim would be right if another array, a kernel, were turned around."""
+    piece = observation.piece
+    for other, array in observation.truth.arrays.items():
+        turns = {axes for axes in ((-1,), (-2, -1), (0, 1)) if len(axes) <= array.ndim <= 4}
+        for axes in turns if other != name and array.size > 1 and sample.shaped else ():
+            changed = with_changed(piece, other, lambda old, axes=axes: np.flip(old, axes))
+            try:
+                truth = Truth(changed, [observation.douts[0]], limit=LIMIT)
+            except Exception:
+                continue
+            seen = sample.seen & truth.seen[name]
+            one = replace(sample, seen=seen, noise=sample.noise + truth.noise[name])
+            if seen.any() and not one.right and one.explained_by(truth.gradients[name][0]):
+                return f"it would be right if {other} were turned around"
+    return ""
+
+
+def by_uses(observation, name):
+    """(code, words) for an input that meets several matrices, x @ A and x @ B, and whose gradient has
+    one of these uses too little, or with a factor of its own.
+
+    With no more rows than columns the use of a matrix W is pinv(x.T) @ dW @ W.T: looked at there.
+    """
+    piece, x = observation.piece, observation.truth.arrays[name]
+    if name not in piece.names or x.ndim != 2 or piece.t is not None:
+        return None
+    few = piece.sampled(np.arange(min(x.shape)))
+    if (few := observed(few)) is None or not all(s.shaped for s in few.samples(name)):
+        return None
+    x, true = few.truth.arrays[name], few.truth.gradients[name][0]
+    held = {k: W for k, W in few.truth.arrays.items() if W.ndim == 2 and len(W) == x.shape[1]}
+    uses = {
+        k: np.linalg.pinv(x.T) @ few.truth.gradients[k][0] @ W.T
+        for k, W in held.items()
+        if k != name
+    }
+    uses = {key: use for key, use in uses.items() if np.any(use)}
+    if len(uses) < 2 or not same(sum(uses.values()), true, 1e-5):
+        return None
+    claim, parts = few.claims[0][name], np.array([use.ravel() for use in uses.values()]).T
+    factors = np.linalg.lstsq(parts, claim.ravel(), rcond=None)[0]
+    if not same(parts @ factors, claim.ravel(), 1e-5) or x.size <= 2 * len(uses):
+        return None
+    lost = [key for key, factor in zip(uses, factors, strict=True) if abs(factor) < 1e-4]
+    if lost:
+        return "overwritten-at-fork", f"the use of {name} through {' and '.join(lost)} is not in it"
+    told = [
+        f"{f:.4g} times the part through {k}"
+        for k, f in zip(uses, factors, strict=True)
+        if abs(f - 1) > 1e-4
+    ]
+    return "scaled", f"it has {' and '.join(told)}"
+
+
 def passes_where_closed(samples):
-    """Whether the claims are right but where the right gradient is 0: there they are not."""
+    """Words, where the claims are right (or a fixed part of it) but where the right gradient is 0."""
+    rest = []
     for sample in samples:
         true, claim = np.asarray(sample.scene.true), sample.claim
         shut = np.abs(true) <= 1e-7 * np.max(np.abs(true), initial=0.0)
-        rest = replace(sample, seen=sample.seen & ~shut)
-        if np.sum(rest.seen) < 2 or not np.any(claim[shut]) or not rest.right:
-            return False
-    return True
+        rest.append(replace(sample, seen=sample.seen & ~shut))
+        if np.sum(rest[-1].seen) < 2 or not np.any(claim[shut]):
+            return ""
+    words = "where nudging finds 0, backward hands something on, and all the rest is "
+    if all(one.right for one in rest):
+        return words + "right"
+    factor = common_factor(rest)
+    return f"{words}{factor:.4g} times the right one" if factor else ""
 
 
 def linear(observation, name):
@@ -153,7 +214,10 @@ def lacking(sample):
     scene, claim = sample.scene, np.asarray(sample.claim)
     if not sample.seen.all() or not np.any(claim):
         return None
-    for name, array in scene.others.items():
+    held = dict(scene.others)
+    if scene.slope is not None and claim.shape == scene.out.shape:
+        held |= {"x": scene.own, "y": scene.out, "(1 - y)": 1 - scene.out, "(1 + y)": 1 + scene.out}
+    for name, array in held.items():
         made = [(words.replace("dout", "it").replace("M", name), product)
                 for words, product in products(replace(scene, dout=claim), array)]  # fmt: skip
         if claim.shape == sample.seen.shape and array.ndim <= claim.ndim and np.ptp(array):
@@ -164,37 +228,68 @@ def lacking(sample):
     return None
 
 
-def fits(claim, array):
-    try:
-        return np.broadcast_shapes(claim.shape, array.shape) == claim.shape
-    except ValueError:
-        return False
-
-
-def left_out(observation, name):
-    """The arrays on which the gradient of `name` depends, though what backward gives for it does not."""
-    piece, found = observation.piece, []
-    for other in [*observation.params, *piece.names]:
-        changed = observed(with_changed(piece, other), LIMIT)
+def left_out(observation, name, sample):
+    """(code, words) where the right gradient of `name` depends on arrays (or entries of x) on which
+    what backward gives does not: as a factor of it, or as another use beside it."""
+    piece, kept, moved, rests = observation.piece, [], [], []
+    own = piece.names == [name] and piece.pair and sample.seen.size <= FEW
+    entries = np.argwhere(~np.isclose(sample.claim, sample.scene.true, 1e-5)) if own else ()
+    place = tuple(entries[0]) if len(entries) else ...
+    handles = {k: k for k in [*observation.params, *piece.names]}
+    if own:
+        handles = {f"{name}{[int(i) for i in e]}": e for e in np.ndindex(sample.seen.shape)
+                   if e != place}  # fmt: skip
+    for words, key in handles.items():
+        changed = observed(
+            with_changed(piece, *((name, grown_at(key)) if own else (key, grown))), LIMIT
+        )
         if changed is None or name not in changed.names or changed.claims[0].get(name) is None:
             continue
+        seen = np.zeros(sample.seen.shape, bool)
+        seen[place] = True
+        seen &= observation.truth.seen[name] & changed.truth.seen[name]
         claims = [one.claims[0][name] for one in (observation, changed)]
-        seen = observation.truth.seen[name] & changed.truth.seen[name]
-        truths = [one.truth.gradients[name][0][seen] for one in (observation, changed)]
+        truths = [one.truth.gradients[name][0] for one in (observation, changed)]
+        claims, truths = ([one[seen] for one in pair] for pair in (claims, truths))
+        rest = [true - claim for true, claim in zip(truths, claims, strict=True)]
+        (kept if same(*claims, 1e-12) else moved).append(words)
         if same(*claims, 1e-12) and not same(*truths, 1e-4):
-            found.append(other)
-    return found
+            rests.append(words)
+        elif not same(*claims, 1e-12) and not same(*rest, 1e-4):
+            moved.append(None)
+    if not rests:
+        return None
+    words = f"the gradient that backward gives for {name} stays the same when "
+    words += (
+        " and when ".join(f"{other} changes" for other in rests)
+        + ", and nudging finds another one then"
+    )
+    code = "overwritten-at-fork" if moved and None not in moved else "factor-missing"
+    return code, words
 
 
-def with_changed(piece, name):
+def grown(array):
+    return array + 0.05 + 0.25 * array
+
+
+def grown_at(index):
+    def change(array):
+        array = array.copy()
+        array[index] += 0.05 + 0.25 * array[index]
+        return array
+
+    return change
+
+
+def with_changed(piece, name, change):
     """The piece with other numbers in one of its arrays."""
     if name in piece.names:
         position = piece.labels.index(name)
-        inputs = [1.25 * v + 0.05 if i == position else v for i, v in enumerate(piece.inputs)]
+        inputs = [change(v) if i == position else v for i, v in enumerate(piece.inputs)]
         return piece.at(inputs, piece.t)
     target = private_copy(piece.target)
     array = piece.parameters(target)[name]
-    array += 0.05 + 0.25 * array
+    array[...] = change(array.copy())
     return piece.at(piece.inputs, piece.t, target)
 
 
@@ -233,7 +328,7 @@ def at_other_inputs(observation):
 def one_sample_more(observation, name):
     """Samples for a larger batch: a factor of N grows with it, any other factor does not."""
     piece = observation.piece
-    if len(piece.inputs) != 1 or piece.inputs[0].ndim < 2:
+    if len(piece.inputs) != 1 or (piece.inputs[0].ndim < 2 and not piece.listed):
         return []
     count = piece.inputs[0].shape[piece.axis]
     try:

@@ -68,6 +68,15 @@ class Piece:
                 self.inputs, self.names = floats, list(self.labels)
         self.look()
 
+    @property
+    def listed(self):
+        """Whether x (N,) has a target for each entry."""
+        return (
+            self.t is not None
+            and np.ndim(self.inputs[0]) == 1 == len(self.inputs)
+            and (np.shape(self.t) == self.inputs[0].shape)
+        )
+
     def runs(self):
         try:
             return self.forward(self.fresh()) is not None

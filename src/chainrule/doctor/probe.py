@@ -69,25 +69,31 @@ class Truth:
         inputs = dict(zip(piece.labels, self.moved.inputs, strict=False))
         self.arrays = {name: inputs[name] for name in piece.names}
         self.arrays |= piece.parameters(self.subject)
-        layers = list(layers_of(self.subject).values()) or [self.subject]
+        layers = layers_in(self.subject)
         self.relus = [layer for layer in layers if isinstance(layer, ReLU)]
         self.foreign = any(may_have_kinks(one) for one in [self.subject, *layers])
         self.gradients, self.kinks, self.seen, self.noise = {}, {}, {}, {}
         for name, array in self.arrays.items():
-            self.nudge(name, array, limit)
+            self.gradients[name] = np.zeros((len(self.weights), *array.shape))
+            self.kinks[name], self.seen[name] = (np.zeros(array.shape, bool) for _ in range(2))
+            self.noise[name] = rounding(self.size, self.h, array.size, self.eps)
+            entries = np.arange(array.size)
+            if limit is not None and array.size > limit:
+                entries = np.random.default_rng(0).choice(array.size, limit, replace=False)
+            self.nudge(name, entries)
 
     def evaluate(self):
-        subject = copy.deepcopy(self.subject) if self.moved.hold else self.subject
+        subject = self.subject
+        if (
+            self.moved.hold
+        ):  # each run draws from the same state, and the masks are those of this run
+            subject = copy.deepcopy(subject)
+            self.relus = [layer for layer in layers_in(subject) if isinstance(layer, ReLU)]
         return np.array(self.moved.forward(subject), np.float64)
 
-    def nudge(self, name, array, limit):
-        """Fill in one array, or, where it has more than `limit` entries, so many of them."""
-        self.gradients[name] = np.zeros((len(self.weights), *array.shape))
-        self.kinks[name], self.seen[name] = (np.zeros(array.shape, bool) for _ in range(2))
-        self.noise[name] = rounding(self.size, self.h, array.size, self.eps)
-        entries = np.arange(array.size)
-        if limit is not None and array.size > limit:
-            entries = np.random.default_rng(0).choice(array.size, limit, replace=False)
+    def nudge(self, name, entries):
+        """Fill in these entries of one array, as they are counted in its ravel()."""
+        array = self.arrays[name]
         try:
             here = self.evaluate()
             for entry in entries:
@@ -96,16 +102,21 @@ class Truth:
         except Exception:  # outside the domain of forward: no more is seen of this array
             return
 
-    def along(self, name, direction):
-        """The derivatives for each upstream gradient when the whole array moves along `direction`."""
+    def along(self, name, direction, sides=False):
+        """The derivatives for each upstream gradient when the whole array moves along `direction`;
+        with `sides`, that of the way there and that of the way back."""
         array, kept = self.arrays[name], self.arrays[name].copy()
         try:
             array[...] = kept + self.h * direction
             above = self.evaluate()
             array[...] = kept - self.h * direction
-            return self.weights @ (above - self.evaluate()).ravel() / (2 * self.h)
+            below = self.evaluate()
         finally:
             array[...] = kept
+        if sides:
+            both = np.array([above - self.out, self.out - below]) / self.h
+            return np.array([self.weights @ one.ravel() for one in both])
+        return self.weights @ (above - below).ravel() / (2 * self.h)
 
     def nudge_entry(self, name, array, index, here):
         cell = array[(..., *(slice(i, i + 1) for i in index))]  # a view of one entry
@@ -128,6 +139,10 @@ class Truth:
             kink = slopes_differ(self.evaluate, array, index, self.h, values, self.size)
         self.kinks[name][index] = kink
         self.seen[name][index] = bool(np.all(np.isfinite(slope))) and not kink
+
+
+def layers_in(subject):
+    return list(layers_of(subject).values()) or [subject]
 
 
 def may_have_kinks(layer):

@@ -58,6 +58,11 @@ class Model:
                     found[f"{name}.{key}"] = array
         return found
 
+    @property
+    def kept(self):
+        """What a file keeps: the parameters, and what a layer counts besides (its dict `running`)."""
+        return Parameters(self.layers, {**self.collect("params"), **self.collect("running")})
+
     def __repr__(self):
         pieces = [*self.layers.items(), ("loss", self.loss_layer)]
         lines = "".join(f"\n  {name}: {piece!r}" for name, piece in pieces)
