@@ -28,7 +28,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export PYTHONHASHSEED := 0
 
-.PHONY: help env book test unit nbval binder bad-inputs witnesses explore coverage mutants reproducible links bench bench-quick zoo lint format notebooks lock upgrade serve clean
+.PHONY: help env book test unit nbval binder bad-inputs witnesses explore coverage mutants reproducible links bench bench-quick zoo convolution lint format notebooks lock upgrade serve clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */ /' | while read -r name what; do printf '%-13s%s\n' "$$name" "$$what"; done
@@ -134,6 +134,9 @@ bench-quick: $(PEERS)/.ready  ## the package beside its peers, in about a minute
 
 zoo: $(READY)  ## measure the bug zoo on MNIST anew, half an hour: make zoo MNIST=folder
 	$(BIN)/python benchmarks/zoo.py $(or $(MNIST),$(error Say where the four files of MNIST are: make zoo MNIST=folder))
+
+convolution: $(READY)  ## train a convolutional network on MNIST anew, five minutes: make convolution MNIST=folder
+	$(BIN)/python benchmarks/convolution.py $(or $(MNIST),$(error Say where the four files of MNIST are: make convolution MNIST=folder))
 
 lint: $(READY)  ## check the form of code and notebooks, workflows and CITATION.cff, and spelling
 	$(BIN)/ruff format --check .

@@ -13,6 +13,7 @@ from chainrule.layout import (
     HEAT_HEIGHT,
     LARGEST_GRID,
     ROW,
+    grid,
     node_symbol,
     shorten,
     summary,
@@ -168,10 +169,8 @@ def size_of(value, cell):
 
 
 def rows_of(value):
-    """A small array as rows of numbers, a vector as one row; None for what is shown as a summary."""
-    rows = np.atleast_2d(value)
-    small = np.ndim(value) and rows.ndim == 2 and rows.size and max(rows.shape) <= LARGEST_GRID
-    return rows if small else None
+    """A small array as rows of numbers; None for what is shown as a summary. See `layout.grid`."""
+    return grid(value) if np.ndim(value) else None
 
 
 def set_along(line, boxes):

@@ -157,6 +157,12 @@ def sequences():
     return [((numbers(2, 4, 3),), None), ((numbers(1, 3, 3),), None)]
 
 
+def images():
+    """Square and not, and one with ties: a maximum that two share."""
+    tied = numbers(1, 2, 4, 5).round()
+    return [((x,), None) for x in (numbers(2, 2, 4, 6), numbers(3, 2, 5, 5), tied)]
+
+
 @dataclass(frozen=True)
 class Kind:
     """One kind of piece: the package's own, where to run it, and the arguments that it is made with."""
@@ -184,6 +190,9 @@ PIECES = {
     "matmul": Kind(nodes.MatMul, lambda: [((numbers(3, 4), numbers(4, 2)), None)]),
     "embedding": Kind(guests.Embedding, words, (numbers(5, 3),)),
     "attention": Kind(guests.Attention, sequences, (numbers(3, 2), numbers(3, 2) + 0.1, W[1:])),
+    "conv2d": Kind(guests.Conv2D, images, (numbers(3, 2, 2, 3), numbers(3))),
+    "maxpool2d": Kind(guests.MaxPool2D, images, (2,)),
+    "flatten": Kind(guests.Flatten, images),
     "softmaxwithloss": Kind(losses.SoftmaxWithLoss, labelled),
     "identitywithloss": Kind(losses.IdentityWithLoss, measured),
 }
@@ -201,9 +210,10 @@ def grade_piece(thing, name):
         compare(name, run(f"{name}.forward", mine.forward, *copies(arguments)), wanted, arguments)
         report = examine(name, mine, inputs, t)
         differentiable = [value for value in inputs if np.asarray(value).dtype.kind == "f"]
-        if len(report.rows) < len(differentiable) + len(kind.arguments):
+        learnt = getattr(own, "params", {})
+        if len(report.rows) < len(differentiable) + len(learnt):
             known = ", ".join(row.name for row in report.rows)
-            wanted = " and ".join(getattr(own, "params", {}))
+            wanted = " and ".join(learnt)
             raise Wrong(
                 f"backward of {name} gives no gradient for {wanted} that could be found, only for {known}. "
                 f"Keep {wanted} in the dict self.params and their gradients in self.grads, or in "
@@ -567,7 +577,8 @@ FUNCTIONS = {
 }
 NAMES = (
     "MyReLU, MySigmoid, MyTanh, MyAffine, MyBatchNorm, MyAdd, MySubtract, MyMultiply, MyDivide, MyMaximum, "
-    "MyNegate, MyExp, MyLog, MyMatMul, MySoftmaxWithLoss, MyIdentityWithLoss, MyNetwork, MyEmbedding, MyAttention, "
+    "MyNegate, MyExp, MyLog, MyMatMul, MySoftmaxWithLoss, MyIdentityWithLoss, MyNetwork, MyEmbedding, "
+    "MyAttention, MyConv2D, MyMaxPool2D, MyFlatten, "
     "my_numerical_gradient, my_gradient, my_relu, my_sigmoid, my_tanh, my_softmax, "
     "my_cross_entropy, my_sum_squared_error"
 )

@@ -122,11 +122,14 @@ def room(variable):
 
 
 def grid(value):
-    """A small array as rows of numbers, a vector as one row; None for what is shown as a summary."""
-    rows = np.atleast_2d(value)
-    if np.ndim(value) == 0 or rows.ndim > 2 or rows.size == 0 or max(rows.shape) > LARGEST_GRID:
+    """A small array as rows of numbers, a vector as one row; None for what is shown as a summary.
+
+    More axes than two are shown under one another: the channels of an image, say.
+    """
+    if np.ndim(value) == 0 or np.size(value) == 0:
         return None
-    return rows
+    rows = np.reshape(value, (-1, np.shape(value)[-1]))
+    return rows if max(rows.shape) <= LARGEST_GRID else None
 
 
 def cell_room(rows):

@@ -299,6 +299,74 @@ WORDS = {
         "rule": ("tanh({x.name})", "1 − {z.name}²"),
         "local": ("1 − y²",),
     },
+    "Conv2D": {
+        "forward": (
+            "Convolution.",
+            "The kernels {y.name} {y.shape} slide over {x.name} {x.shape} and give {z.shape}.",
+        ),
+        "backward": (
+            "Convolution hands on three gradients.",
+            "From the upstream gradient {dout} {z.shape}, each a sum over all places:",
+        ),
+        "to": (
+            "{x.name} gets the kernels times {dout}, added where each window stood, of shape {x.shape}",
+            "{y.name} gets the windows times {dout}, of shape {y.shape}",
+            "{b.name} gets {dout} summed over samples and places, of shape {b.shape}",
+        ),
+        "rule": (
+            "{y.name} slides over {x.name}, + {b.name}",
+            "{y.name}, turned, slides over {z.gradient}",
+            "{z.gradient} slides over {x.name}",
+            "Σ {z.gradient}",
+        ),
+        "local": ("turned W", "windows", "Σ places"),
+    },
+    "Conv2D.plain": {  # a Conv2D without biases
+        "forward": (
+            "Convolution.",
+            "The kernels {y.name} {y.shape} slide over {x.name} {x.shape} and give {z.shape}.",
+        ),
+        "backward": (
+            "Convolution hands on two gradients.",
+            "From the upstream gradient {dout} {z.shape}, each a sum over all places:",
+        ),
+        "to": (
+            "{x.name} gets the kernels times {dout}, added where each window stood, of shape {x.shape}",
+            "{y.name} gets the windows times {dout}, of shape {y.shape}",
+        ),
+        "rule": (
+            "{y.name} slides over {x.name}",
+            "{y.name}, turned, slides over {z.gradient}",
+            "{z.gradient} slides over {x.name}",
+        ),
+        "local": ("turned W", "windows"),
+    },
+    "MaxPool2D": {
+        "forward": (
+            "Max pooling.",
+            "The largest entry of each window of {x.name} {x.shape} goes on to {z.name} {z.shape}.",
+        ),
+        "backward": (
+            "The winner takes the gradient.",
+            "The largest entry of each window gets its upstream gradient {dout}, the others 0:",
+        ),
+        "to": ("{x.name} gets {dx}",),
+        "rule": ("max of each window of {x.name}", "1 for the largest entry of a window, else 0"),
+        "local": ("winners",),
+    },
+    "Flatten": {
+        "forward": (
+            "Flatten.",
+            "Each sample of {x.name} {x.shape} becomes one row of {z.name} {z.shape}.",
+        ),
+        "backward": (
+            "Flatten takes the shape back.",
+            "The upstream gradient {dout} {z.shape} gets the shape of the input again:",
+        ),
+        "to": ("{x.name} gets {dx}",),
+        "rule": ("{x.name}, a sample a row", "{z.gradient}, in the shape of {x.name}"),
+        "local": ("reshape",),
+    },
     "Embedding": {
         "forward": (
             "Embedding.",
@@ -605,8 +673,8 @@ def told_as(op, exponent, inputs):
     """
     if op == "Power":
         return "Power.variable" if len(inputs) == 2 else "Power.square" if exponent == 2 else op
-    if op == "Affine" and len(inputs) == 2:
-        return "Affine.plain"
+    if op in ("Affine", "Conv2D") and len(inputs) == 2:
+        return f"{op}.plain"
     if op == "Maximum" and inputs[1][0] and np.ndim(inputs[1][1]) == 0 and inputs[1][1] == 0:
         return "Maximum.gate"
     return op if op in WORDS and op[0].isupper() else "other"

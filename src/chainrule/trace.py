@@ -582,9 +582,10 @@ class NetworkRun:
         kind = self.kinds[id(layer)]
         symbol = kind if is_ours(layer) else type(layer).__name__
         kept = kept_by(layer, kind)
-        last = self.add(
-            self.names[key,], value, inputs=tuple(inputs), op=kind, symbol=symbol, kept=kept
-        )
+        made = dict(inputs=tuple(inputs), op=kind, symbol=symbol, kept=kept)
+        if hasattr(layer, "places") and is_ours(layer):  # where in its input each window looks
+            made["options"] = {"places": layer.places(np.shape(self.variables[inputs[0]]["value"]))}
+        last = self.add(self.names[key,], value, **made)
         self.made.setdefault(key, []).append((last, [*params]))
         self.steps.append(Step("forward", last))
         return last

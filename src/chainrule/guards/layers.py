@@ -155,9 +155,13 @@ def check_parameters(params):
 def check_start(cls, D, M, rng, scale="he"):
     check_rng(rng, "Affine.init wants")
     check_counts("Affine.init", D=D, M=M)
+    check_scale("Affine.init", scale)
+
+
+def check_scale(where, scale):
     if isinstance(scale, str) and scale in ("he", "xavier"):
         return
     if not is_number(scale):
-        raise ValueError(f'Affine.init: scale is "he", "xavier" or a number, got {scale!r}')
+        raise ValueError(f'{where}: scale is "he", "xavier" or a number, got {scale!r}')
     if scale < 0:
-        raise ValueError(f"Affine.init: scale cannot be negative, got {scale!r}")
+        raise ValueError(f"{where}: scale cannot be negative, got {scale!r}")

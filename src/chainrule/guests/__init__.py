@@ -8,9 +8,18 @@ as long as it lasts (see `guards.network`).
 
 from chainrule.guests.attention import Attention
 from chainrule.guests.batch_norm import BatchNorm
-from chainrule.guests.convolution import Flatten
+from chainrule.guests.convolution import Conv2D, Flatten, MaxPool2D
 from chainrule.guests.dropout import Dropout
 from chainrule.guests.embedding import Embedding
 from chainrule.more_nodes import Reshape
 
-__all__ = ["Attention", "BatchNorm", "Dropout", "Embedding", "Flatten", "Reshape"]
+__all__ = [
+    "Attention",
+    "BatchNorm",
+    "Conv2D",
+    "Dropout",
+    "Embedding",
+    "Flatten",
+    "MaxPool2D",
+    "Reshape",
+]

@@ -1,11 +1,179 @@
-"""Layers for images: each sample is no row, but has axes of its own."""
+"""Layers for images: a convolution is an affine layer that slides, and pooling lets the largest one through.
+
+A batch of images is x (N, C, H, W): samples, channels, rows, columns. Both layers look at it through a
+window of KH rows and KW columns, which stands at OH times OW places. `views` gives what each entry of
+the window sees on its way, as a view of x. So forward reads these views, and backward adds to the same
+views of dx: where windows overlap, the gradients add. Chapter 14 derives all of it.
+"""
 
 import math
 
-from chainrule.graph import as_variable
+import numpy as np
+
+from chainrule.graph import Variable, as_variable
+from chainrule.guards.convolution import (
+    check_start,
+    kernels,
+    refuse_images,
+    refuse_kernels,
+    steps,
+    window,
+)
 from chainrule.guards.guests import refuse_number
 from chainrule.guards.layers import Layer
+from chainrule.guards.numbers import door
 from chainrule.more_nodes import reshape
+
+
+def views(x, size, stride=(1, 1)):
+    """For each entry of the window, row by row: what it sees at every place, (..., OH, OW), a view of x.
+
+    x (..., H, W), size (KH, KW); OH = (H - KH) // stride + 1, and OW alike: what is left over at the
+    end is not seen.
+    """
+    (H, W), (KH, KW), (down, across) = x.shape[-2:], size, stride
+    for i in range(KH):
+        for j in range(KW):
+            yield x[..., i : i + H - KH + 1 : down, j : j + W - KW + 1 : across]
+
+
+def padded(x, pad, value=0.0):
+    """x (..., H, W) with `pad` rows and columns of `value` on each side."""
+    return np.pad(x, [(0, 0)] * (x.ndim - 2) + [(pad, pad)] * 2, constant_values=value)
+
+
+class Conv2D(Layer):
+    """Kernels slide over an image; each output is the weighted sum of one window, plus a bias.
+
+    W       (F, C, KH, KW): F kernels, each with a weight for every entry of a window, as PyTorch's
+            Conv2d keeps them. They are not turned: signal processing calls this a cross-correlation.
+    b       (F,), or None for a layer without biases
+    stride  how far the window moves from one place to the next
+    pad     how many rows and columns of zeros are put around the image
+
+    LeCun et al. (1998), "Gradient-based learning applied to document recognition".
+    """
+
+    refuse = refuse_kernels
+
+    def __init__(self, W, b=None, stride=1, pad=0):
+        self.params = kernels(W, b)
+        self.grads = dict.fromkeys(self.params)
+        self.stride, self.pad = steps("Conv2D", stride, pad)
+
+    @classmethod
+    def init(cls, C, F, size, rng, stride=1, pad=0, scale="he"):
+        """F kernels of normal random weights over C channels, and zero biases (F,).
+
+        size    of the window: a number, or (KH, KW)
+        scale   as for `Affine.init`, where a window's C KH KW entries are the D inputs
+        rng     a numpy.random.Generator
+        """
+        KH, KW = window("Conv2D.init", size)
+        if scale in ("he", "xavier"):
+            scale = np.sqrt((2 if scale == "he" else 1) / (C * KH * KW))
+        return cls(rng.normal(0.0, scale, (F, C, KH, KW)), np.zeros(F), stride, pad)
+
+    def forward(self, x):
+        """x (N, C, H, W) -> (N, F, OH, OW), with OH = (H + 2 pad - KH) // stride + 1, and OW alike.
+
+        A column of `windows` (C KH KW, N OH OW) is all that one window sees: the rest is an affine layer.
+        """
+        self.W = W = self.params["W"]
+        b = np.reshape(self.params.get("b", 0.0), (-1, 1))
+        x = padded(x.swapaxes(0, 1), self.pad)
+        seen = np.stack([*views(x, W.shape[2:], self.stride)], axis=1)
+        self.x_shape, self.seen_shape = x.shape, seen.shape  # (C, N, H, W), (C, KH KW, N, OH, OW)
+        self.windows = seen.reshape(W[0].size, -1)
+        out = W.reshape(len(W), -1) @ self.windows + b
+        return out.reshape(len(W), *seen.shape[2:]).swapaxes(0, 1)
+
+    def backward(self, dout):
+        """dW = dout @ windows.T;  db = the sum of dout over samples and places;  dwindows = W.T @ dout.
+
+        dout (N, F, OH, OW) -> dx (N, C, H, W): each window's gradient goes back to where the window stood.
+        """
+        W, pad = self.W, self.pad
+        dout = dout.swapaxes(0, 1).reshape(len(W), -1)
+        self.grads["W"] = (dout @ self.windows.T).reshape(W.shape)
+        if "b" in self.params:
+            self.grads["b"] = dout.sum(axis=1)
+        if self.want_dx:  # a network's first layer hands it to nobody
+            dwindows = W.reshape(len(W), -1).T @ dout
+            dx = np.zeros(self.x_shape, dout.dtype)
+            shares = dwindows.reshape(self.seen_shape).swapaxes(0, 1)
+            for view, share in zip(views(dx, W.shape[2:], self.stride), shares, strict=True):
+                view += share
+            return dx[..., pad : dx.shape[2] - pad, pad : dx.shape[3] - pad].swapaxes(0, 1)
+
+    def places(self, shape):
+        """Which entries of a sample each window of x (N, C, H, W) sees: see `places`."""
+        return places(shape[1:], self.params["W"].shape[2:], self.stride, self.pad)
+
+    def expand(self, x):
+        """The windows by `Take`, then the nodes of an affine layer; returns a Variable (N, F, OH, OW)."""
+        x, W = as_variable(x), Variable(self.params["W"], "W")
+        index = self.places(x.shape)
+        windows = reshape(x, len(x.value), math.prod(x.shape[1:]))[:, np.maximum(index, 0)]
+        if self.pad:
+            windows = windows * (index >= 0)  # what is not in the image counts as 0
+        out = windows @ reshape(W, len(W.value), -1).T  # (N, OH, OW, C KH KW) @ (C KH KW, F)
+        if "b" in self.params:
+            out = out + Variable(self.params["b"], "b")
+        return out.transpose(0, 3, 1, 2)
+
+
+def places(shape, size, stride, pad=0):
+    """im2col: which entry of a sample (C, H, W) each entry of each window is, (OH, OW, C KH KW).
+
+    The entries of a sample are counted from 0 as they lie in memory; one of the padding is -1.
+    """
+    numbered = padded(np.arange(math.prod(shape)).reshape(shape), pad, -1)
+    seen = np.stack([*views(numbered, size, stride)], axis=1)  # (C, KH KW, OH, OW)
+    return seen.transpose(2, 3, 0, 1).reshape(*seen.shape[2:], -1)
+
+
+class MaxPool2D(Layer):
+    """The largest entry of each window, in every channel for itself. Where several tie, the first one wins.
+
+    size    of the window: a number, or (KH, KW)
+    stride  how far it moves; None for its own size, so that windows neither overlap nor leave gaps
+    """
+
+    refuse = refuse_images
+
+    def __init__(self, size, stride=None):
+        super().__init__()
+        self.size = window("MaxPool2D", size)
+        self.stride, _ = steps("MaxPool2D", self.size if stride is None else stride)
+
+    def forward(self, x):
+        """x (N, C, H, W) -> (N, C, OH, OW), with OH = (H - KH) // stride + 1, and OW alike."""
+        self.x_shape = x.shape
+        out, *others = views(x, self.size, self.stride)
+        out, self.winner = out.copy(), np.zeros(out.shape, int)
+        for k, view in enumerate(others, 1):
+            self.winner = np.where(view > out, k, self.winner)
+            out = np.maximum(view, out)
+        return out
+
+    def backward(self, dout):
+        """dout (N, C, OH, OW) -> dx (N, C, H, W): the winner gets its window's gradient, the others 0."""
+        dx = np.zeros(self.x_shape, dout.dtype)
+        for k, view in enumerate(views(dx, self.size, self.stride)):
+            view += dout * (self.winner == k)
+        return dx
+
+    def places(self, shape):
+        """Which entries of a channel each window of x (N, C, H, W) sees: see `places`."""
+        return places((1, *shape[2:]), self.size, self.stride)
+
+    def expand(self, x):
+        """The windows by `Take`, then `Max`; returns a Variable (N, C, OH, OW)."""
+        x = as_variable(x)
+        N, C, H, W = x.shape
+        windows = reshape(x, N, C, H * W)[:, :, self.places(x.shape)]  # (N, C, OH, OW, KH KW)
+        return windows.max(axis=-1)
 
 
 class Flatten(Layer):
@@ -26,3 +194,6 @@ class Flatten(Layer):
         """One node; returns a Variable (N, D)."""
         x = as_variable(x)
         return reshape(x, len(x.value), math.prod(x.shape[1:]))
+
+
+Conv2D.init = classmethod(door(check_start, Conv2D.init.__func__))

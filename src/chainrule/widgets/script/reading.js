@@ -1,35 +1,43 @@
 // Matrix reading: which numbers made an entry of an array, and the sum written out with them.
 
-import { entries, entry, sourcesOf, targets } from "./arrays.js";
+import { entry, sourcesOf, targets } from "./arrays.js";
 import { display, raised } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
 import { bracketed, fill } from "./parts.js";
 import { derivative } from "./run.js";
 import { WORDS } from "./words.js";
 
-const WHOLE = ["Sum", "Mean", "Max", "MatMul"]; // what they hand back is not told entry by entry
+/** How an entry of an operation of Part II is read: op -> { forward, backward }; see moves.js and windows.js. */
+export const READERS = {};
+
 const LONGEST = 8; // terms; of a longer sum the first ones and the last are written
 
-const value = (n) => ["value", display(n, 3)];
-const gradient = (n) => ["gradient", display(n, 3)];
-const text = (words) => ["", words];
+export const value = (n) => ["value", display(n, 3)];
+export const gradient = (n) => ["gradient", display(n, 3)];
+export const text = (words) => ["", words];
 const powers = ({ exponent }) => powersOf(exponent ?? 0);
 const powersOf = (exponent) => ({ p: value(exponent), "up.p": text(raised(exponent)), "up.q": text(raised(exponent - 1)) });
-const columnsOf = (array) => array.shape[array.shape.length - 1];
+export const columnsOf = (array) => array.shape[array.shape.length - 1];
 const rowsOf = (array) => (array.shape.length === 1 ? 1 : array.shape[0]);
-const range = (n) => Array.from({ length: n }, (_, k) => k);
+export const range = (n) => Array.from({ length: n }, (_, k) => k);
 
 /** "[1, 0]", or "[2]" in a vector. */
-export function cellName(array, flat) {
-  return array.shape.length === 1 ? `[${flat}]` : `[${Math.floor(flat / columnsOf(array))}, ${flat % columnsOf(array)}]`;
+export function cellName({ shape }, flat) {
+  let left = flat;
+  const index = shape.map(() => 0);
+  for (let axis = shape.length - 1; axis >= 0; axis -= 1) {
+    index[axis] = left % shape[axis];
+    left = Math.floor(left / shape[axis]);
+  }
+  return `[${index.join(", ")}]`;
 }
 
-function joined(terms, sign = " + ") {
+export function joined(terms, sign = " + ") {
   const kept = terms.length > LONGEST ? [...terms.slice(0, LONGEST - 2), [text("…")], terms[terms.length - 1]] : terms;
   return kept.flatMap((term, k) => (k ? [text(sign), ...term] : term));
 }
 
-const times = (a, b) => [a, text(" × "), b];
+export const times = (a, b) => [a, text(" × "), b];
 
 /**
  * What made entry `flat` of a variable's value or gradient, as it stands after step `now`:
@@ -79,19 +87,14 @@ export function hinted(run, { i, kind, flat }, port, now) {
 }
 
 function madeForward(run, i, flat) {
-  const { op, inputs } = run.trace.variables[i];
+  const { op, inputs, options } = run.trace.variables[i];
   const given = inputs.map((k) => run.values[k]);
   const out = run.values[i];
   if (op === "Affine" || (op === "MatMul" && given.every((x) => x.shape.length === 2))) return weighted(given, inputs, out, flat);
+  if (READERS[op]) return READERS[op].forward(given, inputs, options, flat);
   if (op === "Sum") {
-    const into = targets(given[0].shape, run.trace.variables[i].options.axis);
-    const from = range(into.length).filter((k) => into[k] === flat);
-    return { parts: joined(from.map((k) => [value(given[0].data[k])])), lit: [[inputs[0], "value", from]] };
-  }
-  const places = run.trace.variables[i].options.from; // Reshape, Transpose, Take: each entry is one of the input
-  if (places !== undefined) {
-    const from = entry(places, flat);
-    return { parts: [value(entry(given[0], from))], lit: [[inputs[0], "value", [from]]] };
+    const { terms, from } = termsOf(given, options, flat);
+    return { parts: joined(terms), lit: [[inputs[0], "value", from]] };
   }
   const formula = WORDS[run.told(run.trace.variables[i])].entry?.[0];
   if (!formula) return null;
@@ -99,6 +102,13 @@ function madeForward(run, i, flat) {
   const slots = { z: value(out.data[flat]), ...powers(run.trace.variables[i].options) };
   given.forEach((x, k) => (slots["xy"[k]] = value(entry(x, from[k]))));
   return { parts: fill(formula, slots), lit: inputs.map((k, port) => [k, "value", [from[port]]]) };
+}
+
+/** The entries that were summed over an axis, or of which one was chosen. */
+export function termsOf([x], { axis }, flat) {
+  const into = targets(x.shape, axis);
+  const from = range(into.length).filter((k) => into[k] === flat);
+  return { terms: from.map((k) => [value(x.data[k])]), from };
 }
 
 /** x @ W + b: a row of x, a column of W. */
@@ -132,14 +142,10 @@ function share(run, i, step, port, flat) {
   const given = inputs.map((k) => run.values[k]);
   const [out, dout] = [run.values[j], run.gradient(j)];
   if (op === "Affine" || (op === "MatMul" && given.every((x) => x.shape.length === 2))) return handed(given, inputs, j, dout, port, flat);
+  if (READERS[op]) return READERS[op].backward(given, inputs, j, dout, options, port, flat);
   if (op === "SoftmaxWithLoss" && port === 0) return fromLoss(run, j, inputs, dout, flat);
   if (op === "IdentityWithLoss" && port === 0) return fromLoss(run, j, inputs, dout, flat);
-  if (options.from !== undefined) {
-    const into = range(entries(options.from).length).filter((k) => entry(options.from, k) === flat);
-    if (into.length === 0) return { parts: [value(0)], lit: [] };
-    return { parts: joined(into.map((k) => [gradient(entry(dout, k))])), lit: [[j, "gradient", into]] };
-  }
-  if (op in OPERATIONS) return WHOLE.includes(op) ? null : elementwise(run, j, dout, given, options, port, flat);
+  if (op in OPERATIONS) return op === "Sum" || op === "MatMul" ? null : elementwise(run, j, dout, given, options, port, flat);
   const formula = WORDS[run.told(run.trace.variables[j])].entry?.[1];
   if (!formula || typeof dout === "number") return null;
   const slots = { x: value(given[0].data[flat]), z: value(out.data[flat]), dout: gradient(dout.data[flat]) };

@@ -147,7 +147,7 @@ export class Run {
   /** The entry of the table of words that tells a variable's operation; `told_as` in chainrule/narration.py. */
   told({ op, inputs, options }) {
     if (op === "Power") return inputs.length === 2 ? "Power.variable" : options.exponent === 2 ? "Power.square" : op;
-    if (op === "Affine" && inputs.length === 2) return "Affine.plain";
+    if (["Affine", "Conv2D"].includes(op) && inputs.length === 2) return `${op}.plain`;
     if (op === "Maximum" && this.trace.variables[inputs[1]].constant && this.values[inputs[1]] === 0) return "Maximum.gate";
     return op in WORDS && /^[A-Z]/.test(op) ? op : "other";
   }
