@@ -115,6 +115,11 @@ NUMBERS = [
     ("BatchNorm", "momentum", lambda m: guests.BatchNorm([1.0], [0.0], momentum=m), FROM_0_TO_1),
     ("BatchNorm", "eps", lambda e: guests.BatchNorm([1.0], [0.0], eps=e), FROM_ZERO),
     ("Dropout", "p", lambda p: guests.Dropout(p, rng()), FROM_0_BELOW_1),
+    ("Conv2D.init", "C", lambda n: guests.Conv2D.init(n, 2, 3, rng()), COUNT),
+    ("Conv2D.init", "scale", lambda s: guests.Conv2D.init(2, 2, 3, rng(), scale=s), FROM_ZERO),
+    ("Conv2D", "stride", lambda n: guests.Conv2D(bad_inputs.KERNELS, stride=n), COUNT),
+    ("Conv2D", "pad", lambda n: guests.Conv2D(bad_inputs.KERNELS, pad=n), COUNT_FROM_ZERO),
+    ("MaxPool2D", "size", guests.MaxPool2D, COUNT),
     ("Affine.init", "scale", lambda s: layers.Affine.init(2, 2, rng(), s), FROM_ZERO),
     ("two_layer_net", "D", lambda n: two_layer_net(n, 2, 2, rng()), COUNT),
     ("two_layer_net", "H", lambda n: two_layer_net(2, n, 2, rng()), COUNT),
@@ -289,6 +294,8 @@ PIECES = {
     "Embedding": (lambda: guests.Embedding(X), (T % 3,)),
     "Dropout": (lambda: guests.Dropout(0.4, bad_inputs.coins()), (X,)),
     "BatchNorm": (lambda: guests.BatchNorm(bad_inputs.GAMMA, bad_inputs.BETA), (X,)),
+    "Conv2D": (lambda: guests.Conv2D(bad_inputs.KERNELS), (bad_inputs.PICTURES,)),
+    "MaxPool2D": (lambda: guests.MaxPool2D(2), (bad_inputs.PICTURES,)),
     "Flatten": (guests.Flatten, (X,)),
     "SoftmaxWithLoss": (losses.SoftmaxWithLoss, (X, T)),
     "IdentityWithLoss": (losses.IdentityWithLoss, (X, Y)),
@@ -465,6 +472,10 @@ def thing_cases():
             yield call(f"Embedding.{name} x", repr(x), go, x, wanted=Refused(("Embedding",)))  # fmt: skip
     for x in (2, [2, 0, 2], np.uint8([1]), np.zeros((0, 2), int), np.int64(1)):
         yield call("Embedding.forward x", repr(x), guests.Embedding(X).forward, x, wanted=Right(X[x]))  # fmt: skip
+    yield from things("Conv2D.init rng", lambda v: guests.Conv2D.init(2, 2, 3, v), "rng")
+    yield from things("Conv2D W", guests.Conv2D, "Conv2D", ("a number", "a list", "an array"))
+    for W, came in ((3, r"W \(\)"), ([1, 2], r"W \(2,\)"), (X, r"W \(3, 4\)")):
+        yield call("Conv2D W", repr(W), guests.Conv2D, W, wanted=Refused(("Conv2D", came)))
     yield from things("Dropout rng", lambda v: guests.Dropout(0.5, v), "rng")
     for gamma, came in ((3.0, r"gamma \(\)"), ([1, 2], r"gamma \(2,\)"), ([], r"gamma \(0,\)"), (X, r"gamma \(3, 4\)")):  # fmt: skip
         yield call("BatchNorm gamma", repr(gamma), guests.BatchNorm, gamma, [0.0], wanted=Refused(("BatchNorm", came)))  # fmt: skip

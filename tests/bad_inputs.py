@@ -585,7 +585,48 @@ def normalised_back(g, x):
     return (g - g.mean(axis=0) - h * (g * h).mean(axis=0)) / std
 
 
+PICTURES = np.sin(np.arange(2.0 * 2 * 3 * 5)).reshape(2, 2, 3, 5)
+KERNELS = 0.1 + np.cos(np.arange(3.0 * 2 * 2 * 3)).reshape(3, 2, 2, 3) ** 2
+
+
+def seen(x, size, stride):
+    """Every window of x: (N, C, OH, OW, KH, KW)."""
+    windows = np.lib.stride_tricks.sliding_window_view(x, size, (2, 3))
+    return windows[:, :, :: stride[0], :: stride[1]]
+
+
+def convolved(x):
+    return np.einsum("ncijkl,fckl->nfij", seen(x, (2, 3), (1, 2)), KERNELS)
+
+
+def convolved_back(g, x):
+    dx = np.zeros_like(x)
+    for n, f, i, j in np.ndindex(g.shape):
+        dx[n, :, i : i + 2, 2 * j : 2 * j + 3] += g[n, f, i, j] * KERNELS[f]
+    return dx
+
+
+def pooled(x):
+    return seen(x, (2, 2), (2, 2)).max(axis=(4, 5))
+
+
+def pooled_back(g, x):
+    dx = np.zeros_like(x)
+    for n, c, i, j in np.ndindex(g.shape):
+        k, m = divmod(x[n, c, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2].argmax(), 2)
+        dx[n, c, 2 * i + k, 2 * j + m] += g[n, c, i, j]
+    return dx
+
+
 GUESTS = {
+    "Conv2D": Guest(
+        lambda: guests.Conv2D(KERNELS, stride=(1, 2)), PICTURES, convolved, convolved_back,
+        lambda shape: len(shape) == 4 and shape[1] == 2 and shape[2] >= 2 and shape[3] >= 3,
+    ),
+    "MaxPool2D": Guest(
+        lambda: guests.MaxPool2D(2), PICTURES, pooled, pooled_back,
+        lambda shape: len(shape) == 4 and shape[2] >= 2 and shape[3] >= 2,
+    ),
     "Dropout": Guest(
         lambda: guests.Dropout(0.4, coins()), CENTRED, lambda x: x * factors(x),
         lambda g, x: g * factors(x), lambda shape: True,

@@ -27,7 +27,7 @@ PUBLIC = {
     "more_nodes": "Reshape Transpose Take Mean Max reshape transpose take mean max_",
     "guests.dropout": "Dropout",
     "guests.batch_norm": "BatchNorm BatchNorm.init",
-    "guests.convolution": "Conv2D Conv2D.init MaxPool2D Flatten views places",
+    "guests.convolution": "Conv2D Conv2D.init MaxPool2D Flatten",
     "guests.embedding": "Embedding Embedding.init",
     "guests.attention": "Attention Attention.init",
     "datasets": "load_digits load_mnist make_spirals make_moons",

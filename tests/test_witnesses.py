@@ -197,6 +197,28 @@ def test_a_second_witness_agrees_on_an_embedding(witness):
         agree(layer.grads["W"], dW)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_pytorch_agrees_on_convolution_and_pooling(seed):
+    torch = pytest.importorskip("torch", reason=ABSENT.format("PyTorch"))
+    rng = np.random.default_rng(seed)
+    N, C, F, KH, KW, *stride = rng.integers(1, 4, 7)
+    stride, pad, H, X = tuple(stride), int(rng.integers(3)), *rng.integers(3, 8, 2)
+    x, W, b = rng.normal(size=(N, C, H, X)), rng.normal(size=(F, C, KH, KW)), rng.normal(size=F)
+    conv, pool = guests.Conv2D(W, b, stride, pad), guests.MaxPool2D((2, 3), stride)
+    whole = rng.integers(3, size=(N, C, H, X)).astype(float)  # with ties
+    for layer, arrays, same in (
+        (conv, (x, W, b), lambda x, W, b: torch.conv2d(x, W, b, stride, pad)),
+        (pool, (whole,), lambda x: torch.max_pool2d(x, (2, 3), stride)),
+    ):
+        tensors = [torch.tensor(array, requires_grad=True) for array in arrays]
+        out, theirs = layer.forward(arrays[0]), same(*tensors)
+        dout = rng.normal(size=out.shape)
+        theirs.backward(torch.tensor(dout))
+        agree(out, theirs.detach().numpy())
+        for got, tensor in zip((layer.backward(dout), *layer.grads.values()), tensors, strict=True):
+            agree(got, tensor.grad.numpy())
+
+
 def normalised(w, x, gamma, beta):
     """By PyTorch's own function, where it has one."""
     functions = getattr(w.library.nn, "functional", None)

@@ -630,7 +630,7 @@ def fit(value, room):
     """
     texts = [display(value, digits) for digits in (4, 3, 2)]
     found = next((text for text in texts if len(text) <= room), None)
-    if found is None and abs(value) < 1 and room < WIRE_ROOM:
+    if found is None and room < WIRE_ROOM and abs(value) < 1:
         sign = "−" if value < 0 else ""
         found = f"{sign}{abs(float(value)):.{max(room - 2 - len(sign), 0)}f}"
     return texts[-1] if found is None else found

@@ -21,7 +21,7 @@ from chainrule.guards.convolution import (
 )
 from chainrule.guards.guests import refuse_number
 from chainrule.guards.layers import Layer
-from chainrule.guards.numbers import door
+from chainrule.guards.numbers import door, gate
 from chainrule.more_nodes import reshape
 
 
@@ -40,6 +40,12 @@ def views(x, size, stride=(1, 1)):
 def padded(x, pad, value=0.0):
     """x (..., H, W) with `pad` rows and columns of `value` on each side."""
     return np.pad(x, [(0, 0)] * (x.ndim - 2) + [(pad, pad)] * 2, constant_values=value)
+
+
+def cropped(x, pad):
+    """x (..., H, W) without its `pad` outer rows and columns: the way back of `padded`."""
+    H, W = x.shape[-2:]
+    return x[..., pad : H - pad, pad : W - pad]
 
 
 class Conv2D(Layer):
@@ -77,15 +83,17 @@ class Conv2D(Layer):
     def forward(self, x):
         """x (N, C, H, W) -> (N, F, OH, OW), with OH = (H + 2 pad - KH) // stride + 1, and OW alike.
 
-        A column of `windows` (C KH KW, N OH OW) is all that one window sees: the rest is an affine layer.
+        `seen` is (C, KH KW, N, OH, OW). A column of `windows` (C KH KW, N OH OW) is all that one window
+        sees: the rest is an affine layer.
         """
         self.W = W = self.params["W"]
-        b = np.reshape(self.params.get("b", 0.0), (-1, 1))
         x = padded(x.swapaxes(0, 1), self.pad)
         seen = np.stack([*views(x, W.shape[2:], self.stride)], axis=1)
-        self.x_shape, self.seen_shape = x.shape, seen.shape  # (C, N, H, W), (C, KH KW, N, OH, OW)
+        self.x_shape, self.seen_shape = x.shape, seen.shape
         self.windows = seen.reshape(W[0].size, -1)
-        out = W.reshape(len(W), -1) @ self.windows + b
+        out = W.reshape(len(W), -1) @ self.windows
+        if "b" in self.params:
+            out = out + self.params["b"][:, np.newaxis]
         return out.reshape(len(W), *seen.shape[2:]).swapaxes(0, 1)
 
     def backward(self, dout):
@@ -93,7 +101,7 @@ class Conv2D(Layer):
 
         dout (N, F, OH, OW) -> dx (N, C, H, W): each window's gradient goes back to where the window stood.
         """
-        W, pad = self.W, self.pad
+        W = self.W
         dout = dout.swapaxes(0, 1).reshape(len(W), -1)
         self.grads["W"] = (dout @ self.windows.T).reshape(W.shape)
         if "b" in self.params:
@@ -102,9 +110,10 @@ class Conv2D(Layer):
             dwindows = W.reshape(len(W), -1).T @ dout
             dx = np.zeros(self.x_shape, dout.dtype)
             shares = dwindows.reshape(self.seen_shape).swapaxes(0, 1)
-            for view, share in zip(views(dx, W.shape[2:], self.stride), shares, strict=True):
+            seen = views(dx, W.shape[2:], self.stride)
+            for view, share in zip(seen, shares, strict=True):
                 view += share
-            return dx[..., pad : dx.shape[2] - pad, pad : dx.shape[3] - pad].swapaxes(0, 1)
+            return cropped(dx, self.pad).swapaxes(0, 1)
 
     def places(self, shape):
         """Which entries of a sample each window of x (N, C, H, W) sees: see `places`."""
@@ -161,7 +170,7 @@ class MaxPool2D(Layer):
         """dout (N, C, OH, OW) -> dx (N, C, H, W): the winner gets its window's gradient, the others 0."""
         dx = np.zeros(self.x_shape, dout.dtype)
         for k, view in enumerate(views(dx, self.size, self.stride)):
-            view += dout * (self.winner == k)
+            view += gate(dout, self.winner == k)
         return dx
 
     def places(self, shape):

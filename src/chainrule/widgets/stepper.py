@@ -12,7 +12,7 @@ import traitlets
 from chainrule.drawing import draw, figure_html, level_of
 from chainrule.graph import Variable, topological_order
 from chainrule.guards.numbers import as_value
-from chainrule.layout import LARGEST_GRID
+from chainrule.layout import grid
 from chainrule.narration import label
 from chainrule.trace import Trace, encode, expand_network, trace_graph, trace_network
 from chainrule.widgets.figure import Figure
@@ -218,8 +218,7 @@ def can_change(variable):
     """A named leaf that is a number, or an array small enough to be drawn with its numbers."""
     if variable.inputs or variable.constant or "maximum_of" in variable.options:
         return False
-    shape = np.shape(variable.value)
-    return len(shape) < 3 and 0 < np.size(variable.value) and max(shape, default=0) <= LARGEST_GRID
+    return np.ndim(variable.value) == 0 or grid(variable.value) is not None
 
 
 def set_leaf(trace, graph, name, value):
