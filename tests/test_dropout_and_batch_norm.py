@@ -12,8 +12,10 @@ from chainrule.graph import Variable, topological_order
 from chainrule.guests import BatchNorm, Dropout
 from chainrule.layers import Affine, ReLU
 from chainrule.losses import SoftmaxWithLoss
+from chainrule.mistakes import MISTAKES
 from chainrule.network import Network
 from chainrule.trace import trace_network
+from chainrule.zoo import PART_TWO, DropsInPlace, ForgetsGamma
 
 SEEDS = st.integers(0, 2**32 - 1)
 GAMMA, BETA = np.array([0.5, 2.0, -1.5]), np.array([0.1, -0.2, 0.3])
@@ -150,21 +152,6 @@ def test_each_training_pass_draws_and_a_prediction_does_not():
     assert twin.forward(x).tolist() == first.tolist()  # the generator did not move
 
 
-def test_a_backward_that_draws_a_new_mask_is_found_and_one_that_forgets_the_factor_is_named():
-    class Redraws(Dropout):
-        def backward(self, dout):
-            return dout * self.draw(dout)
-
-    class Bare(Dropout):
-        def backward(self, dout):
-            return dout * (self.mask > 0)
-
-    x = array((5, 4))
-    assert not gradient_check(Redraws(0.25, np.random.default_rng(3)), x).ok
-    assert diagnose(Redraws(0.25, np.random.default_rng(3)), x)
-    assert diagnose(Bare(0.25, np.random.default_rng(3)), x)[0].cause == "scaled"
-
-
 # ---------------------------------------------------------------- batch normalisation
 
 
@@ -252,6 +239,24 @@ def test_parameters_that_are_assigned_are_used():
     layer, x = BatchNorm(GAMMA, BETA), array((5, 3))
     layer.params["gamma"], layer.params["beta"] = [1, 1, 1], [0, 0, 7]
     assert layer.forward(x).mean(axis=0).round(9).tolist() == [0.0, 0.0, 7.0]
+
+
+def animal(kind):
+    if issubclass(kind, Dropout):
+        return kind(0.25, np.random.default_rng(3))
+    return kind([0.5, 2.0, 1.5, -1.0], np.zeros(4))
+
+
+@pytest.mark.parametrize("kind", PART_TWO, ids=lambda kind: kind.__name__)
+def test_an_animal_of_part_two_is_found_and_named(kind):
+    x = array((6, 4))
+    assert diagnose(animal(kind), x.copy())[0].cause == PART_TWO[kind]
+    assert gradient_check(animal(kind), x.copy()).ok == (kind is DropsInPlace)
+    assert set(PART_TWO.values()) <= set(MISTAKES)
+
+
+def test_a_fresh_gamma_hides_that_it_is_forgotten():
+    assert gradient_check(ForgetsGamma.init(4), array((6, 4))).ok
 
 
 def net():

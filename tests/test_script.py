@@ -21,6 +21,7 @@ from chainrule.nodes import Power
 from chainrule.trace import trace_graph, trace_network
 from chainrule.widgets import Stepper, page
 from chainrule.widgets.shorter import roles_of, shorter, tokens_of, units_of
+from chainrule.widgets.sphinx_extension import kinds_in
 
 BOOK = Path(__file__).parents[1] / "book"
 
@@ -303,14 +304,18 @@ def test_python_and_script_know_the_same_mistakes(op, module):
 
 
 def figures_of_each_page():
-    """For each source of the book, the kinds of figures that it makes."""
+    """For each source of the book, the kinds of figures that it makes, and the groups of their operations."""
     for path in sorted([*BOOK.rglob("*.ipynb"), *BOOK.rglob("*.md")]):
-        if ".ipynb_checkpoints" not in path.parts:
-            text = path.read_text(encoding="utf-8")
+        if ".ipynb_checkpoints" in path.parts:
+            continue
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".md":  # its figures are made when the book is built
             kinds = tuple(k for k in page.KINDS if f"{k.capitalize()}(" in text)
-            kinds += ("layers",) if "stepper" in kinds else ()
-            if kinds:
-                yield pytest.param(kinds, id=path.name)
+            kinds += ("layers", "products") if "stepper" in kinds else ()
+        else:
+            kinds = kinds_in(page.unpacked(text.replace('\\"', '"')))
+        if kinds:
+            yield pytest.param(kinds, id=path.name)
 
 
 @pytest.mark.parametrize("kinds", list(figures_of_each_page()))

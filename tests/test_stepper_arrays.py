@@ -356,3 +356,72 @@ def test_a_large_net_shows_shapes_and_ranges_and_stays_light(show):
     press(page, "Last step")
     words = page.locator('[data-variable="Affine1.W"] .gradient').text_content()
     assert "(64, 20)" in words and "…" in words
+
+
+# ---------------------------------------------------------------- the nodes of Part II
+
+
+def scores():
+    """Queries times keys, turned: the scores of attention."""
+    Q = Variable([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], "Q")
+    K = Variable([[7.0, 8.0], [9.0, 1.0], [2.0, 3.0]], "K")
+    Kt = K.T
+    S = Q @ Kt
+    L = sum_(S * S)
+    Kt.name, S.name, L.name = "Kt", "S", "L"
+    return Stepper(L)
+
+
+def test_pointing_at_a_score_marks_the_query_s_row_and_the_key_s_row(show):
+    page = show(scores())
+    press(page, "Last step")
+    cell(page, "S", "value", "1,0").hover()
+    assert told(page) == "S[1, 0] = 3 × 7 + 4 × 8 = 53"
+    assert lit(page, "Q", "value") == [[1, 0], [1, 1]]
+    assert lit(page, "Kt", "value") == [[0, 0], [1, 0]]
+    assert lit(page, "K", "value") == [[0, 0], [0, 1]]
+    cell(page, "K", "gradient", "2,1").hover()
+    assert lit(page, "Kt", "gradient") == [[1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("make", "value", "gradient"),
+    [
+        (lambda x: x[[1, 0, 1]], "= 3", "= 6 + 6 = 12"),
+        (lambda x: x.mean(axis=0, keepdims=True), "(1 + 3) ÷ 2 = 2", None),
+        (lambda x: x.max(axis=0, keepdims=True), "max(1, 3) = 3", None),
+        (lambda x: x.reshape(4, 1), "= 1", None),
+    ],
+    ids=["take", "mean", "max", "reshape"],
+)
+def test_an_entry_says_from_which_entries_it_was_taken_or_made(make, value, gradient, show):
+    x = Variable([[1.0, 2.0], [3.0, 4.0]], "x")
+    y = make(x)
+    L = sum_(y * y)
+    y.name, L.name = "y", "L"
+    page = show(Stepper(L))
+    press(page, "Last step")
+    cell(page, "y", "value", "0,0").hover()
+    assert told(page).endswith(value)
+    if gradient is not None:
+        cell(page, "x", "gradient", "1,0").hover()
+        assert told(page).endswith(gradient)
+        assert lit(page, "y", "gradient") == [[0, 0], [2, 0]]
+
+
+@pytest.mark.parametrize("make", [lambda x: x[[1, 0, 1]], lambda x: x.max(axis=1), lambda x: x.T])
+def test_what_is_taken_from_a_changed_array_follows(make, show):
+    x = Variable([[1.0, 2.0], [3.0, 4.0]], "x")
+    y = make(x)
+    L = sum_(y * y)
+    y.name, L.name = "y", "L"
+    page = show(Stepper(L, open=["x"]))
+    press(page, "Last step")
+    page.get_by_text("Change a number").click()
+    page.locator('input[name="x[1,0]"]').fill("-9")
+    changed = Variable([[1.0, 2.0], [-9.0, 4.0]], "x")
+    out = make(changed)
+    total = sum_(out * out)
+    total.backward()
+    np.testing.assert_allclose(exact(page, "y"), out.value)
+    np.testing.assert_allclose(exact(page, "x", "gradient"), changed.grad)

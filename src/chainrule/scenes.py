@@ -32,6 +32,7 @@ class Scene:
     forks     (label, gradient): what remains when one use of a forked value is forgotten
     forkless  whether the input is known to be used once, as in a power
     axis      the axis of the inputs along which the samples stand
+    siblings  name -> the right gradient of another array of the same shape
     claim     what backward gives, for mistakes that leave a part of the gradient right
     redraws   whether backward gives another gradient each time, without a forward between
     listed    whether x (N,) holds a sample in each entry, since its loss takes a target for each
@@ -51,6 +52,7 @@ class Scene:
     forks: tuple = ()
     forkless: bool = False
     axis: int = 0
+    siblings: dict = field(default_factory=dict)
     claim: np.ndarray | None = None
     redraws: bool = False
     listed: bool = False
@@ -267,10 +269,12 @@ def inputs_not_swapped(scene):
             ):
                 first, second = np.split(scene.true, 2, axis=axis)
                 yield f"the halves along axis {axis} swapped", np.concatenate([second, first], axis)
-    if scene.slope is None or scene.gate is not None:
+    if scene.gate is not None:
         return
-    for name in scene.others:
-        slope = scene.slopes.get(name)
+    for name, other in scene.siblings.items() if scene.slope is None else ():
+        if not same(np.abs(other), np.abs(scene.true), 1e-3):
+            yield f"the gradient of {name}", other
+    for name, slope in scene.slopes.items() if scene.slope is not None else ():
         if slope is None or (name in scene.params and same(slope, np.ones_like(slope))):
             continue  # a bias has nothing of its own to hand over
         if not same(np.abs(slope), np.abs(scene.slope)):
@@ -345,6 +349,9 @@ def leaky_slope_lost(scene):
     if leaky(scene.gate):
         high, _, is_open = scene.gate
         yield "0 where the gate is closed", scene.fit(scene.dout * np.where(is_open, high, 0.0))
+    elif scene.slope is not None and scene.place in scene.inputs and scene.gate is None:
+        if scene.own.shape == scene.out.shape and np.any(scene.own > 0):
+            yield "0 where x is negative", np.where(scene.own > 0, scene.true, 0.0)
 
 
 def mask_missing(scene):
@@ -600,6 +607,6 @@ def samples_as_columns(scene):
 def wrong_sign(scene):
     yield "the right gradient with its sign turned", -scene.true
     if np.shape(scene.claim) == scene.true.shape:
-        turned = np.sign(scene.claim) * np.abs(scene.true)
+        turned = np.where(scene.claim * scene.true < 0, -scene.true, scene.true)
         if same(turned, scene.claim, 1e-6):
             yield "the right numbers, some of them with the sign turned,", turned

@@ -1,9 +1,13 @@
-"""The zoo of chapter 11: two-layer networks with one mistake each, bred from the package's own parts."""
+"""The zoo of chapter 11: two-layer networks with one mistake each, bred from the package's own parts.
+
+The animals of Part II, at the end, are single layers.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from chainrule.guests import BatchNorm, Dropout
 from chainrule.layers import Affine, ReLU, Sigmoid
 from chainrule.losses import SoftmaxWithLoss, softmax
 from chainrule.network import two_layer_net
@@ -140,3 +144,50 @@ ZOO = [
         "sigmoid",
     ),
 ]
+
+
+class RedrawsTheMask(Dropout):
+    def backward(self, dout):
+        return dout * self.draw(dout)
+
+
+class ForgetsTheFactor(Dropout):
+    def backward(self, dout):
+        return dout * (self.mask > 0)
+
+
+class DropsInPlace(Dropout):
+    def forward(self, x):
+        self.mask = self.draw(x)
+        x *= self.mask
+        return x
+
+
+class TakesConstants(BatchNorm):
+    def backward(self, dout):
+        super().backward(dout)
+        return dout * self.gamma / self.std
+
+
+class ForgetsTheMean(BatchNorm):
+    def backward(self, dout):
+        super().backward(dout)
+        g = dout * self.gamma
+        return (g - self.x_hat * (g * self.x_hat).mean(axis=0)) / self.std
+
+
+class ForgetsGamma(BatchNorm):
+    def backward(self, dout):
+        super().backward(dout)
+        along = (dout * self.x_hat).mean(axis=0)
+        return (dout - dout.mean(axis=0) - self.x_hat * along) / self.std
+
+
+PART_TWO = {  # layers, and the code of their mistake
+    RedrawsTheMask: "mask-redrawn",
+    ForgetsTheFactor: "scaled",
+    DropsInPlace: "mutates-input",
+    TakesConstants: "statistics-constant",
+    ForgetsTheMean: "statistics-constant",
+    ForgetsGamma: "factor-missing",
+}

@@ -7,6 +7,7 @@ Read `doctor` next: it decides what to run, and what to say.
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import permutations
 
 import numpy as np
 
@@ -219,6 +220,11 @@ class Observation:
             t=self.targets(inputs) if names else None,
             axis=self.piece.axis,
             claim=self.claims[k].get(name) if self.claims else None,
+            siblings={
+                key: g[k]
+                for key, g in truth.gradients.items()
+                if key != name and g.shape == truth.gradients[name].shape and truth.seen[key].all()
+            },
             redraws=self.redraws,
             listed=self.piece.listed,
             forks=tuple(self.forks(k).get(name, ())),
@@ -308,7 +314,7 @@ class Observation:
             self.fork_cache[k] = (
                 written_out
                 or with_one_use_of_a_matrix(self.truth, self.douts[k])
-                or self.along_its_own_line(self.douts[k])
+                or self.along_its_own_line(self.douts[k]) | in_steps(self.truth, k)
             )
         return self.fork_cache[k]
 
@@ -394,6 +400,31 @@ def with_one_use_of_a_matrix(truth, dout):
             last = last if second is W else last.T
             return {name: [("the first use alone", first), ("the second use alone", last)]}
     return {}
+
+
+def in_steps(truth, k):
+    """name -> [(words, gradient)] for a matrix that all steps of a sequence x (T, ..., D) share: the first
+    step, or the last one, alone. dz, at what x @ W goes into, is seen in dx = dz @ W.T."""
+    made = {}
+    for x, W in permutations(truth.arrays, 2):
+        array, matrix = truth.arrays[x], truth.arrays[W]
+        if (
+            array.ndim == 3
+            and matrix.ndim == 2
+            and array.shape[-1] == len(matrix) >= matrix.shape[1]
+        ):
+            dz = truth.gradients[x][k] @ np.linalg.pinv(matrix.T)
+            steps = np.einsum("tnd,tnm->tdm", array, dz)
+            if same(steps.sum(axis=0), truth.gradients[W][k], 1e-5):
+                made[W] = [("the first step alone", steps[0]), ("the last step alone", steps[-1])]
+                for b, g in truth.gradients.items():
+                    biases = dz.sum(axis=1)
+                    if same(biases.sum(axis=0), g[k], 1e-5):
+                        made[b] = [
+                            ("the first step alone", biases[0]),
+                            ("the last step alone", biases[-1]),
+                        ]
+    return made
 
 
 def forked(order):

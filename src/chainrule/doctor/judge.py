@@ -100,9 +100,9 @@ def by_uses(observation, name):
     With no more rows than columns the use of a matrix W is pinv(x.T) @ dW @ W.T: looked at there.
     """
     piece, x = observation.piece, observation.truth.arrays[name]
-    if name not in piece.names or x.ndim != 2 or piece.t is not None:
+    if name not in piece.names or x.ndim != 2 or piece.t is not None or x.shape[1] < 2:
         return None
-    few = piece.sampled(np.arange(min(x.shape)))
+    few = piece.sampled(np.arange(min(len(x), x.shape[1] - 1)))
     if (few := observed(few)) is None or not all(s.shaped for s in few.samples(name)):
         return None
     x, true = few.truth.arrays[name], few.truth.gradients[name][0]
@@ -117,7 +117,7 @@ def by_uses(observation, name):
         return None
     claim, parts = few.claims[0][name], np.array([use.ravel() for use in uses.values()]).T
     factors = np.linalg.lstsq(parts, claim.ravel(), rcond=None)[0]
-    if not same(parts @ factors, claim.ravel(), 1e-5) or x.size <= 2 * len(uses):
+    if not same(parts @ factors, claim.ravel(), 1e-5) or x.size <= len(uses):
         return None
     lost = [key for key, factor in zip(uses, factors, strict=True) if abs(factor) < 1e-4]
     if lost:

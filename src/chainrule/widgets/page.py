@@ -25,6 +25,8 @@ SCRIPTS = [
     "run",
     "picture",
     "reading",
+    "moves",
+    "windows",
     "changes",
     "guessing",
     "nudge",
@@ -79,17 +81,24 @@ def module(kinds=None):
     """The one ES module that figures run on, as text. It exports `default` for anywidget,
     `hydrate` for pages, and its pure functions for tests.
 
-    kinds   the figures that it is for, such as ("stepper", "quiz"), and "layers" if there are layers
-            or matrix products in them; None for all
+    kinds   the figures that it is for, such as ("stepper", "quiz"), and the groups of operations in
+            them, out of `GROUPS`; with names of operations, such as "Add", those have words alone; None
+            for all
     """
     wanted = names_for(kinds)
     scripts = "".join(joinable(read("script", f"{name}.js"), wanted) for name in wanted)
-    layers = kinds is None or "layers" in kinds
+    layers = kinds is None or {"layers", "products"} & set(kinds)
     labels = {key: text for key, text in WORDS["labels"].items() if is_said(key, scripts)}
-    if not layers:  # slips are mistakes in a layer
+    if not layers:  # slips are mistakes in a layer or in a matrix product
         labels = {key: text for key, text in labels.items() if not key.startswith("slip.")}
-    told = {key: words for key, words in WORDS.items() if layers or key not in LAYERS}
-    tables = {"WORDS": {**told, "labels": labels}, "GUESSES": GUESSES}
+    absent = {op for group, ops in GROUPS.items() if kinds and group not in kinds for op in ops}
+    if named := {kind for kind in kinds or () if kind[0].isupper()}:
+        absent = {op for op in WORDS if op[0].isupper() and op not in named}
+    told, guesses = (
+        {key: said for key, said in table.items() if key.partition(".")[0] not in absent}
+        for table in (WORDS, GUESSES)
+    )
+    tables = {"WORDS": {**told, "labels": labels}, "GUESSES": guesses}
     words = "".join(
         f"export const {name} = {json.dumps(table, ensure_ascii=False, separators=(',', ':'))};\n"
         for name, table in tables.items()
@@ -98,26 +107,21 @@ def module(kinds=None):
 
 
 KINDS = ("stepper", "quiz", "explorer", "replay", "scene", "bets")  # each has a script of this name
-LAYERS = (
-    "Affine",
-    "Affine.plain",
-    "Conv2D",
-    "Conv2D.plain",
-    "MaxPool2D",
-    "Flatten",
-    "ReLU",
-    "Sigmoid",
-    "Tanh",
-    "SoftmaxWithLoss",
-    "IdentityWithLoss",
-)
+# Operations that not every page has: their words, and their scripts where there is one of that name.
+GROUPS = {
+    "layers": ("Affine", "ReLU", "Sigmoid", "Tanh", "SoftmaxWithLoss", "IdentityWithLoss"),
+    "products": ("MatMul",),
+    "moves": ("Reshape", "Transpose", "Take", "Mean", "Max"),
+    "windows": ("Conv2D", "MaxPool2D", "Flatten"),
+    "guests": ("Embedding", "Attention"),
+}
 IMPORT = re.compile(r'from "\./(\w+)\.js"')
 MOUNT = re.compile(r'^"chainrule-(\w+)": ?mount\w+,$', re.MULTILINE)
 
 
 def names_for(kinds):
     """The scripts that these kinds of figures need, in the order in which they are joined."""
-    found, left = set(), ["main", *(KINDS if kinds is None else kinds)]
+    found, left = set(), ["main", *((*KINDS, *GROUPS) if kinds is None else kinds)]
     while left:
         name = left.pop()
         if name not in found and name in SCRIPTS:

@@ -11,11 +11,12 @@ import subprocess
 import time
 from pathlib import Path
 
+from chainrule.narration import WORDS
 from chainrule.widgets import page, policy
 
 FIGURE = re.compile(rf'class="chainrule-({"|".join(page.KINDS)})\b')
 SCRIPT, STYLE = "chainrule.js", "chainrule.css"  # behind the kinds of figures that a page has
-LAYER = re.compile(rf'"op":"({"|".join(page.LAYERS)}|MatMul)"')
+OPERATION = re.compile(r'"op":"(\w+)"')
 
 LOADED = re.compile(r"_static/([\w-]+)\.chainrule\.js")
 
@@ -152,10 +153,14 @@ def trim_page(app, pagename, templatename, context, doctree):
 
 
 def kinds_in(body):
-    """The kinds of figures in a page, in the order of `page.KINDS`."""
-    found = set(FIGURE.findall(body))
-    layers = ("layers",) if LAYER.search(body) else ()
-    return tuple(kind for kind in page.KINDS if kind in found) + layers
+    """The kinds of figures in a page, in the order of `page.KINDS`, and the groups of their operations.
+
+    Pages of Part I share one script. One of Part II has a script of its own, with the words that it needs.
+    """
+    found, ops = set(FIGURE.findall(body)), set(OPERATION.findall(body))
+    groups = [group for group, members in page.GROUPS.items() if ops & set(members)]
+    own = sorted(ops & set(WORDS)) if {"moves", "windows", "guests"} & set(groups) else []
+    return (*(kind for kind in page.KINDS if kind in found), *groups, *own)
 
 
 def is_needed(file, body):

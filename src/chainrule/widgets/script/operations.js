@@ -1,7 +1,7 @@
-// The mirror of chainrule/nodes.py and more_nodes.py, and of nothing else. backward(dout, inputs, output, options) gives
+// The mirror of chainrule/nodes.py, and of nothing else (of more_nodes.py: moves.js). backward(dout, inputs, output, options) gives
 // one gradient an input; `compute` in run.js sums each to its input's shape.
 
-import { add, asColumn, asRow, broadcast, divide, entries, entry, kept, map, map2, multiply, negate, product, reshape, shapeOf, some, stretch, sumTo, targets, transpose } from "./arrays.js";
+import { add, asColumn, asRow, broadcast, divide, entries, kept, map, map2, multiply, negate, product, reshape, some, stretch, sumTo, transpose } from "./arrays.js";
 import { display } from "./numbers.js";
 
 function power(base, exponent) {
@@ -11,12 +11,6 @@ function power(base, exponent) {
 function powerInputs([x, y], options) {
   return [x, y === undefined ? options.exponent : y];
 }
-
-// Nodes that compute nothing: `from` says for each entry of the output where in the input it stood.
-const MOVES = {
-  forward: ([x], { from }) => map((place) => entry(x, place), from),
-  backward: (dout, [x], _, { from }) => [scattered(entries(from), dout, x)],
-};
 
 export const OPERATIONS = {
   Add: { forward: ([x, y]) => add(x, y), backward: (dout) => [dout, dout] },
@@ -92,51 +86,14 @@ export const OPERATIONS = {
       return [typeof x === "number" ? dout : stretch(reshape(dout, kept(x.shape, axis)), x.shape)];
     },
   },
-  Mean: {
-    forward([x], options) {
-      const total = OPERATIONS.Sum.forward([x], options);
-      return divide(total, entries(x).length / entries(total).length);
-    },
-    backward(dout, [x], z, options) {
-      return OPERATIONS.Sum.backward(divide(dout, entries(x).length / entries(z).length), [x], z, options);
-    },
-  },
-  Max: {
-    forward: ([x], options) => (typeof x === "number" ? x : shrunk(winners(x, options.axis).map((k) => x.data[k]), x, options)),
-    backward(dout, [x], _, { axis }) {
-      if (typeof x === "number") return [dout];
-      return [scattered(winners(x, axis), dout, x)];
-    },
-  },
-  Reshape: MOVES,
-  Transpose: MOVES,
-  Take: MOVES,
 };
 
 /** What was summed or chosen over `axis`, one entry a sum, in the shape that is wanted. */
-function shrunk(data, x, { axis, keepdims }) {
+export function shrunk(data, x, { axis, keepdims }) {
   const shape = kept(x.shape, axis);
   if (keepdims) return { shape, data };
   const left = x.shape.filter((_, k) => kept(x.shape.map(() => 2), axis)[k] !== 1);
   return left.length ? { shape: left, data } : data[0];
-}
-
-/** For each maximum over `axis`, the place of the entry that wins: the first one where several tie. */
-function winners(x, axis) {
-  const best = [];
-  targets(x.shape, axis).forEach((to, k) => {
-    const [now, least] = [x.data[k], x.data[best[to]]];
-    if (!(to in best) || now > least || (Number.isNaN(now) && !Number.isNaN(least))) best[to] = k;
-  });
-  return best;
-}
-
-/** Zeros like x, to which each gradient is added at its place. */
-function scattered(places, dout, x) {
-  const data = entries(x).map(() => 0);
-  const given = entries(dout);
-  places.forEach((to, k) => (data[to] += given[k]));
-  return { shape: shapeOf(x), data };
 }
 
 /** Drop the axis that a vector was given, so that its gradient is a vector again. */

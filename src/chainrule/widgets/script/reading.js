@@ -1,23 +1,25 @@
 // Matrix reading: which numbers made an entry of an array, and the sum written out with them.
 
-import { entries, entry, sourcesOf, targets } from "./arrays.js";
+import { entry, sourcesOf, targets } from "./arrays.js";
 import { display, raised } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
 import { bracketed, fill } from "./parts.js";
 import { derivative } from "./run.js";
 import { WORDS } from "./words.js";
 
-const WHOLE = ["Sum", "Mean", "Max", "MatMul"]; // what they hand back is not told entry by entry
+/** How an entry of an operation of Part II is read: op -> { forward, backward }; see moves.js and windows.js. */
+export const READERS = {};
+
 const LONGEST = 8; // terms; of a longer sum the first ones and the last are written
 
-const value = (n) => ["value", display(n, 3)];
-const gradient = (n) => ["gradient", display(n, 3)];
-const text = (words) => ["", words];
+export const value = (n) => ["value", display(n, 3)];
+export const gradient = (n) => ["gradient", display(n, 3)];
+export const text = (words) => ["", words];
 const powers = ({ exponent }) => powersOf(exponent ?? 0);
 const powersOf = (exponent) => ({ p: value(exponent), "up.p": text(raised(exponent)), "up.q": text(raised(exponent - 1)) });
-const columnsOf = (array) => array.shape[array.shape.length - 1];
+export const columnsOf = (array) => array.shape[array.shape.length - 1];
 const rowsOf = (array) => (array.shape.length === 1 ? 1 : array.shape[0]);
-const range = (n) => Array.from({ length: n }, (_, k) => k);
+export const range = (n) => Array.from({ length: n }, (_, k) => k);
 
 /** "[1, 0]", or "[2]" in a vector. */
 export function cellName({ shape }, flat) {
@@ -30,12 +32,12 @@ export function cellName({ shape }, flat) {
   return `[${index.join(", ")}]`;
 }
 
-function joined(terms, sign = " + ") {
+export function joined(terms, sign = " + ") {
   const kept = terms.length > LONGEST ? [...terms.slice(0, LONGEST - 2), [text("…")], terms[terms.length - 1]] : terms;
   return kept.flatMap((term, k) => (k ? [text(sign), ...term] : term));
 }
 
-const times = (a, b) => [a, text(" × "), b];
+export const times = (a, b) => [a, text(" × "), b];
 
 /**
  * What made entry `flat` of a variable's value or gradient, as it stands after step `now`:
@@ -89,17 +91,10 @@ function madeForward(run, i, flat) {
   const given = inputs.map((k) => run.values[k]);
   const out = run.values[i];
   if (op === "Affine" || (op === "MatMul" && given.every((x) => x.shape.length === 2))) return weighted(given, inputs, out, flat);
-  if (options?.places) return throughWindow(given, inputs, options.places, flat, op);
-  if (op === "Flatten") return { parts: [value(given[0].data[flat])], lit: [[inputs[0], "value", [flat]]] };
+  if (READERS[op]) return READERS[op].forward(given, inputs, options, flat);
   if (op === "Sum") {
-    const into = targets(given[0].shape, run.trace.variables[i].options.axis);
-    const from = range(into.length).filter((k) => into[k] === flat);
-    return { parts: joined(from.map((k) => [value(given[0].data[k])])), lit: [[inputs[0], "value", from]] };
-  }
-  const places = run.trace.variables[i].options.from; // Reshape, Transpose, Take: each entry is one of the input
-  if (places !== undefined) {
-    const from = entry(places, flat);
-    return { parts: [value(entry(given[0], from))], lit: [[inputs[0], "value", [from]]] };
+    const { terms, from } = termsOf(given, options, flat);
+    return { parts: joined(terms), lit: [[inputs[0], "value", from]] };
   }
   const formula = WORDS[run.told(run.trace.variables[i])].entry?.[0];
   if (!formula) return null;
@@ -107,6 +102,13 @@ function madeForward(run, i, flat) {
   const slots = { z: value(out.data[flat]), ...powers(run.trace.variables[i].options) };
   given.forEach((x, k) => (slots["xy"[k]] = value(entry(x, from[k]))));
   return { parts: fill(formula, slots), lit: inputs.map((k, port) => [k, "value", [from[port]]]) };
+}
+
+/** The entries that were summed over an axis, or of which one was chosen. */
+export function termsOf([x], { axis }, flat) {
+  const into = targets(x.shape, axis);
+  const from = range(into.length).filter((k) => into[k] === flat);
+  return { terms: from.map((k) => [value(x.data[k])]), from };
 }
 
 /** x @ W + b: a row of x, a column of W. */
@@ -122,56 +124,6 @@ function weighted([x, W, b], inputs, out, flat) {
     lit.push([inputs[2], "value", [c]]);
   }
   return { parts: joined(terms), lit };
-}
-
-/** Of output `flat`: its kernel (in pooling its channel), and where its window is in x, [k, place] for each entry in the image. */
-function windowOf([x, W], places, flat) {
-  const inner = columnsOf(places);
-  const count = places.data.length / inner;
-  const [channels, sample] = [(W ?? x).shape[W ? 0 : 1], x.data.length / x.shape[0]];
-  const [p, f, n] = [flat % count, Math.floor(flat / count) % channels, Math.floor(flat / count / channels)];
-  const start = n * sample + (W ? 0 : f * (sample / channels));
-  const seen = range(inner).map((k) => [k, places.data[p * inner + k]]);
-  return { f, kernel: f * inner, seen: seen.filter(([, at]) => at >= 0).map(([k, at]) => [k, start + at]) };
-}
-
-/** A window times its kernel, plus the bias; in pooling the largest entry of the window. */
-function throughWindow(given, inputs, places, flat, op) {
-  const [x, W, b] = given;
-  const { f, kernel, seen } = windowOf(given, places, flat);
-  const lit = [[inputs[0], "value", seen.map(([, at]) => at)]];
-  if (op === "MaxPool2D") return { parts: [text("max("), ...joined(seen.map(([, at]) => [value(x.data[at])]), ", "), text(")")], lit };
-  const terms = seen.map(([k, at]) => times(value(x.data[at]), value(W.data[kernel + k])));
-  lit.push([inputs[1], "value", seen.map(([k]) => kernel + k)]);
-  if (b) {
-    terms.push([value(b.data[f])]);
-    lit.push([inputs[2], "value", [f]]);
-  }
-  return { parts: joined(terms), lit };
-}
-
-/** The gradient of an entry of x, W or b: a term for every place where it was used. */
-function sentBack(given, inputs, j, dout, places, port, flat, op) {
-  const [x, W] = given;
-  const [terms, out, other] = [[], [], []];
-  dout.data.forEach((_, to) => {
-    const { f, kernel, seen } = windowOf(given, places, to);
-    const g = gradient(dout.data[to]);
-    if (op === "MaxPool2D" || port === 2) {
-      const winner = seen.reduce((best, one) => (x.data[one[1]] > x.data[best[1]] ? one : best));
-      if ((port === 2 ? f : winner[1]) === flat) terms.push([g]);
-      else return;
-    } else {
-      const used = seen.find(([k, at]) => (port ? kernel + k : at) === flat);
-      if (!used) return;
-      const [k, at] = used;
-      terms.push(port ? times(value(x.data[at]), g) : times(g, value(W.data[kernel + k])));
-      other.push(port ? at : kernel + k);
-    }
-    out.push(to);
-  });
-  if (terms.length === 0) return { parts: [value(0)], lit: [] };
-  return { parts: joined(terms), lit: [[j, "gradient", out], [inputs[port ? 0 : 1] ?? j, "value", other]] };
 }
 
 /** A gradient is the sum over the variable's uses; each use tells its own terms. */
@@ -190,16 +142,10 @@ function share(run, i, step, port, flat) {
   const given = inputs.map((k) => run.values[k]);
   const [out, dout] = [run.values[j], run.gradient(j)];
   if (op === "Affine" || (op === "MatMul" && given.every((x) => x.shape.length === 2))) return handed(given, inputs, j, dout, port, flat);
-  if (options?.places) return sentBack(given, inputs, j, dout, options.places, port, flat, op);
-  if (op === "Flatten") return { parts: [gradient(dout.data[flat])], lit: [[j, "gradient", [flat]]] };
+  if (READERS[op]) return READERS[op].backward(given, inputs, j, dout, options, port, flat);
   if (op === "SoftmaxWithLoss" && port === 0) return fromLoss(run, j, inputs, dout, flat);
   if (op === "IdentityWithLoss" && port === 0) return fromLoss(run, j, inputs, dout, flat);
-  if (options.from !== undefined) {
-    const into = range(entries(options.from).length).filter((k) => entry(options.from, k) === flat);
-    if (into.length === 0) return { parts: [value(0)], lit: [] };
-    return { parts: joined(into.map((k) => [gradient(entry(dout, k))])), lit: [[j, "gradient", into]] };
-  }
-  if (op in OPERATIONS) return WHOLE.includes(op) ? null : elementwise(run, j, dout, given, options, port, flat);
+  if (op in OPERATIONS) return op === "Sum" || op === "MatMul" ? null : elementwise(run, j, dout, given, options, port, flat);
   const formula = WORDS[run.told(run.trace.variables[j])].entry?.[1];
   if (!formula || typeof dout === "number") return null;
   const slots = { x: value(given[0].data[flat]), z: value(out.data[flat]), dout: gradient(dout.data[flat]) };
