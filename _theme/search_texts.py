@@ -27,7 +27,7 @@ UNSEEN = (
     nodes.title,
     addnodes.index,
 )
-CHAPTER = re.compile(r"\d\d_\w+")
+CHAPTER = re.compile(r"(?:\d\d|appendix)_\w+")
 SIGNS = {
     "partial": "∂",
     "times": "×",

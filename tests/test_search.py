@@ -179,7 +179,9 @@ def test_the_texts_hold_every_paragraph_and_nothing_of_the_figures(texts, site):
         drawn, written = set(), []
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "markdown":
-                written += re.findall(r"(?<=\. )[A-Z][\w ,;]{40,}\.", " ".join(cell.source.split()))
+                for paragraph in cell.source.split("\n\n"):
+                    text = " ".join(paragraph.split())
+                    written += re.findall(r"(?<=\. )[A-Z][\w ,;]{40,}\.", text)
             for output in cell.get("outputs", []):
                 drawn |= set(Words(output.get("data", {}).get("text/html", "")).found)
         assert written and [one for one in written if one not in whole[path.stem]] == []
