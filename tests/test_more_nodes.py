@@ -292,7 +292,7 @@ def test_each_node_has_its_sentences():
     x = Variable([[1.0, 5.0], [2.0, 4.0]], "x")
     loss = lambda v: (v * v).sum()  # noqa: E731
     for made, forward, backward in [
-        (x.reshape(4), "Reshape. The numbers of x (2, 2) stand in the same order in v1 (4,).",
+        (x.reshape(4), "Reshape. The numbers of x (2, 2) in the same order, as v1 (4,).",
          "Reshape takes the shape back. The upstream gradient ∂v3/∂v1 (4,) gets the shape of the "
          "input again: x gets a gradient of shape (2, 2)."),
         (x.T, "Transpose. The axes of x (2, 2) change places = v1, of shape (2, 2).",
