@@ -306,7 +306,7 @@ def test_each_node_has_its_sentences():
          "entries that were averaged: x gets a gradient of shape (2, 2)."),
         (x.max(1), "Largest entry. The largest entry of x (2, 2) = v1, of shape (2,).",
          "The winner takes the gradient. The largest entry gets the upstream gradient ∂v3/∂v1, the "
-         "others 0 (of several that tie, the first one gets it): x gets a gradient of shape (2, 2)."),
+         "others 0 (of several that tie, the first): x gets a gradient of shape (2, 2)."),
     ]:  # fmt: skip
         said = told(loss(made))
         assert (said[0], said[-1]) == (forward, backward)
