@@ -80,6 +80,19 @@ def over(a, b, slack):
     return wide > slack and high > slack
 
 
+def near(points, boxes):
+    """The boxes that reach into the rectangle around a line: the others cannot touch it."""
+    (left, top), (right, bottom) = np.min(points, axis=0), np.max(points, axis=0)
+    return [
+        box
+        for box in boxes
+        if box["x"] < right + 1
+        and box["right"] > left - 1
+        and box["y"] < bottom + 1
+        and box["bottom"] > top - 1
+    ]
+
+
 @pytest.mark.parametrize("name", [*PICTURES, *MORE])
 def test_nothing_lies_over_anything_else(name, show):
     trace = (PICTURES | MORE)[name]
@@ -97,7 +110,7 @@ def test_nothing_lies_over_anything_else(name, show):
     found += [
         f"line {path['what']} through {box['what']}"
         for path in drawn["paths"]
-        for box in labels
+        for box in near(path["points"], labels)
         if any(
             box["x"] + 1 < x < box["right"] - 1 and box["y"] + 1 < y < box["bottom"] - 1
             for x, y in path["points"]
