@@ -64,7 +64,7 @@ def failed_on_the_site(tmp_path_factory):
         (site / "book" / f"{name}.html").write_text(WHOLE % fault, encoding="utf-8")
     _, said = run(
         "pytest", "-q", "-rf", "-p", "no:cacheprovider", "tests/test_site.py",
-        "-k", "dead or another_host or unique or says_what or rendered or carries",
+        "-k", "dead or another_host or unique or image_says_what or rendered or carries",
         cwd=ROOT, env=os.environ | {"CHAINRULE_SITE": str(site), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
     )  # fmt: skip
     return re.findall(r"^FAILED \S+::(\w+\[book/p\d+\.html\])", said, re.MULTILINE), said

@@ -292,21 +292,21 @@ def test_each_node_has_its_sentences():
     x = Variable([[1.0, 5.0], [2.0, 4.0]], "x")
     loss = lambda v: (v * v).sum()  # noqa: E731
     for made, forward, backward in [
-        (x.reshape(4), "Reshape. The numbers of x (2, 2) stand in the same order in v1 (4,).",
+        (x.reshape(4), "Reshape. The numbers of x (2, 2) in the same order, as v1 (4,).",
          "Reshape takes the shape back. The upstream gradient ∂v3/∂v1 (4,) gets the shape of the "
          "input again: x gets a gradient of shape (2, 2)."),
         (x.T, "Transpose. The axes of x (2, 2) change places = v1, of shape (2, 2).",
          "Transpose turns the gradient back. The axes of the upstream gradient ∂v3/∂v1 (2, 2) "
          "change places again: x gets a gradient of shape (2, 2)."),
         (x[[0, 0]], "Take. What is taken from x (2, 2) = v1, of shape (2, 2).",
-         "Take puts back. The upstream gradient ∂v3/∂v1 is added where each entry was taken: one "
-         "taken twice gets both, one never taken gets 0: x gets a gradient of shape (2, 2)."),
+         "Take puts back. The upstream gradient ∂v3/∂v1 is added where each entry was taken, "
+         "twice if it was taken twice: x gets a gradient of shape (2, 2)."),
         (x.mean(0), "Mean. The mean over x (2, 2) = v1, of shape (2,).",
          "Mean shares out equally. The upstream gradient ∂v3/∂v1 is divided by the number of "
          "entries that were averaged: x gets a gradient of shape (2, 2)."),
         (x.max(1), "Largest entry. The largest entry of x (2, 2) = v1, of shape (2,).",
          "The winner takes the gradient. The largest entry gets the upstream gradient ∂v3/∂v1, the "
-         "others 0 (of several that tie, the first one gets it): x gets a gradient of shape (2, 2)."),
+         "others 0 (of several that tie, the first): x gets a gradient of shape (2, 2)."),
     ]:  # fmt: skip
         said = told(loss(made))
         assert (said[0], said[-1]) == (forward, backward)

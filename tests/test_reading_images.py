@@ -41,7 +41,7 @@ def page(show):
 
 
 def test_an_output_is_written_out_and_marks_its_window_and_the_kernel(page):
-    said = "conv[0, 0, 1, 2] = 1 × 1 + 0 × 0 + 1 × (−1) + 0 × 2 + 2 × 1 + 3 × 0 + 1 = 3"
+    said = "a[0, 0, 1, 2] = 1 × 1 + 0 × 0 + 1 × (−1) + 0 × 2 + 2 × 1 + 3 × 0 + 1 = 3"
     assert read(page, "conv", "value", "1,2") == said
     assert (lit(page, "x", "value"), lit(page, "conv.W", "value")) == (6, 6)
     assert lit(page, "conv.b", "value") == 1
@@ -65,8 +65,8 @@ def test_a_bias_s_gradient_is_the_sum_over_all_places(page):
 
 
 def test_flatten_hands_each_number_on_and_each_gradient_back(page):
-    assert read(page, "row", "value", "0,4") == "row[0, 4] = 4"
-    assert read(page, "conv", "gradient", "1,0") == "∂loss/∂conv[0, 0, 1, 0] = 3"
+    assert read(page, "row", "value", "0,4") == "y[0, 4] = 4"
+    assert read(page, "conv", "gradient", "1,0") == "∂loss/∂a[0, 0, 1, 0] = 3"
 
 
 def test_a_changed_weight_moves_every_output(page):
@@ -83,7 +83,7 @@ def test_a_changed_weight_moves_every_output(page):
 
 def test_what_lies_in_the_frame_is_no_term_and_a_stride_leaves_places_out(show):
     page = show(convolution(stride=2, pad=1))
-    assert read(page, "conv", "value", "0,0") == "conv[0, 0, 0, 0] = 0 × 1 + 1 × 0 + 1 = 1"
+    assert read(page, "conv", "value", "0,0") == "a[0, 0, 0, 0] = 0 × 1 + 1 × 0 + 1 = 1"
     assert (lit(page, "x", "value"), lit(page, "conv.W", "value")) == (2, 2)
 
 
@@ -96,7 +96,7 @@ def test_channels_and_kernels_are_told_apart_and_stand_under_one_another(show):
     n, f, i = 1, 1, 0
     terms = (x[n, :, i] * W[f, :, 0]).sum() + 1
     said = read(page, "conv", "value", f"{(n * 2 + f) * 2 + i},0")
-    assert said.startswith("conv[1, 1, 0, 0] = ") and said.endswith(f"= {terms:g}")
+    assert said.startswith("a[1, 1, 0, 0] = ") and said.endswith(f"= {terms:g}")
     exact = eval(page.locator('[data-variable="conv.W"] .gradient').get_attribute("data-exact"))
     said = read(page, "conv.W", "gradient", "3,1")
     assert said.startswith("∂loss/∂conv.W[1, 1, 0, 1] = ")
@@ -108,6 +108,6 @@ def test_pooling_writes_the_largest_out_and_only_a_winner_gets_a_gradient(show):
     x = np.array([[4, 1, 0], [3, 9, 5.0]])
     network = Network({"pool": pool, "row": Flatten()}, IdentityWithLoss())
     page = show(Stepper(network, x[None, None], [[6.0, 7.0]], step=-1))
-    assert read(page, "pool", "value", "0,0") == "pool[0, 0, 0, 0] = max(4, 1, 3, 9) = 9"
+    assert read(page, "pool", "value", "0,0") == "z[0, 0, 0, 0] = max(4, 1, 3, 9) = 9"
     assert read(page, "x", "gradient", "1,1") == "∂loss/∂x[0, 0, 1, 1] = 3 + 2 = 5"
     assert read(page, "x", "gradient", "0,0") == "∂loss/∂x[0, 0, 0, 0] = 0"

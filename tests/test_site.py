@@ -382,7 +382,7 @@ def test_a_phone_without_javascript_opens_and_closes_the_contents(open_page):
     chapter = page.locator("#pst-primary-sidebar").get_by_role("link", name="The chain rule")
     assert not chapter.is_visible()
     page.get_by_title("Contents of the book").tap()
-    assert chapter.is_visible()
+    chapter.wait_for()
     page.touchscreen.tap(350, 320)
     chapter.wait_for(state="hidden")
     page.get_by_title("Contents of the book").tap()

@@ -17,13 +17,13 @@ from pathlib import Path
 from bs4 import BeautifulSoup
 
 from chainrule.widgets import page
+from chainrule.widgets.sphinx_extension import kinds_in
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SITE = ROOT / "_build" / "html"
 KATEX = ROOT / "third_party" / "katex"
 FIGURE = re.compile(rf"chainrule-({'|'.join(page.KINDS)})")
-LAYERS = re.compile(rf'"op":"({"|".join(page.LAYERS)}|MatMul)"')
 HIDDEN = "details, .tag_hide-cell, .tag_hide-input"
 WHOLE = """<!doctype html>
 <html lang="en">
@@ -149,8 +149,7 @@ def question(number, quiz):
 
 def whole(title, kind, body):
     """A page with everything that it needs inside."""
-    kinds = tuple(name for name in page.KINDS if f'class="chainrule-{name}"' in body)
-    kinds += ("layers",) if kinds and LAYERS.search(body) else ()
+    kinds = kinds_in(body)
     katex = (KATEX / "katex.min.css").read_text(encoding="utf-8") if 'class="katex' in body else ""
     katex = re.sub(
         r"url\((fonts/[\w-]+\.woff2)\)", lambda m: f"url({inlined(KATEX / m[1])})", katex

@@ -137,7 +137,7 @@ def room_of(value):
 
 def box_of(trace, j, tight, summarised):
     variable, port = trace.variables[j], port_of_line(trace, j)
-    lines = words_of(node_symbol(variable))
+    lines = words_of(node_symbol(variable, whole=not tight))
     box = Box(j, lines, max(17.0, max(text_width(line, SIZE) for line in lines) / 2 + 4))
     for k, i in enumerate(variable.inputs[:port] + variable.inputs[port + 1 :]):
         under = k % 2 == 1 and variable.kept is None

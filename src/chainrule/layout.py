@@ -138,7 +138,8 @@ def cell_room(rows):
 
 
 def cell_width(rows):
-    return round(GRID * BOLD * cell_room(rows) + 3, 1)
+    room = cell_room(rows)
+    return round(GRID * BOLD * room + (5 if room > 5 else 3), 1)  # a minus is wider than a digit
 
 
 def block_size(value):
@@ -326,11 +327,12 @@ def node_reach(variable):
     return RADIUS if len(symbol) < 4 else max(RADIUS, text_width(symbol, 13) / 2 + 8)
 
 
-def node_symbol(variable):
+def node_symbol(variable, whole=True):
+    """What stands in a node; of a layer its name, Affine1, or, if that is not to be `whole`, its kind."""
     exponent = variable.options.get("exponent")
     if exponent is None:
         symbol = variable.symbol or variable.op
-        named = variable.letter and variable.name.startswith(symbol)  # a layer: Affine1
+        named = whole and variable.letter and variable.name.startswith(symbol)
         return shorten(variable.name if named else symbol)
     text = display(exponent)
     raised = text.translate(SUPERSCRIPT)

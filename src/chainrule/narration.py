@@ -175,7 +175,7 @@ WORDS = {
     "Reshape": {
         "forward": (
             "Reshape.",
-            "The numbers of {x.name} {x.shape} stand in the same order in {z.name} {z.shape}.",
+            "The numbers of {x.name} {x.shape} in the same order, as {z.name} {z.shape}.",
         ),
         "backward": (
             "Reshape takes the shape back.",
@@ -199,8 +199,7 @@ WORDS = {
         "forward": ("Take.", "What is taken from {x.name} {x.shape}{so.z}."),
         "backward": (
             "Take puts back.",
-            "The upstream gradient {dout} is added where each entry was taken: one taken twice gets "
-            "both, one never taken gets 0:",
+            "The upstream gradient {dout} is added where each entry was taken, twice if it was taken twice:",
         ),
         "to": ("{x.name} gets {dx}",),
         "rule": ("{x.name}[ ]", "1 for each time it was taken"),
@@ -221,7 +220,7 @@ WORDS = {
         "backward": (
             "The winner takes the gradient.",
             "The largest entry gets the upstream gradient {dout}, the others 0 (of several that tie, "
-            "the first one gets it):",
+            "the first):",
         ),
         "to": ("{x.name} gets {dx}",),
         "rule": ("max of {x.name}", "1 for the largest entry, else 0"),
@@ -535,8 +534,6 @@ WORDS = {
         "nudge.back": "Backward",
         "nudge.start": "Press an input, here or in the picture.",
         "nudge.go": "Each edge multiplies Δ by its local derivative.",
-        "nudge.at": "{cell}: {change}",
-        "nudge.more": "{cell}: {change}, and {others} more",
         "nudge.end": "{name} changes by Δ: the output changes Δ × {factor}. Press Backward to meet it from the other side.",
         "nudge.from": "Now from {out} back to {name}.",
         "nudge.met": "The same product, from the other side: {factor}.",

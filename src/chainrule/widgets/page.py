@@ -43,12 +43,8 @@ SCRIPTS = [
 ]
 STYLES = ["figure", "stepper", "quiz", "bets", "chart", "explorer", "scene", "replay"]
 
-LOADER = """// Made by chainrule.widgets.page from the files in script/: do not edit.
-(() => {
-  const source = %s;
-  const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-  import(address).then((module) => module.hydrate(document));
-})();
+LOADER = """// Made by chainrule.widgets.page
+import(URL.createObjectURL(new Blob([%s], { type: "text/javascript" }))).then((module) => module.hydrate(document));
 """
 
 PAGE = """<!doctype html>

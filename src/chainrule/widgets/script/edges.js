@@ -11,7 +11,7 @@ export function edges(scroll) {
     else delete scroll.dataset.more;
   }
   const sizes = new ResizeObserver(look);
-  for (const one of [scroll, ...scroll.children]) sizes.observe(one); // a phone that is turned: the picture may change later
+  sizes.observe(scroll);
   scroll.addEventListener("scroll", look, { passive: true });
   return {
     look,

@@ -43,13 +43,8 @@ function slopeAt(run, j, port) {
   return measured([up], [down], h, true);
 }
 
-/** The entry that changes most: { flat, moved, slope }, moved for how many change at all; null where none does. */
-function strongest(slope) {
-  const all = typeof slope === "number" ? [slope] : slope;
-  const sizes = all.map(Math.abs);
-  const most = Math.max(...sizes);
-  return most === 0 ? null : { flat: sizes.indexOf(most), moved: sizes.filter(Boolean).length, slope: all[sizes.indexOf(most)] };
-}
+/** Where a slope is largest: the entry, flat. */
+const strongest = (slope) => (slope.length ? slope.reduce((best, n, k) => (Math.abs(n) > Math.abs(slope[best]) ? k : best), 0) : 0);
 
 const factorOf = (n) => plain(bracketed([["", "×"], ["value", n]])).slice(1);
 const productOf = (factors) => plain(bracketed(factors.flatMap((n) => [["", " × "], ["value", n]]).slice(1)));
@@ -120,12 +115,9 @@ export function nudging(acts) {
     const path = variables.map((v, j) => j).filter((j) => j > chosen.i && reached[j] !== undefined && slopes(run, j)[last] !== undefined);
     const total = slopes(run, chosen.i, chosen.flat)[last];
     const says = (j) => {
-      const spot = j === chosen.i ? { flat: chosen.flat, moved: 1, slope: 1 } : strongest(reached[j]);
-      if (spot === null) return "0";
-      const { flat, moved, slope } = spot;
-      const single = typeof run.values[j] === "number";
-      const change = backward ? display(slopes(run, j, flat)[last]) : j === chosen.i ? "Δ" : `Δ × ${factorOf(display(slope))}`;
-      return single ? change : label(moved > 1 && !backward ? "nudge.more" : "nudge.at", { change, cell: cellName(run.values[j], flat), others: moved - 1 });
+      const flat = j === chosen.i ? chosen.flat : strongest(reached[j]);
+      const change = backward ? display(slopes(run, j, flat)[last]) : j === chosen.i ? "Δ" : `Δ × ${factorOf(display(reached[j][flat] ?? reached[j]))}`;
+      return typeof run.values[j] === "number" ? change : `${cellName(run.values[j], flat)}: ${change}`;
     };
     const factors = [];
     const hops = backward ? [...path].reverse() : path;

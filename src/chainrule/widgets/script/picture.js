@@ -61,7 +61,7 @@ export class Picture {
     run.trace.variables.forEach((variable, j) => {
       if (!variable.inputs.length) return;
       const runs = active !== null && active.variable === j && !active.seed;
-      variable.inputs.forEach((_, port) => {
+      variable.inputs.forEach((i, port) => {
         const [edge, backEdge] = this.edges.map((edges) => edges.get(`${j}.${port}`));
         later(edge, run.valuedAt[j] > now);
         later(backEdge, run.returnedAt[j] > now);
@@ -69,7 +69,7 @@ export class Picture {
         backEdge?.classList.toggle("now", runs && back);
         const piece = this.pieces.get(`${j}.${port}`);
         piece?.classList.toggle("hidden", run.returnedAt[j] > now);
-        if (piece && run.returnedAt[j] <= now) this.fillPiece(piece, j, port);
+        if (piece && run.returnedAt[j] <= now) setText(piece, fit(entry(run.contributions[run.returnedAt[j] - 1][port], this.variables[i].terms.dataset.entry ?? 0), NUMBER_ROOM));
       });
       const node = this.node(j);
       later(node, run.valuedAt[j] > now);
@@ -78,19 +78,11 @@ export class Picture {
     });
   }
 
-  /** The piece that came back along an edge of a fork; of an array its entry that the fork tells of. */
-  fillPiece(piece, j, port) {
-    const { run } = this;
-    const share = run.contributions[run.returnedAt[j] - 1][port];
-    const { terms } = this.variables.find(({ i }) => i === run.trace.variables[j].inputs[port]);
-    setText(piece, fit(entry(share, Number(terms.dataset.entry ?? 0)), NUMBER_ROOM));
-  }
-
   /** Tell the pieces of a fork's gradient at another entry of the array. */
   tellPieces(i, flat, now) {
-    const { terms } = this.variables.find((one) => one.i === i);
-    if (terms?.dataset.entry === undefined || terms.dataset.entry === String(flat)) return;
-    terms.dataset.entry = flat;
+    const told = this.variables[i].terms?.dataset;
+    if (!told?.entry || told.entry === `${flat}`) return;
+    told.entry = flat;
     this.show(now);
   }
 
@@ -141,15 +133,15 @@ export class Picture {
 
   /** What a nudge has done to a variable, in the place of its gradient. */
   nudge(i, words, back) {
-    const { value, gradient } = this.variables.find((one) => one.i === i);
+    const { value, gradient } = this.variables[i];
     const { x, y, width } = (gradient ?? value).getBBox();
     for (const old of this.svg.querySelectorAll(`.delta[data-of="${i}"]`)) old.remove();
     const kind = back ? "gradient" : "value";
     const text = vector("text", { class: `delta ${kind}`, "data-of": i, x: x + width / 2, y: y + (gradient ? 14 : 40), "font-weight": 600 }, words);
     this.svg.append(text);
     const [left, , wide] = this.svg.getAttribute("viewBox").split(" ").map(Number);
-    const half = text.getComputedTextLength() / 2 + 2; // whole, at either end of the picture
-    text.setAttribute("x", Math.min(Math.max(x + width / 2, left + half), left + wide - half));
+    const half = text.getComputedTextLength() / 2 + 2; // whole, at the end of the picture
+    text.setAttribute("x", Math.max(left + half, Math.min(x + width / 2, left + wide - half)));
   }
 
   /** Light the edge on which a nudge travels, with what multiplies it there. */
@@ -172,7 +164,7 @@ export class Picture {
   /** Put a question mark where a number is asked for; null takes it away. */
   mark(place) {
     this.svg.querySelector(".asked")?.remove();
-    const group = place && this.variables.find(({ i }) => i === place.i)?.[place.kind];
+    const group = place && this.variables[place.i][place.kind];
     if (!group) return;
     const cells = group.querySelectorAll("[data-cell]");
     const { x, y, width, height } = (cells[place.flat] ?? group).getBBox();
@@ -219,9 +211,10 @@ export class Picture {
 /** "6 + 5 = ", before the sum, of the gradients that came back to a fork; of arrays "[1]: 6 + 5 = 11", or their number. */
 function sumWords(got, total, flat) {
   if (got.length < 2) return "";
-  if (typeof total === "number") return `${plain(summed(got))} = `;
-  if (flat === undefined) return label("pieces", { count: got.length });
-  return `${cellName(total, flat)}: ${plain(summed(got.map((one) => entry(one, flat))))} = ${display(entry(total, flat))}`;
+  const single = typeof total === "number";
+  if (!single && flat === undefined) return label("pieces", { count: got.length });
+  const terms = `${plain(summed(got.map((one) => entry(one, flat))))} = `;
+  return single ? terms : `${cellName(total, flat)}: ${terms}${display(entry(total, flat))}`;
 }
 
 function later(part, hide) {
