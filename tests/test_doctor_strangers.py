@@ -295,7 +295,8 @@ class Worn:
     """Right, or with a wrong gradient of V; its forward runs `lasts` times in all, over all copies."""
 
     def __init__(self, lasts, share):
-        self.V, self.share, self.left = np.linspace(-1, 1, 6).reshape(2, 3), share, iter(range(lasts))
+        self.V = np.linspace(-1, 1, 6).reshape(2, 3)
+        self.share, self.left = share, iter(range(lasts))
 
     def __deepcopy__(self, memo):
         other = Worn(0, self.share)
@@ -362,11 +363,14 @@ def test_a_way_straight_on_that_is_lost_is_a_use_that_is_lost():
     assert causes(changed(Gated, kept=1.0)(), X) == []
 
 
+@pytest.mark.parametrize("targets", [np.eye(2)[LABELS % 2], 0.3 * X[:, :1]])
 @pytest.mark.parametrize("lost", [True, False])
-def test_a_squared_loss_is_not_taken_for_a_logarithm_with_a_constant(lost):
+def test_a_squared_loss_is_not_taken_for_a_logarithm_with_a_constant(lost, targets):
+    M = targets.shape[1]
+
     class Squares:
         def __init__(self):
-            self.params = {"V": W1[:, :2] / 2, "c": np.full(2, 0.1)}
+            self.params = {"V": W1[:, :M] / 2, "c": np.full(M, 0.1)}
 
         def predict(self, x):
             return 1 / (1 + np.exp(-(x @ self.params["V"] + self.params["c"])))
@@ -379,5 +383,5 @@ def test_a_squared_loss_is_not_taken_for_a_logarithm_with_a_constant(lost):
             delta = (y - t) / len(x) * (1 if lost else y * (1 - y))
             return {"V": x.T @ delta, "c": delta.sum(axis=0)}
 
-    found = [code for code, _ in causes(Squares(), X, np.eye(2)[LABELS % 2])]
+    found = [code for code, _ in causes(Squares(), X, targets)]
     assert found == (["derivative-missing"] if lost else [])

@@ -41,7 +41,9 @@ def gradient_check(target, x=None, t=None, *, h=1e-5, seed=0, allow_float32=Fals
         doing = "forward"
         try:
             out = piece.forward(piece.fresh())
-            truth = Truth(piece, [dout := weights(out, seed) if t is None else np.ones(out.shape)], h)
+            truth = Truth(
+                piece, [dout := weights(out, seed) if t is None else np.ones(out.shape)], h
+            )
             doing = "backward"
             claims = piece.claims(dout)
         except Exception as error:

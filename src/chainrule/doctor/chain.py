@@ -29,7 +29,7 @@ class End:
         hot = one_hot(t, a)
         if hot is None:
             column = np.reshape(t, (-1, 1)) if np.size(t) == len(a) else None
-            hot = column if column is not None and a.shape == (N, 1) else None
+            hot = column if column is not None and a.shape == (len(a), 1) else None
         if hot is None:
             return
         self.t = hot

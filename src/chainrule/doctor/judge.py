@@ -47,7 +47,9 @@ def judge(observation):
         factor = lacking(sample)
         words = f"; {factor[1]} would be right" if factor else ""
         found.insert(0, shapeless(name, sample, words))
-    reasons = {n: ("weight-decay", words) for n, words in tried({}, by_decay, observation, unnamed).items()}
+    reasons = {
+        n: ("weight-decay", words) for n, words in tried({}, by_decay, observation, unnamed).items()
+    }
     for name, samples in unnamed.items():
         if name not in reasons and not close(samples):
             reasons[name] = tried(None, by_what_is_missing, observation, name, samples)

@@ -94,7 +94,10 @@ def by_uses(observation, name):
 def by_the_straight_way(samples):
     """Words, where what a claim lacks is dout times one number for each entry, whatever dout is: a way
     that leads straight on, beside the ones that mix the entries, as in a residual or a gated layer."""
-    if any(s.scene.dout.shape != s.seen.shape or not (s.seen & (s.scene.dout != 0)).all() for s in samples):
+    if any(
+        s.scene.dout.shape != s.seen.shape or not (s.seen & (s.scene.dout != 0)).all()
+        for s in samples
+    ):
         return ""
     lost = [(s.scene.true - s.claim) / s.scene.dout for s in samples]
     kept = [s.claim / s.scene.dout for s in samples]
