@@ -286,3 +286,102 @@ def test_what_a_run_writes_into_dout_is_told_before_what_comes_of_it():
 
     own = layer(lambda x: x + np.maximum(x @ W1 @ W1.T, 0), backward)
     assert causes(own, X) == [("mutates-dout", "dout")]
+
+
+# Whatever a reader's code raises is told, or tells nothing, and never comes out.
+
+
+class Worn:
+    """Right, or with a wrong gradient of V; its forward runs `lasts` times in all, over all copies."""
+
+    def __init__(self, lasts, share):
+        self.V = np.linspace(-1, 1, 6).reshape(2, 3)
+        self.share, self.left = share, iter(range(lasts))
+
+    def __deepcopy__(self, memo):
+        other = Worn(0, self.share)
+        other.V, other.left = self.V.copy(), self.left
+        return other
+
+    def forward(self, x):
+        if next(self.left, None) is None:
+            raise IndexError("worn out")
+        self.x = x
+        return np.tanh(x @ self.V)
+
+    def backward(self, dout):
+        d = dout * (1 - np.tanh(self.x @ self.V) ** 2)
+        self.dV = self.x.T @ d + self.share * np.sin(self.x.T @ d)
+        return d @ self.V.T
+
+
+@pytest.mark.parametrize("lasts", [*range(12), 20, 40, 60, 90, 130, 200, 400])
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_an_exception_at_any_run_does_not_come_out(lasts, share):
+    x = np.linspace(-1, 1, 8).reshape(4, 2)
+    found = diagnose(Worn(lasts, share), x)
+    gradient_check(Worn(lasts, share), x)
+    assert found if share else not any(one.where == "V" for one in found)
+
+
+def test_inputs_with_other_numbers_of_rows_are_no_exception():
+    def forward(self, x, z):
+        self.x, self.z = x, z
+        return np.vstack([x, z[:, :4]]) @ self.A + 1
+
+    def backward(self, dout):
+        self.dA = np.vstack([self.x, self.z]).T @ dout
+        return np.sin(dout[:7] @ self.A.T) * 2, dout[7:] @ self.A.T
+
+    two = type("Two", (), {"forward": forward, "backward": backward, "A": W1})()
+    two.A = W1.copy()
+    assert [where for _, where in causes(two, (X, X[:2] + 1))] == ["x"]
+
+
+# Two more kinds.
+
+
+def test_a_way_straight_on_that_is_lost_is_a_use_that_is_lost():
+    gate = np.linspace(0.2, 0.9, 4)
+
+    class Gated:
+        kept = 0.0
+
+        def __init__(self):
+            self.U = (W1 @ W1.T) / 4
+
+        def forward(self, x):
+            self.x, self.z = x, np.tanh(x @ self.U)
+            return gate * x + self.z
+
+        def backward(self, dout):
+            d = dout * (1 - self.z**2)
+            self.dU = self.x.T @ d
+            return d @ self.U.T + self.kept * gate * dout
+
+    assert causes(Gated(), X) == [("overwritten-at-fork", "x")]
+    assert causes(changed(Gated, kept=1.0)(), X) == []
+
+
+@pytest.mark.parametrize("targets", [np.eye(2)[LABELS % 2], 0.3 * X[:, :1]])
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_squared_loss_is_not_taken_for_a_logarithm_with_a_constant(lost, targets):
+    M = targets.shape[1]
+
+    class Squares:
+        def __init__(self):
+            self.params = {"V": W1[:, :M] / 2, "c": np.full(M, 0.1)}
+
+        def predict(self, x):
+            return 1 / (1 + np.exp(-(x @ self.params["V"] + self.params["c"])))
+
+        def loss(self, x, t):
+            return float(0.5 * np.sum((self.predict(x) - t) ** 2) / len(x))
+
+        def gradient(self, x, t):
+            y = self.predict(x)
+            delta = (y - t) / len(x) * (1 if lost else y * (1 - y))
+            return {"V": x.T @ delta, "c": delta.sum(axis=0)}
+
+    found = [code for code, _ in causes(Squares(), X, targets)]
+    assert found == (["derivative-missing"] if lost else [])

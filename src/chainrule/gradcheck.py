@@ -38,13 +38,16 @@ def gradient_check(target, x=None, t=None, *, h=1e-5, seed=0, allow_float32=Fals
         piece = checked_piece(target, x, t, h, seed, allow_float32)
         if problem := piece.problem:
             return Report(type(target).__name__, [failed(piece, problem)])
-        out = piece.forward(piece.fresh())
-        dout = weights(out, seed) if t is None else np.ones(out.shape)
+        doing = "forward"
         try:
+            out = piece.forward(piece.fresh())
+            truth = Truth(
+                piece, [dout := weights(out, seed) if t is None else np.ones(out.shape)], h
+            )
+            doing = "backward"
             claims = piece.claims(dout)
         except Exception as error:
-            return Report(type(target).__name__, [failed(piece, said(error, "backward"))])
-        truth = Truth(piece, [dout], h)
+            return Report(type(target).__name__, [failed(piece, said(error, doing))])
     rows = [
         compare(name, claims.get(name), truth.gradients[name][0], truth.kinks[name], h, truth.size)
         for name in truth.arrays

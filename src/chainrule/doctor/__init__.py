@@ -17,7 +17,7 @@ from chainrule.doctor.evidence import LIMIT, Observation
 from chainrule.doctor.findings import finding, in_order, raised, told_line, unknown
 from chainrule.doctor.judge import BY_BATCH, judge
 from chainrule.doctor.missing import penalty
-from chainrule.doctor.pieces import GraphPiece, LastPiece, NetworkPiece, Piece
+from chainrule.doctor.pieces import GraphPiece, LastPiece, NetworkPiece, Piece, tried
 from chainrule.doctor.state import (
     out_of_date,
     through_new_parameters,
@@ -44,12 +44,20 @@ def diagnose(target, x=None, t=None, *, h=1e-5, seed=0):
         piece = piece_for("diagnose", target, x, t, h)
         with quiet():
             if isinstance(piece, NetworkPiece):
-                return in_order(examine_network(piece, x, t, h, seed))
+                return in_order(or_raised(examine_network, piece, x, t, h, seed))
             if type(target).__module__.startswith("chainrule."):
                 piece.forward(
                     piece.fresh()
                 )  # an argument that does not fit is the caller's mistake
-            return in_order(examine(piece, h, seed))
+            return in_order(or_raised(examine, piece, h, seed))
+
+
+def or_raised(look, piece, *arguments):
+    """What `look` finds; what code raises that runs well once, and not when it runs again, is a finding."""
+    try:
+        return look(piece, *arguments)
+    except Exception as error:
+        return [raised(error, "a further run", piece.labels[0] if piece.labels else "loss")]
 
 
 def examine(piece, h, seed):
@@ -70,24 +78,26 @@ def examine(piece, h, seed):
         observation = Observation(piece, h, seed)
     except Exception as error:
         where = backward if network else where
-        return by_exception(error, piece, h, seed) or [raised(error, backward, where)]
+        return tried([], by_exception, error, piece, h, seed) or [raised(error, backward, where)]
     named, unnamed = judge(observation)
-    named = (
-        all_pairs(piece) + named + ties(observation, {one.where for one in named} | set(unnamed))
-    )
+    wrong = {one.where for one in named} | set(unnamed)
+    named = tried([], all_pairs, piece) + named + tried([], ties, observation, wrong)
     state = [] if isinstance(piece, GraphPiece) else written_to(piece, observation.douts[0])
     updates = [one for one in state if one.cause == "update-in-backward"]
     if updates:
-        new = through_new_parameters(observation, [*unnamed, *(one.where for one in named)])
+        new = tried([], through_new_parameters, observation, sorted(wrong))
         named = [one for one in named if one.where not in new]
         unnamed = {name: one for name, one in unnamed.items() if name not in new}
     if piece.t is not None and piece.labels and np.size(out) == 1:
         named = [right_at_the_end(one) if one.cause == "upstream-ignored" else one for one in named]
     known = {one.where for one in named} | set(unnamed)
     if any(one.cause == "mutates-dout" for one in state):
-        unnamed = {n: s for n, s in unnamed.items() if not by_spoiling(piece, s[0])}
+        samples = {name: observation.samples(name) for name in known & set(observation.names)}
+        spoilt = {n for n, s in samples.items() if s and tried(False, by_spoiling, piece, s[0])}
+        named = [one for one in named if one.where not in spoilt]
+        unnamed = {name: one for name, one in unnamed.items() if name not in spoilt}
     found = named + [unknown(name, samples) for name, samples in unnamed.items()]
-    state += out_of_date(observation, h, seed, known)
+    state += tried([], out_of_date, observation, h, seed, known)
     odd = ("update-in-backward", "stale-cache") if updates else ()  # the one makes the other
     return updates + found + [one for one in state if one.cause not in odd]
 

@@ -26,25 +26,25 @@ class End:
     kind, constant = None, 0.0
 
     def __init__(self, a, t, loss):
-        N, hot = len(a), one_hot(t, a)
+        hot = one_hot(t, a)
         if hot is None:
-            column = np.reshape(t, (-1, 1)) if np.size(t) == N else None
-            hot = column if column is not None and a.shape == (N, 1) else None
+            column = np.reshape(t, (-1, 1)) if np.size(t) == len(a) else None
+            hot = column if column is not None and a.shape == (len(a), 1) else None
         if hot is None:
             return
         self.t = hot
-        for kind in ("softmax", "sigmoid"):
-            y = self.squash(a, kind)
-            pairs = [(hot, y)] if kind == "softmax" else [(hot, y), (1 - hot, 1 - y)]
-            found = constant_in_log(loss, pairs, [N, 1, a.size])
-            if found and not (kind == "softmax" and a.shape[1] == 1):
-                self.kind, (self.N, self.constant) = kind, found
-                return
         for factor in (0.5, 1.0):
             for N in (len(a), 1, a.size):
                 if abs(factor * np.sum((a - hot) ** 2) / N - loss) <= 1e-9 * (1 + abs(loss)):
                     self.kind, self.N, self.factor = "squares", N, factor
                     return
+        for kind in ("softmax", "sigmoid"):
+            y = self.squash(a, kind)
+            pairs = [(hot, y)] if kind == "softmax" else [(hot, y), (1 - hot, 1 - y)]
+            found = constant_in_log(loss, pairs, [len(a), 1, a.size])
+            if found and not (kind == "softmax" and a.shape[1] == 1):
+                self.kind, (self.N, self.constant) = kind, found
+                return
 
     @staticmethod
     def squash(a, kind):

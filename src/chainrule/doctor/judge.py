@@ -13,7 +13,7 @@ from chainrule.doctor.chain import chain_of_layer, chain_of_network, own_chain
 from chainrule.doctor.evidence import LIMIT, Suspect, observed, suspects
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
 from chainrule.doctor.missing import FEW, by_decay, by_what_is_missing, lacking, penalty
-from chainrule.doctor.pieces import variants
+from chainrule.doctor.pieces import tried, variants
 from chainrule.scenes import same
 
 BY_BATCH = (
@@ -40,17 +40,19 @@ def judge(observation):
     if wrong and (chain := its_own_chain(observation)):  # exact, where nudging meets curves
         exact = {n: same(s[0].claim, chain.gradients[n], 1e-9) for n, s in wrong.items()}
         wrong = {name: samples for name, samples in wrong.items() if not exact[name]}
-    explained = explain(observation, wrong) if wrong else {}
+    explained = tried({}, explain, observation, wrong) if wrong else {}
     unnamed = {name: samples for name, samples in wrong.items() if name not in explained}
     for name in [name for name in unnamed if not all(s.shaped for s in unnamed[name])]:
         sample = unnamed.pop(name)[0]
         factor = lacking(sample)
         words = f"; {factor[1]} would be right" if factor else ""
         found.insert(0, shapeless(name, sample, words))
-    reasons = {n: ("weight-decay", words) for n, words in by_decay(observation, unnamed).items()}
+    reasons = {
+        n: ("weight-decay", words) for n, words in tried({}, by_decay, observation, unnamed).items()
+    }
     for name, samples in unnamed.items():
         if name not in reasons and not close(samples):
-            reasons[name] = by_what_is_missing(observation, name, samples)
+            reasons[name] = tried(None, by_what_is_missing, observation, name, samples)
     for name, (code, words) in [item for item in reasons.items() if item[1]]:
         found.append(finding(code, name, f"{proof(name, unnamed.pop(name)[0])}; {words}"))
     return found + tell(explained, wrong), unnamed

@@ -26,6 +26,8 @@ def by_what_is_missing(observation, name, samples):
         return "kernel-not-turned", words
     if found := by_uses(observation, name):
         return found
+    if words := by_the_straight_way(samples):
+        return "overwritten-at-fork", words
     if factor := lacking(samples[0]):
         return "factor-missing", f"{factor[1]} would be right"
     if found := left_out(observation, name, samples[0]):
@@ -87,6 +89,22 @@ def by_uses(observation, name):
         if abs(f - 1) > 1e-4
     ]
     return "scaled", f"it has {' and '.join(told)}"
+
+
+def by_the_straight_way(samples):
+    """Words, where what a claim lacks is dout times one number for each entry, whatever dout is: a way
+    that leads straight on, beside the ones that mix the entries, as in a residual or a gated layer."""
+    if any(
+        s.scene.dout.shape != s.seen.shape or not (s.seen & (s.scene.dout != 0)).all()
+        for s in samples
+    ):
+        return ""
+    lost = [(s.scene.true - s.claim) / s.scene.dout for s in samples]
+    kept = [s.claim / s.scene.dout for s in samples]
+    mixed = len(lost) > 1 and not same(kept[0], kept[1], 1e-2)
+    if mixed and lost[0].size > 2 and all(same(lost[0], one, 1e-5) for one in lost[1:]):
+        return "what is lacking is dout times one number for each entry: the way straight on"
+    return ""
 
 
 def passes_where_closed(samples):
