@@ -7,12 +7,11 @@ It takes about five minutes. The outcome goes to src/chainrule/data/convolution_
 
 import argparse
 import json
-import platform
-from datetime import date
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+from zoo import made_by
 
 import chainrule
 from chainrule.datasets import load_mnist
@@ -72,15 +71,7 @@ def measure(data, epochs):
 
 def about(epochs):
     """Where the figures come from."""
-    return {
-        "command": "make convolution MNIST=FOLDER",
-        "date": date.today().isoformat(),
-        "machine": f"{platform.system()}, {platform.machine()}",
-        "versions": {
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "chainrule": chainrule.__version__,
-        },
+    return made_by("make convolution MNIST=FOLDER") | {
         "data": "MNIST (Y. LeCun, C. Cortes, C. J. C. Burges, CC BY-SA 3.0): 60,000 images to train, 10,000 held out",
         "network": NETWORK,
         "recipe": {"epochs": epochs, "batch_size": BATCH, "lr": LR, "momentum": 0.9, "seed": SEED},

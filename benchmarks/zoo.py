@@ -101,10 +101,10 @@ def measure(name, seed, data, recipe):
         }
 
 
-def about(recipe, seeds):
-    """Where the figures come from."""
+def made_by(command):
+    """How a record was made, when, and where."""
     return {
-        "command": "make zoo MNIST=FOLDER",
+        "command": command,
         "date": date.today().isoformat(),
         "machine": f"{platform.system()}, {platform.machine()}",
         "versions": {
@@ -112,6 +112,12 @@ def about(recipe, seeds):
             "numpy": np.__version__,
             "chainrule": chainrule.__version__,
         },
+    }
+
+
+def about(recipe, seeds):
+    """Where the figures come from."""
+    return made_by("make zoo MNIST=FOLDER") | {
         "data": f"the first {TRAINED + HELD_OUT:,} training images of MNIST (Y. LeCun, C. Cortes, "
         f"C. J. C. Burges, CC BY-SA 3.0): {TRAINED:,} to train, {HELD_OUT:,} held out",
         "network": "784-50-10, He's start",

@@ -52,8 +52,8 @@ def serve():
     """serve(folder) serves it below a path of a host of its own, and gives the address; it ends in a slash."""
     servers = []
 
-    def start(folder):
-        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(BelowAPath, directory=str(folder)))
+    def start(folder, handler=BelowAPath):
+        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder)))
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         servers.append((server, thread))

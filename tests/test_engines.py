@@ -1,13 +1,9 @@
 """Every kind of figure, driven as a reader would in Firefox and in WebKit; `make test` drives Firefox alone, `make browsers` both."""
 
 import os
-import threading
-from functools import partial
-from http.server import ThreadingHTTPServer
 
 import engines
 import pytest
-from built_site import SUB_PATH
 from find_browser import complaint
 from test_policy import PAGES, WithPolicy
 
@@ -37,15 +33,9 @@ def engine(request, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def address(site):
+def address(site, serve):
     """The site, served under its content security policy."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(WithPolicy, directory=str(site)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}{SUB_PATH}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    return serve(site, WithPolicy)
 
 
 @pytest.fixture

@@ -1,12 +1,9 @@
 """The site under its own content security policy: everything of ours runs, and nothing else does."""
 
 import re
-import threading
-from functools import partial
-from http.server import ThreadingHTTPServer
 
 import pytest
-from built_site import SITE, SUB_PATH, BelowAPath
+from built_site import SITE, BelowAPath
 
 from chainrule.widgets import policy
 
@@ -26,14 +23,8 @@ class WithPolicy(BelowAPath):
 
 
 @pytest.fixture(scope="module")
-def guarded(site):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(WithPolicy, directory=str(site)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}{SUB_PATH}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+def guarded(site, serve):
+    return serve(site, WithPolicy)
 
 
 @pytest.fixture
