@@ -154,17 +154,19 @@ def as_it_was(target):
                 array[...] = before
 
 
-def private_copy(target):
+def private_copy(target, form=None):
     """A copy of `target` to do anything with. Its parameters are float64, and may be written to.
+    With `form`, form(array, name) stands in the place of each.
 
     What refuses to be copied to its depths (a lock, an open file) is copied at its surface. What keeps
     its state in the closure of a function cannot be copied at all, and is used itself (`as_it_was`).
     """
     owners = [target, *layers_of(target).values()]
     memo = {id(owner): owner for owner in owners if shares_state(owner)}
-    for slot in slots(target).values():
-        if id(slot.owner) not in memo:
-            memo[id(slot.array)] = slot.array.astype(np.float64)  # one array under all its names
+    for name, slot in slots(target).items():
+        if id(slot.owner) not in memo:  # one array under all its names
+            array = slot.array.astype(np.float64)
+            memo[id(slot.array)] = array if form is None else form(array, name)
     try:
         twin = copy.deepcopy(target, memo)
     except Exception:

@@ -14,6 +14,7 @@ from chainrule.doctor.evidence import LIMIT, Suspect, observed, suspects
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
 from chainrule.doctor.missing import FEW, by_decay, by_what_is_missing, lacking, penalty
 from chainrule.doctor.pieces import tried, variants
+from chainrule.doctor.walks import by_walks
 from chainrule.scenes import same
 
 BY_BATCH = (
@@ -65,7 +66,10 @@ def explain(observation, wrong):
     if len(first) == len(wrong):
         return first
     whole = ways[1](observation, wrong)  # one mistake behind them all is better than a few of them
-    return whole if len(whole) == len(wrong) else whole | first
+    if len(whole) == len(wrong):
+        return whole
+    more = {name: one for name, one in wrong.items() if name not in first | whole}
+    return whole | first | tried({}, by_walks, observation, more)
 
 
 def by_table(observation, wrong):

@@ -24,8 +24,6 @@ def by_what_is_missing(observation, name, samples):
         return None  # what dout does to it is no missing factor
     if words := by_turning(observation, name, samples[0]):
         return "kernel-not-turned", words
-    if found := by_uses(observation, name):
-        return found
     if words := by_the_straight_way(samples):
         return "overwritten-at-fork", words
     if factor := lacking(samples[0]):
@@ -52,43 +50,6 @@ def by_turning(observation, name, sample):
             if seen.any() and not one.right and one.explained_by(truth.gradients[name][0]):
                 return f"it would be right if {other} were turned around"
     return ""
-
-
-def by_uses(observation, name):
-    """(code, words) for an input that meets several matrices, x @ A and x @ B, and whose gradient has
-    one of these uses too little, or with a factor of its own.
-
-    With no more rows than columns the use of a matrix W is pinv(x.T) @ dW @ W.T: looked at there.
-    """
-    piece, x = observation.piece, observation.truth.arrays[name]
-    if name not in piece.names or x.ndim != 2 or piece.t is not None or x.shape[1] < 2:
-        return None
-    few = piece.sampled(np.arange(min(len(x), x.shape[1] - 1)))
-    if (few := observed(few)) is None or not all(s.shaped for s in few.samples(name)):
-        return None
-    x, true = few.truth.arrays[name], few.truth.gradients[name][0]
-    held = {k: W for k, W in few.truth.arrays.items() if W.ndim == 2 and len(W) == x.shape[1]}
-    uses = {
-        k: np.linalg.pinv(x.T) @ few.truth.gradients[k][0] @ W.T
-        for k, W in held.items()
-        if k != name
-    }
-    uses = {key: use for key, use in uses.items() if np.any(use)}
-    if len(uses) < 2 or not same(sum(uses.values()), true, 1e-5):
-        return None
-    claim, parts = few.claims[0][name], np.array([use.ravel() for use in uses.values()]).T
-    factors = np.linalg.lstsq(parts, claim.ravel(), rcond=None)[0]
-    if not same(parts @ factors, claim.ravel(), 1e-5) or x.size <= len(uses):
-        return None
-    lost = [key for key, factor in zip(uses, factors, strict=True) if abs(factor) < 1e-4]
-    if lost:
-        return "overwritten-at-fork", f"the use of {name} through {' and '.join(lost)} is not in it"
-    told = [
-        f"{f:.4g} times the part through {k}"
-        for k, f in zip(uses, factors, strict=True)
-        if abs(f - 1) > 1e-4
-    ]
-    return "scaled", f"it has {' and '.join(told)}"
 
 
 def by_the_straight_way(samples):

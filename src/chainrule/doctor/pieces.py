@@ -6,6 +6,7 @@ Nothing here looks inside the code under test. Read `probe` next: it nudges what
 
 import copy
 import inspect
+import os
 from collections.abc import Mapping
 from types import SimpleNamespace
 
@@ -15,6 +16,8 @@ from chainrule.doctor.copies import GIVEN, Noise, among, params_of, private_copy
 from chainrule.graph import Variable, forward_steps, topological_order
 from chainrule.guards.numbers import as_value
 from chainrule.guards.training import LEARNS
+
+RAISES = bool(os.environ.get("CHAINRULE_RAISES"))  # whether a search may raise, to see its own faults
 
 
 def is_network(target):
@@ -179,8 +182,18 @@ class Piece:
             self.noise.again()
         return as_floats(self.output(subject), where=type(self.target).__name__)
 
-    def output(self, subject):
-        return subject.forward(*self.arguments())
+    def output(self, subject, arguments=None):
+        return subject.forward(*(arguments or self.arguments()))
+
+    def on_tape(self, leaf):
+        """A subject and arguments in which leaf(array, name) stands for each array with a gradient."""
+        names = self.parameters(self.fresh())
+        subject = private_copy(self.target, lambda a, n: leaf(a, n) if n in names else a)
+        arguments = self.arguments()
+        for k, name in enumerate(self.labels):
+            if name in self.names:
+                arguments[k] = leaf(self.inputs[k], name)
+        return subject, arguments
 
     def backward(self, subject, dout):
         """What `subject` claims after its forward: a dict name -> gradient, None where it has none.
@@ -280,8 +293,8 @@ class NetworkPiece(LastPiece):
         self.inputs, self.noise = tuple(np.array(v) for v in inputs), Noise(target)
         self.look()
 
-    def output(self, subject):
-        value = subject.loss(*self.arguments())
+    def output(self, subject, arguments=None):
+        value = subject.loss(*(arguments or self.arguments()))
         return value[0] if isinstance(value, tuple) else value
 
     def call(self, subject, arguments, dout):
@@ -463,4 +476,6 @@ def tried(default, search, *arguments):
     try:
         return search(*arguments)
     except Exception:
+        if RAISES:
+            raise
         return default

@@ -1,0 +1,294 @@
+"""A tape: forward, run once on arrays that write down what is done with them.
+
+What comes of it is the graph of the code under test, whoever wrote it: a node for each call of NumPy,
+with the line that made it. Its derivatives are found by nudging one node at a time. Read `walks` next.
+"""
+
+import linecache
+import math
+import sys
+from contextlib import contextmanager
+from functools import cached_property
+from unittest.mock import patch
+
+import numpy as np
+
+from chainrule.guards.numbers import sum_to
+
+STEP = 1e-6  # of a nudge, for a number of size 1
+CELLS = 400_000  # entries of one matrix of derivatives, at most
+NODES = 4000
+MAKERS = ("zeros", "empty", "ones", "full", "array", "asarray", "ascontiguousarray")
+array_of, asarray_of = np.array, np.asarray  # as they are, while a tape runs
+OF_NUMBERS = ("exp", "log", "sqrt", "tanh", "sin", "cos", "pow")
+METHODS = """reshape transpose ravel flatten swapaxes squeeze repeat take copy astype dot mean sum max
+    min var std prod cumsum clip diagonal trace""".split()
+
+
+class Node:
+    """One call: `again(values)` makes it with other numbers in the places of its sources."""
+
+    def __init__(self, value, again=None, sources=(), entrywise=False, site=(), name=None):
+        self.value, self.again = array_of(value, np.float64), again
+        self.sources, self.places = zip(*sources, strict=True) if sources else ((), ())
+        self.entrywise, self.site, self.name, self.uses = entrywise, site, name, []
+
+    @property
+    def line(self):
+        """The line of code that made it, or the name of a leaf."""
+        if self.name is not None:
+            return self.name
+        code, lineno = self.site[0][0], self.site[0][2]
+        return f"`{linecache.getline(code.co_filename, lineno).strip()}`" or "a line of forward"
+
+    def at(self, i, value):
+        values = [source.value for source in self.sources]
+        values[i] = value
+        return array_of(self.again(values), np.float64)
+
+    def slope(self, i, value=None):
+        """The derivative of each entry of an entrywise call by its own entry of source i."""
+        value = self.sources[i].value if value is None else value
+        step = STEP * (1 + np.abs(value))
+        wide = np.broadcast_to(step, np.shape(self.value)) if step.ndim else step
+        return (self.at(i, value + step) - self.at(i, value - step)) / (2 * wide)
+
+    @cached_property
+    def local(self):
+        """For each source the slopes, in the shape of the value, or the matrix (value.size, source.size)."""
+        return [self.slope(i) if self.entrywise else self.matrix(i) for i in range(len(self.sources))]
+
+    def matrix(self, i):
+        value = self.sources[i].value.copy()
+        if value.size * self.value.size > CELLS:
+            raise ValueError("too large to be nudged entry by entry")
+        columns = np.zeros((self.value.size, value.size))
+        for k, kept in enumerate(value.ravel().copy()):
+            step = STEP * (1 + abs(kept))
+            value.flat[k] = kept + step
+            above = self.at(i, value)
+            value.flat[k] = kept - step
+            columns[:, k] = np.ravel(above - self.at(i, value)) / (2 * step)
+            value.flat[k] = kept
+        return columns
+
+    def touches(self, i):
+        """Which entries of source i the value depends on."""
+        local, shape = self.local[i], self.sources[i].value.shape
+        if self.entrywise:
+            return sum_to(np.ones(self.value.shape), shape) > 0
+        return np.any(local != 0, axis=0).reshape(shape)
+
+    def back(self, i, dout):
+        """The gradient of source i, from that of the value."""
+        local, shape = self.local[i], self.sources[i].value.shape
+        if self.entrywise:
+            return sum_to(dout * local, shape)
+        return (np.ravel(dout) @ local).reshape(shape)
+
+
+class Recorded(np.ndarray):
+    """An array that belongs to a node of the tape that is running."""
+
+    node = None
+
+    def __array_finalize__(self, source):
+        pass
+
+    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
+        if method == "at":
+            return change(inputs[0], lambda old, *rest: ufunc.at(old, *rest), inputs[1:])
+        call = getattr(ufunc, method)
+        made = record(call, inputs, kwargs, method == "__call__" and ufunc.signature is None)
+        if out is None:
+            return made
+        np.copyto(asarray_of(out[0]).view(np.ndarray), asarray_of(made).view(np.ndarray), "unsafe")
+        if isinstance(out[0], Recorded):
+            out[0].node = getattr(made, "node", None)
+        return out[0]
+
+    def __array_function__(self, function, types, args, kwargs):
+        if function is np.copyto:
+            return change(args[0], np.copyto, args[1:], kwargs)
+        kwargs.pop("out", None)
+        return record(function, args, kwargs)
+
+    def __getitem__(self, index):
+        return record(lambda array, at: array[at], (self, index))
+
+    def __setitem__(self, index, value):
+        def put(array, value):
+            array[index] = value
+
+        change(self, put, (value,))
+
+    T = property(lambda self: self.transpose())
+    mT = property(lambda self: self.swapaxes(-1, -2))
+
+
+def method(name):
+    def call(self, *args, **kwargs):
+        return record(lambda array, *rest, **more: getattr(array, name)(*rest, **more), (self, *args), kwargs)
+
+    return call
+
+
+def inplace(ufunc):
+    def call(self, other):  # a number is not changed in place
+        return ufunc(self, other, out=(self,)) if self.ndim else ufunc(self, other)
+
+    return call
+
+
+for _name in METHODS:
+    setattr(Recorded, _name, method(_name))
+for _name in ("add", "subtract", "multiply", "power", "true_divide", "matmul"):
+    sign = {"subtract": "sub", "multiply": "mul", "power": "pow", "true_divide": "truediv"}
+    setattr(Recorded, f"__i{sign.get(_name, _name)}__", inplace(getattr(np, _name)))
+
+RUNNING = []  # the tape that is running, if any: a list of nodes
+
+
+def change(array, function, args, kwargs=None):
+    """Change an array in place; a recorded one is then what this change made of it."""
+
+    def changed(old, *rest, **more):
+        new = array_of(old, np.float64)
+        function(new, *rest, **more)
+        return new
+
+    made = record(changed, (array, *args), kwargs or {})
+    asarray_of(array).view(np.ndarray)[...] = asarray_of(made).view(np.ndarray)
+    if isinstance(array, Recorded):
+        array.node = getattr(made, "node", None)
+
+
+def record(function, args, kwargs=None, entrywise=False):
+    """Call the function, and write down what it made of which recorded arrays."""
+    sources, tape = [], RUNNING[-1] if RUNNING else []
+    args, kwargs = stripped((args, kwargs or {}), sources)
+
+    def again(values):
+        return function(*filled(args, values), **filled(kwargs, values))
+
+    RUNNING.append(None)  # what NumPy does inside is not to be seen
+    try:
+        made = again([source.value for source, _ in sources])
+    finally:
+        RUNNING.pop()
+    if isinstance(made, (tuple, list)):
+        return type(made)(
+            wrapped(one, lambda values, k=k: again(values)[k], sources, False, tape)
+            for k, one in enumerate(made)
+        )
+    return wrapped(made, again, sources, entrywise, tape)
+
+
+def wrapped(made, again, sources, entrywise, tape):
+    if asarray_of(made).dtype.kind != "f" or tape is None:
+        return made
+    array = array_of(made).view(Recorded)
+    if sources:
+        if len(tape) >= NODES:
+            raise ValueError("too many calls to be written down")
+        array.node = Node(made, again, sources, entrywise, site())
+        tape.append(array.node)
+    return array if sources or array.ndim else made
+
+
+class Hole(int):
+    """The place of a source among the arguments of a call."""
+
+
+def stripped(value, sources, place=()):
+    """A copy of arguments with a `Hole` for each recorded array, of which (node, place) goes to `sources`."""
+    if isinstance(value, Recorded):
+        if value.node is None:
+            return array_of(value.view(np.ndarray))
+        sources.append((value.node, place))
+        return Hole(len(sources) - 1)
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if type(value) in (tuple, list):
+        return type(value)([stripped(v, sources, (*place, k)) for k, v in enumerate(value)])
+    if type(value) is dict:
+        return {key: stripped(one, sources, (*place, key)) for key, one in value.items()}
+    return value
+
+
+def filled(value, values):
+    if isinstance(value, Hole):
+        return values[value]
+    if type(value) in (tuple, list):
+        return type(value)([filled(one, values) for one in value])
+    if type(value) is dict:
+        return {key: filled(one, values) for key, one in value.items()}
+    return value
+
+
+def site():
+    """Where in the code under test the call stands: an instruction for each frame, the inmost first."""
+    frame, found = sys._getframe(1), []
+    while frame is not None and frame.f_code is not recorded.__code__:
+        if frame.f_code.co_filename != __file__ and "numpy" not in frame.f_code.co_filename:
+            found.append((frame.f_code, frame.f_lasti, frame.f_lineno))
+        frame = frame.f_back
+    return tuple(found)
+
+
+@contextmanager
+def recording(tape):
+    """While it lasts, what NumPy makes from nothing, or from lists, is recorded too."""
+
+    def maker(make):
+        def made(*args, **kwargs):
+            if RUNNING[-1] is None:
+                return make(*args, **kwargs)
+            if make is asarray_of and not kwargs and args[1:] == () and isinstance(args[0], Recorded):
+                return args[0]
+            return record(make, args, kwargs)
+
+        return made
+
+    RUNNING.append(tape)
+    try:
+        with (
+            patch.multiple(np, **{name: maker(getattr(np, name)) for name in MAKERS}),
+            patch.multiple(math, **{name: maker(getattr(math, name)) for name in OF_NUMBERS}),
+        ):
+            yield
+    finally:
+        RUNNING.pop()
+
+
+def leaf(value, name, tape):
+    array = array_of(value, np.float64).view(Recorded)
+    array.node = Node(value, name=name)
+    tape.append(array.node)
+    return array
+
+
+def recorded(piece):
+    """The nodes of a run of a piece, in order; the last one is its output. LookupError where the code
+    leaves NumPy on the way."""
+    tape = []
+    subject, arguments = piece.on_tape(lambda value, name: leaf(value, name, tape))
+    if piece.hold:
+        piece.noise.again()
+    with recording(tape):
+        out = piece.output(subject, arguments)
+    value = array_of(out, np.float64)
+    same = [n for n in tape if n.value.size == value.size and np.array_equal(np.ravel(n.value), np.ravel(value))]
+    if not same:
+        raise LookupError("the output is not on the tape")
+    end = getattr(out, "node", None) or same[-1]
+    needed = {end}
+    for node in reversed(tape):
+        if node in needed:
+            needed.update(node.sources)
+    order = [node for node in tape if node in needed or node.name is not None]
+    for node in order:
+        for i, source in enumerate(node.sources):
+            source.uses.append((node, i))
+    order.remove(end)
+    return [*order, end]

@@ -1,0 +1,428 @@
+"""Walks: back through the graph of the code under test, right, and then with one mistake at a time.
+
+The graph comes from a `tape`. A mistake is made wherever the code could have made it: at each use of a
+value, at each call, and at each stretch of calls through which all goes, as a softmax. In a loop it is
+made in every pass. What comes out at the leaves is what the code would have claimed then.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+
+from chainrule.doctor.evidence import Suspect
+from chainrule.doctor.findings import RANK
+from chainrule.doctor.pieces import one_hot
+from chainrule.doctor.tape import recorded
+from chainrule.mistakes import TABLE
+from chainrule.scenes import Scene, same
+
+STRETCH = 6  # how many calls a stretch may have
+
+
+@dataclass
+class Change:
+    """A mistake: its code, what it does in words, and what it changes of the walk.
+
+    edges    (node, position) -> what is handed on there in place of the right gradient, from dout
+    assigned  node -> whether a later use overwrites the entries of an earlier one, or the other way round
+    lost     whether it hands on nothing, so that a part of it might be handed on as well
+    jumps    node -> (an earlier node, what is handed on to it from dout), in place of all its edges
+    at       the node at which it is made; None where it is no single one
+    """
+
+    code: str
+    words: str
+    at: object = None
+    edges: dict = field(default_factory=dict)
+    jumps: dict = field(default_factory=dict)
+    assigned: dict = field(default_factory=dict)
+    lost: bool = False
+
+
+class Graph:
+    """The graph of a piece. Raises an exception where the code cannot be recorded."""
+
+    def __init__(self, piece):
+        self.order = recorded(piece)
+        self.out, self.piece = self.order[-1], piece
+        self.leaves = {node.name: node for node in self.order if node.name is not None}
+        self.sites = defaultdict(list)
+        for node in self.order:
+            if node.name is None:
+                self.sites[node.site].append(node)
+        self.above = self.dominators()
+        self.gradients = self.right(np.random.default_rng(3).uniform(-1.5, 1.5, self.out.value.shape))
+        self.dead = {node for node in self.order if self.is_dead(node)}
+
+    def right(self, dout):
+        """node -> gradient: the walk without a mistake."""
+        return self.walk({self.out: np.reshape(dout, self.out.value.shape)})
+
+    def walk(self, gradients):
+        """node -> gradient, where some are known already: back from there."""
+        for node in reversed(self.order):
+            if node in gradients:
+                for i, source in enumerate(node.sources):
+                    given = node.back(i, gradients[node])
+                    gradients[source] = gradients.get(source, 0.0) + given
+        return gradients
+
+    def is_dead(self, node):
+        """Whether nothing comes back to a node although its users have a gradient, as to the maximum that
+        a softmax subtracts. Nobody writes that way down."""
+        from_users = [self.gradients[user] for user, _ in node.uses if user in self.gradients]
+        sizes = [np.max(np.abs(one), initial=0.0) for one in from_users]
+        return bool(sizes) and np.max(np.abs(self.gradients[node]), initial=0.0) < 1e-7 * max(sizes)
+
+    def wrong(self, right, change):
+        """node -> what a change adds to the right gradient, for the nodes that it reaches."""
+        off = {}
+
+        def add(node, more):
+            off[node] = off.get(node, 0.0) + more
+
+        for node in reversed(self.order):
+            if node not in right or node in self.dead:
+                continue
+            if node in change.assigned:
+                off[node] = self.overwritten(node, right, off, change.assigned[node]) - right[node]
+            dout = right[node] + off.get(node, 0.0)
+            if node in change.jumps:
+                start, hand_on = change.jumps[node]
+                add(start, hand_on(dout))
+            for i, source in enumerate(node.sources):
+                if node in change.jumps:
+                    add(source, -node.back(i, right[node]))
+                elif (node, i) in change.edges:
+                    add(source, change.edges[node, i](dout) - node.back(i, right[node]))
+                elif node in off:
+                    add(source, node.back(i, off[node]))
+        return off
+
+    def overwritten(self, source, right, off, first):
+        """The gradient of a source whose uses are written, one after the other, over each other."""
+        made = np.zeros(source.value.shape)
+        uses = [use for use in source.uses if use[0] in right]
+        for node, i in reversed(uses) if first else uses:
+            given = node.back(i, right[node] + off.get(node, 0.0))
+            made = np.where(node.touches(i), given, made)
+        return made
+
+    def at_leaves(self, gradients):
+        zero = np.zeros(())
+        return {n: np.broadcast_to(gradients.get(leaf, zero), leaf.value.shape) for n, leaf in self.leaves.items()}
+
+    def dominators(self):
+        """node -> the last node before it through which all its ways from the leaves lead, or None."""
+        above, depth = {}, {None: -1}
+        for node in self.order:
+            meet = list(dict.fromkeys(node.sources))[:1] or [None]
+            for other in node.sources[1:]:
+                a, b = meet[0], other
+                while a is not b:
+                    a, b = (above[a], b) if depth[a] >= depth[b] else (a, above[b])
+                meet = [a]
+            above[node], depth[node] = meet[0], depth[meet[0]] + 1
+        return above
+
+    # What a code may do wrong.
+
+    def changes(self):
+        """Every `Change` to be tried."""
+        for source in self.order:
+            yield from self.at_fork(source)
+        for nodes in self.sites.values():
+            uses = defaultdict(list)
+            for node in nodes:
+                for i, place in enumerate(node.places):
+                    uses[place].append((node, i))
+            for edges in uses.values():
+                yield from self.at_edges(edges)
+            edges = {
+                (n, i): lambda d, n=n, i=i: n.back(i, np.ones(n.value.shape))
+                for n in nodes
+                for i in range(len(n.sources))
+            }
+            yield Change("upstream-ignored", f"a dout of 1 at {nodes[0].line}", nodes[0], edges)
+        yield from self.at_stretches()
+
+    def at_fork(self, source):
+        uses = self.by_site(source)
+        if len(source.uses) < 2:
+            return
+        for kept in ([source.uses[0]], [source.uses[-1]], *uses.values()):
+            edges = {use: nothing(source) for use in source.uses if use not in kept}
+            words = f"the use in {kept[0][0].line} alone" if len(kept) > 1 or len(uses) > 1 else "one use alone"
+            if edges:
+                yield Change("overwritten-at-fork", words, source, edges)
+        for one in uses.values():
+            if 1 < len(one):
+                for first in (True, False):
+                    words = f"the {'first' if first else 'last'} use of each entry alone"
+                    yield Change("overwritten-at-fork", words, source, assigned={source: first})
+
+    def by_site(self, source):
+        found = defaultdict(list)
+        for node, i in source.uses:
+            found[node.site, i].append((node, i))
+        return found
+
+    def at_edges(self, edges):
+        """One source of a call, in every pass."""
+        node, i = edges[0]
+        lost = {edge: nothing(edge[0].sources[edge[1]]) for edge in edges}
+        words = f"nothing coming back through {node.line}"
+        yield Change(lost_code(node, i), words, node, lost, lost=True)
+        if not node.entrywise:
+            yield from self.at_choices(edges)
+        scene = scene_of_edge(node, i, self.gradients.get(node, 1.0))
+        for mistake, words, code in self.by_table(scene, node):
+            yield Change(code, f"{words} at {node.line}", node, {
+                (n, k): lambda d, n=n, k=k, m=mistake, w=words: predicted(scene_of_edge(n, k, d), m, w)
+                for n, k in edges
+            })
+
+    def at_choices(self, edges):
+        """Where an entry is taken more than once, one of its uses alone."""
+        matrices = [node.local[i] for node, i in edges]
+        chosen = all(np.isin(m, (0, 1)).all() and (m.sum(1) <= 1).all() for m in matrices)
+        if not chosen or not any((m.sum(0) > 1).any() for m in matrices):
+            return
+        (node, i), _ = edges[0], None
+        value, source = node.value, node.sources[i].value
+        rows = value.shape[value.ndim - source.ndim + 1 :] == source.shape[1:]
+        for words, turn in (("last", -1), ("first", 1)):
+            handed = {}
+            for (one, k), m in zip(edges, matrices, strict=True):
+                row = np.argmax(m[::turn], axis=0)[None]
+                alone = np.zeros_like(m)
+                np.put_along_axis(alone, row if turn > 0 else len(m) - 1 - row, 1, axis=0)
+                handed[one, k] = lambda d, m=m * alone, s=one.sources[k]: (np.ravel(d) @ m).reshape(s.value.shape)
+            code = "repeated-rows" if rows else "overwritten-at-fork"
+            yield Change(code, f"the {words} use of each entry alone at {node.line}", node, handed)
+
+    def by_table(self, scene, node):
+        """(mistake, words, code) for all that the table has for a scene at a node."""
+        for mistake in TABLE:
+            code = mistake.code
+            if code in ELSEWHERE or code in BY_BATCH and node.value.size > 1:
+                continue  # a loss alone is divided by N
+            if code == "mask-from-upstream" and len(np.unique(np.sign(scene.dout))) == 1:
+                continue  # it is no mask
+            if code == "derivative-missing" and node.entrywise and len(scene.others) > 0:
+                code = "scaled" if np.ptp(scene.slope) < 1e-9 else "factor-missing"
+            for words in mistake.predictions(scene):
+                yield mistake, words, code
+
+    def at_stretches(self):
+        groups = defaultdict(list)
+        for node in self.order:
+            start = self.above.get(node)
+            for _ in range(STRETCH):
+                if start is None:
+                    break
+                if start is not node.sources[0] or len(node.sources) > 1:
+                    if start.value.shape == node.value.shape or node is self.out:
+                        groups[start.site or start.name, node.site].append((start, node))
+                start = self.above.get(start)
+        for pairs in groups.values():
+            start, node = pairs[0]
+            scene = self.scene_of_stretch(start, node, self.gradients.get(node, 1.0))
+            for mistake, words, code in self.by_table(scene, node):
+                yield Change(code, f"{words} at {node.line}", node, jumps={
+                    v: (u, lambda d, u=u, v=v, m=mistake, w=words: predicted(self.scene_of_stretch(u, v, d), m, w))
+                    for u, v in pairs
+                })
+
+    def scene_of_stretch(self, start, node, dout):
+        """A scene for what lies between two nodes."""
+        true, unit = (
+            self.walk({node: np.broadcast_to(d, node.value.shape)})[start] for d in (dout, 1.0)
+        )
+        entrywise = start.value.shape == node.value.shape and same(true, dout * unit, 1e-9)
+        t = None
+        if node is self.out and self.piece.t is not None:
+            t = one_hot(self.piece.t, start.value, self.piece.axis)
+
+        def out_at(x):
+            return self.between(start, node, x)
+
+        def slope_at(x):
+            h = 1e-5
+            return (out_at(x + h) - out_at(x - h)) / (2 * h)
+
+        return Scene(
+            "x", {"x": start.value}, {}, node.value, np.broadcast_to(dout, node.value.shape), true, unit,
+            {"x": unit} if entrywise else {}, *((slope_at, out_at) if entrywise else (None, None)),
+            t=t, axis=self.piece.axis,
+        )  # fmt: skip
+
+    def between(self, start, node, x):
+        """What a node would be, were an earlier one x."""
+        values = {start: x}
+        for one in self.order[self.order.index(start) + 1 : self.order.index(node) + 1]:
+            if any(source in values for source in one.sources):
+                values[one] = one.again([values.get(s, s.value) for s in one.sources])
+        return values[node]
+
+
+ELSEWHERE = ("always-zero", "upstream-ignored", "scaled", "wrong-sign")  # made here in other ways
+BY_BATCH = ("missing-batch-division", "double-batch-division", "samples-as-columns")
+
+
+def nothing(source):
+    return lambda dout: np.zeros(source.value.shape)
+
+
+def lost_code(node, i):
+    """The name of what is lost where nothing comes back through a call."""
+    source = node.sources[i]
+    if node.value.size < source.value.size and not node.entrywise and len(node.sources) == 1:
+        partners = {one for user, _ in node.uses for one in user.sources}
+        if source in partners and np.allclose(np.sum(node.local[i], axis=0), 1):
+            return "softmax-diagonal"
+        if np.allclose(np.sum(node.local[i], axis=1), 1):  # a mean
+            return "statistics-constant"
+    return "overwritten-at-fork"
+
+
+def predicted(scene, mistake, words):
+    made = np.asarray(mistake.predictions(scene).get(words, np.nan), np.float64)
+    return np.broadcast_to(made, scene.true.shape) if made.size == 1 else np.reshape(made, scene.true.shape)
+
+
+def scene_of_edge(node, i, dout):
+    """A scene for one source of a call."""
+    keys = [s.name or f"v{k}" for k, s in enumerate(node.sources)]
+    held = dict(zip(keys, (s.value for s in node.sources), strict=True))
+    place, ones = keys[i], np.ones(node.value.shape)
+    slopes = dict(zip(keys, node.local, strict=True)) if node.entrywise else {}
+    alone = node.entrywise and len(node.sources) == 1
+    inputs = {k: v for k, v in held.items() if k == place or k[0] == "v"}
+    params = {k: v for k, v in held.items() if k not in inputs}
+    return Scene(
+        place, inputs, params, node.value, np.broadcast_to(dout, node.value.shape), node.back(i, dout),
+        node.back(i, ones), slopes,
+        *((lambda x: node.slope(i, x), lambda x: node.at(i, x)) if alone else (None, None)),
+    )  # fmt: skip
+
+
+
+
+# What the code claims, held against all of these.
+
+
+def by_walks(observation, wrong):
+    """name -> suspects, from the walks with one mistake, or two, that give what the code claims."""
+    graph, douts = Graph(observation.piece), observation.douts
+    if observation.piece.pair:
+        douts = douts[:1]  # the other is a multiple of it
+    size = float(np.ravel(douts[0])[0]) if observation.piece.pair else 1.0
+    walks = [graph.right(dout / size) for dout in douts]
+
+    def at_leaves(gradients):
+        return {name: size * one for name, one in graph.at_leaves(gradients).items()}
+
+    right = [at_leaves(walk) for walk in walks]
+    samples = {name: observation.samples(name)[: len(douts)] for name in observation.names}
+    if not set(samples) <= set(right[0]) or not all(
+        same(s.visible(one[name]), s.visible(s.scene.true), 1e-5)
+        for name in samples
+        for s, one in zip(samples[name], right, strict=False)
+    ):
+        return {}  # it is not the graph of this code
+    trials = []
+    for change in graph.changes():
+        off = [at_leaves(graph.wrong(walk, change)) for walk in walks]
+        if any(not same(r[n], r[n] + o[n], 1e-9) for r, o in zip(right, off, strict=True) for n in samples):
+            trials.append((change, [{n: r[n] + o[n] for n in r} for r, o in zip(right, off, strict=True)]))
+    found, left = {}, dict(wrong)
+    for look in (as_it_is, in_parts(1), all_scaled, in_parts(2)):
+        while left:
+            best = None
+            for suspect, names, clean in look(trials, right, samples, left):
+                key = (len(names) == len(left) and clean, clean, len(names), -RANK[suspect.code])
+                if names and (best is None or key > best[0]):
+                    best = key, suspect, names
+            if best is None:
+                break
+            _, suspect, names = best
+            for name in names:
+                found[name] = [suspect] if name == names[0] else []
+                left.pop(name)
+    return found
+
+
+def explains(samples, gradients, name):
+    return len(samples[name]) == len(gradients) and all(
+        s.shaped and s.explained_by(one[name]) for s, one in zip(samples[name], gradients, strict=True)
+    )
+
+
+def outcome(samples, gradients, right, left):
+    """The names among `left` that these gradients explain, and whether all others stay as they are claimed."""
+    names = [name for name in left if explains(samples, gradients, name)]
+    others = [name for name in samples if name not in names] if names else ()
+    clean = all(same(g[n], r[n], 1e-6) for g, r in zip(gradients, right, strict=True) for n in others)
+    return names, clean
+
+
+def as_it_is(trials, right, samples, left):
+    for change, made in trials:
+        yield Suspect(change.code, change.words), *outcome(samples, made, right, left)
+
+
+def in_parts(count):
+    """Suspects by which a part of the gradient, or two, have another factor: 0 where they are lost."""
+
+    def look(trials, right, samples, left):
+        lost = [(change, made) for change, made in trials if change.lost]
+        for name in left if len(lost) >= count else ():
+            here = samples[name]
+            if len(here) != len(right) or not all(s.shaped for s in here):
+                continue
+            rest = stacked(here, [s.claim - r[name] for s, r in zip(here, right, strict=True)])
+            parts = [stacked(here, [r[name] - m[name] for r, m in zip(right, made, strict=True)]) for _, made in lost]
+            for some in combinations(range(len(lost)), count):
+                P = np.array([parts[k] for k in some])
+                if not P.any(axis=1).all() or np.count_nonzero(P.any(axis=0)) < 3 * count:
+                    continue
+                more = np.linalg.lstsq(P.T, rest, rcond=1e-6)[0]
+                if np.linalg.norm(rest - more @ P) > 1e-4 * np.linalg.norm(rest):
+                    continue
+                made = [
+                    {n: r[n] + sum(c * (r[n] - lost[k][1][j][n]) for c, k in zip(more, some, strict=True)) for n in r}
+                    for j, r in enumerate(right)
+                ]
+                factors, lines = 1 + more, [lost[k][0].at.line for k in some]
+                codes = [lost[k][0].code for k in some]
+                code = "scaled" if any(abs(c) > 1e-5 for c in factors) else min(codes, key=RANK.get)
+                code = "wrong-sign" if np.allclose(factors, -1, atol=1e-5) else code
+                words = " and ".join(f"{c:.4g} times what comes back through {l}" for c, l in zip(factors, lines, strict=True))
+                yield Suspect(code, words.replace("-0 times", "0 times")), *outcome(samples, made, right, left)
+
+    return look
+
+
+def stacked(samples, gradients):
+    return np.concatenate([np.ravel(s.visible(g)) for s, g in zip(samples, gradients, strict=True)])
+
+
+def all_scaled(trials, right, samples, left):
+    """A mistake, and a factor on top of it."""
+    for change, made in trials:
+        for name in left:
+            if len(samples[name]) != len(made) or not all(s.shaped for s in samples[name]):
+                continue
+            m = stacked(samples[name], [one[name] for one in made])
+            claim = stacked(samples[name], [s.claim for s in samples[name]])
+            if np.count_nonzero(m) < 3:
+                continue
+            c = float(m @ claim / (m @ m))
+            if abs(c) < 1e-9 or np.linalg.norm(claim - c * m) > 1e-4 * np.linalg.norm(claim):
+                continue
+            names, clean = outcome(samples, [{n: c * g for n, g in one.items()} for one in made], right, left)
+            also = "wrong-sign" if abs(c + 1) < 1e-6 else "scaled"
+            yield Suspect(change.code, f"{change.words}, {c:.5g} times,", also=also), names, clean
