@@ -167,7 +167,7 @@ def set_1():
             k[n, L] -= k.sum(1)
         return m.sum() / 6, X.T @ k / (6 if div else 1)
 
-    @c("unknown|?", W)
+    @c("unknown|?|label-term-missing", W)
     def Svm9():
         return lambda W: svm(W, fix=False)
 
@@ -220,7 +220,7 @@ def set_1():
         def last(s, dxc):
             return dxc - dxc.sum(0) / len(dxc)
 
-    @c("unknown|?", X)
+    @c("unknown|?|wrong-sign", X)
     class BN12(BN):
         def dv(s, dstd):
             return -0.5 * dstd / s.std
@@ -487,7 +487,7 @@ def set_1():
         def backward(s, d):
             return d - s.y
 
-    @c("?|mask-missing", X)
+    @c("?|mask-missing|scaled", X)
     class Leaky38:
         def forward(s, x):
             s.x = x

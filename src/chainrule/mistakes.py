@@ -66,6 +66,9 @@ softmax-over-batch
 labels-shifted
     The label that is subtracted is not the label of that sample: it is off by one.
     Print t beside the index where backward subtracts 1: labels start at 0, one a row, in order.
+targets-differ
+    The gradient takes the targets as they came, and the loss takes others made of them.
+    Keep what the loss really used (smoothed, weighted, clipped) in forward, and subtract that.
 broadcast-targets
     Targets of shape (N,) meet outputs of shape (N, 1), and y - t becomes a table of N by N.
     Give both the same shape before you subtract: t = t.reshape(y.shape).
@@ -144,6 +147,9 @@ samples-as-columns
 axes-in-wrong-order
     The right numbers stand in the wrong places.
     Reshape keeps the order of the numbers: what forward moved by transpose, backward has to move back.
+whole-numbers
+    The gradient is cut to whole numbers.
+    It is written into an array of integers: make that one with dtype=float, or let NumPy make it.
 wrong-sign
     The gradient has the wrong sign.
     Go through the derivation once more and count the minus signs.
@@ -153,6 +159,9 @@ scaled
 weight-decay
     The penalty on the weights is one thing in the loss and another in the gradient.
     A loss with lam / 2 * sum(W ** 2) adds lam * W to the gradient of every W, once, and to no bias.
+another-array
+    Backward multiplies by another array than forward did.
+    For x @ W the gradient of W takes x, the input of this layer, and not what comes out of it.
 factor-missing
     Backward leaves out a factor of the derivative.
     Write the formula of forward down and differentiate it: what is missing stands in the derivative.

@@ -14,7 +14,7 @@ from chainrule.doctor.evidence import LIMIT, Suspect, observed, suspects
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
 from chainrule.doctor.missing import FEW, by_decay, by_what_is_missing, lacking, penalty
 from chainrule.doctor.pieces import tried, variants
-from chainrule.doctor.walks import by_walks
+from chainrule.doctor.walks import EXACTLY, NEARLY, Trials
 from chainrule.scenes import same
 
 BY_BATCH = (
@@ -56,6 +56,9 @@ def judge(observation):
             reasons[name] = tried(None, by_what_is_missing, observation, name, samples)
     for name, (code, words) in [item for item in reasons.items() if item[1]]:
         found.append(finding(code, name, f"{proof(name, unnamed.pop(name)[0])}; {words}"))
+    more = by_walks(observation, {n: s for n, s in unnamed.items() if not close(s)}, NEARLY)
+    explained |= more
+    unnamed = {name: samples for name, samples in unnamed.items() if name not in more}
     return found + tell(explained, wrong), unnamed
 
 
@@ -69,7 +72,16 @@ def explain(observation, wrong):
     if len(whole) == len(wrong):
         return whole
     more = {name: one for name, one in wrong.items() if name not in first | whole}
-    return whole | first | tried({}, by_walks, observation, more)
+    return whole | first | by_walks(observation, more, EXACTLY)
+
+
+def by_walks(observation, wrong, stages):
+    """name -> suspects, from the walks through the graph of the code."""
+    if not wrong:
+        return {}
+    if not hasattr(observation, "trials"):
+        observation.trials = tried(None, Trials, observation)
+    return tried({}, observation.trials.explain, wrong, stages) if observation.trials else {}
 
 
 def by_table(observation, wrong):

@@ -120,8 +120,10 @@ def by_decay(observation, unnamed):
         W, sample = observation.truth.arrays[name], samples[0]
         rest = sample.visible(sample.claim - sample.scene.true)
         seen = sample.visible(W)
+        off = np.abs(rest) > 1e-6 * np.max(np.abs(rest), initial=0.0)
+        seen = np.where(off, seen, 0.0)  # where there is a difference at all
         k = float(np.vdot(rest, seen) / np.vdot(seen, seen)) if np.any(seen) else 0.0
-        if seen.size > 2 and k and sample.explained_by(sample.scene.true + k * W):
+        if np.count_nonzero(off) > 2 and k and same(rest, k * seen, 1e-5):
             due = wanted or 0.0 if W.ndim > 1 and min(W.shape) > 1 else 0.0
             found[name] = f"the difference is {k:.4g} times {name}"
             if wanted is not None:

@@ -6,8 +6,8 @@ Nothing here looks inside the code under test. Read `probe` next: it nudges what
 
 import copy
 import inspect
-import os
 from collections.abc import Mapping
+from traceback import extract_tb
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,7 +17,7 @@ from chainrule.graph import Variable, forward_steps, topological_order
 from chainrule.guards.numbers import as_value
 from chainrule.guards.training import LEARNS
 
-RAISES = bool(os.environ.get("CHAINRULE_RAISES"))  # whether a search may raise, to see its own faults
+RAISES = False  # whether a fault of the doctor's own is raised; our tests set it
 
 
 def is_network(target):
@@ -193,6 +193,8 @@ class Piece:
         for k, name in enumerate(self.labels):
             if name in self.names:
                 arguments[k] = leaf(self.inputs[k], name)
+        if not self.names and self.inputs[0].dtype.kind == "f":  # it has no gradient, but it is there
+            arguments[0] = leaf(self.inputs[0], "x")
         return subject, arguments
 
     def backward(self, subject, dout):
@@ -475,7 +477,7 @@ def tried(default, search, *arguments):
     numbers, and more often, than its author ever did, and what that raises tells nothing."""
     try:
         return search(*arguments)
-    except Exception:
-        if RAISES:
+    except Exception as error:
+        if RAISES and all("chainrule" in f.filename or "numpy" in f.filename for f in extract_tb(error.__traceback__)):
             raise
         return default

@@ -9,6 +9,7 @@ import math
 import sys
 from contextlib import contextmanager
 from functools import cached_property
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
@@ -70,7 +71,17 @@ class Node:
             value.flat[k] = kept - step
             columns[:, k] = np.ravel(above - self.at(i, value)) / (2 * step)
             value.flat[k] = kept
-        return columns
+        whole = np.round(columns)  # a choice is one exactly
+        return np.where(np.abs(columns - whole) < 1e-8, whole, columns)
+
+    def back_with(self, i, dout, other):
+        """The same for a product of two sources, had the other one been another array."""
+        made = Node(self.value, lambda values: self.again(values))
+        pair = [SimpleNamespace(value=self.sources[i].value)] * 2
+        pair[1 - i] = SimpleNamespace(value=other)
+        made.sources, made.entrywise = pair, self.entrywise
+        made.local = {i: made.slope(i) if self.entrywise else made.matrix(i)}
+        return made.back(i, dout)
 
     def touches(self, i):
         """Which entries of source i the value depends on."""

@@ -8,6 +8,7 @@ made in every pass. What comes out at the leaves is what the code would have cla
 from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import combinations
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -40,6 +41,10 @@ class Change:
     assigned: dict = field(default_factory=dict)
     lost: bool = False
 
+    @property
+    def sources(self):
+        return [node.sources[i] for node, i in self.edges]
+
 
 class Graph:
     """The graph of a piece. Raises an exception where the code cannot be recorded."""
@@ -53,6 +58,8 @@ class Graph:
             if node.name is None:
                 self.sites[node.site].append(node)
         self.above = self.dominators()
+        held = getattr(piece.target, "__dict__", {})
+        self.held = {name: one for name, one in held.items() if isinstance(one, np.ndarray)}
         self.gradients = self.right(np.random.default_rng(3).uniform(-1.5, 1.5, self.out.value.shape))
         self.dead = {node for node in self.order if self.is_dead(node)}
 
@@ -175,6 +182,7 @@ class Graph:
         lost = {edge: nothing(edge[0].sources[edge[1]]) for edge in edges}
         words = f"nothing coming back through {node.line}"
         yield Change(lost_code(node, i), words, node, lost, lost=True)
+        yield from self.at_others(edges)
         if not node.entrywise:
             yield from self.at_choices(edges)
         scene = scene_of_edge(node, i, self.gradients.get(node, 1.0))
@@ -183,6 +191,27 @@ class Graph:
                 (n, k): lambda d, n=n, k=k, m=mistake, w=words: predicted(scene_of_edge(n, k, d), m, w)
                 for n, k in edges
             })
+
+    def at_others(self, edges):
+        """Another array of the same shape in the place of the one that meets this source in a product."""
+        node, i = edges[0]
+        if len(node.sources) != 2:
+            return
+        partner = node.sources[1 - i]
+        found = [("another-array", one.line, self.siblings(one)) for one in self.order if one is not partner]
+        found += [("stale-cache", name, [SimpleNamespace(value=held)]) for name, held in self.held.items()]
+        for code, words, others in found:
+            if others[0].value.shape != partner.value.shape or same(others[0].value, partner.value):
+                continue
+            handed = {}
+            for k, (one, j) in enumerate(edges):
+                other = others[min(k, len(others) - 1)].value
+                if other.shape == one.sources[1 - j].value.shape:
+                    handed[one, j] = lambda d, one=one, j=j, other=other: one.back_with(j, d, other)
+            yield Change(code, f"{words} in place of {partner.line}", node, handed)
+
+    def siblings(self, node):
+        return self.sites[node.site] if node.name is None else [node]
 
     def at_choices(self, edges):
         """Where an entry is taken more than once, one of its uses alone."""
@@ -211,8 +240,12 @@ class Graph:
                 continue  # a loss alone is divided by N
             if code == "mask-from-upstream" and len(np.unique(np.sign(scene.dout))) == 1:
                 continue  # it is no mask
-            if code == "derivative-missing" and node.entrywise and len(scene.others) > 0:
-                code = "scaled" if np.ptp(scene.slope) < 1e-9 else "factor-missing"
+            if code in ("derivative-missing", "derivative-twice") and scene.slope is not None:
+                levels = len(np.unique(np.round(np.abs(scene.slope), 6)))
+                if levels == 1 or levels == 2 and code == "derivative-twice":
+                    code = "scaled"
+                elif code == "derivative-missing" and scene.others:
+                    code = "factor-missing"
             for words in mistake.predictions(scene):
                 yield mistake, words, code
 
@@ -268,7 +301,7 @@ class Graph:
         return values[node]
 
 
-ELSEWHERE = ("always-zero", "upstream-ignored", "scaled", "wrong-sign")  # made here in other ways
+ELSEWHERE = ("always-zero", "upstream-ignored", "scaled", "wrong-sign", "overwritten-at-fork")  # made here in other ways
 BY_BATCH = ("missing-batch-division", "double-batch-division", "samples-as-columns")
 
 
@@ -283,14 +316,20 @@ def lost_code(node, i):
         partners = {one for user, _ in node.uses for one in user.sources}
         if source in partners and np.allclose(np.sum(node.local[i], axis=0), 1):
             return "softmax-diagonal"
-        if np.allclose(np.sum(node.local[i], axis=1), 1):  # a mean
-            return "statistics-constant"
+        share = np.max(node.local[i], axis=1, initial=0.0)
+        if np.allclose(np.sum(node.local[i], axis=1), 1):  # a mean, or a choice
+            if np.all(share < 1):
+                return "statistics-constant"
+            if source.value.ndim == 2 and np.all(share == 1) and node.value.size == len(source.value):
+                return "label-term-missing"
     return "overwritten-at-fork"
 
 
 def predicted(scene, mistake, words):
     made = np.asarray(mistake.predictions(scene).get(words, np.nan), np.float64)
-    return np.broadcast_to(made, scene.true.shape) if made.size == 1 else np.reshape(made, scene.true.shape)
+    if made.size == scene.true.size:
+        return made.reshape(scene.true.shape)
+    return np.full(scene.true.shape, made if made.size == 1 else np.nan)
 
 
 def scene_of_edge(node, i, dout):
@@ -314,45 +353,64 @@ def scene_of_edge(node, i, dout):
 # What the code claims, held against all of these.
 
 
-def by_walks(observation, wrong):
-    """name -> suspects, from the walks with one mistake, or two, that give what the code claims."""
-    graph, douts = Graph(observation.piece), observation.douts
-    if observation.piece.pair:
-        douts = douts[:1]  # the other is a multiple of it
-    size = float(np.ravel(douts[0])[0]) if observation.piece.pair else 1.0
-    walks = [graph.right(dout / size) for dout in douts]
+class Trials:
+    """The changes of the graph of a piece, and what each makes of the gradients."""
 
-    def at_leaves(gradients):
-        return {name: size * one for name, one in graph.at_leaves(gradients).items()}
+    def __init__(self, observation):
+        graph, douts = Graph(observation.piece), observation.douts
+        if observation.piece.pair:
+            douts = douts[:1]  # the other is a multiple of it
+        size = float(np.ravel(douts[0])[0]) if observation.piece.pair else 1.0
+        walks = [graph.right(dout / size) for dout in douts]
 
-    right = [at_leaves(walk) for walk in walks]
-    samples = {name: observation.samples(name)[: len(douts)] for name in observation.names}
-    if not set(samples) <= set(right[0]) or not all(
-        same(s.visible(one[name]), s.visible(s.scene.true), 1e-5)
-        for name in samples
-        for s, one in zip(samples[name], right, strict=False)
-    ):
-        return {}  # it is not the graph of this code
-    trials = []
-    for change in graph.changes():
-        off = [at_leaves(graph.wrong(walk, change)) for walk in walks]
-        if any(not same(r[n], r[n] + o[n], 1e-9) for r, o in zip(right, off, strict=True) for n in samples):
-            trials.append((change, [{n: r[n] + o[n] for n in r} for r, o in zip(right, off, strict=True)]))
-    found, left = {}, dict(wrong)
-    for look in (as_it_is, in_parts(1), all_scaled, in_parts(2)):
-        while left:
-            best = None
-            for suspect, names, clean in look(trials, right, samples, left):
-                key = (len(names) == len(left) and clean, clean, len(names), -RANK[suspect.code])
-                if names and (best is None or key > best[0]):
-                    best = key, suspect, names
-            if best is None:
-                break
-            _, suspect, names = best
-            for name in names:
-                found[name] = [suspect] if name == names[0] else []
-                left.pop(name)
-    return found
+        def at_leaves(gradients):
+            return {name: size * one for name, one in graph.at_leaves(gradients).items()}
+
+        self.right = [at_leaves(walk) for walk in walks]
+        self.samples = {name: observation.samples(name)[: len(douts)] for name in observation.names}
+        self.made = []  # (change, one dict of gradients for each upstream gradient)
+        if not self.belongs():
+            return
+        for change in graph.changes():
+            off = [at_leaves(graph.wrong(walk, change)) for walk in walks]
+            moved = [n for n in self.samples if any(not same(r[n], r[n] + o[n], 1e-9) for r, o in zip(self.right, off, strict=True))]
+            if moved:
+                fork = change.code == "overwritten-at-fork"
+                if (change.lost or fork) and all(parallel(off[0][n], graph.leaves[n].value) for n in moved):
+                    change.code = "weight-decay"
+                made = [{n: r[n] + o[n] for n in r} for r, o in zip(self.right, off, strict=True)]
+                self.made.append((change, made))
+
+    def belongs(self):
+        """Whether it is the graph of this code: the walk without a mistake gives what nudging finds."""
+        return set(self.samples) <= set(self.right[0]) and all(
+            same(s.visible(one[name]), s.visible(s.scene.true), 1e-5)
+            for name, some in self.samples.items()
+            for s, one in zip(some, self.right, strict=False)
+        )
+
+    def explain(self, wrong, stages):
+        """name -> suspects, from the changes that give what the code claims."""
+        found, left = {}, dict(wrong)
+        for look in stages if self.made else ():
+            while left:
+                best = None
+                for suspect, names, clean, changes in look(self.made, self.right, self.samples, left):
+                    key = (clean and len(names) == len(left), clean, len(names), -RANK[suspect.code])
+                    if names and (best is None or key > best[0]):
+                        best = key, suspect, names, changes
+                if best is None:
+                    break
+                _, suspect, names, changes = best
+                at = {source.name for change in changes for source in change.sources}
+                for name in names:  # what is spoilt further on has no mistake of its own
+                    found[name] = [suspect] if name == names[0] or name in at else []
+                    left.pop(name)
+        return found
+
+
+def parallel(a, b):
+    return a.size > 2 and np.any(b) and same(a, np.vdot(a, b) / np.vdot(b, b) * b, 1e-6)
 
 
 def explains(samples, gradients, name):
@@ -371,7 +429,7 @@ def outcome(samples, gradients, right, left):
 
 def as_it_is(trials, right, samples, left):
     for change, made in trials:
-        yield Suspect(change.code, change.words), *outcome(samples, made, right, left)
+        yield Suspect(change.code, change.words), *outcome(samples, made, right, left), [change]
 
 
 def in_parts(count):
@@ -401,7 +459,9 @@ def in_parts(count):
                 code = "scaled" if any(abs(c) > 1e-5 for c in factors) else min(codes, key=RANK.get)
                 code = "wrong-sign" if np.allclose(factors, -1, atol=1e-5) else code
                 words = " and ".join(f"{c:.4g} times what comes back through {l}" for c, l in zip(factors, lines, strict=True))
-                yield Suspect(code, words.replace("-0 times", "0 times")), *outcome(samples, made, right, left)
+                yield Suspect(code, words.replace("-0 times", "0 times")), *outcome(
+                    samples, made, right, left
+                ), [lost[k][0] for k in some]
 
     return look
 
@@ -425,4 +485,7 @@ def all_scaled(trials, right, samples, left):
                 continue
             names, clean = outcome(samples, [{n: c * g for n, g in one.items()} for one in made], right, left)
             also = "wrong-sign" if abs(c + 1) < 1e-6 else "scaled"
-            yield Suspect(change.code, f"{change.words}, {c:.5g} times,", also=also), names, clean
+            yield Suspect(change.code, f"{change.words}, {c:.5g} times,", also=also), names, clean, [change]
+
+
+EXACTLY, NEARLY = (as_it_is,), (in_parts(1), all_scaled, in_parts(2))
