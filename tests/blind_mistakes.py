@@ -230,7 +230,7 @@ def set_1():
         def last(s, dxc):
             return dxc
 
-    @c("?", X)
+    @c("?|another-array", X)
     class BN13(BN):
         def dg(s, d):
             return np.sum(s.x * d, 0)
@@ -496,7 +496,7 @@ def set_1():
         def backward(s, d):
             return d * np.where(s.x > 0, 1, 0.01)
 
-    @c("statistics-constant", X)
+    @c("statistics-constant|overwritten-at-fork", X)
     class Norm39:
         def forward(s, x):
             s.n = np.sqrt((x**2).sum(1, keepdims=True))
@@ -514,7 +514,7 @@ def set_1():
         def backward(s, d):
             return d @ s.k, d.T @ s.q
 
-    @c("?", X)
+    @c("whole-numbers", X)
     class Int42:
         def forward(s, x):
             s.x = x

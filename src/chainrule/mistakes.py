@@ -66,9 +66,6 @@ softmax-over-batch
 labels-shifted
     The label that is subtracted is not the label of that sample: it is off by one.
     Print t beside the index where backward subtracts 1: labels start at 0, one a row, in order.
-targets-differ
-    The gradient takes the targets as they came, and the loss takes others made of them.
-    Keep what the loss really used (smoothed, weighted, clipped) in forward, and subtract that.
 broadcast-targets
     Targets of shape (N,) meet outputs of shape (N, 1), and y - t becomes a table of N by N.
     Give both the same shape before you subtract: t = t.reshape(y.shape).
@@ -135,6 +132,9 @@ upstream-ignored
 log-constant
     The loss adds a small constant inside its logarithm, and backward does not know of it.
     Take the log of y alone: the score, less its row's maximum, less the log of the sum of exp.
+targets-differ
+    The gradient takes the targets as they came, and the loss takes others made of them.
+    Keep what the loss really used (smoothed, weighted, clipped) in forward, and subtract that.
 missing-batch-division
     The gradient is N times too large, for N samples.
     The loss is a mean over the batch, so divide its gradient by N.
@@ -159,12 +159,12 @@ scaled
 weight-decay
     The penalty on the weights is one thing in the loss and another in the gradient.
     A loss with lam / 2 * sum(W ** 2) adds lam * W to the gradient of every W, once, and to no bias.
-another-array
-    Backward multiplies by another array than forward did.
-    For x @ W the gradient of W takes x, the input of this layer, and not what comes out of it.
 factor-missing
     Backward leaves out a factor of the derivative.
     Write the formula of forward down and differentiate it: what is missing stands in the derivative.
+another-array
+    Backward multiplies by another array than forward did.
+    For x @ W the gradient of W takes x, the input of this layer, and not what comes out of it.
 stale-cache
     Backward uses what an earlier call left behind.
     Let each forward store anew what backward needs, and let backward change none of it.

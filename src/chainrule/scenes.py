@@ -320,8 +320,9 @@ def targets_differ(scene):
 
 
 def whole_numbers(scene):
-    if not same(np.trunc(scene.true), scene.true):
-        yield "the right gradient, cut to whole numbers,", np.trunc(scene.true)
+    cut = np.trunc(scene.true)
+    if np.count_nonzero(cut) > 1 and not same(cut, scene.true):
+        yield "the right gradient, cut to whole numbers,", cut
 
 
 def label_term_missing(scene):

@@ -57,7 +57,7 @@ def judge(observation):
     for name, (code, words) in [item for item in reasons.items() if item[1]]:
         found.append(finding(code, name, f"{proof(name, unnamed.pop(name)[0])}; {words}"))
     more = by_walks(observation, {n: s for n, s in unnamed.items() if not close(s)}, NEARLY)
-    explained |= more
+    explained = {name: (explained | more)[name] for name in wrong if name in explained | more}
     unnamed = {name: samples for name, samples in unnamed.items() if name not in more}
     return found + tell(explained, wrong), unnamed
 
