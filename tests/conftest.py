@@ -14,7 +14,9 @@ from processes import listen_to_ctrl_c, nothing_is_left_running  # noqa: F401
 from chainrule.doctor import pieces
 
 listen_to_ctrl_c()
-pieces.RAISES = True  # what the doctor swallows of the code under test, it may not swallow of its own
+pieces.RAISES = (
+    True  # what the doctor swallows of the code under test, it may not swallow of its own
+)
 
 
 def pytest_collection_modifyitems(items):

@@ -1320,3 +1320,117 @@ class EachRowGetsAll:
         dx = np.zeros_like(self.x)
         dx[:, self.winner] = d[:, None]
         return dx
+
+
+# 16. What only the graph of the code can tell: one mistake in the middle of it.
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+@case(16, "another-array", "w1", X)
+class ItsOwnOutput:
+    def __init__(self):
+        rng = np.random.default_rng(5)
+        self.w1, self.w2 = rng.normal(size=(4, 4)), rng.normal(size=(4, 3))
+
+    def forward(self, x):
+        self.x, self.h = x, sigmoid(x @ self.w1)
+        return self.h @ self.w2
+
+    def backward(self, d):
+        self.dw2 = self.h.T @ d
+        dz = d @ self.w2.T * self.h * (1 - self.h)
+        self.dw1 = self.h.T @ dz
+        return dz @ self.w1.T
+
+
+@case(16, "targets-differ", "x", X[:, :3], LABELS)
+class Smoothed:
+    def forward(self, a, t):
+        e = np.exp(a - a.max(axis=1, keepdims=True))
+        self.y, self.t = e / e.sum(axis=1, keepdims=True), np.eye(3)[t]
+        return float(-np.sum((0.9 * self.t + 0.1 / 3) * np.log(self.y)) / len(a))
+
+    def backward(self, dout=1.0):
+        return dout * (self.y - self.t) / len(self.y)
+
+
+@case(16, "whole-numbers", "w", 3 * X)
+class CutToIntegers:
+    def __init__(self):
+        self.w = np.random.default_rng(5).normal(size=(4, 3))
+        self.dw = np.zeros((4, 3), dtype=int)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.w
+
+    def backward(self, d):
+        self.dw[...] = self.x.T @ d
+        return d @ self.w.T
+
+
+class Gated:
+    def __init__(self):
+        rng = np.random.default_rng(6)
+        self.w, self.u = rng.normal(size=(4, 4)), rng.normal(size=(4, 4))
+
+    def forward(self, x):
+        self.x, self.h, self.t = x, np.tanh(x @ self.w), sigmoid(x @ self.u)
+        return self.t * self.h + (1 - self.t) * x
+
+    def backward(self, d):
+        dh, dt = self.to_h(d) * (1 - self.h**2), self.to_t(d) * self.t * (1 - self.t)
+        self.dw, self.du = self.x.T @ dh, self.x.T @ dt
+        return dh @ self.w.T + dt @ self.u.T + self.past(d)
+
+    def to_h(self, d):
+        return d * self.t
+
+    def to_t(self, d):
+        return d * (self.h - self.x)
+
+    def past(self, d):
+        return d * (1 - self.t)
+
+
+@case(16, "overwritten-at-fork", "x", X)
+class GateOfHAlone(Gated):
+    def to_t(self, d):
+        return d * self.h
+
+
+@case(16, "overwritten-at-fork", "x", X)
+class TwoUsesForgotten(Gated):
+    def to_t(self, d):
+        return d * self.h
+
+    def past(self, d):
+        return 0
+
+
+@case(16, "factor-missing", "x", X)
+class GateForgotten(Gated):
+    def to_h(self, d):
+        return d
+
+
+@case(16, "wrong-sign", "x", X)
+class GateTurned(Gated):
+    def to_t(self, d):
+        return d * (self.h + self.x)
+
+
+@case(16, "softmax-diagonal", "x1", (X, X[:3] + 0.2, X[:3]))
+class WeightsAlone:
+    def forward(self, q, k, v):
+        s = q @ k.T
+        e = np.exp(s - s.max(axis=1, keepdims=True))
+        self.q, self.k, self.v, self.a = q, k, v, e / e.sum(axis=1, keepdims=True)
+        return self.a @ v
+
+    def backward(self, d):
+        ds = self.a * (d @ self.v.T)
+        return ds @ self.k, ds.T @ self.q, self.a.T @ d

@@ -28,7 +28,7 @@ wrong-shape not-finite unknown
 factor-missing weight-decay update-in-backward log-constant samples-as-columns labels-shifted
 broadcast-targets repeated-rows always-zero not-repeatable mask-redrawn leaky-slope-lost softmax-diagonal
 statistics-constant epsilon-forgotten kernel-not-turned axes-in-wrong-order sum-over-wrong-axis
-label-term-missing gradient-missing tie-counted-twice
+label-term-missing gradient-missing tie-counted-twice targets-differ another-array whole-numbers
 """.split()
 
 

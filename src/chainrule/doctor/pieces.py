@@ -193,7 +193,9 @@ class Piece:
         for k, name in enumerate(self.labels):
             if name in self.names:
                 arguments[k] = leaf(self.inputs[k], name)
-        if not self.names and self.inputs[0].dtype.kind == "f":  # it has no gradient, but it is there
+        if (
+            not self.names and self.inputs[0].dtype.kind == "f"
+        ):  # it has no gradient, but it is there
             arguments[0] = leaf(self.inputs[0], "x")
         return subject, arguments
 
@@ -478,6 +480,9 @@ def tried(default, search, *arguments):
     try:
         return search(*arguments)
     except Exception as error:
-        if RAISES and all("chainrule" in f.filename or "numpy" in f.filename for f in extract_tb(error.__traceback__)):
+        if RAISES and all(
+            "chainrule" in f.filename or "numpy" in f.filename
+            for f in extract_tb(error.__traceback__)
+        ):
             raise
         return default

@@ -57,7 +57,9 @@ class Node:
     @cached_property
     def local(self):
         """For each source the slopes, in the shape of the value, or the matrix (value.size, source.size)."""
-        return [self.slope(i) if self.entrywise else self.matrix(i) for i in range(len(self.sources))]
+        return [
+            self.slope(i) if self.entrywise else self.matrix(i) for i in range(len(self.sources))
+        ]
 
     def matrix(self, i):
         value = self.sources[i].value.copy()
@@ -139,7 +141,9 @@ class Recorded(np.ndarray):
 
 def method(name):
     def call(self, *args, **kwargs):
-        return record(lambda array, *rest, **more: getattr(array, name)(*rest, **more), (self, *args), kwargs)
+        return record(
+            lambda array, *rest, **more: getattr(array, name)(*rest, **more), (self, *args), kwargs
+        )
 
     return call
 
@@ -255,7 +259,12 @@ def recording(tape):
         def made(*args, **kwargs):
             if RUNNING[-1] is None:
                 return make(*args, **kwargs)
-            if make is asarray_of and not kwargs and args[1:] == () and isinstance(args[0], Recorded):
+            if (
+                make is asarray_of
+                and not kwargs
+                and args[1:] == ()
+                and isinstance(args[0], Recorded)
+            ):
                 return args[0]
             return record(make, args, kwargs)
 
@@ -289,7 +298,11 @@ def recorded(piece):
     with recording(tape):
         out = piece.output(subject, arguments)
     value = array_of(out, np.float64)
-    same = [n for n in tape if n.value.size == value.size and np.array_equal(np.ravel(n.value), np.ravel(value))]
+    same = [
+        n
+        for n in tape
+        if n.value.size == value.size and np.array_equal(np.ravel(n.value), np.ravel(value))
+    ]
     if not same:
         raise LookupError("the output is not on the tape")
     end = getattr(out, "node", None) or same[-1]

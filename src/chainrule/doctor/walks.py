@@ -60,7 +60,9 @@ class Graph:
         self.above = self.dominators()
         held = getattr(piece.target, "__dict__", {})
         self.held = {name: one for name, one in held.items() if isinstance(one, np.ndarray)}
-        self.gradients = self.right(np.random.default_rng(3).uniform(-1.5, 1.5, self.out.value.shape))
+        self.gradients = self.right(
+            np.random.default_rng(3).uniform(-1.5, 1.5, self.out.value.shape)
+        )
         self.dead = {node for node in self.order if self.is_dead(node)}
 
     def right(self, dout):
@@ -119,7 +121,10 @@ class Graph:
 
     def at_leaves(self, gradients):
         zero = np.zeros(())
-        return {n: np.broadcast_to(gradients.get(leaf, zero), leaf.value.shape) for n, leaf in self.leaves.items()}
+        return {
+            n: np.broadcast_to(gradients.get(leaf, zero), leaf.value.shape)
+            for n, leaf in self.leaves.items()
+        }
 
     def dominators(self):
         """node -> the last node before it through which all its ways from the leaves lead, or None."""
@@ -161,7 +166,11 @@ class Graph:
             return
         for kept in ([source.uses[0]], [source.uses[-1]], *uses.values()):
             edges = {use: nothing(source) for use in source.uses if use not in kept}
-            words = f"the use in {kept[0][0].line} alone" if len(kept) > 1 or len(uses) > 1 else "one use alone"
+            words = (
+                f"the use in {kept[0][0].line} alone"
+                if len(kept) > 1 or len(uses) > 1
+                else "one use alone"
+            )
             if edges:
                 yield Change("overwritten-at-fork", words, source, edges)
         for one in uses.values():
@@ -187,10 +196,17 @@ class Graph:
             yield from self.at_choices(edges)
         scene = scene_of_edge(node, i, self.gradients.get(node, 1.0))
         for mistake, words, code in self.by_table(scene, node):
-            yield Change(code, f"{words} at {node.line}", node, {
-                (n, k): lambda d, n=n, k=k, m=mistake, w=words: predicted(scene_of_edge(n, k, d), m, w)
-                for n, k in edges
-            })
+            yield Change(
+                code,
+                f"{words} at {node.line}",
+                node,
+                {
+                    (n, k): lambda d, n=n, k=k, m=mistake, w=words: predicted(
+                        scene_of_edge(n, k, d), m, w
+                    )
+                    for n, k in edges
+                },
+            )
 
     def at_others(self, edges):
         """Another array of the same shape in the place of the one that meets this source in a product."""
@@ -198,8 +214,14 @@ class Graph:
         if len(node.sources) != 2:
             return
         partner = node.sources[1 - i]
-        found = [("another-array", one.line, self.siblings(one)) for one in self.order if one is not partner]
-        found += [("stale-cache", name, [SimpleNamespace(value=held)]) for name, held in self.held.items()]
+        found = [
+            ("another-array", one.line, self.siblings(one))
+            for one in self.order
+            if one is not partner
+        ]
+        found += [
+            ("stale-cache", name, [SimpleNamespace(value=held)]) for name, held in self.held.items()
+        ]
         for code, words, others in found:
             if others[0].value.shape != partner.value.shape or np.ptp(others[0].value) == 0:
                 continue
@@ -228,7 +250,9 @@ class Graph:
                 row = np.argmax(m[::turn], axis=0)[None]
                 alone = np.zeros_like(m)
                 np.put_along_axis(alone, row if turn > 0 else len(m) - 1 - row, 1, axis=0)
-                handed[one, k] = lambda d, m=m * alone, s=one.sources[k]: (np.ravel(d) @ m).reshape(s.value.shape)
+                handed[one, k] = lambda d, m=m * alone, s=one.sources[k]: (np.ravel(d) @ m).reshape(
+                    s.value.shape
+                )
             code = "repeated-rows" if rows else "overwritten-at-fork"
             yield Change(code, f"the {words} use of each entry alone at {node.line}", node, handed)
 
@@ -264,10 +288,20 @@ class Graph:
             start, node = pairs[0]
             scene = self.scene_of_stretch(start, node, self.gradients.get(node, 1.0))
             for mistake, words, code in self.by_table(scene, node):
-                yield Change(code, f"{words} at {node.line}", node, jumps={
-                    v: (u, lambda d, u=u, v=v, m=mistake, w=words: predicted(self.scene_of_stretch(u, v, d), m, w))
-                    for u, v in pairs
-                })
+                yield Change(
+                    code,
+                    f"{words} at {node.line}",
+                    node,
+                    jumps={
+                        v: (
+                            u,
+                            lambda d, u=u, v=v, m=mistake, w=words: predicted(
+                                self.scene_of_stretch(u, v, d), m, w
+                            ),
+                        )
+                        for u, v in pairs
+                    },
+                )
 
     def scene_of_stretch(self, start, node, dout):
         """A scene for what lies between two nodes."""
@@ -301,7 +335,14 @@ class Graph:
         return values[node]
 
 
-ELSEWHERE = ("always-zero", "upstream-ignored", "scaled", "wrong-sign", "overwritten-at-fork", "whole-numbers")  # made here in other ways
+ELSEWHERE = (
+    "always-zero",
+    "upstream-ignored",
+    "scaled",
+    "wrong-sign",
+    "overwritten-at-fork",
+    "whole-numbers",
+)  # made here in other ways
 BY_BATCH = ("missing-batch-division", "double-batch-division", "samples-as-columns")
 
 
@@ -320,7 +361,11 @@ def lost_code(node, i):
         if np.allclose(np.sum(node.local[i], axis=1), 1):  # a mean, or a choice
             if np.all(share < 1):
                 return "statistics-constant"
-            if source.value.ndim == 2 and np.all(share == 1) and node.value.size == len(source.value):
+            if (
+                source.value.ndim == 2
+                and np.all(share == 1)
+                and node.value.size == len(source.value)
+            ):
                 return "label-term-missing"
     return "overwritten-at-fork"
 
@@ -348,8 +393,6 @@ def scene_of_edge(node, i, dout):
     )  # fmt: skip
 
 
-
-
 # What the code claims, held against all of these.
 
 
@@ -373,10 +416,18 @@ class Trials:
             return
         for change in graph.changes():
             off = [at_leaves(graph.wrong(walk, change)) for walk in walks]
-            moved = [n for n in self.samples if any(not same(r[n], r[n] + o[n], 1e-9) for r, o in zip(self.right, off, strict=True))]
+            moved = [
+                n
+                for n in self.samples
+                if any(
+                    not same(r[n], r[n] + o[n], 1e-9) for r, o in zip(self.right, off, strict=True)
+                )
+            ]
             if moved:
                 fork = change.code == "overwritten-at-fork"
-                if (change.lost or fork) and all(parallel(off[0][n], graph.leaves[n].value) for n in moved):
+                if (change.lost or fork) and all(
+                    parallel(off[0][n], graph.leaves[n].value) for n in moved
+                ):
                     change.code = "weight-decay"
                 made = [{n: r[n] + o[n] for n in r} for r, o in zip(self.right, off, strict=True)]
                 self.made.append((change, made))
@@ -395,8 +446,15 @@ class Trials:
         for look in stages if self.made else ():
             while left:
                 best = None
-                for suspect, names, clean, changes in look(self.made, self.right, self.samples, left):
-                    key = (clean and len(names) == len(left), clean, len(names), -RANK[suspect.code])
+                for suspect, names, clean, changes in look(
+                    self.made, self.right, self.samples, left
+                ):
+                    key = (
+                        clean and len(names) == len(left),
+                        clean,
+                        len(names),
+                        -RANK[suspect.code],
+                    )
                     if names and (best is None or key > best[0]):
                         best = key, suspect, names, changes
                 if best is None:
@@ -415,7 +473,8 @@ def parallel(a, b):
 
 def explains(samples, gradients, name):
     return len(samples[name]) == len(gradients) and all(
-        s.shaped and s.explained_by(one[name]) for s, one in zip(samples[name], gradients, strict=True)
+        s.shaped and s.explained_by(one[name])
+        for s, one in zip(samples[name], gradients, strict=True)
     )
 
 
@@ -423,7 +482,9 @@ def outcome(samples, gradients, right, left):
     """The names among `left` that these gradients explain, and whether all others stay as they are claimed."""
     names = [name for name in left if explains(samples, gradients, name)]
     others = [name for name in samples if name not in names] if names else ()
-    clean = all(same(g[n], r[n], 1e-6) for g, r in zip(gradients, right, strict=True) for n in others)
+    clean = all(
+        same(g[n], r[n], 1e-6) for g, r in zip(gradients, right, strict=True) for n in others
+    )
     return names, clean
 
 
@@ -442,7 +503,10 @@ def in_parts(count):
             if len(here) != len(right) or not all(s.shaped for s in here):
                 continue
             rest = stacked(here, [s.claim - r[name] for s, r in zip(here, right, strict=True)])
-            parts = [stacked(here, [r[name] - m[name] for r, m in zip(right, made, strict=True)]) for _, made in lost]
+            parts = [
+                stacked(here, [r[name] - m[name] for r, m in zip(right, made, strict=True)])
+                for _, made in lost
+            ]
             for some in combinations(range(len(lost)), count):
                 P = np.array([parts[k] for k in some])
                 if not P.any(axis=1).all() or np.count_nonzero(P.any(axis=0)) < 3 * count:
@@ -451,17 +515,28 @@ def in_parts(count):
                 if np.linalg.norm(rest - more @ P) > 1e-4 * np.linalg.norm(rest):
                     continue
                 made = [
-                    {n: r[n] + sum(c * (r[n] - lost[k][1][j][n]) for c, k in zip(more, some, strict=True)) for n in r}
+                    {
+                        n: r[n]
+                        + sum(
+                            c * (r[n] - lost[k][1][j][n]) for c, k in zip(more, some, strict=True)
+                        )
+                        for n in r
+                    }
                     for j, r in enumerate(right)
                 ]
                 factors, lines = 1 + more, [lost[k][0].at.line for k in some]
                 codes = [lost[k][0].code for k in some]
                 code = "scaled" if any(abs(c) > 1e-5 for c in factors) else min(codes, key=RANK.get)
                 code = "wrong-sign" if np.allclose(factors, -1, atol=1e-5) else code
-                words = " and ".join(f"{c:.4g} times what comes back through {l}" for c, l in zip(factors, lines, strict=True))
-                yield Suspect(code, words.replace("-0 times", "0 times")), *outcome(
-                    samples, made, right, left
-                ), [lost[k][0] for k in some]
+                words = " and ".join(
+                    f"{c:.4g} times what comes back through {line}"
+                    for c, line in zip(factors, lines, strict=True)
+                )
+                yield (
+                    Suspect(code, words.replace("-0 times", "0 times")),
+                    *outcome(samples, made, right, left),
+                    [lost[k][0] for k in some],
+                )
 
     return look
 
@@ -483,9 +558,16 @@ def all_scaled(trials, right, samples, left):
             c = float(m @ claim / (m @ m))
             if abs(c) < 1e-9 or np.linalg.norm(claim - c * m) > 1e-4 * np.linalg.norm(claim):
                 continue
-            names, clean = outcome(samples, [{n: c * g for n, g in one.items()} for one in made], right, left)
+            names, clean = outcome(
+                samples, [{n: c * g for n, g in one.items()} for one in made], right, left
+            )
             also = "wrong-sign" if abs(c + 1) < 1e-6 else "scaled"
-            yield Suspect(change.code, f"{change.words}, {c:.5g} times,", also=also), names, clean, [change]
+            yield (
+                Suspect(change.code, f"{change.words}, {c:.5g} times,", also=also),
+                names,
+                clean,
+                [change],
+            )
 
 
 EXACTLY, NEARLY = (as_it_is,), (in_parts(1), all_scaled, in_parts(2))
