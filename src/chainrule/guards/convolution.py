@@ -5,7 +5,6 @@ import numpy as np
 from chainrule.guards.layers import check_parameters, check_scale, parameters
 from chainrule.guards.numbers import check_counts, check_rng, is_count
 
-
 KIND = "Conv2D", "F, C, KH, KW", "F"
 
 
