@@ -1,10 +1,10 @@
 """A network is an ordered list of layers: what it promises, and training it in four steps."""
 
-import inspect
 import signal
 import sys
 import threading
 from collections import OrderedDict
+from inspect import isfunction, signature
 from itertools import islice
 
 import numpy as np
@@ -572,8 +572,8 @@ def test_a_door_has_the_defaults_of_its_formula(follow):
     found = {}
     for kind in (Network, SoftmaxWithLoss, IdentityWithLoss):
         for name, method in vars(kind).items():
-            if hasattr(method, "__wrapped__"):
-                for key, one in inspect.signature(method, follow_wrapped=follow).parameters.items():
+            if isfunction(method) and hasattr(method, "__wrapped__"):
+                for key, one in signature(method, follow_wrapped=follow).parameters.items():
                     if one.default is not one.empty:
                         found[f"{kind.__name__}.{name} {key}"] = one.default
     assert found == DEFAULTS
