@@ -9,7 +9,7 @@ from trial import snapshot
 
 from chainrule.gradcheck import diagnose, gradient_check
 from chainrule.graph import Variable, topological_order
-from chainrule.guests import BatchNorm, Dropout
+from chainrule.guests import Attention, BatchNorm, Conv2D, Dropout
 from chainrule.layers import Affine, ReLU
 from chainrule.losses import SoftmaxWithLoss
 from chainrule.mistakes import MISTAKES
@@ -242,16 +242,21 @@ def test_parameters_that_are_assigned_are_used():
 
 
 def animal(kind):
+    """An animal of Part II, and an input for it."""
     if issubclass(kind, Dropout):
-        return kind(0.25, np.random.default_rng(3))
-    return kind([0.5, 2.0, 1.5, -1.0], np.zeros(4))
+        return kind(0.25, np.random.default_rng(3)), array((6, 4))
+    if issubclass(kind, Conv2D):
+        return kind(array((3, 2, 2, 3)), array((3,), 2), pad=1), array((2, 2, 4, 5))
+    if issubclass(kind, Attention):
+        return kind(*(array((3, 2), seed) for seed in (1, 2, 3))), array((2, 4, 3))
+    return kind([0.5, 2.0, 1.5, -1.0], np.zeros(4)), array((6, 4))
 
 
 @pytest.mark.parametrize("kind", PART_TWO, ids=lambda kind: kind.__name__)
 def test_an_animal_of_part_two_is_found_and_named(kind):
-    x = array((6, 4))
-    assert diagnose(animal(kind), x.copy())[0].cause == PART_TWO[kind]
-    assert gradient_check(animal(kind), x.copy()).ok == (kind is DropsInPlace)
+    layer, x = animal(kind)
+    assert diagnose(layer, x.copy())[0].cause == PART_TWO[kind]
+    assert gradient_check(layer, x.copy()).ok == (kind is DropsInPlace)
     assert set(PART_TWO.values()) <= set(MISTAKES)
 
 

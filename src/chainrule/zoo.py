@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainrule.guests import BatchNorm, Dropout
+from chainrule.guests import Attention, BatchNorm, Conv2D, Dropout
+from chainrule.guests.attention import as_rows
+from chainrule.guests.convolution import cropped, views
 from chainrule.layers import Affine, ReLU, Sigmoid
 from chainrule.losses import SoftmaxWithLoss, softmax
 from chainrule.network import two_layer_net
@@ -183,6 +185,58 @@ class ForgetsGamma(BatchNorm):
         return (dout - dout.mean(axis=0) - self.x_hat * along) / self.std
 
 
+class KernelNotTurned(Conv2D):
+    """Slides W over dout as forward slid it over x, which hands each entry the weight across from its own."""
+
+    def backward(self, dout):
+        super().backward(dout)
+        W = self.W[:, :, ::-1, ::-1]
+        return self.spread(dout, W, lambda view, share: view + share)
+
+    def spread(self, dout, W, written):
+        """dx, where each window gets W times its dout; `written` tells how, where windows overlap."""
+        dx = np.zeros(self.x_shape)
+        for k, view in enumerate(views(dx, W.shape[2:], self.stride)):
+            weights = W.reshape(*W.shape[:2], -1)[:, :, k]
+            view[...] = written(view, np.einsum("fc,nfhw->cnhw", weights, dout))
+        return cropped(dx, self.pad).swapaxes(0, 1)
+
+
+class WindowsOverwrite(KernelNotTurned):
+    def backward(self, dout):
+        Conv2D.backward(self, dout)
+        return self.spread(dout, self.W, lambda view, share: share)
+
+
+class ForgetsTheScale(Attention):
+    def backward(self, dout):
+        return self.back(dout, self.softmax_back)
+
+    def softmax_back(self, dA):
+        return self.A * (dA - (dA * self.A).sum(axis=-1, keepdims=True))
+
+    def back(self, dout, softmax_back):
+        """The backward pass of `Attention`, with another one through the softmax and its scale."""
+        super().backward(dout)  # the gradient of Wv is right
+        dscores = softmax_back(dout @ self.V.mT)
+        dQ, dK = dscores @ self.K, dscores.mT @ self.Q
+        for name, gradient in (("Wq", dQ), ("Wk", dK)):
+            self.grads[name] = as_rows(self.x).T @ as_rows(gradient)
+        Wq, Wk, Wv = self.W
+        return dQ @ Wq.T + dK @ Wk.T + self.A.mT @ dout @ Wv.T
+
+
+class WeightsAsConstantSum(ForgetsTheScale):
+    def softmax_back(self, dA):
+        return self.A * dA / np.sqrt(self.Q.shape[-1])
+
+
+class ForgetsTheValues(Attention):
+    def backward(self, dout):
+        dx = super().backward(dout)
+        return dx - self.A.mT @ dout @ self.W[2].T
+
+
 PART_TWO = {  # layers, and the code of their mistake
     RedrawsTheMask: "mask-redrawn",
     ForgetsTheFactor: "scaled",
@@ -190,4 +244,9 @@ PART_TWO = {  # layers, and the code of their mistake
     TakesConstants: "statistics-constant",
     ForgetsTheMean: "statistics-constant",
     ForgetsGamma: "factor-missing",
+    KernelNotTurned: "kernel-not-turned",
+    WindowsOverwrite: "overwritten-at-fork",
+    ForgetsTheScale: "scaled",
+    WeightsAsConstantSum: "softmax-diagonal",
+    ForgetsTheValues: "overwritten-at-fork",
 }
