@@ -19,7 +19,8 @@ from chainrule.guards.numbers import sum_to
 STEP = 1e-6  # of a nudge, for a number of size 1
 CELLS = 400_000  # entries of one matrix of derivatives, at most
 NODES = 4000
-MAKERS = ("zeros", "empty", "ones", "full", "array", "asarray", "ascontiguousarray")
+AS_IT_IS = ("asarray", "asanyarray", "ascontiguousarray", "asfortranarray")
+MAKERS = ("zeros", "empty", "ones", "full", "array", *AS_IT_IS)
 array_of, asarray_of = np.array, np.asarray  # as they are, while a tape runs
 OF_NUMBERS = ("exp", "log", "sqrt", "tanh", "sin", "cos", "pow")
 METHODS = """reshape transpose ravel flatten swapaxes squeeze repeat take copy astype dot mean sum max
@@ -28,6 +29,8 @@ METHODS = """reshape transpose ravel flatten swapaxes squeeze repeat take copy a
 
 class Node:
     """One call: `again(values)` makes it with other numbers in the places of its sources."""
+
+    floated = False
 
     def __init__(self, value, again=None, sources=(), entrywise=False, site=(), name=None):
         self.value, self.again = array_of(value, np.float64), again
@@ -134,6 +137,11 @@ class Recorded(np.ndarray):
             array[index] = value
 
         change(self, put, (value,))
+
+    def __float__(self):
+        if RUNNING and RUNNING[-1] and self.node is not None:
+            self.node.floated = True  # what a plain number goes on into is not seen
+        return float(self.view(np.ndarray))
 
     T = property(lambda self: self.transpose())
     mT = property(lambda self: self.swapaxes(-1, -2))
@@ -259,12 +267,8 @@ def recording(tape):
         def made(*args, **kwargs):
             if RUNNING[-1] is None:
                 return make(*args, **kwargs)
-            if (
-                make is asarray_of
-                and not kwargs
-                and args[1:] == ()
-                and isinstance(args[0], Recorded)
-            ):
+            as_it_is = make.__name__ in AS_IT_IS and len(args) == 1 and not kwargs
+            if as_it_is and isinstance(args[0], Recorded):
                 return args[0]
             return record(make, args, kwargs)
 
@@ -288,6 +292,17 @@ def leaf(value, name, tape):
     return array
 
 
+def scaled(tape, value):
+    """The output as a multiple of the last node that was made a plain number, as in float(...) / N."""
+    ends = [node for node in tape if node.floated and node.value.size == 1 and np.any(node.value)]
+    if value.size != 1 or not ends:
+        raise LookupError("the output is not on the tape")
+    factor = float(value.ravel()[0]) / float(ends[-1].value.ravel()[0])
+    end = Node(value, lambda values: factor * values[0], [(ends[-1], ())], True, ends[-1].site)
+    tape.append(end)
+    return [end]
+
+
 def recorded(piece):
     """The nodes of a run of a piece, in order; the last one is its output. LookupError where the code
     leaves NumPy on the way."""
@@ -304,7 +319,7 @@ def recorded(piece):
         if n.value.size == value.size and np.array_equal(np.ravel(n.value), np.ravel(value))
     ]
     if not same:
-        raise LookupError("the output is not on the tape")
+        same = scaled(tape, value)
     end = getattr(out, "node", None) or same[-1]
     needed = {end}
     for node in reversed(tape):
