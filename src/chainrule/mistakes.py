@@ -147,6 +147,9 @@ samples-as-columns
 axes-in-wrong-order
     The right numbers stand in the wrong places.
     Reshape keeps the order of the numbers: what forward moved by transpose, backward has to move back.
+weight-decay
+    The penalty on the weights is one thing in the loss and another in the gradient.
+    A loss with lam / 2 * sum(W ** 2) adds lam * W to the gradient of every W, once, and to no bias.
 whole-numbers
     The gradient is cut to whole numbers.
     It is written into an array of integers: make that one with dtype=float, or let NumPy make it.
@@ -156,9 +159,6 @@ wrong-sign
 scaled
     The gradient is a fixed multiple of the right one.
     Look for a constant that forward has and backward has not, or the other way round.
-weight-decay
-    The penalty on the weights is one thing in the loss and another in the gradient.
-    A loss with lam / 2 * sum(W ** 2) adds lam * W to the gradient of every W, once, and to no bias.
 factor-missing
     Backward leaves out a factor of the derivative.
     Write the formula of forward down and differentiate it: what is missing stands in the derivative.

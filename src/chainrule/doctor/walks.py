@@ -424,11 +424,8 @@ class Trials:
                 )
             ]
             if moved:
-                fork = change.code == "overwritten-at-fork"
-                if (change.lost or fork) and all(
-                    parallel(off[0][n], graph.leaves[n].value) for n in moved
-                ):
-                    change.code = "weight-decay"
+                if all(parallel(off[0][n], graph.leaves[n].value) for n in moved):
+                    continue  # a penalty, which is looked for elsewhere
                 made = [{n: r[n] + o[n] for n in r} for r, o in zip(self.right, off, strict=True)]
                 self.made.append((change, made))
 
