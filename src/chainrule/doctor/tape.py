@@ -19,6 +19,7 @@ from chainrule.guards.numbers import sum_to
 STEP = 1e-6  # of a nudge, for a number of size 1
 CELLS = 400_000  # entries of one matrix of derivatives, at most
 NODES = 4000
+CALLS = 40_000  # of the code's own calls, made again to find derivatives; beyond that the graph is left alone
 AS_IT_IS = ("asarray", "asanyarray", "ascontiguousarray", "asfortranarray")
 MAKERS = ("zeros", "empty", "ones", "full", "array", *AS_IT_IS)
 array_of, asarray_of = np.array, np.asarray  # as they are, while a tape runs
@@ -27,10 +28,23 @@ METHODS = """reshape transpose ravel flatten swapaxes squeeze repeat take copy a
     min var std prod cumsum clip diagonal trace""".split()
 
 
-class Node:
-    """One call: `again(values)` makes it with other numbers in the places of its sources."""
+class TooMuch(Exception):
+    """More work than an answer is worth."""
 
-    floated = False
+
+class Node:
+    """One call: `again(values)` makes it with other numbers in the places of its sources.
+
+    spent   what has been done for all nodes together since it was set to 0, counted in calls
+    """
+
+    floated, spent = False, 0.0
+
+    @classmethod
+    def spend(cls, calls):
+        Node.spent += calls
+        if Node.spent > CALLS:
+            raise TooMuch
 
     def __init__(self, value, again=None, sources=(), entrywise=False, site=(), name=None):
         self.value, self.again = array_of(value, np.float64), again
@@ -46,6 +60,7 @@ class Node:
         return f"`{linecache.getline(code.co_filename, lineno).strip()}`" or "a line of forward"
 
     def at(self, i, value):
+        self.spend(1 + value.size / 2000)
         values = [source.value for source in self.sources]
         values[i] = value
         return array_of(self.again(values), np.float64)
@@ -88,6 +103,21 @@ class Node:
         made.local = {i: made.slope(i) if self.entrywise else made.matrix(i)}
         return made.back(i, dout)
 
+    def multiplies(self, i):
+        """Whether the derivative by source i depends on the other one of two sources, as in a product."""
+        rng = np.random.default_rng(5)
+        value, other = (self.sources[k].value for k in (i, 1 - i))
+        way, kept = rng.uniform(0.5, 1.5, value.shape) * STEP, self.sources
+        slopes = []
+        try:
+            for partner in (other, other + rng.uniform(0.1, 0.2, other.shape)):
+                pair = [SimpleNamespace(value=partner)] * 2
+                self.sources = pair
+                slopes.append(self.at(i, value + way) - self.at(i, value - way))
+        finally:
+            self.sources = kept
+        return not np.allclose(*slopes, rtol=1e-6, atol=1e-9 * STEP)
+
     def touches(self, i):
         """Which entries of source i the value depends on."""
         local, shape = self.local[i], self.sources[i].value.shape
@@ -98,6 +128,7 @@ class Node:
     def back(self, i, dout):
         """The gradient of source i, from that of the value."""
         local, shape = self.local[i], self.sources[i].value.shape
+        self.spend(0.5 + local.size / 10_000)
         if self.entrywise:
             return sum_to(dout * local, shape)
         return (np.ravel(dout) @ local).reshape(shape)

@@ -214,6 +214,8 @@ class Graph:
         if len(node.sources) != 2:
             return
         partner = node.sources[1 - i]
+        if not node.multiplies(i):
+            return
         found = [
             ("another-array", one.line, self.siblings(one))
             for one in self.order
