@@ -14,10 +14,10 @@ from chainrule.doctor.chain import chain_of_network, loss_of
 from chainrule.doctor.checks import check_numbers, piece_for, quiet
 from chainrule.doctor.copies import as_it_was, layers_of, private_copy, slots
 from chainrule.doctor.evidence import LIMIT, Observation
-from chainrule.doctor.findings import finding, in_order, raised, told_line, unknown
-from chainrule.doctor.judge import BY_BATCH, judge
+from chainrule.doctor.findings import finding, in_order, proof, raised, told_line, unknown
+from chainrule.doctor.judge import BY_BATCH, ignore_dout, judge
 from chainrule.doctor.missing import penalty
-from chainrule.doctor.pieces import GraphPiece, LastPiece, NetworkPiece, Piece, tried
+from chainrule.doctor.pieces import GraphPiece, NetworkPiece, Piece, tried
 from chainrule.doctor.state import (
     out_of_date,
     through_new_parameters,
@@ -79,6 +79,11 @@ def examine(piece, h, seed):
     except Exception as error:
         where = backward if network else where
         return tried([], by_exception, error, piece, h, seed) or [raised(error, backward, where)]
+    remark = []
+    if piece.t is not None and piece.labels and np.size(out) == 1:
+        if remark := right_at_the_end(observation):
+            piece = piece.at_the_end()
+            observation = Observation(piece, h, seed)
     named, unnamed = judge(observation)
     wrong = {one.where for one in named} | set(unnamed)
     named = tried([], all_pairs, piece) + named + tried([], ties, observation, wrong)
@@ -88,8 +93,6 @@ def examine(piece, h, seed):
         new = tried([], through_new_parameters, observation, sorted(wrong))
         named = [one for one in named if one.where not in new]
         unnamed = {name: one for name, one in unnamed.items() if name not in new}
-    if piece.t is not None and piece.labels and np.size(out) == 1:
-        named = [right_at_the_end(one) if one.cause == "upstream-ignored" else one for one in named]
     known = {one.where for one in named} | set(unnamed)
     if any(one.cause == "mutates-dout" for one in state):
         samples = {name: observation.samples(name) for name in known & set(observation.names)}
@@ -99,12 +102,17 @@ def examine(piece, h, seed):
     found = named + [unknown(name, samples) for name, samples in unnamed.items()]
     state += tried([], out_of_date, observation, h, seed, known)
     odd = ("update-in-backward", "stale-cache") if updates else ()  # the one makes the other
-    return updates + found + [one for one in state if one.cause not in odd]
+    return updates + found + [one for one in state if one.cause not in odd] + remark
 
 
-def right_at_the_end(one):
+def right_at_the_end(observation):
     """The finding for a loss that ignores dout, as a remark: where it ends a network it is right."""
-    return replace(one, evidence=one.evidence[:-1] + ", and it is right for dout = 1.")
+    claimed = {n: s for n in observation.names if (s := observation.samples(n))}
+    if len(observation.douts) < 2 or not all(ignore_dout(s) for s in claimed.values()):
+        return []
+    name, samples = next(iter(claimed.items()))
+    words = f"{proof(name, samples[0])}; for any other dout it gives the same"
+    return [finding("upstream-ignored", name, words + ", and it is right for dout = 1")]
 
 
 def by_spoiling(piece, sample):
@@ -256,7 +264,7 @@ def examine_layers(layers, loss, x, t, h, seed):
             return found
         if not np.all(np.isfinite(value)):
             return found
-    last = LastPiece(loss, (value,), t, layers.values())
+    last = Piece(loss, (value,), t, layers.values()).at_the_end()
     return located(examine(last, h, seed), "loss") + found
 
 

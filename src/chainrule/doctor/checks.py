@@ -10,7 +10,6 @@ from chainrule.doctor.copies import params_of, slots
 from chainrule.doctor.findings import said
 from chainrule.doctor.pieces import (
     GraphPiece,
-    LastPiece,
     NetworkPiece,
     Piece,
     is_network,
@@ -63,7 +62,8 @@ def piece_for(where, target, x, t, h, last=False):
         if network:
             return NetworkPiece(target, (np.asarray(x),), t)
         if walks:
-            return (LastPiece if last and t is not None else Piece)(target, inputs, t)
+            piece = Piece(target, inputs, t)
+            return piece.at_the_end() if last and t is not None else piece
         if callable(target) and all(np.asarray(v).dtype.kind in "fiub" for v in inputs):
             check_inputs(where, inputs, h)
             if (piece := piece_of_function(target, inputs)) is not None:

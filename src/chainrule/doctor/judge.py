@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from chainrule.doctor.chain import chain_of_layer, chain_of_network, own_chain
-from chainrule.doctor.evidence import LIMIT, Suspect, observed, suspects
+from chainrule.doctor.evidence import LIMIT, Suspect, common_factor, observed, suspects
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
 from chainrule.doctor.missing import FEW, by_decay, by_what_is_missing, lacking, penalty
 from chainrule.doctor.pieces import tried, variants
@@ -57,6 +57,9 @@ def judge(observation):
     for name, (code, words) in [item for item in reasons.items() if item[1]]:
         found.append(finding(code, name, f"{proof(name, unnamed.pop(name)[0])}; {words}"))
     more = by_walks(observation, {n: s for n, s in unnamed.items() if not close(s)}, NEARLY)
+    for some in (explained, more):
+        some |= {name: tried(causes, with_its_factor, observation, name, causes) for name, causes in some.items()}
+    more = {name: causes for name, causes in more.items() if causes is not None}
     explained = {name: (explained | more)[name] for name in wrong if name in explained | more}
     unnamed = {name: samples for name, samples in unnamed.items() if name not in more}
     return found + tell(explained, wrong), unnamed
@@ -82,6 +85,31 @@ def by_walks(observation, wrong, stages):
     if not hasattr(observation, "trials"):
         observation.trials = tried(None, Trials, observation)
     return tried({}, observation.trials.explain, wrong, stages) if observation.trials else {}
+
+
+def with_its_factor(observation, name, causes):
+    """The suspects, where a multiple is the same at other inputs; where it is another one there, a factor
+    that depends on the data is missing. None where nothing like it explains the claims there."""
+    scaled = [one for one in causes if "scaled" in (one.code, one.also)]
+    if not scaled:
+        return causes
+    elsewhere = []
+    for piece in list(variants(observation.piece, same_shape=True))[:2]:
+        other = observed(piece, LIMIT)
+        samples = other.samples(name) if other and name in other.names else []
+        if not samples or all(one.right for one in samples):
+            continue
+        if (factor := common_factor(samples)) is not None and scaled[0].factor is not None:
+            elsewhere.append(f"{factor:.4g}" == f"{scaled[0].factor:.4g}")
+        else:
+            found = [] if scaled[0].factor else by_walks(other, {name: samples}, NEARLY).get(name, [])
+            elsewhere.append(found[0].words == scaled[0].words if found else None)
+    if not elsewhere or True in elsewhere:
+        return causes
+    if False not in elsewhere and scaled[0].factor is None:
+        return None
+    words = scaled[0].words + " here (and another multiple at other inputs)"
+    return [replace(scaled[0], code="factor-missing", words=words, factor=None, also=None)]
 
 
 def by_table(observation, wrong):
@@ -124,7 +152,7 @@ def explanations(samples, count):
     found = suspects(samples)
     if found:
         return found
-    if no_matter_what_dout(samples[:count]):
+    if ignore_dout(samples[:count]):
         flat = [
             replace(s, scene=replace(s.scene, true=s.scene.unit, dout=ones(s))) for s in samples
         ]
@@ -136,7 +164,7 @@ def ones(sample):
     return np.ones_like(sample.scene.dout)
 
 
-def no_matter_what_dout(samples):
+def ignore_dout(samples):
     """Whether the claims stay the same although dout, and with it the truth, does not."""
     claims = [sample.claim for sample in samples]
     return len(claims) > 1 and np.any(claims[0]) and same(claims[0], claims[1], 1e-12)

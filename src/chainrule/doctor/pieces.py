@@ -43,6 +43,7 @@ class Piece:
 
     pair = False  # whether it is a function that gives its value and its gradient
     strict = True  # whether the number of gradients that backward returns has to be right
+    last = False  # whether nothing comes after it, as after the loss of a network
     hold = False  # whether random numbers are drawn, and have to be held still
     repeatable, axis, error, used, unchecked, borrowed = True, 0, None, None, (), frozenset()
 
@@ -162,6 +163,12 @@ class Piece:
         other.inputs, other.t = tuple(np.array(value) for value in inputs), t
         return other
 
+    def at_the_end(self):
+        """The same as the end of a network, so that its upstream gradient is 1."""
+        other = copy.copy(self)
+        other.last = True
+        return other
+
     def originals(self):
         """name -> the caller's own array, for all that will be nudged."""
         given = dict(zip(self.labels, self.given, strict=True))
@@ -263,9 +270,9 @@ class Piece:
         }
 
     def upstreams(self, out, seed):
-        """Two random upstream gradients for the output `out`, of either sign everywhere; 1 for a whole
-        network, which nothing comes after."""
-        if not self.names:
+        """Two random upstream gradients for the output `out`, of either sign everywhere; 1 where nothing
+        comes after."""
+        if self.last or not self.names:
             return [np.ones(out.shape)]
         rng = np.random.default_rng(seed)
         signs = rng.choice([-1.0, 1.0], out.shape)
@@ -282,14 +289,7 @@ class Piece:
         return self.claims(dout, subject)
 
 
-class LastPiece(Piece):
-    """The loss at the end of a network. Nothing comes from above: its upstream gradient is 1."""
-
-    def upstreams(self, out, seed):
-        return [np.ones(out.shape)]
-
-
-class NetworkPiece(LastPiece):
+class NetworkPiece(Piece):
     """A network as one function of its parameters; it claims no gradient of its inputs."""
 
     def __init__(self, target, inputs, t=None):

@@ -17,7 +17,7 @@ from chainrule.doctor.findings import RANK
 from chainrule.doctor.pieces import one_hot
 from chainrule.doctor.tape import recorded
 from chainrule.mistakes import TABLE
-from chainrule.scenes import Scene, same
+from chainrule.scenes import BY_OUTPUT, Scene, same
 
 STRETCH = 6  # how many calls a stretch may have
 
@@ -28,6 +28,7 @@ class Change:
 
     edges    (node, position) -> what is handed on there in place of the right gradient, from dout
     assigned  node -> whether a later use overwrites the entries of an earlier one, or the other way round
+    past     (node, position) -> a later node, whose gradient is handed on there in place of the node's
     lost     whether it hands on nothing, so that a part of it might be handed on as well
     jumps    node -> (an earlier node, what is handed on to it from dout), in place of all its edges
     at       the node at which it is made; None where it is no single one
@@ -39,11 +40,12 @@ class Change:
     edges: dict = field(default_factory=dict)
     jumps: dict = field(default_factory=dict)
     assigned: dict = field(default_factory=dict)
+    past: dict = field(default_factory=dict)
     lost: bool = False
 
     @property
     def sources(self):
-        return [node.sources[i] for node, i in self.edges]
+        return [node.sources[i] for node, i in (*self.edges, *self.past)]
 
 
 class Graph:
@@ -104,6 +106,10 @@ class Graph:
             for i, source in enumerate(node.sources):
                 if node in change.jumps:
                     add(source, -node.back(i, right[node]))
+                elif (node, i) in change.past:
+                    gate = change.past[node, i]
+                    given = node.back(i, right[gate] + off.get(gate, 0.0))
+                    add(source, given - node.back(i, right[node]))
                 elif (node, i) in change.edges:
                     add(source, change.edges[node, i](dout) - node.back(i, right[node]))
                 elif node in off:
@@ -192,6 +198,8 @@ class Graph:
         words = f"nothing coming back through {node.line}"
         yield Change(lost_code(node, i), words, node, lost, lost=True)
         yield from self.at_others(edges)
+        yield from self.at_other_points(edges)
+        yield from self.past_gates(edges)
         if not node.entrywise:
             yield from self.at_choices(edges)
         scene = scene_of_edge(node, i, self.gradients.get(node, 1.0))
@@ -216,23 +224,57 @@ class Graph:
         partner = node.sources[1 - i]
         if not node.multiplies(i):
             return
-        found = [
-            ("another-array", one.line, self.siblings(one))
-            for one in self.order
-            if one is not partner
-        ]
-        found += [
-            ("stale-cache", name, [SimpleNamespace(value=held)]) for name, held in self.held.items()
-        ]
-        for code, words, others in found:
-            if others[0].value.shape != partner.value.shape or np.ptp(others[0].value) == 0:
-                continue
+        for code, words, others in self.in_place_of(partner):
             handed = {}
             for k, (one, j) in enumerate(edges):
                 other = others[min(k, len(others) - 1)].value
                 if other.shape == one.sources[1 - j].value.shape:
                     handed[one, j] = lambda d, one=one, j=j, other=other: one.back_with(j, d, other)
             yield Change(code, f"{words} in place of {partner.line}", node, handed)
+
+    def in_place_of(self, wanted):
+        """(code, words, nodes) for each array that might have been taken for another one."""
+        found = [
+            ("another-array", one.line, self.siblings(one)) for one in self.order if one is not wanted
+        ]
+        found += [
+            ("stale-cache", name, [SimpleNamespace(value=held)]) for name, held in self.held.items()
+        ]
+        for code, words, others in found:
+            if others[0].value.shape == wanted.value.shape and np.ptp(others[0].value):
+                yield code, words, others
+
+    def at_other_points(self, edges):
+        """The derivative of a function, as a formula of its input or of its output, of another array."""
+        node, _ = edges[0]
+        if not node.entrywise or len(node.sources) > 1 or np.ptp(node.local[0]) < 1e-6:
+            return
+        own = node.sources[0].value
+        forms = [lambda one, other: one.slope(0, other)]
+        forms += [
+            lambda one, other, f=f: f(other)
+            for function, f in BY_OUTPUT.values()
+            if same(function(own), node.value)
+        ]
+        for code, words, others in self.in_place_of(node.sources[0]):
+            for form in forms:
+                handed = {}
+                for k, (one, j) in enumerate(edges):
+                    other = others[min(k, len(others) - 1)].value
+                    handed[one, j] = lambda d, one=one, other=other, f=form: d * f(one, other)
+                yield Change(code, f"the derivative of {node.line}, taken at {words},", node, handed)
+
+    def past_gates(self, edges):
+        """One way of several that meet, when it leads past the function that comes after all of them."""
+        node, i = edges[0]
+        if len(node.sources) < 2 or any(len(one.uses) != 1 for one, _ in edges):
+            return
+        gates = [one.uses[0][0] for one, _ in edges]
+        slope = gates[0].local[0] if gates[0].entrywise and len(gates[0].sources) == 1 else 1.0
+        if np.shape(slope) == node.value.shape and np.ptp(slope) > 1e-6:
+            code = "mask-missing" if np.isin(np.round(slope, 6), (0, 1)).all() else "factor-missing"
+            words = f"dout from after {gates[0].line}, where {node.line} leads back,"
+            yield Change(code, words, node, past=dict(zip(edges, gates, strict=True)))
 
     def siblings(self, node):
         return self.sites[node.site] if node.name is None else [node]
