@@ -7,19 +7,16 @@ Read `doctor` next: it decides what to run, and what to say.
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import permutations
 
 import numpy as np
 
 from chainrule.doctor.pieces import one_hot
 from chainrule.doctor.probe import Truth
-from chainrule.graph import Variable, topological_order
 from chainrule.guards.numbers import sum_to
-from chainrule.layers import ReLU, Sigmoid, Tanh
 from chainrule.mistakes import TABLE
 from chainrule.nodes import Power
 from chainrule.numeric import nudged
-from chainrule.scenes import Scene, same, softmax_along
+from chainrule.scenes import Scene, softmax_along
 
 LINES = 200  # entries of an input whose effect on every output is looked at
 MANY = 1000  # entries of one array: beyond that a sample is nudged, and the rest together
@@ -311,12 +308,7 @@ class Observation:
 
     def forks(self, k):
         if k not in self.fork_cache:
-            written_out = with_a_use_forgotten(self.piece, self.douts[k])
-            self.fork_cache[k] = (
-                written_out
-                or with_one_use_of_a_matrix(self.truth, self.douts[k])
-                or self.along_its_own_line(self.douts[k]) | in_steps(self.truth, k)
-            )
+            self.fork_cache[k] = self.along_its_own_line(self.douts[k])
         return self.fork_cache[k]
 
     def along_its_own_line(self, dout):
@@ -363,99 +355,3 @@ def observed(piece, limit=None):
         return Observation(piece, limit=limit)
     except Exception:  # outside the domain of forward
         return None
-
-
-def with_a_use_forgotten(piece, dout):
-    """name -> [(words, gradient)], for a target with `expand`: one use of a forked value left out,
-    or all uses but one."""
-    subject = piece.fresh()
-    expand = getattr(type(subject), "expand", None)
-    if expand is None or not piece.names or expand.__module__.startswith("chainrule."):
-        return {}  # our own layers are written in closed form, without the forks of their expansion
-    made = {}
-    try:
-        x = Variable(piece.arguments()[0], piece.names[0])
-        out = subject.expand(x, *piece.arguments()[1:])
-        order = topological_order(out)
-        leaves = {v.name: v for v in order if v.node is None and v.name in (*piece.names, "W", "b")}
-        for fork, edges in forked(order).items():
-            for edge in edges:
-                for kept, words in ((False, "without one use of"), (True, "with one use alone of")):
-                    dropped = set(edges) - {edge} if kept else {edge}
-                    gradients = gradients_without(order, dout, dropped)
-                    for name, leaf in leaves.items():
-                        label = f"{words} {fork.name or 'a value'} ({len(made.get(name, []))})"
-                        made.setdefault(name, []).append((label, gradients[leaf]))
-    except Exception:  # it cannot be written out here, so its forks are not known
-        return {}
-    return made
-
-
-def with_one_use_of_a_matrix(truth, dout):
-    """The same for a layer that multiplies by one matrix twice, W and then W, or W and then W.T."""
-    arrays = list(truth.arrays.items())
-    if len(arrays) != 2 or any(array.ndim != 2 for _, array in arrays):
-        return {}
-    (_, x), (name, W) = arrays
-    gates = (None, Tanh, Sigmoid, ReLU)
-    for gate, second in ((g, m) for g in gates for m in (W, W.T)):
-        if x.shape[1] != len(W) or W.shape[1] != len(second):
-            continue
-        between = gate() if gate else None
-        hidden = between.forward(x @ W) if gate else x @ W
-        if same(hidden @ second, truth.out):
-            last, back = hidden.T @ dout, dout @ second.T
-            first = x.T @ (between.backward(back) if gate else back)
-            last = last if second is W else last.T
-            return {name: [("the first use alone", first), ("the second use alone", last)]}
-    return {}
-
-
-def in_steps(truth, k):
-    """name -> [(words, gradient)] for a matrix that all steps of a sequence x (T, ..., D) share: the first
-    step, or the last one, alone. dz, at what x @ W goes into, is seen in dx = dz @ W.T."""
-    made = {}
-    for x, W in permutations(truth.arrays, 2):
-        array, matrix = truth.arrays[x], truth.arrays[W]
-        if (
-            array.ndim == 3
-            and matrix.ndim == 2
-            and array.shape[-1] == len(matrix) >= matrix.shape[1]
-        ):
-            dz = truth.gradients[x][k] @ np.linalg.pinv(matrix.T)
-            steps = np.einsum("tnd,tnm->tdm", array, dz)
-            if same(steps.sum(axis=0), truth.gradients[W][k], 1e-5):
-                made[W] = [("the first step alone", steps[0]), ("the last step alone", steps[-1])]
-                for b, g in truth.gradients.items():
-                    biases = dz.sum(axis=1)
-                    if same(biases.sum(axis=0), g[k], 1e-5):
-                        made[b] = [
-                            ("the first step alone", biases[0]),
-                            ("the last step alone", biases[-1]),
-                        ]
-    return made
-
-
-def forked(order):
-    """variable -> the edges (user, position) that lead to it, for those with more than one."""
-    edges = {}
-    for user in order:
-        for position, source in enumerate(user.inputs):
-            edges.setdefault(source, []).append((user, position))
-    return {source: uses for source, uses in edges.items() if 1 < len(uses) <= 6}
-
-
-def gradients_without(order, dout, dropped):
-    """variable -> gradient, when what flows along the edges `dropped` is lost."""
-    gradients = {variable: 0.0 for variable in order}
-    gradients[order[-1]] = float(dout) if type(order[-1].value) is float else dout
-    for user in reversed(order):
-        if user.node is None:
-            continue
-        upstream = np.broadcast_to(gradients[user], np.shape(user.value))
-        upstream = float(upstream) if type(user.value) is float else upstream
-        given = user.node.backward(upstream)
-        for position, (source, gradient) in enumerate(zip(user.inputs, given, strict=True)):
-            if gradient is not None and (user, position) not in dropped:
-                gradients[source] = gradients[source] + gradient
-    return gradients
