@@ -58,7 +58,10 @@ def judge(observation):
         found.append(finding(code, name, f"{proof(name, unnamed.pop(name)[0])}; {words}"))
     more = by_walks(observation, {n: s for n, s in unnamed.items() if not close(s)}, NEARLY)
     for some in (explained, more):
-        some |= {name: tried(causes, with_its_factor, observation, name, causes) for name, causes in some.items()}
+        some |= {
+            name: tried(causes, with_its_factor, observation, name, causes)
+            for name, causes in some.items()
+        }
     more = {name: causes for name, causes in more.items() if causes is not None}
     explained = {name: (explained | more)[name] for name in wrong if name in explained | more}
     unnamed = {name: samples for name, samples in unnamed.items() if name not in more}
@@ -102,7 +105,9 @@ def with_its_factor(observation, name, causes):
         if (factor := common_factor(samples)) is not None and scaled[0].factor is not None:
             elsewhere.append(f"{factor:.4g}" == f"{scaled[0].factor:.4g}")
         else:
-            found = [] if scaled[0].factor else by_walks(other, {name: samples}, NEARLY).get(name, [])
+            found = (
+                [] if scaled[0].factor else by_walks(other, {name: samples}, NEARLY).get(name, [])
+            )
             elsewhere.append(found[0].words == scaled[0].words if found else None)
     if not elsewhere or True in elsewhere:
         return causes

@@ -28,8 +28,8 @@ METHODS = """reshape transpose ravel flatten swapaxes squeeze repeat take copy a
     min var std prod cumsum clip diagonal trace""".split()
 
 
-class TooMuch(Exception):
-    """More work than an answer is worth."""
+class NoGraph(Exception):
+    """The code cannot be written down, or not without more work than an answer is worth."""
 
 
 class Node:
@@ -44,7 +44,7 @@ class Node:
     def spend(cls, calls):
         Node.spent += calls
         if Node.spent > CALLS:
-            raise TooMuch
+            raise NoGraph("too many calls made again")
 
     def __init__(self, value, again=None, sources=(), entrywise=False, site=(), name=None):
         self.value, self.again = array_of(value, np.float64), again
@@ -82,7 +82,7 @@ class Node:
     def matrix(self, i):
         value = self.sources[i].value.copy()
         if value.size * self.value.size > CELLS:
-            raise ValueError("too large to be nudged entry by entry")
+            raise NoGraph("too large to be nudged entry by entry")
         columns = np.zeros((self.value.size, value.size))
         for k, kept in enumerate(value.ravel().copy()):
             step = STEP * (1 + abs(kept))
@@ -244,7 +244,7 @@ def wrapped(made, again, sources, entrywise, tape):
     array = array_of(made).view(Recorded)
     if sources:
         if len(tape) >= NODES:
-            raise ValueError("too many calls to be written down")
+            raise NoGraph("too many calls to be written down")
         array.node = Node(made, again, sources, entrywise, site())
         tape.append(array.node)
     return array if sources or array.ndim else made
@@ -327,7 +327,7 @@ def scaled(tape, value):
     """The output as a multiple of the last node that was made a plain number, as in float(...) / N."""
     ends = [node for node in tape if node.floated and node.value.size == 1 and np.any(node.value)]
     if value.size != 1 or not ends:
-        raise LookupError("the output is not on the tape")
+        raise NoGraph("the output is not on the tape")
     factor = float(value.ravel()[0]) / float(ends[-1].value.ravel()[0])
     end = Node(value, lambda values: factor * values[0], [(ends[-1], ())], True, ends[-1].site)
     tape.append(end)
@@ -335,7 +335,7 @@ def scaled(tape, value):
 
 
 def recorded(piece):
-    """The nodes of a run of a piece, in order; the last one is its output. LookupError where the code
+    """The nodes of a run of a piece, in order; the last one is its output. NoGraph where the code
     leaves NumPy on the way."""
     tape = []
     subject, arguments = piece.on_tape(lambda value, name: leaf(value, name, tape))

@@ -15,7 +15,7 @@ import numpy as np
 from chainrule.doctor.evidence import Suspect
 from chainrule.doctor.findings import RANK
 from chainrule.doctor.pieces import one_hot
-from chainrule.doctor.tape import recorded
+from chainrule.doctor.tape import NoGraph, Node, recorded
 from chainrule.mistakes import TABLE
 from chainrule.scenes import BY_OUTPUT, Scene, same
 
@@ -45,7 +45,8 @@ class Change:
 
     @property
     def sources(self):
-        return [node.sources[i] for node, i in (*self.edges, *self.past)]
+        jumped = [start for start, _ in self.jumps.values()]
+        return jumped + [node.sources[i] for node, i in (*self.edges, *self.past)]
 
 
 class Graph:
@@ -148,7 +149,7 @@ class Graph:
     # What a code may do wrong.
 
     def changes(self):
-        """Every `Change` to be tried."""
+        """Every `Change` to be tried, the likelier ones first."""
         for source in self.order:
             yield from self.at_fork(source)
         for nodes in self.sites.values():
@@ -198,7 +199,8 @@ class Graph:
         words = f"nothing coming back through {node.line}"
         yield Change(lost_code(node, i), words, node, lost, lost=True)
         yield from self.at_others(edges)
-        yield from self.at_other_points(edges)
+        if len(node.sources) == 1 and node.entrywise:
+            yield from self.at_functions([(one.sources[0], one) for one, _ in edges])
         yield from self.past_gates(edges)
         if not node.entrywise:
             yield from self.at_choices(edges)
@@ -235,7 +237,9 @@ class Graph:
     def in_place_of(self, wanted):
         """(code, words, nodes) for each array that might have been taken for another one."""
         found = [
-            ("another-array", one.line, self.siblings(one)) for one in self.order if one is not wanted
+            ("another-array", one.line, self.siblings(one))
+            for one in self.order
+            if one is not wanted
         ]
         found += [
             ("stale-cache", name, [SimpleNamespace(value=held)]) for name, held in self.held.items()
@@ -244,25 +248,24 @@ class Graph:
             if others[0].value.shape == wanted.value.shape and np.ptp(others[0].value):
                 yield code, words, others
 
-    def at_other_points(self, edges):
-        """The derivative of a function, as a formula of its input or of its output, of another array."""
-        node, _ = edges[0]
-        if not node.entrywise or len(node.sources) > 1 or np.ptp(node.local[0]) < 1e-6:
-            return
-        own = node.sources[0].value
-        forms = [lambda one, other: one.slope(0, other)]
-        forms += [
-            lambda one, other, f=f: f(other)
-            for function, f in BY_OUTPUT.values()
-            if same(function(own), node.value)
-        ]
-        for code, words, others in self.in_place_of(node.sources[0]):
-            for form in forms:
-                handed = {}
-                for k, (one, j) in enumerate(edges):
-                    other = others[min(k, len(others) - 1)].value
-                    handed[one, j] = lambda d, one=one, other=other, f=form: d * f(one, other)
-                yield Change(code, f"the derivative of {node.line}, taken at {words},", node, handed)
+    def at_functions(self, pairs):
+        """A function whose derivative is mostly written by its output, where only a factor of that is
+        handed on, or where it is taken of another array."""
+        start, node = pairs[0]
+        known = [(f, df) for f, df in BY_OUTPUT.values() if same(f(start.value), node.value)]
+        for f, df in known if np.ptp(node.value) else ():
+            for words, factor in PARTS.items():
+                made = {v: (u, lambda d, v=v, part=factor: d * part(v.value)) for u, v in pairs}
+                words = f"{words} alone in place of the derivative of {node.line}"
+                yield Change("factor-missing", words, node, jumps=made)
+            for code, words, others in self.in_place_of(start):
+                for form in (df, lambda x, f=f, df=df: df(f(x))):
+                    made = {}
+                    for k, (u, v) in enumerate(pairs):
+                        other = others[min(k, len(others) - 1)].value
+                        made[v] = (u, lambda d, other=other, form=form: d * form(other))
+                    words = f"the derivative of {node.line}, taken at {words},"
+                    yield Change(code, words, node, jumps=made)
 
     def past_gates(self, edges):
         """One way of several that meet, when it leads past the function that comes after all of them."""
@@ -330,6 +333,8 @@ class Graph:
                 start = self.above.get(start)
         for pairs in groups.values():
             start, node = pairs[0]
+            if start.value.shape == node.value.shape:
+                yield from self.at_functions(pairs)
             scene = self.scene_of_stretch(start, node, self.gradients.get(node, 1.0))
             for mistake, words, code in self.by_table(scene, node):
                 yield Change(
@@ -390,6 +395,13 @@ ELSEWHERE = (
 BY_BATCH = ("missing-batch-division", "double-batch-division", "samples-as-columns")
 
 
+PARTS = {
+    "the output": lambda y: y,
+    "1 - the output": lambda y: 1 - y,
+    "1 + the output": lambda y: 1 + y,
+}
+
+
 def nothing(source):
     return lambda dout: np.zeros(source.value.shape)
 
@@ -444,6 +456,14 @@ class Trials:
     """The changes of the graph of a piece, and what each makes of the gradients."""
 
     def __init__(self, observation):
+        self.made = []  # (change, one dict of gradients for each upstream gradient)
+        Node.spent = 0.0
+        try:
+            self.make(observation)
+        except NoGraph:  # what has been made until then is of use
+            pass
+
+    def make(self, observation):
         graph, douts = Graph(observation.piece), observation.douts
         if observation.piece.pair:
             douts = douts[:1]  # the other is a multiple of it
@@ -455,7 +475,6 @@ class Trials:
 
         self.right = [at_leaves(walk) for walk in walks]
         self.samples = {name: observation.samples(name)[: len(douts)] for name in observation.names}
-        self.made = []  # (change, one dict of gradients for each upstream gradient)
         if not self.belongs():
             return
         for change in graph.changes():
