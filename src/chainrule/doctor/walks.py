@@ -15,7 +15,7 @@ import numpy as np
 from chainrule.doctor.evidence import Suspect
 from chainrule.doctor.findings import RANK
 from chainrule.doctor.pieces import one_hot
-from chainrule.doctor.tape import NoGraph, Node, recorded
+from chainrule.doctor.tape import Node, NoGraph, recorded
 from chainrule.mistakes import TABLE
 from chainrule.scenes import BY_OUTPUT, Scene, same
 
