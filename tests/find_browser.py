@@ -1,6 +1,7 @@
 """Find a browser for the tests; with --install, install Debian's Chromium where that can be done.
 
-Looked for, in this order: what CHROME names, a Chromium or Chrome on the PATH, Playwright's own.
+Looked for, in this order: what CHROME names, Chromium's headless shell (Chromium without its window, whose menus
+cost more than most pages of the tests), a Chromium or Chrome on the PATH, Playwright's own.
 """
 
 import argparse
@@ -10,12 +11,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"]
+NAMES = [
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+]
 WHAT_TO_DO = """No Chromium or Chrome was found for the tests of the built site. Do one of these:
-  - install one: `apt-get install chromium`, or `.venv/bin/playwright install chromium`
+  - install one: `apt-get install chromium-headless-shell`, or `.venv/bin/playwright install chromium`
   - say where it is: CHROME=/path/to/chrome make test"""
 PACKAGES = {
-    "chromium": ["chromium"],
+    "chromium": ["chromium-headless-shell"],
     "firefox": ["firefox-esr"],
     "webkit": ["webkit2gtk-driver", "xvfb"],
 }
