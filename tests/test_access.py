@@ -69,7 +69,7 @@ def test_of_many_texts_that_look_alike_each_other_look_is_audited(show):
     """A paler colour, a darker ground further out, smaller or thinner letters, a link without a line: one among twenty."""
     page = show(Stepper(bill()))
     page.evaluate(
-        """() => (document.body.innerHTML = "<main><h1>Texts</h1>" + "<section><p>one <a href='#'>two</a></p></section>".repeat(20))"""
+        """() => (document.body.innerHTML = "<main><h1>Texts</h1>" + "<section><p>A text and <a href='#'>a link</a> in it</p></section>".repeat(20))"""
     )
     assert off_contrast(page) == []
     for place, change in [
