@@ -123,7 +123,8 @@ witnesses: $(PEERS)/.ready  ## hold every gradient against PyTorch, JAX and SciP
 	PYTHONPATH=src $(PEERS)/bin/python -m pytest --noconftest -W default -rs tests/test_witnesses.py
 
 explore: $(READY)  ## try many more random graphs, layers and networks than `make test` does, other ones each time
-	$(PYTEST) --hypothesis-profile explore tests/test_properties.py tests/test_graph.py
+	$(BIN)/python tests/find_browser.py --install
+	$(PYTEST) --hypothesis-profile explore tests/test_properties.py tests/test_graph.py tests/test_script.py
 
 binder: $(READY)  ## repeat what Binder installs, and run every chapter in the JupyterLab there
 	$(BIN)/python tests/find_browser.py --install

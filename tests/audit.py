@@ -1,7 +1,7 @@
 """What axe, which audits web pages, finds in a page as it stands.
 
 Its rules of colour took nine tenths of its time: for each letter they ask the browser what lies under it. So of all
-texts that look alike they are shown the first and the last.
+texts that look alike they are shown the first and the last, and those once, as long as the page stays open.
 """
 
 from axe_playwright_python.base import AXE_SCRIPT
@@ -10,7 +10,8 @@ COLOUR_RULES = ["color-contrast", "link-in-text-block"]
 
 # Two texts look alike if they have the same size and weight, and if each of their ancestors that changes anything has
 # the same colours and place. Texts of pictures are left out, as axe leaves them.
-ONE_OF_EACH_LOOK = """() => {
+NEW_LOOKS = """() => {
+    const audited = (globalThis.looksAudited ??= new Set());
     const looks = new Map([[document, ""]]);
     const lookOf = (one) => {
         if (!looks.has(one)) {
@@ -29,7 +30,9 @@ ONE_OF_EACH_LOOK = """() => {
         const look = [one.localName === "a", one.disabled, fontSize, fontWeight, lookOf(one)].join();
         found.set(look, [found.get(look)?.[0] ?? one, one]);
     }
-    return [...new Set([...found.values()].flat())];
+    const fresh = [...found].filter(([look]) => !audited.has(look));
+    fresh.forEach(([look]) => audited.add(look));
+    return [...new Set(fresh.flatMap(([, both]) => both))];
 }"""
 RUN = """async ([where, options]) => {
     const found = await axe.run(where, { preload: false, resultTypes: ["violations"], ...options });
@@ -45,7 +48,7 @@ def load_axe(page):
 def off_contrast(page):
     """What the rules of colour find, as "rule: element" lines."""
     load_axe(page)
-    texts = page.evaluate_handle(ONE_OF_EACH_LOOK)
+    texts = page.evaluate_handle(NEW_LOOKS)
     if not page.evaluate("(texts) => texts.length", texts):
         return []
     only = {"runOnly": {"type": "rule", "values": COLOUR_RULES}}

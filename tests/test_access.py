@@ -82,6 +82,7 @@ def test_of_many_texts_that_look_alike_each_other_look_is_audited(show):
         one = page.locator(f"{place} >> nth=9")
         one.evaluate("(one, change) => (one.style = change)", change)
         assert off_contrast(page) != [], change
+        assert off_contrast(page) == [], "it was reported"
         one.evaluate("(one) => one.removeAttribute('style')")
 
 
