@@ -80,12 +80,9 @@ def install(packages):
         sudo = ["sudo", "-n"]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     print(f"Not found: installing Debian's {', '.join(packages)}.", flush=True)
-    for command in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
-        done = subprocess.run(
-            [*sudo, "apt-get", "--quiet", *command], env=environment, stdout=sys.stderr
-        )
-        if done.returncode:
-            return
+    get = ["install", "--yes", "--no-install-recommends"]
+    for command in (["update"], *([*get, package] for package in packages)):  # not all have all
+        subprocess.run([*sudo, "apt-get", "--quiet", *command], env=environment, stdout=sys.stderr)
 
 
 def main():
