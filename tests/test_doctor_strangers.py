@@ -1,9 +1,11 @@
 """What a stranger's code taught the doctor: which name wants which evidence, and what is right as a whole."""
 
+from time import process_time
+
 import numpy as np
 import pytest
 
-from chainrule.doctor import diagnose
+from chainrule.doctor import diagnose, tape
 from chainrule.gradcheck import gradient_check
 from chainrule.network import Network
 from chainrule.scenes import softmax_along
@@ -385,3 +387,125 @@ def test_a_squared_loss_is_not_taken_for_a_logarithm_with_a_constant(lost, targe
 
     found = [code for code, _ in causes(Squares(), X, targets)]
     assert found == (["derivative-missing"] if lost else [])
+
+
+# A multiple is told only where it is one, and a graph is walked only as far as it is worth it.
+
+
+def rooted(root):
+    """A loss, and the same backward whether or not it takes the root of the mean square."""
+
+    class Root:
+        def forward(self, y, t):
+            self.off = y - t
+            self.value = np.sqrt(np.mean(self.off**2)) if root else np.mean(self.off**2) / 2
+            return self.value
+
+        def backward(self):
+            return self.off / self.off.size
+
+    return Root()
+
+
+@pytest.mark.parametrize("rows", [3, 7])
+def test_a_multiple_that_is_another_one_elsewhere_is_a_missing_factor(rows):
+    y, t = X[:rows], 0.4 * X[::-1][:rows]
+    found = diagnose(rooted(True), y, t)
+    assert [one.cause for one in found] == ["factor-missing", "upstream-ignored"]
+    assert "another multiple at other inputs" in found[0].evidence
+    assert causes(rooted(False), y, t) == [("upstream-ignored", "x")]
+    third = rooted(False)
+    third.backward = lambda: third.off / 3
+    assert causes(third, y, t)[0] == ("scaled", "x")
+
+
+@pytest.mark.parametrize("shut, code", [(np.tanh, "factor-missing"), (None, "mask-missing")])
+def test_a_way_past_the_gate_that_comes_after_it_lacks_the_gate(shut, code):
+    class Residual:
+        past = True
+
+        def __init__(self):
+            self.W = W1 @ W1.T / 3
+
+        def forward(self, x):
+            self.x, self.z = x, x + np.sin(x @ self.W)
+            return shut(self.z) if shut else np.maximum(self.z, 0)
+
+        def backward(self, dout):
+            dz = dout * (1 - np.tanh(self.z) ** 2 if shut else self.z > 0)
+            da = dz * np.cos(self.x @ self.W)
+            self.dW = self.x.T @ da
+            return da @ self.W.T + (dout if self.past else dz)
+
+    assert causes(Residual(), X) == [(code, "x")]
+    assert causes(changed(Residual, past=False)(), X) == []
+
+
+@pytest.mark.parametrize("wrong", ["old", "pre"])
+def test_a_derivative_at_another_array_is_told_with_that_array(wrong):
+    class Step:
+        taken = wrong
+
+        def __init__(self):
+            self.U, self.V = W1 @ W1.T / 4, W1 @ W1.T / 5
+
+        def forward(self, x, old):
+            self.x, self.old, self.pre = x, old, x @ self.V + old @ self.U
+            self.new = np.tanh(self.pre)
+            return self.new
+
+        def backward(self, dout):
+            d = dout * (1 - getattr(self, self.taken) ** 2)
+            self.dU, self.dV = self.old.T @ d, self.x.T @ d
+            return d @ self.V.T, d @ self.U.T
+
+    named = "another-array" if wrong == "old" else "derivative-of-input"
+    assert causes(Step(), (X, np.sin(2 * X)))[0][0] == named
+    assert causes(changed(Step, taken="new")(), (X, np.sin(2 * X))) == []
+
+
+class Loops:
+    """A convolution written as four loops, of which backward sees nothing of the last column."""
+
+    def __init__(self):
+        self.K = RNG.normal(size=(3, 3, 2, 3))
+
+    def windows(self, x):
+        for n in range(len(x)):
+            for i in range(x.shape[1] - 2):
+                for j in range(x.shape[2] - 2):
+                    for c in range(self.K.shape[-1]):
+                        yield (n, i, j, c), (n, slice(i, i + 3), slice(j, j + 3))
+
+    def forward(self, x):
+        self.x, n, h, w = x, *x.shape[:3]
+        y = np.zeros((n, h - 2, w - 2, self.K.shape[-1]))
+        for place, window in self.windows(x):
+            y[place] = np.sum(x[window] * self.K[..., place[-1]])
+        return y
+
+    def backward(self, dout):
+        self.dK, dx = np.zeros_like(self.K), np.zeros_like(self.x)
+        for place, window in self.windows(self.x):
+            dx[window] += dout[place] * self.K[..., place[-1]]
+            self.dK[..., place[-1]] += dout[place] * self.x[window]
+        dx[:, :, -1] = 0.7
+        return dx
+
+
+def test_a_layer_in_loops_takes_no_longer_than_its_budget():
+    image = np.random.default_rng(0).normal(size=(3, 7, 7, 2))
+    start = process_time()
+    assert [where for _, where in causes(Loops(), image)] == ["x"]
+    assert (
+        process_time() - start < 8
+    )  # two seconds, of which half a minute was made without a budget
+    assert tape.CALLS / 2 < tape.Node.spent < 1.1 * tape.CALLS
+
+
+def test_without_a_graph_the_numbers_still_have_a_name(monkeypatch):
+    own = layer(lambda x: np.sin(x) * x, lambda x, dout: dout * (np.sin(x) + 2 * x * np.cos(x)))
+    wanted = causes(own, X)
+    monkeypatch.setattr(tape, "CALLS", 3)
+    assert len(causes(own, X)) == len(wanted) == 1
+    assert causes(layer(np.tanh, lambda x, dout: dout), X) == [("derivative-missing", "x")]
