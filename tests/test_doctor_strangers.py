@@ -509,3 +509,61 @@ def test_without_a_graph_the_numbers_still_have_a_name(monkeypatch):
     monkeypatch.setattr(tape, "CALLS", 3)
     assert len(causes(own, X)) == len(wanted) == 1
     assert causes(layer(np.tanh, lambda x, dout: dout), X) == [("derivative-missing", "x")]
+
+
+# What is wrong in the middle of a layer.
+
+
+@pytest.mark.parametrize("first, second", [(0, -1), (-1, 0), (0, 0), (-1, -1)])
+def test_one_mean_along_another_axis_is_told(first, second):
+    def standard(x):
+        off = x - x.mean(axis=-1, keepdims=True)
+        spread = np.sqrt(np.mean(off**2, axis=-1, keepdims=True) + 1e-5)
+        return off / spread, spread
+
+    def backward(x, d):
+        y, spread = standard(x)
+        means = d.mean(axis=first, keepdims=True), (d * y).mean(axis=second, keepdims=True)
+        return (d - means[0] - y * means[1]) / spread
+
+    wrong = [("sum-over-wrong-axis", "x")] if 0 in (first, second) else []
+    assert causes(layer(lambda x: standard(x)[0], backward), X) == wrong
+
+
+@pytest.mark.parametrize("axis", [-1, -2])
+def test_a_softmax_inside_that_sums_along_another_axis_is_told(axis):
+    class Attention:
+        def forward(self, q, k):
+            self.q, self.k, self.p = q, k, softmax_along(q @ k.T / 2, -1)
+            return self.p @ k
+
+        def backward(self, dout):
+            dp = dout @ self.k.T
+            ds = self.p * (dp - np.sum(dp * self.p, axis=axis, keepdims=True)) / 2
+            return ds @ self.k, ds.T @ self.q + self.p.T @ dout
+
+    found = causes(Attention(), (X, np.cos(X)))
+    assert found == ([("sum-over-wrong-axis", "x")] if axis == -2 else [])
+
+
+@pytest.mark.parametrize("way", ["reshaped", "again", "right"])
+def test_what_forward_moved_and_backward_does_not_move_back_is_told(way):
+    class Heads:
+        def __init__(self):
+            self.V = W1 @ W1.T / 3
+
+        def forward(self, x):
+            self.x = x
+            heads = (x @ self.V).reshape(2, 3, 2, 2).transpose(2, 0, 1, 3)
+            return np.sin(heads)
+
+        def backward(self, dout):
+            d = dout * np.cos((self.x @ self.V).reshape(2, 3, 2, 2).transpose(2, 0, 1, 3))
+            if way == "again":
+                d = np.reshape(d.transpose(2, 0, 1, 3), (2, 3, 2, 2))
+            d = (d.transpose(1, 2, 0, 3) if way == "right" else d).reshape(self.x.shape)
+            self.dV = self.x.T @ d
+            return d @ self.V.T
+
+    found = causes(Heads(), X[:6])
+    assert found[:1] == ([] if way == "right" else [("axes-in-wrong-order", "x")])

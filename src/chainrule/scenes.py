@@ -185,10 +185,17 @@ def sum_over_wrong_axis(scene):
     for axes, (off, slope, scale) in standardised(scene):
         d, y = scene.dout * scale, off * slope
         for other in some_axes(scene.own.ndim):
-            mean = {"axis": other, "keepdims": True}
-            made = slope * (d - d.mean(**mean) - y * (d * y).mean(**mean))
-            if other != axes:
-                yield f"means along {other} in place of {axes}", made
+            for one, two in ((other, other), (other, axes), (axes, other)) if other != axes else ():
+                means = d.mean(axis=one, keepdims=True), (d * y).mean(axis=two, keepdims=True)
+                yield (
+                    f"means along {one} and {two} in place of {axes}",
+                    slope * (d - means[0] - y * means[1]),
+                )
+    for axis in softmax_axes(scene):
+        d, y = scene.dout, scene.out
+        for other in {*some_axes(y.ndim)} - {(axis,)}:
+            made = y * (d - np.sum(d * y, axis=other, keepdims=True))
+            yield f"the sum along {other} in place of {axis}", made
 
 
 def bias_first_row(scene):
@@ -380,11 +387,16 @@ def always_zero(scene):
 
 
 def softmax_diagonal(scene):
-    if scene.place not in scene.inputs or scene.own.shape != scene.out.shape:
-        return
-    for axis in range(scene.out.ndim):
-        if scene.out.shape[axis] > 1 and same(scene.out, softmax_along(scene.own, axis)):
-            yield "dout y (1 - y)", scene.dout * scene.out * (1 - scene.out)
+    for _ in softmax_axes(scene):
+        yield "dout y (1 - y)", scene.dout * scene.out * (1 - scene.out)
+
+
+def softmax_axes(scene):
+    """The axes along which the output is the softmax of the place."""
+    if scene.place in scene.inputs and scene.own.shape == scene.out.shape:
+        for axis in range(scene.out.ndim):
+            if scene.out.shape[axis] > 1 and same(scene.out, softmax_along(scene.own, axis)):
+                yield axis
 
 
 def some_axes(n):

@@ -204,6 +204,7 @@ class Graph:
         yield from self.past_gates(edges)
         if not node.entrywise:
             yield from self.at_choices(edges)
+            yield from self.at_moves(edges)
         scene = scene_of_edge(node, i, self.gradients.get(node, 1.0))
         for mistake, words, code in self.by_table(scene, node):
             yield Change(
@@ -302,6 +303,25 @@ class Graph:
                 )
             code = "repeated-rows" if rows else "overwritten-at-fork"
             yield Change(code, f"the {words} use of each entry alone at {node.line}", node, handed)
+
+    def at_moves(self, edges):
+        """Where the entries only change places: in the order that they had before, or moved once more."""
+        node, i = edges[0]
+        matrix, moved = node.local[i], np.arange(node.value.size)
+        if len(matrix) != matrix.shape[1] or not np.all(np.sort(matrix @ moved) == moved):
+            return
+        ways = {
+            "the numbers as they stand": lambda n, k, d: d,
+            "the numbers moved once more": lambda n, k, d: n.local[k] @ np.ravel(d),
+        }
+        for words, way in ways.items():
+            handed = {
+                (n, k): lambda d, n=n, k=k, way=way: np.reshape(
+                    way(n, k, d), n.sources[k].value.shape
+                )
+                for n, k in edges
+            }
+            yield Change("axes-in-wrong-order", f"{words} after {node.line}", node, handed)
 
     def by_table(self, scene, node):
         """(mistake, words, code) for all that the table has for a scene at a node."""
