@@ -312,7 +312,7 @@ class Graph:
             return
         ways = {
             "the numbers as they stand": lambda n, k, d: d,
-            "the numbers moved once more": lambda n, k, d: n.local[k] @ np.ravel(d),
+            "the numbers moved once more": lambda n, k, d: n.again([d]),
         }
         for words, way in ways.items():
             handed = {
