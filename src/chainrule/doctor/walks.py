@@ -429,6 +429,12 @@ def nothing(source):
 def lost_code(node, i):
     """The name of what is lost where nothing comes back through a call."""
     source = node.sources[i]
+    if node.entrywise and len(node.sources) == 2 and source.value.size < node.value.size:
+        return (
+            "statistics-constant"
+            if comes_from(source, node.sources[1 - i])
+            else "overwritten-at-fork"
+        )
     if node.value.size < source.value.size and not node.entrywise and len(node.sources) == 1:
         partners = {one for user, _ in node.uses for one in user.sources}
         if source in partners and np.allclose(np.sum(node.local[i], axis=0), 1):
@@ -444,6 +450,14 @@ def lost_code(node, i):
             ):
                 return "label-term-missing"
     return "overwritten-at-fork"
+
+
+def comes_from(node, other):
+    """Whether a node was made of the other one."""
+    before = set(node.sources)
+    while before and other not in before:
+        before = {source for one in before for source in one.sources}
+    return other in before
 
 
 def predicted(scene, mistake, words):
