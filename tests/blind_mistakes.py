@@ -304,7 +304,7 @@ def set_1():
         def prev(s, t):
             return s.h[t + 1]
 
-    @c("derivative-missing|?", X)
+    @c("factor-missing", X)
     class Gate19:
         def forward(s, x):
             s.x = x

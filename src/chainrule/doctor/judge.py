@@ -57,12 +57,13 @@ def judge(observation):
     for name, (code, words) in [item for item in reasons.items() if item[1]]:
         found.append(finding(code, name, f"{proof(name, unnamed.pop(name)[0])}; {words}"))
     more = by_walks(observation, {n: s for n, s in unnamed.items() if not close(s)}, NEARLY)
-    for some in (explained, more):
-        some |= {
-            name: tried(causes, with_its_factor, observation, name, causes)
-            for name, causes in some.items()
-        }
+    more |= {name: with_its_multiple(observation, name, some) for name, some in more.items()}
     more = {name: causes for name, causes in more.items() if causes is not None}
+    explained |= {
+        name: with_its_multiple(observation, name, some)
+        for name, some in explained.items()
+        if some and some[0].factor is not None
+    }
     explained = {name: (explained | more)[name] for name in wrong if name in explained | more}
     unnamed = {name: samples for name, samples in unnamed.items() if name not in more}
     return found + tell(explained, wrong), unnamed
@@ -90,31 +91,36 @@ def by_walks(observation, wrong, stages):
     return tried({}, observation.trials.explain, wrong, stages) if observation.trials else {}
 
 
-def with_its_factor(observation, name, causes):
+def with_its_multiple(observation, name, causes):
     """The suspects, where a multiple is the same at other inputs; where it is another one there, a factor
     that depends on the data is missing. None where nothing like it explains the claims there."""
-    scaled = [one for one in causes if "scaled" in (one.code, one.also)]
-    if not scaled:
+    if not causes or "scaled" not in (causes[0].code, causes[0].also):
         return causes
-    elsewhere = []
+    first, elsewhere = causes[0], tried([], multiples_elsewhere, observation, name, causes[0])
+    if not elsewhere or first.words in elsewhere:
+        return causes
+    if first.factor is None and not any(elsewhere):
+        return None
+    words = f"{first.words} here, and another multiple at other inputs,"
+    return [replace(first, code="factor-missing", words=words, factor=None, also=None)]
+
+
+def multiples_elsewhere(observation, name, suspect):
+    """What is found, in words, as the suspect was, at two other inputs; "" for nothing like it."""
+    found = []
     for piece in list(variants(observation.piece, same_shape=True))[:2]:
         other = observed(piece, LIMIT)
         samples = other.samples(name) if other and name in other.names else []
         if not samples or all(one.right for one in samples):
             continue
-        if (factor := common_factor(samples)) is not None and scaled[0].factor is not None:
-            elsewhere.append(f"{factor:.4g}" == f"{scaled[0].factor:.4g}")
+        if suspect.factor is None:
+            causes = by_walks(other, {name: samples}, NEARLY).get(name)
+            found.append(causes[0].words if causes else "")
         else:
-            found = (
-                [] if scaled[0].factor else by_walks(other, {name: samples}, NEARLY).get(name, [])
-            )
-            elsewhere.append(found[0].words == scaled[0].words if found else None)
-    if not elsewhere or True in elsewhere:
-        return causes
-    if False not in elsewhere and scaled[0].factor is None:
-        return None
-    words = scaled[0].words + " here (and another multiple at other inputs)"
-    return [replace(scaled[0], code="factor-missing", words=words, factor=None, also=None)]
+            factor = common_factor(samples)
+            alike = factor is not None and abs(factor - suspect.factor) < 1e-4 * abs(factor)
+            found.append(suspect.words if alike else "")
+    return found
 
 
 def by_table(observation, wrong):
