@@ -520,51 +520,15 @@ def derivative_of_input(scene):
         yield "x's formula taken at y", scene.dout * scene.slope_at(scene.out)
 
 
-def direct_branch(scene):
-    """Whether the output is its input plus some simple function of it: a fork at its plainest."""
-    x, out = scene.own, scene.out
-    if scene.place not in scene.inputs or x.shape != out.shape:
-        return False
-    if scene.out_at is not None:  # at moderate numbers: tiny and huge ones make functions alike
-        x = np.linspace(-1.3, 1.7, x.size + 1)[1:].reshape(x.shape)
-        moderate = scene.out_at(x)
-        x, out = (x, moderate) if np.all(np.isfinite(moderate)) else (scene.own, out)
-    return simple(x, out - x, scene.others)
-
-
-def simple(x, values, others):
-    """Whether `values` is a simple function of x, or its product with one of the other arrays."""
-    functions = [np.tanh, np.exp, np.square, np.sin, np.cos, np.abs, np.array]
-    made = [f(x) for f in functions] + [np.maximum(x, 0), 1 / (1 + np.exp(-x)), x**3]
-    made += [x * other for other in others.values() if other.shape in ((), x.shape)]
-    if x.ndim == 2:
-        products = [x @ W for W in others.values() if W.shape == (x.shape[1],) * 2]
-        biases = [b for b in others.values() if b.shape == x.shape[1:]]
-        made += products + [xW + b for xW in products for b in biases]
-    return any(same(values, one) for one in made)
-
-
 def overwritten_at_fork(scene):
     yield from scene.forks
     if scene.place not in scene.inputs or scene.forkless or scene.own.shape != scene.out.shape:
         return
     x = scene.own
-    branch = direct_branch(scene)
-    if branch or (scene.x is not None and not straight(scene) and not simple(x, scene.out, {})):
-        yield "every branch but the direct one", scene.true - scene.dout
-    if branch:
-        yield "the direct branch alone", scene.dout
     if scene.slope is not None and not lone_factor(scene):
         factor = np.divide(scene.out, x, out=np.array(scene.slope), where=x != 0)
         yield "one factor of a product alone", scene.dout * factor
         yield "the other factor of a product alone", scene.true - scene.dout * factor
-
-
-def straight(scene):
-    """Whether the function is linear, entry by entry: then a factor is no sign of a fork."""
-    if scene.slope is None or scene.slope_at is None:
-        return scene.slope is not None
-    return same(scene.slope, scene.slope_at(1.3 * scene.own + 0.1), 1e-6)
 
 
 def lone_factor(scene):

@@ -73,6 +73,8 @@ def explain(observation, wrong):
     """name -> suspects, for as many of the wrong arrays as possible."""
     ways = (by_table, by_chain) if observation.piece.names else (by_chain, by_table)
     first = ways[0](observation, wrong)
+    double = {n: wrong[n] for n, causes in first.items() if causes and causes[0].also}
+    first |= by_walks(observation, double, EXACTLY)  # one mistake is likelier than two
     if len(first) == len(wrong):
         return first
     whole = ways[1](observation, wrong)  # one mistake behind them all is better than a few of them
