@@ -24,8 +24,6 @@ def by_what_is_missing(observation, name, samples):
         return None  # what dout does to it is no missing factor
     if words := by_turning(observation, name, samples[0]):
         return "kernel-not-turned", words
-    if words := by_the_straight_way(samples):
-        return "overwritten-at-fork", words
     if factor := lacking(samples[0]):
         return "factor-missing", f"{factor[1]} would be right"
     if found := left_out(observation, name, samples[0]):
@@ -49,22 +47,6 @@ def by_turning(observation, name, sample):
             one = replace(sample, seen=seen, noise=sample.noise + truth.noise[name])
             if seen.any() and not one.right and one.explained_by(truth.gradients[name][0]):
                 return f"it would be right if {other} were turned around"
-    return ""
-
-
-def by_the_straight_way(samples):
-    """Words, where what a claim lacks is dout times one number for each entry, whatever dout is: a way
-    that leads straight on, beside the ones that mix the entries, as in a residual or a gated layer."""
-    if any(
-        s.scene.dout.shape != s.seen.shape or not (s.seen & (s.scene.dout != 0)).all()
-        for s in samples
-    ):
-        return ""
-    lost = [(s.scene.true - s.claim) / s.scene.dout for s in samples]
-    kept = [s.claim / s.scene.dout for s in samples]
-    mixed = len(lost) > 1 and not same(kept[0], kept[1], 1e-2)
-    if mixed and lost[0].size > 2 and all(same(lost[0], one, 1e-5) for one in lost[1:]):
-        return "what is lacking is dout times one number for each entry: the way straight on"
     return ""
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.doctor.evidence import Suspect
 from chainrule.doctor.findings import RANK
-from chainrule.doctor.pieces import one_hot
+from chainrule.doctor.pieces import one_hot, tried
 from chainrule.doctor.tape import Node, NoGraph, recorded
 from chainrule.mistakes import TABLE
 from chainrule.scenes import BY_OUTPUT, Scene, same
@@ -314,6 +314,8 @@ class Graph:
             "the numbers as they stand": lambda n, k, d: d,
             "the numbers moved once more": lambda n, k, d: n.again([d]),
         }
+        if node.value.ndim != node.sources[i].value.ndim:
+            del ways["the numbers moved once more"]
         for words, way in ways.items():
             handed = {
                 (n, k): lambda d, n=n, k=k, way=way: np.reshape(
@@ -511,8 +513,14 @@ class Trials:
         self.samples = {name: observation.samples(name)[: len(douts)] for name in observation.names}
         if not self.belongs():
             return
+
+        def walked(change):
+            return [at_leaves(graph.wrong(walk, change)) for walk in walks]
+
         for change in graph.changes():
-            off = [at_leaves(graph.wrong(walk, change)) for walk in walks]
+            off = tried(None, walked, change)
+            if off is None:
+                continue
             moved = [
                 n
                 for n in self.samples
