@@ -17,24 +17,29 @@ from chainrule.layout import (
     GRID,
     HEAT_HEIGHT,
     KEPT_DROP,
+    MARGIN,
     NUMBER_ROOM,
     RADIUS,
     ROW,
+    TURN,
+    WIDEST,
     block_size,
     cell_room,
     cell_width,
     entry_of_pieces,
     grid,
+    height_of,
     lay_out,
+    least_scale,
     node_reach,
     node_symbol,
     pieces_of,
     shorten,
     summary,
+    width_of,
 )
 from chainrule.narration import display, fit, label
 
-MARGIN = 12
 VALUE, GRADIENT = "#1f6fb2", "#b9500b"  # where no style sheet says otherwise
 
 STYLE = f"""
@@ -58,10 +63,10 @@ def draw(trace, step=None, title="Computational graph", style=False, legend=Fals
     if " loss" in trace.code and is_chain(trace):
         return draw_chain(trace, lay_out_chain(trace), step, title, style, legend or style)
     columns, places, lanes = lay_out(trace)
-    width = columns[-1].end + 2 * MARGIN
-    if width > row.WIDEST and any(map(has_grid, trace.variables)) and is_chain(trace):
+    width, height = width_of(columns) + 2 * MARGIN, height_of(places, lanes) + 2 * MARGIN
+    many = any(column.turns for column in columns)  # rows
+    if (many or width > WIDEST) and least_scale(trace) == 1 and is_chain(trace):
         return draw_chain(trace, lay_out_chain(trace), step, title, style, legend or style)
-    height = max(p.y + p.below for p in [*places, *lanes.values()]) + 2 * MARGIN
     legend = legend or style
     height += LEGEND_HEIGHT * legend
     state = state_after(trace, len(trace) if step is None else step)
@@ -77,18 +82,14 @@ def draw(trace, step=None, title="Computational graph", style=False, legend=Fals
             legend_text(height - 2 * MARGIN) if legend else "",
         ]
     )
-    least = 1 if any(map(has_grid, trace.variables)) else 0.75  # digits of 12 pixels
-    return svg(trace, body, width, height, MARGIN, title, style, 15, least)
-
-
-def has_grid(variable):
-    return np.ndim(variable.value) > 0 and grid(variable.value) is not None
+    return svg(trace, body, width, height, MARGIN, title, style, 15, least_scale(trace))
 
 
 def svg(trace, body, width, height, margin, title, style, size, least):
     """least   how far the picture may shrink before it scrolls"""
+    tall = " chainrule-tall" if height > TALL else ""
     return (
-        f'<svg class="chainrule-picture" xmlns="http://www.w3.org/2000/svg" role="img" '
+        f'<svg class="chainrule-picture{tall}" xmlns="http://www.w3.org/2000/svg" role="img" '
         f'viewBox="{-margin} {-margin} {n(width)} {n(height)}" width="{n(width)}" '
         f'height="{n(height)}" style="min-width:{n(least * width)}px;--width:{n(width)}" '
         f'font-family="system-ui, sans-serif" font-size="{size}" text-anchor="middle">'
@@ -98,6 +99,7 @@ def svg(trace, body, width, height, margin, title, style, size, least):
 
 
 LEGEND_HEIGHT = 26
+TALL = 600  # of a picture: its buttons stay in sight
 
 
 def legend_text(y):
@@ -186,6 +188,15 @@ class Pen:
             self.path += f"h{round(x) - self.x}"
         self.x = round(x)
 
+    def turn(self, right, middle, left, y):
+        """To the end of a row, back below it, and down to the height y, where the next row begins."""
+        for x, y, way in ((right, middle, -1), (left, y, 1)):
+            r, down = TURN // 2, round(y) - self.y
+            self.across(x + r * way)
+            curve = f"q{spaced(-r * way, 0, -r * way, r)}v{down - 2 * r}q{spaced(0, r, r * way, r)}"
+            self.path += curve
+            self.x, self.y = round(x) + r * way, round(y)
+
     def head(self, way):
         """An arrowhead here: way 1 points to the right, -1 to the left."""
         self.path += f"m{spaced(-6 * way, -3.5)}l{spaced(6 * way, 3.5, -6 * way, 3.5)}"
@@ -255,7 +266,11 @@ def edge_path(i, j, port, trace, columns, places, lanes, drop, start=None):
     start = places[i].column if start is None else start
     pen = Pen(columns[start].end, lanes.get((i, start), places[i]).y + drop)
     for column in range(start + 1, places[j].column):
-        pen.bend(columns[column].start, lanes[i, column].y + drop)
+        y = lanes[i, column].y + drop
+        if i in columns[column].turns:
+            pen.turn(*(at - drop for at in columns[column].turns[i]), y)
+        else:
+            pen.bend(columns[column].start, y)
         pen.across(columns[column].end)
     target = columns[places[j].column]
     rise = port_rise(j, port, trace, places, lanes)
@@ -329,7 +344,7 @@ def labels(trace, columns, places, state, step):
             if gradient is not None:
                 known = i in state.gradients
                 if trace.is_fork(i):
-                    texts.append(fork_text(trace, i, gradient, middle, y + 10, step))
+                    texts.append(fork_text(trace, i, gradient, column, y + 10, step))
                 else:
                     texts.append(block("gradient", gradient, middle, y + 10, known))
             if variable.kept is not None:
@@ -341,22 +356,22 @@ def labels(trace, columns, places, state, step):
     return "".join(drawn)
 
 
-def fork_text(trace, i, gradient, middle, top, step):
+def fork_text(trace, i, gradient, column, top, step):
     """What came back to a variable that is used more than once: the pieces, and their sum."""
-    got, said = trace.got(i, step), pieces_of(trace, i, step)
-    hidden = "" if said else " hidden"
+    known, (terms, total) = bool(trace.got(i, step)), pieces_of(trace, i, step)
+    hidden, middle = "" if terms else " hidden", column.end - column.trunk / 2
+    text = f'<text class="pieces{hidden}" fill="{GRADIENT}"'
     if np.ndim(gradient):
         under = top + block_size(gradient)[1] + 13
-        return block("gradient", gradient, middle, top, bool(got)) + (
-            f'<text class="pieces{hidden}"{at_entry(trace, i)} x="{n(middle)}" y="{n(under)}" font-size="12" '
-            f'fill="{GRADIENT}">'
-            f"{escape(said)}</text>"
+        x = n(middle)
+        return block("gradient", gradient, middle, top, known) + (
+            f'{text} x="{x}" y="{n(under)}" font-size="12"><tspan class="terms"{at_entry(trace, i)}>'
+            f'{escape(terms)}</tspan><tspan class="total" x="{x}" dy="{ROW - 2}">{escape(total)}</tspan></text>'
         )
-    terms = said[: said.rfind(" = ") + 3] if said else ""
     return (
-        f'<text class="pieces{hidden}" x="{n(middle)}" y="{n(top + 13)}" fill="{GRADIENT}"><tspan class="terms">'
-        f'{escape(terms)}</tspan><tspan class="gradient{"" if got else " hidden"}" '
-        f'data-exact="{escape(exact(gradient))}">{escape(fit(gradient, NUMBER_ROOM))}</tspan></text>'
+        f'{text} x="{n(middle)}" y="{n(top + 13)}"><tspan class="terms">{escape(terms and terms + " = ")}</tspan>'
+        f'<tspan class="gradient{"" if known else " hidden"}" data-exact="{escape(exact(gradient))}">'
+        f"{escape(fit(gradient, NUMBER_ROOM))}</tspan></text>"
     )
 
 
