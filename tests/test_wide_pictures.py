@@ -151,3 +151,19 @@ def test_the_faded_edge_follows_when_the_window_changes(show):
             "(more) => (document.querySelector('.chainrule-scroll').dataset.more ?? null) === more",
             arg=more,
         )
+
+
+def test_the_faded_edge_follows_a_picture_that_changes_alone(show):
+    """A larger letter, or another level: the box stays as it is, and what is in it grows or shrinks."""
+    page = show(Stepper(*net()), viewport={"width": 1280, "height": 800})
+    more = "(wanted) => (document.querySelector('.chainrule-scroll').dataset.more ?? null) === wanted"
+    for width, wanted in [("3000px", "right"), ("100px", None), ("3000px", "right")]:
+        page.eval_on_selector(
+            ".chainrule-picture", "(svg, width) => (svg.style.minWidth = width)", width
+        )
+        page.wait_for_function(more, arg=wanted)
+    page.get_by_role("button", name="Nodes").click()
+    page.eval_on_selector(".chainrule-picture", "(svg) => (svg.style.minWidth = '100px')")
+    page.wait_for_function(more, arg=None)
+    page.eval_on_selector(".chainrule-picture", "(svg) => (svg.style.minWidth = '3000px')")
+    page.wait_for_function(more, arg="right")

@@ -193,8 +193,8 @@ class Pen:
         for x, y, way in ((right, middle, -1), (left, y, 1)):
             r, down = TURN // 2, round(y) - self.y
             self.across(x + r * way)
-            curve = f"q{spaced(-r * way, 0, -r * way, r)}v{down - 2 * r}q{spaced(0, r, r * way, r)}"
-            self.path += curve
+            into, out = (-r * way, 0, -r * way, 0, -r * way, r), (0, r, 0, r, r * way, r)
+            self.path += f"c{spaced(*into)}v{down - 2 * r}c{spaced(*out)}"
             self.x, self.y = round(x) + r * way, round(y)
 
     def head(self, way):

@@ -10,6 +10,7 @@ import unicodedata
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from itertools import combinations
+from math import floor
 
 import numpy as np
 
@@ -331,7 +332,7 @@ def set_heights(columns, numbers, top):
     shift = top - min(p.y - p.above for c in columns for p in c.places)
     for column in columns:
         for place in column.places:
-            place.y = round(place.y + shift)
+            place.y = floor(place.y + shift + 0.5)  # the same way for all: distances stay
 
 
 def settle(places, wanted, weights):

@@ -3,7 +3,7 @@
 import { cellName, entries, entry, extent, product, transpose } from "./arrays.js";
 import { display, parseNumber } from "./numbers.js";
 import { telling } from "./reading.js";
-import { button, element, label } from "./parts.js";
+import { element, label, press, toggle, word } from "./parts.js";
 import { derivative } from "./run.js";
 import { GUESSES } from "./words.js";
 
@@ -147,20 +147,17 @@ export function guessing(acts) {
   const answer = element("span", { class: "chainrule-answer", "aria-live": "polite" });
   const score = element("span", { class: "chainrule-score" });
   const check = element("button", { type: "submit", class: "chainrule-word" }, label("ask.check"));
-  const give = button(label("ask.show"), () => next(), label("ask.show"));
-  give.classList.add("chainrule-word");
+  const give = word(label("ask.show"), () => next());
   const row = element("span", { class: "chainrule-asked" }, element("label", {}, words, " ", field), check, give);
   const why = element("span", { class: "chainrule-why" }, label("ask.one"));
   const form = element("form", { class: "chainrule-ask", hidden: "" }, row, why, answer, score);
-  const toggle = button(label("ask"), () => turn(!on), label("ask"));
-  toggle.classList.add("chainrule-word");
-  toggle.setAttribute("aria-pressed", "false");
+  const knob = toggle(label("ask"), () => turn(!on));
 
   function turn(to) {
     on = to;
     [asked, right] = [0, 0];
     stop();
-    toggle.setAttribute("aria-pressed", String(on));
+    press(knob, on);
     form.hidden = !on;
     showScore();
     reached = acts.start(on);
@@ -257,5 +254,5 @@ export function guessing(acts) {
     stop();
   }
 
-  return { toggle, form, allow, leap, on: () => on, reached: () => reached };
+  return { toggle: knob, form, allow, leap, on: () => on, reached: () => reached };
 }
