@@ -26,9 +26,11 @@ SCRIPTS = [
     "picture",
     "reading",
     "moves",
-    "windows",
     "changes",
     "guessing",
+    "products",
+    "layers",
+    "windows",
     "nudge",
     "code",
     "edges",
@@ -143,7 +145,8 @@ def style(kinds=None):
     ]
     sheet = "".join(read("style", f"{name}.css") for name in names)
     sheet = re.sub(r"/\*.*?\*/", "", sheet, flags=re.DOTALL)
-    return re.sub(r"(?<=[{};:,])\s+|\s+(?=[{}])", "", sheet).replace(";}", "}\n").strip() + "\n"
+    sheet = re.sub(r"(?<![\d.])0(?=\.\d)", "", sheet)  # .5rem
+    return re.sub(r"(?<=[{};:,>])\s+|\s+(?=[{}>])", "", sheet).replace(";}", "}\n").strip() + "\n"
 
 
 def read(folder, name):

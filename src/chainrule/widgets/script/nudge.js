@@ -110,7 +110,7 @@ export function nudging(acts) {
     const total = slopes(run, chosen.i, chosen.flat)[last];
     const says = (j) => {
       const flat = j === chosen.i ? chosen.flat : strongest(reached[j]);
-      const change = backward ? display(slopes(run, j, flat)[last]) : j === chosen.i ? "Δ" : `Δ × ${factorOf(display(reached[j][flat] ?? reached[j]))}`;
+      const change = backward ? display(slopes(run, j, flat)[last]) : productOf(["Δ", ...(j === chosen.i ? [] : [display(reached[j][flat] ?? reached[j])])]);
       return typeof run.values[j] === "number" ? change : `${cellName(run.values[j], flat)}: ${change}`;
     };
     const factors = [];
@@ -122,8 +122,8 @@ export function nudging(acts) {
     timer = setInterval(() => {
       if (hop === hops.length) {
         clearInterval(timer);
-        const head = backward ? "" : "Δ × ";
-        const product = straight ? `${head}${head ? productOf(["", ...factors]).slice(3) : productOf(factors)} = ${head}${head ? factorOf(display(total)) : display(total)}` : "";
+        const begin = backward ? [] : ["Δ"];
+        const product = straight ? `${productOf([...begin, ...factors])} = ${productOf([...begin, display(total)])}` : "";
         acts.say(label(backward ? "nudge.met" : "nudge.end", { name: chosen.name, out: variables[last].name, factor: factorOf(display(total)) }), product);
         setDisabled(back, backward);
         return;

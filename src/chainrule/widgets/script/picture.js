@@ -105,10 +105,9 @@ export class Picture {
   label(edge, local) {
     const path = this.edges[0].get(edge);
     if (!path) return;
-    const piece = this.pieces.get(edge);
-    const beside = piece && !piece.classList.contains("hidden") ? piece : null;
-    const factor = typeof local === "number" ? plain(bracketed([["", "× "], ["value", fit(local, NUMBER_ROOM)]])) : `× ${local}`;
-    const words = /[@Σ]/.test(local) ? local : factor;
+    const beside = this.svg.querySelector(`[data-piece="${edge}"]:not(.hidden)`);
+    const factor = typeof local === "number" ? fit(local, NUMBER_ROOM) : local;
+    const words = /[@Σ]/.test(local) ? local : plain(bracketed([["", "× "], ["value", factor]]));
     const said = beside ? `${words} =` : words;
     const { x, y, anchor } = this.spot(edge, path, WIDE * said.length, beside);
     const text = vector("text", { class: "local", "data-exact": local, x, y }, said);

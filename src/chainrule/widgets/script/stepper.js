@@ -111,8 +111,7 @@ export function mountStepper(figure, host) {
     walk.set(now);
     showStep(now);
     if (model.changed) stale();
-    const able = run.trace.variables.every((v) => !v.op || v.op in OPERATIONS);
-    nudge.toggle.hidden = !able || typeof run.values[run.values.length - 1] !== "number";
+    nudge.toggle.hidden = !computed(run) || typeof run.values[run.values.length - 1] !== "number";
   }
 
   function levels() {
@@ -136,10 +135,8 @@ export function mountStepper(figure, host) {
     undrag?.();
     for (const place of [".chainrule-scroll > svg", "details.chainrule-table"]) {
       const [shown, other] = [figure.querySelector(place), spare.content.querySelector(place.split(" > ").pop())];
-      const mark = document.createComment("");
-      other.replaceWith(mark);
       shown.replaceWith(other);
-      mark.replaceWith(shown);
+      spare.content.append(shown);
     }
     level = name;
     for (const one of tools.querySelectorAll("[data-level]")) press(one, one.dataset.level === name);
@@ -191,8 +188,8 @@ export function mountStepper(figure, host) {
   // ---- what if
 
   function makeChanges() {
-    const foreign = model.base.trace.variables.find((v) => v.op && !(v.op in OPERATIONS) && !(v.op in WORDS));
-    const able = model.base.trace.variables.every((v) => !v.op || v.op in OPERATIONS);
+    const foreign = model.base.trace.variables.find(({ op }) => op && !(op in OPERATIONS || op in WORDS));
+    const able = computed(model.base);
     if (foreign && !(host.live && data.open.length)) {
       note.textContent = label("not.editable", { op: foreign.op });
       return null;
@@ -421,6 +418,9 @@ function makeModel(data) {
     },
   });
 }
+
+/** Whether all operations of a run are known here, so that its numbers can be computed anew. */
+const computed = ({ trace }) => trace.variables.every(({ op }) => !op || op in OPERATIONS);
 
 function inWindow(element) {
   const { top, bottom } = element.getBoundingClientRect();
