@@ -42,10 +42,8 @@ class Quiz(Figure):
             raise ValueError(
                 f"Quiz: right is one of {', '.join(map(repr, choices))}, got {right!r}"
             )
-        if reveal != "" and not is_text(reveal):
-            raise ValueError(f"Quiz wants reveal as the text of a button, or '', got {reveal!r}")
         self.question, self.choices, self.right = question, dict(choices), right
-        self.reveal = reveal
+        self.reveal = check_reveal(reveal, "Quiz")
         self.title = label("quiz.title")
         super().__init__(revealed=not reveal)
         self.html = self.markup()
@@ -98,6 +96,12 @@ class Quiz(Figure):
     def shuffled(self):
         """The choices in an order that says nothing, and is the same in every run."""
         return sorted(self.choices, key=lambda choice: sealed(self.question, choice))
+
+
+def check_reveal(reveal, figure):
+    if reveal != "" and not is_text(reveal):
+        raise ValueError(f"{figure} wants reveal as the text of a button, or '', got {reveal!r}")
+    return reveal
 
 
 def sealed(question, choice):

@@ -236,6 +236,8 @@ class Pen:
 
     def arrow(self, x0, y0, x1, y1, look="ink", dash=False, width=2):
         one, two = self.at(x0, y0), self.at(x1, y1)
+        if one and two:  # a short arrow is thin, or its head would be a blot
+            width = min(width, max(1.5, math.dist(one, two) / 4))
         self.add("path", "arrow", look, d=arrow_path(one, two), **stroke(dash, width))
 
     def text(self, x, y, text, look="ink", at="middle", size=14):
@@ -305,7 +307,7 @@ def arrow_path(one, two):
     long = math.dist(one, two)
     if long < 1:
         return ""
-    head, angle = min(HEAD, long), math.atan2(two[1] - one[1], two[0] - one[0])
+    head, angle = min(HEAD, long / 2), math.atan2(two[1] - one[1], two[0] - one[0])
     sides = [
         (two[0] - head * math.cos(angle + turn), two[1] - head * math.sin(angle + turn))
         for turn in (0.45, -0.45)
