@@ -190,12 +190,12 @@ class Pen:
 
     def turn(self, right, middle, left, y):
         """To the end of a row, back below it, and down to the height y, where the next row begins."""
-        for x, y, way in ((right, middle, -1), (left, y, 1)):
-            r, down = TURN // 2, round(y) - self.y
+        for x, to, way in ((right, middle, -1), (left, y, 1)):
+            r, down = TURN // 2, round(to) - self.y
             self.across(x + r * way)
             into, out = (-r * way, 0, -r * way, 0, -r * way, r), (0, r, 0, r, r * way, r)
             self.path += f"c{spaced(*into)}v{down - 2 * r}c{spaced(*out)}"
-            self.x, self.y = round(x) + r * way, round(y)
+            self.x, self.y = round(x) + r * way, round(to)
 
     def head(self, way):
         """An arrowhead here: way 1 points to the right, -1 to the left."""
@@ -422,11 +422,13 @@ def kept_block(variable, right, top, known):
     """What a layer keeps for the way back, under its node."""
     name, value = variable.kept
     middle = right - block_size(value)[0] / 2
-    words = label("kept", name=name)
-    hidden = "" if known else " hidden"
+    return kept_name(name, middle, top - 4, known) + block("kept", value, middle, top, known)
+
+
+def kept_name(name, x, y, known):
     return (
-        f'<text class="name kept-name{hidden}" x="{n(middle)}" y="{n(top - 4)}" font-size="12" '
-        f"{PLAIN}>{escape(words)}</text>" + block("kept", value, middle, top, known)
+        f'<text class="name kept-name{"" if known else " hidden"}" x="{n(x)}" y="{n(y)}" font-size="12" '
+        f"{PLAIN}>{escape(label('kept', name=name))}</text>"
     )
 
 
@@ -666,13 +668,7 @@ def chain_labels(trace, chain, state):
             texts.append(chain_block("gradient", gradient, place, under, i in state.gradients))
         if i in kept:
             name, value = variable.kept
-            words = (
-                f'<text class="name kept-name{"" if valued else " hidden"}" x="{n(kept[i].middle)}"'
-            )
-            texts.append(
-                f'{words} y="{n(kept[i].top + 12)}" font-size="12" {PLAIN}>'
-                f"{escape(label('kept', name=name))}</text>"
-            )
+            texts.append(kept_name(name, kept[i].middle, kept[i].top + 12, valued))
             texts.append(chain_block("kept", value, kept[i], kept[i].top + 16, valued))
         drawn.append(
             f'<g class="variable" data-variable="{escape(variable.name)}" data-index="{i}">'

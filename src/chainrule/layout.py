@@ -144,17 +144,12 @@ def height_of(places, lanes):
 def best_cuts(trace, columns, limit):
     """The columns after which a row ends: the fewest rows, then the fewest wires from row to row, then equal widths."""
     numbers, last = column_numbers(trace.variables), len(columns) - 1
+    edges = {(i, j) for j, v in enumerate(trace.variables) for i in v.inputs}
     turns = {}
     for cut in range(1, last):
-        going = {
-            i
-            for j, v in enumerate(trace.variables)
-            for i in v.inputs
-            if numbers[i] <= cut < numbers[j]
-        }
-        first = {i: min(numbers[j] for j, v in enumerate(trace.variables) if i in v.inputs) for i in going}
-        moved = {i for i in going if not trace.variables[i].inputs and first[i] == cut + 1}
-        turns[cut] = len(going - moved)
+        over = {i for i, j in edges if numbers[i] <= cut < numbers[j]}
+        moved = {i for i in over if not trace.variables[i].inputs and numbers[i] == cut}
+        turns[cut] = len(over - moved)  # a leaf that the next row uses first stands in it
     able = [cut for cut in turns if turns[cut] <= MOST_TURNS]
     for rows in range(2, MOST_ROWS + 1):
         fitting = []
@@ -201,10 +196,16 @@ def in_rows(trace, cuts=(), close=False):
         set_heights(row, range(start, end), top)
         pieces = any(len(place.right) > 1 for place in coming)  # they stand left of their nodes
         set_widths(trace, row, (TURN * len(coming) + 4 + 24 * pieces) * bool(coming), close)
-        for n, place in enumerate(coming):  # from top to bottom: the top one turns outside, then inside
+        for n, place in enumerate(
+            coming
+        ):  # from top to bottom: the top one turns outside, then inside
             m = len(coming) - n
             middle = top - TURN * (n + 1) + 4
-            row[0].turns[place.variable] = (before.end + TURN * m, middle, row[0].start - TURN * (n + 1))
+            row[0].turns[place.variable] = (
+                before.end + TURN * m,
+                middle,
+                row[0].start - TURN * (n + 1),
+            )
         top = max(place.y + place.below for column in row for place in column.places)
     return columns, places, lanes
 

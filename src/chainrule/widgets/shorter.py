@@ -114,7 +114,11 @@ def close_up(tokens):
 
 
 WORDS = re.compile(r"[\w$]{2}")
-SHORTER = {"true": "!0", "false": "!1", "const": "let"}  # a constant that is never set anew is a variable
+SHORTER = {
+    "true": "!0",
+    "false": "!1",
+    "const": "let",
+}  # a constant that is never set anew is a variable
 
 
 def roles_of(tokens, texts):
