@@ -65,6 +65,7 @@ def test_what_is_rounded_to_zero_has_no_sign(size, room):
     ("written", "shown"),
     [
         ("E -0.00", "E 0.00"),
+        ("E -0.00. They add up", "E 0.00. They add up"),
         ("it is -0.", "it is 0."),
         ("(−0.0), -0", "(0.0), 0"),
         ("-0.004 and -0.5", "−0.004 and −0.5"),

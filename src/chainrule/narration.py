@@ -636,7 +636,7 @@ def fit(value, room):
 
 
 WIRE_ROOM = 7  # characters of a number on a wire
-MINUS_ZERO = re.compile(r"(?<![\w.)\]−-])[−-](?=0(\.0*)?(?![\d.e]))")
+MINUS_ZERO = re.compile(r"(?<![\w.)\]−-])[−-](?=0(\.0*)?(?![\de]|\.\d))")
 
 
 def unsigned(text):
