@@ -759,7 +759,9 @@ def figure_json(trace, open_inputs, as_recorded, cell):
     level = level_of(trace, trace if as_recorded else trace.nodes)
     extra = {"level": level, "open": list(open_inputs)} | ({"cell": cell} if cell else {})
     extra = json.dumps(extra, ensure_ascii=False)
-    text = f'{{"trace":{trace.to_json()},{extra[1:]}'
-    return text.replace("<", "\\u003c").replace(
-        ">", "\\u003e"
-    )  # no markup, and no end of a comment
+    return harmless(f'{{"trace":{trace.to_json()},{extra[1:]}')
+
+
+def harmless(json_text):
+    """The same JSON without signs that could be markup, or end a comment."""
+    return json_text.replace("<", "\\u003c").replace(">", "\\u003e")
