@@ -214,7 +214,7 @@ def test_a_lock_in_which_something_is_missing_does_not_pass_the_check(pip, publi
 def test_in_a_folder_that_cannot_be_written_to_make_says_so_and_what_to_do(target):
     with tempfile.TemporaryDirectory() as folder:  # not tmp_path: it is closed to other users
         for name in ("Makefile", "requirements.txt", "pyproject.toml", "_config.yml", "_toc.yml"):
-            shutil.copy(ROOT / name, folder)
+            os.chmod(shutil.copy(ROOT / name, folder), 0o644)  # whatever the umask
         for name in ("book", "src", "_theme", "third_party"):
             os.mkdir(Path(folder, name))
         os.chmod(folder, 0o555)

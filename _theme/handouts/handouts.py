@@ -80,11 +80,10 @@ def slides(chapter, site=SITE):
     for figure in found.find_all(class_=FIGURE):
         if figure.find_parent("details") or not FIGURE.fullmatch(figure["class"][0]):
             continue
-        heading = figure.find_previous(["h2", "h3"])
-        before = lead(figure)
-        parts.append(
-            f'<section class="slide"><h2>{heading.decode_contents()}</h2>{before}{figure}</section>'
-        )
+        section = figure.find_parent("section")
+        heading = section.find(["h1", "h2", "h3"]).decode_contents()
+        before = "" if section.find("h1") else lead(figure)  # what stands there speaks of the chapter
+        parts.append(f'<section class="slide"><h2>{heading}</h2>{before}{figure}</section>')
     return whole(title, "slides", "\n".join(parts))
 
 

@@ -63,7 +63,9 @@ def draw(trace, step=None, title="Computational graph", style=False, legend=Fals
         return draw_chain(trace, lay_out_chain(trace), step, title, style, legend or style)
     height = max(p.y + p.below for p in [*places, *lanes.values()]) + 2 * MARGIN
     legend = legend or style
-    height += LEGEND_HEIGHT * legend
+    lines = legend_lines(width) if legend else []
+    if lines:
+        width, height = max(width, LEGEND_WIDTH), height + LEGEND_HEIGHT * len(lines)
     state = state_after(trace, len(trace) if step is None else step)
     body = "".join(
         [
@@ -74,7 +76,7 @@ def draw(trace, step=None, title="Computational graph", style=False, legend=Fals
             labels(trace, columns, places, state, len(trace) if step is None else step),
             "</g>",
             pieces_on_edges(trace, columns, places, lanes, state),
-            legend_text(height - 2 * MARGIN) if legend else "",
+            legend_text(lines, height - 2 * MARGIN),
         ]
     )
     least = 1 if any(map(has_grid, trace.variables)) else 0.75  # digits of 12 pixels
@@ -97,18 +99,25 @@ def svg(trace, body, width, height, margin, title, style, size, least):
     )
 
 
-LEGEND_HEIGHT = 26
+LEGEND_HEIGHT, LEGEND_WIDTH = 26, 480  # pixels: of a line, and the least for two
 
 
-def legend_text(y):
-    """What stands where, for a picture that nobody can step through."""
-    value, gradient, rule = (
-        escape(label(f"legend.{name}")) for name in ("value", "gradient", "rule")
+def legend_lines(width):
+    """What stands where, for a picture that nobody can step through: one line as markup, or two where it is narrow."""
+    value, gradient, rule = (label(f"legend.{name}") for name in ("value", "gradient", "rule"))
+    named = (
+        f'<tspan class="value" fill="{VALUE}" font-weight="600">{escape(value)}</tspan> · '
+        f'<tspan class="gradient" fill="{GRADIENT}" font-weight="600">{escape(gradient)}</tspan>'
     )
-    return (
-        f'<text x="0" y="{n(y)}" font-size="13" fill="currentColor" text-anchor="start">'
-        f'<tspan class="value" fill="{VALUE}" font-weight="600">{value}</tspan> · '
-        f'<tspan class="gradient" fill="{GRADIENT}" font-weight="600">{gradient}</tspan> {rule}</text>'
+    fits = width >= 7 * len(value + gradient + rule)
+    return [f"{named} {escape(rule)}"] if fits else [named, escape(rule)]
+
+
+def legend_text(lines, bottom):
+    return "".join(
+        f'<text x="0" y="{n(bottom - LEGEND_HEIGHT * below)}" font-size="13" fill="currentColor" '
+        f'text-anchor="start">{line}</text>'
+        for below, line in zip(reversed(range(len(lines))), lines, strict=True)
     )
 
 
@@ -533,6 +542,9 @@ EDGE = 3  # room around the picture of a network
 
 def draw_chain(trace, chain, step, title, style, legend):
     state = state_after(trace, len(trace) if step is None else step)
+    lines = legend_lines(chain.width) if legend else []
+    width = max(chain.width, LEGEND_WIDTH if legend else 0) + 2 * EDGE
+    below = LEGEND_HEIGHT * len(lines)
     body = "".join(
         [
             group("edges", VALUE, chain_edges(trace, chain, state, back=False)),
@@ -541,11 +553,10 @@ def draw_chain(trace, chain, step, title, style, legend):
             f'<g class="variables" fill="{VALUE}" font-weight="600">',
             chain_labels(trace, chain, state),
             "</g>",
-            legend_text(chain.height + LEGEND_HEIGHT - EDGE) if legend else "",
+            legend_text(lines, chain.height + below - EDGE),
         ]
     )
-    width, height = chain.width + 2 * EDGE, chain.height + 2 * EDGE + LEGEND_HEIGHT * legend
-    return svg(trace, body, width, height, EDGE, title, style, 13, 1)
+    return svg(trace, body, width, chain.height + below + 2 * EDGE, EDGE, title, style, 13, 1)
 
 
 def chain_edges(trace, chain, state, back):
