@@ -94,8 +94,9 @@ nbval: $(READY)  ## run every chapter and compare its outputs
 bad-inputs: $(READY)  ## print what comes of every doubtful input (WORD=train for some of them)
 	$(BIN)/python tests/bad_calls.py $(WORD)
 
-coverage: $(READY)  ## measure which branches of the package the unit tests take
-	$(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered -m "not browser and not site" tests
+coverage: $(READY)  ## measure which branches of the package the tests take, those apart that look at the built site
+	$(BIN)/python tests/find_browser.py --install
+	$(PYTEST) -q --cov --cov-report=term-missing:skip-covered -m "not site" tests
 
 # In a copy: the source is changed in place there. A session that was interrupted goes on where it stopped.
 CORE = nodes graph layers losses network

@@ -4,6 +4,7 @@ import signal
 import sys
 import threading
 from collections import OrderedDict
+from inspect import isfunction, signature
 from itertools import islice
 
 import numpy as np
@@ -554,3 +555,25 @@ def test_one_array_in_two_layers_is_refused_whatever_they_are_called(names):
     layers = {name: Affine(W, np.zeros(3)) for name in names}
     with pytest.raises(ValueError, match="are one array"):
         Network(layers, SoftmaxWithLoss())
+
+
+DEFAULTS = {
+    "Network.forward_steps t": None,
+    "Network.backward_steps dout": 1.0,
+    "Network.backward dout": 1.0,
+    "Network.numerical_gradient h": 1e-5,
+    "SoftmaxWithLoss.backward dout": 1.0,
+    "IdentityWithLoss.backward dout": 1.0,
+}
+
+
+@pytest.mark.parametrize("follow", [True, False], ids=["what help shows", "what is called"])
+def test_a_door_has_the_defaults_of_its_formula(follow):
+    found = {}
+    for kind in (Network, SoftmaxWithLoss, IdentityWithLoss):
+        for name, method in vars(kind).items():
+            if isfunction(method) and hasattr(method, "__wrapped__"):
+                for key, one in signature(method, follow_wrapped=follow).parameters.items():
+                    if one.default is not one.empty:
+                        found[f"{kind.__name__}.{name} {key}"] = one.default
+    assert found == DEFAULTS

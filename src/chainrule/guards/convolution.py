@@ -2,30 +2,21 @@
 
 import numpy as np
 
-from chainrule.guards.layers import check_scale
-from chainrule.guards.numbers import as_array, check_counts, check_rng, is_count
+from chainrule.guards.layers import check_parameters, check_scale, parameters
+from chainrule.guards.numbers import check_counts, check_rng, is_count
+
+KIND = "Conv2D", "F, C, KH, KW", "F"
 
 
 def kernels(W, b):
-    """The params of a convolution, as float arrays that fit: W (F, C, KH, KW) and b (F,), or W alone."""
-    params = {"W": W} if b is None else {"W": W, "b": b}
-    fitting(params)
+    """The params of a convolution: W (F, C, KH, KW) and b (F,), or W alone."""
+    return has_numbers(parameters(W, b, *KIND))
+
+
+def has_numbers(params):
+    if 0 in params["W"].shape:
+        raise ValueError(f"Conv2D wants no size of W to be 0, got W {params['W'].shape}")
     return params
-
-
-def fitting(params):
-    """W. ValueError or TypeError unless W and b fit; what is no float array yet becomes one."""
-    try:
-        W, b = params["W"], params.get("b")
-    except (KeyError, TypeError, AttributeError):
-        raise ValueError(f'Conv2D wants params "W" and "b", got {params!r}') from None
-    W = params["W"] = as_array(W, "Conv2D W")
-    if b is not None:
-        b = params["b"] = as_array(b, "Conv2D b")
-    if W.ndim != 4 or 0 in W.shape or (b is not None and b.shape != W.shape[:1]):
-        got = f"W {W.shape}" + ("" if b is None else f" and b {b.shape}")
-        raise ValueError(f"Conv2D wants W (F, C, KH, KW) and b (F,), got {got}")
-    return W
 
 
 def pair(value):
@@ -56,7 +47,8 @@ def steps(where, stride, pad=0):
 def refuse_kernels(layer, x):
     """ValueError unless x (N, C, H, W) fits the kernels, and has room for them."""
     refuse_shape("Conv2D", x)
-    size = fitting(layer.params).shape
+    check_parameters(layer.params, *KIND)
+    size = has_numbers(layer.params)["W"].shape
     if x.shape[1] != size[1]:
         raise ValueError(
             f"Conv2D wants x (N, {size[1]}, H, W) to go with W {size}, got x {x.shape}"

@@ -124,26 +124,30 @@ def upstream(layer, dout):
     return dout.astype(dtype, copy=False)
 
 
-def parameters(W, b):
-    """The params of an affine layer, as float arrays that fit: W (D, M) and b (M,), or W hushed."""
+def parameters(W, b, *kind):
+    """The params of a layer with weights, as float arrays that fit: W and b, or W alone."""
     params = {"W": W} if b is None else {"W": W, "b": b}
-    check_parameters(params)
+    check_parameters(params, *kind)
     return params
 
 
-def check_parameters(params):
-    """ValueError or TypeError unless W and b fit; what is no float array yet becomes one."""
+def check_parameters(params, where="Affine", sizes="D, M", of_b="M"):
+    """W and b. ValueError or TypeError unless they fit; what is no float array yet becomes one.
+
+    sizes   the letters of W's shape, and `of_b` the one of them that b has
+    """
     try:
         W, b = params["W"], params.get("b")
-    except (KeyError, TypeError):
-        raise ValueError(f'Affine wants params "W" and "b", got {params!r}') from None
+    except (KeyError, TypeError, AttributeError):
+        raise ValueError(f'{where} wants params "W" and "b", got {params!r}') from None
     if type(W) is not np.ndarray or W.dtype.kind != "f":
-        W = params["W"] = as_array(W, "Affine W")
+        W = params["W"] = as_array(W, f"{where} W")
     if b is not None and (type(b) is not np.ndarray or b.dtype.kind != "f"):
-        b = params["b"] = as_array(b, "Affine b")
-    if W.ndim != 2 or (b is not None and b.shape != W.shape[1:]):
+        b = params["b"] = as_array(b, f"{where} b")
+    letters = sizes.split(", ")
+    if W.ndim != len(letters) or (b is not None and b.shape != (W.shape[letters.index(of_b)],)):
         got = f"W {W.shape}" + ("" if b is None else f" and b {b.shape}")
-        raise ValueError(f"Affine wants W (D, M) and b (M,), got {got}")
+        raise ValueError(f"{where} wants W ({sizes}) and b ({of_b},), got {got}")
     return W, b
 
 

@@ -64,8 +64,8 @@ class Model:
         found = {}
         for name, layer in self.layers.items():
             if arrays := getattr(layer, kind, None):
-                for key, array in arrays.items():
-                    found[f"{name}.{key}"] = array
+                for key in arrays:
+                    found[f"{name}.{key}"] = arrays[key]
         return found
 
     @property
@@ -302,12 +302,13 @@ def check_memory(network):
     pieces = [*network.layers.values(), network.loss_layer]
     if not network.run or not same(pieces, network.checked):
         raise RuntimeError(NO_LOSS)
-    for piece, seen in zip(pieces, network.run, strict=True):
-        if getattr(piece, "seen", None) is not seen:
-            raise RuntimeError(
-                f"Network.backward: you or another network has used a layer since the loss, {piece!r}, "
-                "and a layer remembers one input; call loss(x, t) again"
-            )
+    now = tokens(pieces)
+    if not same(now, network.run):
+        other = next(n for n, seen in enumerate(network.run) if now[n] is not seen)
+        raise RuntimeError(
+            "Network.backward: you or another network has used a layer since the loss, "
+            f"{pieces[other]!r}, and a layer remembers one input; call loss(x, t) again"
+        )
 
 
 NO_LOSS = "Network.backward goes back from a loss: call loss(x, t) just before"
@@ -334,22 +335,8 @@ def hush_door(formula):
     return whole
 
 
-def in_one_go(formula):
-    """`formula` with nobody looking on between its steps."""
-    whole = hush_door(formula)
-
-    def alone(network, *args):
-        network.alone = True
-        try:
-            return whole(network, *args)
-        finally:
-            network.alone = False
-
-    return alone
-
-
 def loss_door(formula):
-    alone = in_one_go(formula)
+    whole = hush_door(formula)
 
     @wraps(formula)
     def loss(self, x, t):
@@ -359,7 +346,11 @@ def loss_door(formula):
         pieces, run = self.pieces(), self.begin()
         if self.held is not None:
             self.held.again()
-        value = alone(self, x, t)
+        self.alone = True
+        try:
+            value = whole(self, x, t)
+        finally:
+            self.alone = False
         run += tokens(pieces)
         return value
 
@@ -371,20 +362,22 @@ def spare_door(formula):
 
     Nothing uses the gradient of the images, and for 784-50-10 it takes a third of all multiplications.
     """
-    alone = in_one_go(formula)
+    whole = hush_door(formula)
 
     @wraps(formula)
     def backward(self, dout=1.0):
         __tracebackhide__ = True
         check_memory(self)
-        if not self.spares:
-            return alone(self, dout)
         first = self.checked[0]
-        first.want_dx = False
+        self.alone = True
+        if self.spares:
+            first.want_dx = False
         try:
-            return alone(self, dout)
+            return whole(self, dout)
         finally:
-            del first.want_dx
+            self.alone = False
+            if self.spares:
+                del first.want_dx
 
     return backward
 
