@@ -102,12 +102,14 @@ def sheet(chapter, site=SITE):
     for exercise in found.select("#exercises > section"):
         name = exercise.h3.get_text()
         answers += [f"<h3>{name}</h3>", *answers_of(exercise)]
+        grids = "".join(map(to_tick, exercise.select(".chainrule-bets")))
         for hidden in exercise.select(HIDDEN):
             hidden.decompose()
         exercise.h3.decompose()
-        code = " code" if "write code" in name.lower() else ""
+        lines = "<i></i>" * (10 if "write code" in name.lower() else 6)
         tasks.append(
-            f'<section class="task"><h2>{name}</h2>{exercise.decode_contents()}<div class="room{code}"></div></section>'
+            f'<section class="task"><h2>{name}</h2>{exercise.decode_contents()}{grids}'
+            f'<div class="room">{lines}</div></section>'
         )
     for number, quiz in enumerate(found.select("#questions .chainrule-quiz"), 1):
         task, answer = question(number, quiz)
@@ -120,11 +122,24 @@ def sheet(chapter, site=SITE):
     return whole(title, "sheet", "\n".join([head, *tasks, back]))
 
 
+def to_tick(bets):
+    """A grid of bets as it stands before anybody has placed one."""
+    table = copy(bets.table)
+    table.tfoot.decompose()
+    for cell in table.select("tbody td"):
+        cell.string = "☐"
+    return f'<p>{bets.find(class_="chainrule-question").decode_contents()}</p>{table}'
+
+
 def answers_of(exercise):
-    """The solutions of an exercise, in words and in code, opened."""
+    """The solutions of an exercise, in words and in code, opened; of a grid of bets the truth, not its code."""
     for hidden in exercise.select(
         "details.solution, .tag_hide-cell > details, .tag_hide-input > details"
     ):
+        cell = hidden.find_parent(class_="cell")
+        if bets := cell and cell.find(class_="chainrule-bets"):
+            yield str(bets.table)
+            continue
         opened = copy(hidden)
         opened.name, opened.attrs = "div", {"class": "answer"}
         opened.summary.decompose()
