@@ -106,6 +106,32 @@ def test_what_no_hash_can_hold_is_pinned_to_the_same_version_in_both_places():
         assert re.search(rf"^{name}==.* \\\n    --hash", lock, re.MULTILINE), name
 
 
+# ---------------------------------------------------------------- on Windows, which is not here
+
+
+WINDOWS = {
+    name: re.search(r"```text\n(py -m venv .*?)```", (ROOT / name).read_text("utf-8"), re.DOTALL)[1]
+    for name in ("README.md", "CONTRIBUTING.md")
+}
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_the_lines_for_windows_are_those_of_make_and_name_what_is_there(name):
+    made, *lines = WINDOWS[name].strip().splitlines()
+    assert made == "py -m venv .venv"
+    for line in lines:
+        program, *words = line.replace("\\", "/").split()
+        assert program.startswith(".venv/Scripts/")
+        assert shutil.which(Path(program).name, path=Path(sys.executable).parent), line
+        for word in words:  # a folder or a file
+            if "/" in word or word.endswith((".txt", ".py")) or word in ("book", "tests"):
+                assert (ROOT / word).exists(), line
+    pip = [line.partition(" -m pip ")[2].replace(" -e .", " --editable .") for line in lines]
+    asked = re.findall(r"/pip (.+)", environments()["make env"])
+    quiet = [re.sub(r" --(quiet|disable-pip-version-check)\b", "", one) for one in asked]
+    assert [one for one in pip if one] == quiet
+
+
 # ---------------------------------------------------------------- with an old pip
 
 
