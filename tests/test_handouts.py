@@ -154,7 +154,8 @@ def test_words_on_a_slide_can_be_read_from_the_last_row(chapter, handouts, show)
         page = show(handouts.slides(chapter), viewport={"width": wide, "height": high})
         page.wait_for_selector("html[data-ready]")
         sizes = page.eval_on_selector_all(
-            ".slide > :is(h1, h2, p)", "(all) => all.map((one) => parseFloat(getComputedStyle(one).lineHeight))"
+            ".slide > :is(h1, h2, p)",
+            "(all) => all.map((one) => parseFloat(getComputedStyle(one).lineHeight))",
         )
         assert min(sizes) >= high / 32
         tall = page.eval_on_selector_all(".slide", "(all) => all.map((one) => one.offsetHeight)")

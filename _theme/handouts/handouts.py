@@ -82,7 +82,9 @@ def slides(chapter, site=SITE):
             continue
         section = figure.find_parent("section")
         heading = section.find(["h1", "h2", "h3"]).decode_contents()
-        before = "" if section.find("h1") else lead(figure)  # what stands there speaks of the chapter
+        before = (
+            "" if section.find("h1") else lead(figure)
+        )  # what stands there speaks of the chapter
         parts.append(f'<section class="slide"><h2>{heading}</h2>{before}{figure}</section>')
     return whole(title, "slides", "\n".join(parts))
 
@@ -128,7 +130,7 @@ def to_tick(bets):
     table.tfoot.decompose()
     for cell in table.select("tbody td"):
         cell.string = "☐"
-    return f'<p>{bets.find(class_="chainrule-question").decode_contents()}</p>{table}'
+    return f"<p>{bets.find(class_='chainrule-question').decode_contents()}</p>{table}"
 
 
 def answers_of(exercise):
