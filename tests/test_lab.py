@@ -15,7 +15,6 @@ from playwright.sync_api import expect
 from processes import running
 from test_still import EACH, output
 
-
 pytest.importorskip("jupyterlab", reason="JupyterLab is not installed")
 
 GLOSSARY = Path(__file__).parents[1] / "book" / "glossary.md"
