@@ -64,9 +64,10 @@ function start() {
   document.documentElement.dataset.ready = "";
 }
 
+// Sliders and buttons come with life, and take room.
 function startWhenAlive() {
-  if (document.querySelectorAll(".chainrule-stepper").length === document.querySelectorAll(".chainrule-stepper.chainrule-live").length) start();
-  else setTimeout(startWhenAlive, 50);
+  if (document.querySelector(".slide > [class^='chainrule-']:not(.chainrule-live)")) setTimeout(startWhenAlive, 50);
+  else start();
 }
 
 addEventListener("load", startWhenAlive);
