@@ -482,6 +482,8 @@ WORDS = {
         "column.said": "What happens",
         "empty": "no numbers",
         "still": "The picture after its last step. Run the cell to step through it.",
+        "still.moves": "Run the cell, and it moves.",
+        "still.bets": "Run the cell to place your bets.",
         "kept": "keeps {name}",
         "pieces": "the sum of {count}",
         "legend.value": "Above a line: the value",
