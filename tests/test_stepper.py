@@ -159,7 +159,7 @@ def test_a_fork_shows_the_sum_so_far(show):
 
 
 def test_the_line_that_ran_is_marked(show):
-    page = show(Stepper(bill()))
+    page = show(Stepper(bill(), step=1))
     page.get_by_role("slider", name="Step").fill("6")
     assert page.locator(".chainrule-code .ran").last.inner_text().strip() == (
         "return dout * self.y, dout * self.x"

@@ -536,7 +536,7 @@ WORDS = {
         "nudge.back": "Backward",
         "nudge.start": "Press an input, here or in the picture.",
         "nudge.go": "Each edge multiplies Δ by its local derivative.",
-        "nudge.end": "{name} changes by Δ: the output changes Δ × {factor}. Press Backward to meet it from the other side.",
+        "nudge.end": "{name} changes by Δ: the output changes Δ × {factor}. Press Backward: the same product, from the other end.",
         "nudge.from": "Now from {out} back to {name}.",
         "nudge.met": "The same product, from the other side: {factor}.",
         "read.matrix": "{name}, {kind}, {rows} by {columns}. Arrow keys read its entries.",
