@@ -263,12 +263,12 @@ def test_at_a_fork_one_piece_is_asked_for_and_the_question_says_whose(show):
     page = show(Stepper(loss, step=7))  # all but the product and the doubling have run
     page.get_by_role("button", name="Let me guess").click()
     asked = {}
-    for presses in (1, 2):  # q doubles, one number comes back; p multiplies, two do
-        for _ in range(presses):
-            words = question(page).strip()
-            page.get_by_role("button", name="Show me").click()
-            asked[re.sub(r"\[\d\]", "[k]", words)] = re.sub(r"\[\d\]", "[k]", answer(page))
-        forward(page)
+    for node in "qpp":  # q doubles, so one number comes back; p multiplies, so two do
+        if node == "p" and len(asked) == 1:
+            forward(page)
+        words = question(page).strip()
+        page.get_by_role("button", name="Show me").click()
+        asked[re.sub(r"\[\d\]", "[k]", words)] = re.sub(r"\[\d\]", "[k]", answer(page))
     assert asked["How much does q send back to x[k]?"] == "q sends 2 back to x[k]."
     assert asked["How much does p send back to x[k]?"] == "p sends −4 back to x[k]."
     # y is used once: its one piece is all of its gradient
