@@ -579,7 +579,7 @@ WORDS = {
         "replay.metric.before": "The {name}, measured at update {step}, was {metric}.",
         "replay.held": "held-out loss",
         "replay.all": "loss on all the data",
-        "replay.units": "the weights into {count} hidden units: blank −{most} or less, full {most} or more",
+        "replay.units": "the weights into {count} hidden units; a square is blank at −{most} or less, and full at {most} or more",
         "replay.largest": "The largest gradient, {norm}, is that of {name}.",
         "replay.wrong": "Read wrongly after this update:",
         "replay.none": "Nothing is read wrongly after this update.",
