@@ -35,7 +35,7 @@ class Dropout(Layer):
         return dout * self.mask
 
     def draw(self, x):
-        """A mask like x: 1 / (1 - p) where a number is kept, 0 where it is dropped."""
+        """A mask like x: 1 / (1 - p) where a number is kept, 0 elsewhere."""
         kept = self.rng.random(x.shape) >= self.p
         return np.asarray(kept / (1 - self.p), x.dtype)
 
