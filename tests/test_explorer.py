@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 import traitlets
-from axe_playwright_python.sync_playwright import Axe
+from audit import findings
 from test_quiz import Both, in_a_notebook
 
 from chainrule.narration import display
@@ -52,11 +52,6 @@ def readout(page):
 
 def slider(page):
     return page.get_by_role("slider")
-
-
-def findings(page):
-    results = Axe().run(page).response["violations"]
-    return [f"{found['id']}: {node['html'][:160]}" for found in results for node in found["nodes"]]
 
 
 # ---------------------------------------------------------------- in the browser

@@ -23,31 +23,6 @@ def handouts(site):
     return module
 
 
-@pytest.fixture
-def show(browser, tmp_path):
-    """Open a text as a page from disk, offline; whatever it asks for or complains of fails the test."""
-    complaints, contexts = [], []
-
-    def open_it(text, **options):
-        path = tmp_path / "handout.html"
-        path.write_text(text, encoding="utf-8")
-        contexts.append(browser.new_context(offline=True, **options))
-        page = contexts[-1].new_page()
-        page.on("console", lambda m: m.type in ("warning", "error") and complaints.append(m.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "request",
-            lambda r: r.url.startswith(("file:", "blob:", "data:")) or complaints.append(r.url),
-        )
-        page.goto(path.as_uri())
-        return page
-
-    yield open_it
-    for context in contexts:
-        context.close()
-    assert complaints == []
-
-
 def step(page):
     return int(page.locator(".chainrule-stepper").first.get_attribute("data-step"))
 
@@ -56,8 +31,8 @@ def slide(page):
     return page.evaluate("slides.indexOf(shown())")
 
 
-def test_the_arrow_keys_step_through_a_figure_and_then_go_on(handouts, show):
-    page = show(handouts.slides("01_computational_graphs"), viewport=WIDE)
+def test_the_arrow_keys_step_through_a_figure_and_then_go_on(handouts, from_disk):
+    page = from_disk(handouts.slides("01_computational_graphs"), viewport=WIDE)
     page.wait_for_selector("html[data-ready]")
     where = page.evaluate("slides.findIndex((one) => one.querySelector('.chainrule-stepper'))")
     steps = int(page.locator(".chainrule-stepper").first.get_attribute("data-steps"))
@@ -79,8 +54,8 @@ def test_the_arrow_keys_step_through_a_figure_and_then_go_on(handouts, show):
 
 
 @some_chapters
-def test_a_slide_holds_one_figure_alive_and_fits_a_projector(chapter, handouts, show):
-    page = show(handouts.slides(chapter), viewport=WIDE)
+def test_a_slide_holds_one_figure_alive_and_fits_a_projector(chapter, handouts, from_disk):
+    page = from_disk(handouts.slides(chapter), viewport=WIDE)
     page.wait_for_selector("html[data-ready]")
     kinds = ", ".join(f".chainrule-{kind}" for kind in handouts.page.KINDS)
     figures = page.eval_on_selector_all(
@@ -95,9 +70,9 @@ def test_a_slide_holds_one_figure_alive_and_fits_a_projector(chapter, handouts, 
 
 @some_chapters
 def test_a_sheet_has_room_to_write_and_the_answers_begin_on_a_page_of_their_own(
-    chapter, handouts, show
+    chapter, handouts, from_disk
 ):
-    page = show(handouts.sheet(chapter))
+    page = from_disk(handouts.sheet(chapter))
     built = handouts.article(chapter)
     tasks = page.locator(".task")
     assert tasks.count() == len(built.select("#exercises > section")) + len(
@@ -119,8 +94,8 @@ def test_a_sheet_has_room_to_write_and_the_answers_begin_on_a_page_of_their_own(
     assert page.evaluate("document.querySelector('main').lastElementChild.className") == "answers"
 
 
-def test_a_sheet_prints_on_a_few_pages_with_its_answers_behind(handouts, show):
-    page = show(handouts.sheet("05_affine"))
+def test_a_sheet_prints_on_a_few_pages_with_its_answers_behind(handouts, from_disk):
+    page = from_disk(handouts.sheet("05_affine"))
     pages = len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True)))
     page.evaluate("document.querySelector('.answers').remove()")
     tasks = len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True)))

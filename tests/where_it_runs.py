@@ -75,14 +75,6 @@ def test_the_chapter_has_something_of_everything():
     assert FOLDED >= 5 and STILL >= 2 and len(FIGURES) >= 8
 
 
-@pytest.fixture
-def page(browser):
-    page = browser.new_page(viewport={"width": 1280, "height": 1400})
-    page.set_default_timeout(60_000)
-    yield page
-    page.close()
-
-
 @pytest.fixture(scope="module")
 def node_modules(tmp_path_factory):
     folder = tmp_path_factory.mktemp("npm") / "node_modules"
