@@ -68,7 +68,9 @@ def draw(trace, step=None, title="Computational graph", style=False, legend=Fals
     if (many or width > WIDEST) and least_scale(trace) == 1 and is_chain(trace):
         return draw_chain(trace, lay_out_chain(trace), step, title, style, legend or style)
     legend = legend or style
-    height += LEGEND_HEIGHT * legend
+    lines = legend_lines(width) if legend else []
+    if lines:
+        width, height = max(width, LEGEND_WIDTH), height + LEGEND_HEIGHT * len(lines)
     state = state_after(trace, len(trace) if step is None else step)
     body = "".join(
         [
@@ -79,7 +81,7 @@ def draw(trace, step=None, title="Computational graph", style=False, legend=Fals
             labels(trace, columns, places, state, len(trace) if step is None else step),
             "</g>",
             pieces_on_edges(trace, columns, places, lanes, state),
-            legend_text(height - 2 * MARGIN) if legend else "",
+            legend_text(lines, height - 2 * MARGIN),
         ]
     )
     return svg(trace, body, width, height, MARGIN, title, style, 15, least_scale(trace))
@@ -98,19 +100,26 @@ def svg(trace, body, width, height, margin, title, style, size, least):
     )
 
 
-LEGEND_HEIGHT = 26
+LEGEND_HEIGHT, LEGEND_WIDTH = 26, 480  # pixels: of a line, and the least for two
 TALL = 600  # of a picture: its buttons stay in sight
 
 
-def legend_text(y):
-    """What stands where, for a picture that nobody can step through."""
-    value, gradient, rule = (
-        escape(label(f"legend.{name}")) for name in ("value", "gradient", "rule")
+def legend_lines(width):
+    """What stands where, for a picture that nobody can step through: one line as markup, or two where it is narrow."""
+    value, gradient, rule = (label(f"legend.{name}") for name in ("value", "gradient", "rule"))
+    named = (
+        f'<tspan class="value" fill="{VALUE}" font-weight="600">{escape(value)}</tspan> · '
+        f'<tspan class="gradient" fill="{GRADIENT}" font-weight="600">{escape(gradient)}</tspan>'
     )
-    return (
-        f'<text x="0" y="{n(y)}" font-size="13" fill="currentColor" text-anchor="start">'
-        f'<tspan class="value" fill="{VALUE}" font-weight="600">{value}</tspan> · '
-        f'<tspan class="gradient" fill="{GRADIENT}" font-weight="600">{gradient}</tspan> {rule}</text>'
+    fits = width >= 7 * len(value + gradient + rule)
+    return [f"{named} {escape(rule)}"] if fits else [named, escape(rule)]
+
+
+def legend_text(lines, bottom):
+    return "".join(
+        f'<text x="0" y="{n(bottom - LEGEND_HEIGHT * below)}" font-size="13" fill="currentColor" '
+        f'text-anchor="start">{line}</text>'
+        for below, line in zip(reversed(range(len(lines))), lines, strict=True)
     )
 
 
@@ -550,6 +559,9 @@ EDGE = 3  # room around the picture of a network
 
 def draw_chain(trace, chain, step, title, style, legend):
     state = state_after(trace, len(trace) if step is None else step)
+    lines = legend_lines(chain.width) if legend else []
+    width = max(chain.width, LEGEND_WIDTH if legend else 0) + 2 * EDGE
+    below = LEGEND_HEIGHT * len(lines)
     body = "".join(
         [
             group("edges", VALUE, chain_edges(trace, chain, state, back=False)),
@@ -558,11 +570,10 @@ def draw_chain(trace, chain, step, title, style, legend):
             f'<g class="variables" fill="{VALUE}" font-weight="600">',
             chain_labels(trace, chain, state),
             "</g>",
-            legend_text(chain.height + LEGEND_HEIGHT - EDGE) if legend else "",
+            legend_text(lines, chain.height + below - EDGE),
         ]
     )
-    width, height = chain.width + 2 * EDGE, chain.height + 2 * EDGE + LEGEND_HEIGHT * legend
-    return svg(trace, body, width, height, EDGE, title, style, 13, 1)
+    return svg(trace, body, width, chain.height + below + 2 * EDGE, EDGE, title, style, 13, 1)
 
 
 def chain_edges(trace, chain, state, back):
@@ -770,7 +781,9 @@ def figure_json(trace, open_inputs, as_recorded, cell):
     level = level_of(trace, trace if as_recorded else trace.nodes)
     extra = {"level": level, "open": list(open_inputs)} | ({"cell": cell} if cell else {})
     extra = json.dumps(extra, ensure_ascii=False)
-    text = f'{{"trace":{trace.to_json()},{extra[1:]}'
-    return text.replace("<", "\\u003c").replace(
-        ">", "\\u003e"
-    )  # no markup, and no end of a comment
+    return harmless(f'{{"trace":{trace.to_json()},{extra[1:]}')
+
+
+def harmless(json_text):
+    """The same JSON without signs that could be markup, or end a comment."""
+    return json_text.replace("<", "\\u003c").replace(">", "\\u003e")

@@ -12,11 +12,14 @@ from itertools import product
 import numpy as np
 import traitlets
 
+from chainrule.drawing import harmless
 from chainrule.narration import display, label, typeset
 from chainrule.trace import encode
+from chainrule.widgets import page
 from chainrule.widgets.chart import (
     DASHES,
     SHAPES,
+    STILL,
     axes_svg,
     axis_over,
     caption_html,
@@ -314,8 +317,9 @@ class Explorer(Choosing):
             "chosen": list(self.key),
             "records": [self.record_data(key, record) for key, record in self.records.items()],
         }
-        text = json.dumps(encode(data), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return text.replace("<", "\\u003c")
+        return harmless(
+            json.dumps(encode(data), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        )
 
     def record_data(self, key, record):
         curves = [points_of(self.grid, curve.ys, self.across, self.up) for curve in record]
@@ -325,6 +329,12 @@ class Explorer(Choosing):
             "places": place_names(curves, self.names, self.across, self.up),
             "texts": [self.called(key), self.described(record), self.left_out(record)],
         }
+
+    def still(self):
+        """The chart as one image, and what it shows in words."""
+        said = self.described(self.records[self.key])
+        picture = page.image(self.picture(), self.title, STILL)
+        return f"{picture}<p>{escape(said)} {escape(label('still.moves'))}</p>"
 
     def as_text(self):
         return f"{self.title}. {self.described(self.records[self.key])}"

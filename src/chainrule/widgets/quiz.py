@@ -90,6 +90,11 @@ class Quiz(Figure):
             f"<b>{escape(label(f'quiz.{answer}'))}</b> {marked(self.choices[choice])}</p></details>"
         )
 
+    def still(self):
+        """The question, and choices that unfold to their reasons."""
+        answers = "".join(map(self.answer_html, self.shuffled()))
+        return f'<div class="chainrule-still"><p><b>{marked(self.question)}</b></p>{answers}</div>'
+
     def as_text(self):
         return "\n".join([self.question, *(f"  - {choice}" for choice in self.shuffled())])
 

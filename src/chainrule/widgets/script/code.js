@@ -4,15 +4,15 @@ import { element, label, press, toggle } from "./parts.js";
 
 const NO_SOURCE = { lines: [], shown: [], mark: [] };
 
-/** The pane under a figure: { element, show(run, now) }. */
-export function codePane() {
+/** The pane under a figure, folded where nothing has run yet: { element, show(run, now) }. */
+export function codePane(step) {
   const loop = element("code", { class: "chainrule-loop" });
   const method = element("code", { class: "chainrule-method" });
   const more = toggle(label("whole"), () => showWhole(!whole));
   const lines = element("div", { class: "chainrule-lines", tabindex: "0", role: "group", "aria-label": label("code") }, loop, method);
   const summary = element("summary", {}, label("code"));
   const pane = element("details", { class: "chainrule-code" }, summary, lines, more);
-  pane.open = !matchMedia("(max-width: 36rem)").matches;
+  pane.open = step > 0 && !matchMedia("(max-width: 36rem)").matches;
   let whole = false;
   let shown = NO_SOURCE;
 

@@ -43,7 +43,13 @@ function question(run, now, kind, i, port, chosen) {
   }
   const answer = entry(whole, place.flat);
   if (kind === "seed") name = derivative(name, name);
-  const told = (value) => label(kind === "gradient" ? "ask.gets" : "ask.is", { name, value });
+  let told = (value) => label(kind === "gradient" ? "ask.gets" : "ask.is", { name, value });
+  if (kind === "gradient" && run.uses[i].length > 1) {
+    // at a fork one piece of the gradient is asked for, not the sum that stands in the picture
+    const out = variables[step.variable].name;
+    words = label("ask.piece", { name, out });
+    told = (value) => label("ask.sends", { name, out, value });
+  }
   // of arrays that are not stretched, the numbers that made the entry
   const at = (x) => (typeof x === "number" || typeof whole === "number" ? x : x?.data.length === whole.data.length ? x.data[place.flat] : NaN);
   const [x, y] = given.map(at);

@@ -38,6 +38,7 @@ export function mountScene(figure, host) {
       value.textContent = texts[at[k]];
       input.setAttribute("aria-valuetext", `${name} = ${texts[at[k]]}`);
       if (own) input.place(...own[picture()]);
+      else if (settings.length > 1) input.parentNode.style.visibility = idle(k) ? "hidden" : "";
     };
   }
 
@@ -45,6 +46,14 @@ export function mountScene(figure, host) {
     const made = texts.map((text, position) => word(text, () => go(k, position)));
     svg.parentNode.before(element("div", { class: "chainrule-choosers", role: "group", "aria-label": name }, name, ...made));
     return () => made.forEach((one, position) => press(one, position === at[k]));
+  }
+
+  /** Whether moving the k-th setting would change nothing here: no shape, no word. */
+  function idle(k) {
+    const all = settings[k][1].map((_, position) => picture(k, position));
+    const same = (told) => all.every((one) => told(one) === told(all[0]));
+    return moves.every((attributes) => attributes.every(([, values, which]) => same((one) => values[which ? which[one] : one])))
+      && same((one) => rows[one].lastChild.textContent);
   }
 
   /** The reader moves a setting. */

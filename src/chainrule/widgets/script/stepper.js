@@ -23,7 +23,7 @@ export function mountStepper(figure, host) {
   const title = figure.getAttribute("aria-label");
   const rule = element("p", { class: "chainrule-rule rule" });
   const told = element("p", { class: "chainrule-reading", "aria-live": "polite" });
-  const code = codePane();
+  const code = codePane(Number(figure.dataset.step));
   const more = edges(scroll);
   const note = element("p", { class: "chainrule-note" });
   const tools = element("div", { class: "chainrule-tools" });
