@@ -157,7 +157,7 @@ def test_a_chapter_runs_from_top_to_bottom_and_its_figure_steps(chapter, server,
     lab = page.evaluate("jupyterapp.version")
     tell(
         "Binder",
-        "text, formulas, folded hints, a still picture of every stepper",
+        "text, formulas, folded hints, a still form of every figure",
         "every figure lives",
         f"what it installs, repeated: JupyterLab {lab}, Chromium",
     )

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from chainrule.graph import Variable, exp
+from chainrule.guests import Conv2D, Embedding
 from chainrule.layers import Affine, ReLU, Sigmoid
+from chainrule.more_nodes import Take
 from chainrule.network import two_layer_net
 from chainrule.nodes import Exp, Multiply
 from chainrule.sources import method_source, walk_source
@@ -44,6 +46,18 @@ def test_an_affine_lights_its_three_gradients():
 )
 def test_what_is_lit_is_what_computes(piece, way, wanted):
     assert lit(method_source(piece, way)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("piece", "way", "wanted"),
+    [
+        (Take((0, 1)), "backward", "np.add.at(dx, self.index, dout)"),
+        (Embedding(np.ones((3, 2))), "backward", "np.add.at(dW, self.x, dout)"),
+        (Conv2D(np.ones((1, 1, 2, 2))), "backward", "view += share"),
+    ],
+)
+def test_what_is_written_into_a_result_is_lit(piece, way, wanted):
+    assert wanted in lit(method_source(piece, way))
 
 
 def test_a_name_that_is_returned_lights_the_line_that_computed_it():
@@ -101,7 +115,9 @@ CUT = """() => [...document.querySelectorAll(".chainrule-lines, .chainrule-lines
 
 @pytest.mark.parametrize("width", [1280, 768, 390])
 def test_nothing_in_the_pane_is_cut_at_any_step(width, show):
-    page = show(Stepper(*net()), viewport={"width": width, "height": 900}, reduced_motion="reduce")
+    page = show(
+        Stepper(*net(), step=1), viewport={"width": width, "height": 900}, reduced_motion="reduce"
+    )
     pane = page.locator("details.chainrule-code")
     assert (pane.get_attribute("open") is None) == (width == 390)  # folded on a phone
     if width == 390:
@@ -119,8 +135,20 @@ def test_nothing_in_the_pane_is_cut_at_any_step(width, show):
             assert page.locator(".chainrule-loop .ran").count() >= 1
 
 
+def test_the_pane_is_folded_where_nothing_has_run_and_away_while_a_nudge_travels(show):
+    page = show(Stepper(exp(Variable(1.0, "x"))), reduced_motion="reduce")
+    pane = page.locator("details.chainrule-code")
+    assert pane.get_attribute("open") is None
+    pane.locator("summary").click()
+    assert page.locator(".chainrule-lines").is_visible()
+    page.get_by_role("button", name="Nudge", exact=True).click()
+    assert not pane.is_visible()
+    page.get_by_role("button", name="Nudge", exact=True).click()
+    assert page.locator(".chainrule-lines").is_visible()
+
+
 def test_the_pane_lights_the_loop_and_the_three_lines_and_shows_the_whole_on_a_click(show):
-    page = show(Stepper(*net()), reduced_motion="reduce")
+    page = show(Stepper(*net(), step=1), reduced_motion="reduce")
     page.locator(".chainrule-scroll").press("End")
     ran = page.locator(".chainrule-lines .ran").all_inner_texts()
     assert ran[0].strip() == "dout = layer.backward(dout)" and len(ran) == 4

@@ -102,6 +102,41 @@ def test_a_sheet_prints_on_a_few_pages_with_its_answers_behind(handouts, from_di
     assert 3 <= tasks <= 6 and 1 <= pages - tasks <= 2
 
 
+def test_a_grid_of_bets_is_empty_on_the_sheet_and_filled_in_among_the_answers(handouts, show):
+    chapter = "15_attention"
+    built = handouts.article(chapter).select_one("#exercises .chainrule-bets")
+    page = show(handouts.sheet(chapter))
+    asked = page.locator(".task", has=page.locator("table tbody td", has_text="☐"))
+    boxes = asked.locator("tbody td").all_inner_texts()
+    assert len(boxes) == len(built.select("tbody td")) and set(boxes) == {"☐"}
+    assert built.find(class_="chainrule-question").get_text() in asked.inner_text()
+    told = page.locator(".answers table tbody td").all_inner_texts()
+    signs = [one.select_one("[aria-hidden]").get_text() for one in built.select("tbody td")]
+    assert [one.strip() for one in told] == signs and {"✓", "–"} <= set(signs)
+    assert "BetGrid" not in page.locator("main").inner_text()
+
+
+def test_no_slide_is_called_after_the_list_of_contents(handouts):
+    for chapter in CHAPTERS:
+        text = handouts.slides(chapter)
+        assert "<h2>Contents</h2>" not in text and "You need</strong>" not in text, chapter
+
+
+@some_chapters
+def test_words_on_a_slide_can_be_read_from_the_last_row(chapter, handouts, show):
+    """Headings and paragraphs are a thirtieth of the screen's height or more with their line, on any projector."""
+    for wide, high in ((1280, 720), (1920, 1080)):
+        page = show(handouts.slides(chapter), viewport={"width": wide, "height": high})
+        page.wait_for_selector("html[data-ready]")
+        sizes = page.eval_on_selector_all(
+            ".slide > :is(h1, h2, p)",
+            "(all) => all.map((one) => parseFloat(getComputedStyle(one).lineHeight))",
+        )
+        assert min(sizes) >= high / 32
+        tall = page.eval_on_selector_all(".slide", "(all) => all.map((one) => one.offsetHeight)")
+        assert max(tall) <= 1.1 * high
+
+
 def test_the_answer_of_a_question_is_the_choice_with_its_letter(handouts):
     text = handouts.sheet("05_affine")
     assert re.search(r"<b>Question 1: [ABC]\.</b> It gives 0 at 0, and it respects sums", text)

@@ -77,6 +77,21 @@ def test_the_keys_move_the_handle_and_the_sentence(show):
     assert page.get_by_role("status").locator("em").inner_text() == "3"
 
 
+def test_a_slider_that_changes_nothing_here_is_out_of_sight(show):
+    def draw(pen, kind, y):
+        pen.text(1, 1, f"{y:g}" if kind == "two" else "one")
+        return "two inputs" if kind == "two" else "one input"
+
+    page = show(Scene(draw, {"kind": ["two", "one"], "y": [1.0, 2.0]}, title="T"))
+    slider = page.locator('input[aria-label="y"]')
+    assert slider.is_visible()
+    page.get_by_role("button", name="one").click()
+    assert not slider.is_visible()
+    page.get_by_role("button", name="two").click()
+    slider.fill("1")
+    assert slider.is_visible() and slider.get_attribute("aria-valuetext") == "y = 2"
+
+
 def test_every_picture_of_the_page_is_the_one_that_python_draws(show):
     page = show(bars())
     for size in (2, 0, 1):

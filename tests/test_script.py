@@ -16,7 +16,7 @@ from chainrule.graph import Variable, exp, log, maximum, sigmoid, sum_, tanh
 from chainrule.layers import Affine, ReLU, Sigmoid, Tanh
 from chainrule.losses import IdentityWithLoss, SoftmaxWithLoss
 from chainrule.mistakes import GUESSES, evaluate, explain_guess
-from chainrule.narration import display
+from chainrule.narration import display, fit
 from chainrule.network import Network
 from chainrule.nodes import Power
 from chainrule.trace import trace_graph, trace_network
@@ -36,6 +36,9 @@ def test_python_and_script_show_every_number_alike(module):
         script = "([numbers, digits]) => numbers.map((number) => chainrule.display(number, digits))"
         shown = module.evaluate(script, [numbers, digits])
         assert shown == [display(number, digits) for number in numbers]
+    for room in range(3, 8):
+        script = "([numbers, room]) => numbers.map((number) => chainrule.fit(number, room))"
+        assert module.evaluate(script, [numbers, room]) == [fit(number, room) for number in numbers]
 
 
 @pytest.mark.parametrize("shape", [(9,), (9, 10), (30, 64), (3, 0), (5, 2, 3)])
@@ -313,7 +316,7 @@ def figures_of_each_page():
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".md":  # its figures are made when the book is built
             kinds = tuple(k for k in page.KINDS if f"{k.capitalize()}(" in text)
-            kinds += ("layers", "products") if "stepper" in kinds else ()
+            kinds += ("layers", "losses", "products") if "stepper" in kinds else ()
         else:
             kinds = kinds_in(page.unpacked(text.replace('\\"', '"')))
         if kinds:

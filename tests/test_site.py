@@ -145,6 +145,12 @@ def look_around(page, widths, complaints):
     )
 
 
+@pytest.mark.parametrize("path", READ)
+def test_no_page_shows_a_zero_with_a_minus_sign(path, site):
+    text = (site / path).read_text(encoding="utf-8")
+    assert re.findall(r"(?<![\w.)\]−])−0(?:\.0*)?(?![\de]|\.\d)", text) == []
+
+
 @pytest.fixture(scope="module")
 def visit(browser, site, site_url):
     """visit(path, scheme="http") opens a page of the site once, however many tests ask what was seen."""

@@ -11,6 +11,7 @@ import re
 from functools import cache
 from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
 from chainrule.mistakes import GUESSES
 from chainrule.narration import WORDS
@@ -26,9 +27,12 @@ SCRIPTS = [
     "picture",
     "reading",
     "moves",
-    "windows",
     "changes",
     "guessing",
+    "products",
+    "layers",
+    "losses",
+    "windows",
     "nudge",
     "code",
     "edges",
@@ -83,10 +87,7 @@ def module(kinds=None):
     """
     wanted = names_for(kinds)
     scripts = "".join(joinable(read("script", f"{name}.js"), wanted) for name in wanted)
-    layers = kinds is None or {"layers", "products"} & set(kinds)
     labels = {key: text for key, text in WORDS["labels"].items() if is_said(key, scripts)}
-    if not layers:  # slips are mistakes in a layer or in a matrix product
-        labels = {key: text for key, text in labels.items() if not key.startswith("slip.")}
     absent = {op for group, ops in GROUPS.items() if kinds and group not in kinds for op in ops}
     if named := {kind for kind in kinds or () if kind[0].isupper()}:
         absent = {op for op in WORDS if op[0].isupper() and op not in named}
@@ -105,7 +106,8 @@ def module(kinds=None):
 KINDS = ("stepper", "quiz", "explorer", "replay", "scene", "bets")  # each has a script of this name
 # Operations that not every page has: their words, and their scripts where there is one of that name.
 GROUPS = {
-    "layers": ("Affine", "ReLU", "Sigmoid", "Tanh", "SoftmaxWithLoss", "IdentityWithLoss"),
+    "layers": ("Affine", "ReLU", "Sigmoid", "Tanh"),
+    "losses": ("SoftmaxWithLoss", "IdentityWithLoss"),
     "products": ("MatMul",),
     "moves": ("Reshape", "Transpose", "Take", "Mean", "Max"),
     "windows": ("Conv2D", "MaxPool2D", "Flatten"),
@@ -127,8 +129,10 @@ def names_for(kinds):
 
 
 def is_said(key, scripts):
-    """Whether the scripts say this label: they name it, or, of one with a dot, its first word."""
-    first, dot, _ = key.partition(".")
+    """Whether the scripts say this label: they name it, or, of one with a dot, its first word; a slip by its last."""
+    first, dot, last = key.partition(".")
+    if first == "slip":
+        return f'"{last}"' in scripts
     return f'"{key}"' in scripts or (f"`{first}.${{" in scripts if dot else f"{key}:" in scripts)
 
 
@@ -143,7 +147,8 @@ def style(kinds=None):
     ]
     sheet = "".join(read("style", f"{name}.css") for name in names)
     sheet = re.sub(r"/\*.*?\*/", "", sheet, flags=re.DOTALL)
-    return re.sub(r"(?<=[{};:,])\s+|\s+(?=[{}])", "", sheet).replace(";}", "}\n").strip() + "\n"
+    sheet = re.sub(r"(?<![\d.])0(?=\.\d)", "", sheet)  # .5rem
+    return re.sub(r"(?<=[{};:,>])\s+|\s+(?=[{}>])", "", sheet).replace(";}", "}\n").strip() + "\n"
 
 
 def read(folder, name):
@@ -172,7 +177,21 @@ def output(still, markup):
     return f"{still}<!--chainrule {markup}-->"
 
 
-PACKED = re.compile(r'<img class="chainrule-still".*?<!--chainrule (.*?)-->', re.DOTALL)
+def image(svg, alt, style=""):
+    """An SVG as an image on white: it keeps its colours in a host of any theme, and no host takes anything out of it.
+
+    style   a style sheet for inside of it
+    """
+    svg = re.sub(' data-(exact|moves)(="[^"]*")?', "", svg)
+    head, rest = svg.split(">", 1)
+    ground = 'style="background:#fff;'
+    head = head.replace('style="', ground, 1) if 'style="' in head else f'{head} {ground}"'
+    inside = f"<style>{style}</style>" if style else ""
+    source = quote(f"{head}>{inside}{rest}", safe=" '()/:;,=-.")
+    return f'<img class="chainrule-still" alt="{escape(alt)}" src="data:image/svg+xml,{source}">'
+
+
+PACKED = re.compile(r'<\w+ class="chainrule-still".*?<!--chainrule (.*?)-->', re.DOTALL)
 
 
 def unpacked(html):

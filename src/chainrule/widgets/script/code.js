@@ -1,25 +1,24 @@
 // The source that ran: the line of the walk that called, and the lines of the method that did the step.
 
-import { button, element, label } from "./parts.js";
+import { element, label, press, toggle } from "./parts.js";
 
 const NO_SOURCE = { lines: [], shown: [], mark: [] };
 
-/** The pane under a figure: { element, show(run, now) }. */
-export function codePane() {
+/** The pane under a figure, folded where nothing has run yet: { element, show(run, now) }. */
+export function codePane(step) {
   const loop = element("code", { class: "chainrule-loop" });
   const method = element("code", { class: "chainrule-method" });
-  const more = button(label("whole"), () => showWhole(!whole), label("whole"));
-  more.classList.add("chainrule-word");
+  const more = toggle(label("whole"), () => showWhole(!whole));
   const lines = element("div", { class: "chainrule-lines", tabindex: "0", role: "group", "aria-label": label("code") }, loop, method);
   const summary = element("summary", {}, label("code"));
   const pane = element("details", { class: "chainrule-code" }, summary, lines, more);
-  pane.open = !matchMedia("(max-width: 36rem)").matches;
+  pane.open = step > 0 && !matchMedia("(max-width: 36rem)").matches;
   let whole = false;
   let shown = NO_SOURCE;
 
   function showWhole(on) {
     whole = on;
-    more.setAttribute("aria-pressed", String(on));
+    press(more, on);
     writeLines(method, shown, whole);
   }
 

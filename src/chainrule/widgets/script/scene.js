@@ -1,7 +1,7 @@
 // The scene: a picture that follows its sliders. Python drew every picture; what differs is put in here.
 
 import { draggable, thumb } from "./handles.js";
-import { button, element } from "./parts.js";
+import { element, press, word } from "./parts.js";
 
 /** Make one served scene live. */
 export function mountScene(figure, host) {
@@ -38,14 +38,22 @@ export function mountScene(figure, host) {
       value.textContent = texts[at[k]];
       input.setAttribute("aria-valuetext", `${name} = ${texts[at[k]]}`);
       if (own) input.place(...own[picture()]);
+      else if (settings.length > 1) input.parentNode.style.visibility = idle(k) ? "hidden" : "";
     };
   }
 
   function buttons(name, texts, k) {
-    const made = texts.map((text, position) => button(text, () => go(k, position), text));
-    made.forEach((one) => (one.className = "chainrule-word"));
+    const made = texts.map((text, position) => word(text, () => go(k, position)));
     svg.parentNode.before(element("div", { class: "chainrule-choosers", role: "group", "aria-label": name }, name, ...made));
-    return () => made.forEach((one, position) => one.setAttribute("aria-pressed", position === at[k]));
+    return () => made.forEach((one, position) => press(one, position === at[k]));
+  }
+
+  /** Whether moving the k-th setting would change nothing here: no shape, no word. */
+  function idle(k) {
+    const all = settings[k][1].map((_, position) => picture(k, position));
+    const same = (told) => all.every((one) => told(one) === told(all[0]));
+    return moves.every((attributes) => attributes.every(([, values, which]) => same((one) => values[which ? which[one] : one])))
+      && same((one) => rows[one].lastChild.textContent);
   }
 
   /** The reader moves a setting. */
