@@ -181,21 +181,25 @@ def sum_over_wrong_axis(scene):
         for axes in combinations(range(n), n - scene.true.ndim):
             made = terms.sum(axis=axes)
             if made.shape == scene.true.shape and not same(made, scene.true):
-                yield f"the sum along {axes}", made
+                yield f"the sum along {said(axes)}", made
     for axes, (off, slope, scale) in standardised(scene):
         d, y = scene.dout * scale, off * slope
         for other in some_axes(scene.own.ndim):
             for one, two in ((other, other), (other, axes), (axes, other)) if other != axes else ():
                 means = d.mean(axis=one, keepdims=True), (d * y).mean(axis=two, keepdims=True)
                 yield (
-                    f"means along {one} and {two} in place of {axes}",
+                    f"means along {said(one)} and {said(two)} in place of {said(axes)}",
                     slope * (d - means[0] - y * means[1]),
                 )
     for axis in softmax_axes(scene):
         d, y = scene.dout, scene.out
         for other in {*some_axes(y.ndim)} - {(axis,)}:
             made = y * (d - np.sum(d * y, axis=other, keepdims=True))
-            yield f"the sum along {other} in place of {axis}", made
+            yield f"the sum along {said(other)} in place of axis {axis}", made
+
+
+def said(axes):
+    return ("axis " if len(axes) == 1 else "axes ") + " and ".join(map(str, axes))
 
 
 def bias_first_row(scene):

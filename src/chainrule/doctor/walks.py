@@ -265,8 +265,9 @@ class Graph:
                     for k, (u, v) in enumerate(pairs):
                         other = others[min(k, len(others) - 1)].value
                         made[v] = (u, lambda d, other=other, form=form: d * form(other))
-                    words = f"the derivative of {node.line}, taken at {words},"
-                    yield Change(code, words, node, jumps=made)
+                    place = "another array of that line" if words == node.line else words
+                    told = f"the derivative at {node.line}, taken of {place},"
+                    yield Change(code, told, node, jumps=made)
 
     def past_gates(self, edges):
         """One way of several that meet, when it leads past the function that comes after all of them."""
@@ -311,11 +312,11 @@ class Graph:
         if len(matrix) != matrix.shape[1] or not np.all(np.sort(matrix @ moved) == moved):
             return
         ways = {
-            "the numbers as they stand": lambda n, k, d: d,
-            "the numbers moved once more": lambda n, k, d: n.again([d]),
+            "as they stand, not moved back,": lambda n, k, d: d,
+            "moved once more": lambda n, k, d: n.again([d]),
         }
         if node.value.ndim != node.sources[i].value.ndim:
-            del ways["the numbers moved once more"]
+            del ways["moved once more"]
         for words, way in ways.items():
             handed = {
                 (n, k): lambda d, n=n, k=k, way=way: np.reshape(
@@ -323,7 +324,9 @@ class Graph:
                 )
                 for n, k in edges
             }
-            yield Change("axes-in-wrong-order", f"{words} after {node.line}", node, handed)
+            yield Change(
+                "axes-in-wrong-order", f"the numbers of dout {words} at {node.line}", node, handed
+            )
 
     def by_table(self, scene, node):
         """(mistake, words, code) for all that the table has for a scene at a node."""
