@@ -567,3 +567,16 @@ def test_what_forward_moved_and_backward_does_not_move_back_is_told(way):
 
     found = causes(Heads(), X[:6])
     assert found[:1] == ([] if way == "right" else [("axes-in-wrong-order", "x")])
+
+
+@pytest.mark.parametrize("lost", [np.sign, np.array])
+@pytest.mark.parametrize("given", [np.sign, np.array])
+def test_a_penalty_of_one_form_in_the_loss_and_another_in_the_gradient(lost, given):
+    def cost(w):
+        off = X @ w - np.cos(LABELS)
+        penalty = np.sum(np.abs(w)) if lost is np.sign else np.sum(w**2) / 2
+        return off @ off / 2 + 0.3 * penalty, X.T @ off + 0.3 * given(w)
+
+    w = np.array([0.4, -1.1, 0.7, 1.6])
+    assert causes(cost, w) == ([] if lost is given else [("weight-decay", "x")])
+    assert all("0.3 times" in one.evidence for one in diagnose(cost, w))

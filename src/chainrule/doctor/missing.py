@@ -100,7 +100,7 @@ def by_decay(observation, unnamed):
     wanted = penalty(observation.piece) if network else None
     for name, samples in unnamed.items():
         W, sample = observation.truth.arrays[name], samples[0]
-        rest = sample.visible(sample.claim - sample.scene.true)
+        rest = sample.visible(sample.claim - sample.scene.true) / np.ravel(sample.scene.dout)[0]
         seen = sample.visible(W)
         off = np.abs(rest) > 1e-6 * np.max(np.abs(rest), initial=0.0)
         seen = np.where(off, seen, 0.0)  # where there is a difference at all
@@ -111,6 +111,12 @@ def by_decay(observation, unnamed):
             if wanted is not None:
                 found[name] += f": backward adds {due + k:.4g} times {name}"
                 found[name] += f", and the loss wants {due:.4g} times"
+        elif rest.ndim and rest.size > 3:  # the one is lam W, and the other lam sign(W)
+            forms = np.array([np.ravel(sample.visible(W)), np.sign(np.ravel(sample.visible(W)))]).T
+            both = np.linalg.lstsq(forms, np.ravel(rest), rcond=1e-6)[0]
+            if np.all(np.abs(both) > 1e-6) and same(np.ravel(rest), forms @ both, 1e-5):
+                found[name] = f"the difference is {both[0]:.4g} times {name}"
+                found[name] += f" and {both[1]:.4g} times the sign of {name}"
     return found
 
 
