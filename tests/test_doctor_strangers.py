@@ -580,3 +580,36 @@ def test_a_penalty_of_one_form_in_the_loss_and_another_in_the_gradient(lost, giv
     w = np.array([0.4, -1.1, 0.7, 1.6])
     assert causes(cost, w) == ([] if lost is given else [("weight-decay", "x")])
     assert all("0.3 times" in one.evidence for one in diagnose(cost, w))
+
+
+@pytest.mark.parametrize("shared", [3, 2])
+def test_targets_that_are_smoothed_in_another_way_are_told(shared):
+    class Smoothed:
+        def forward(self, a, t):
+            self.y, hot = softmax_along(a, -1), np.eye(3)[t]
+            self.q = np.where(hot > 0, 0.8, 0.2 / shared)
+            return -np.sum(np.where(hot > 0, 0.8, 0.1) * np.log(self.y)) / len(a)
+
+        def backward(self, dout=1.0):
+            return dout * (self.y - self.q) / len(self.y)
+
+    wrong = [("targets-differ", "x")] if shared == 3 else []
+    assert causes(Smoothed(), X[:, :3], LABELS) == wrong
+
+
+@pytest.mark.parametrize("cut, wrong", [(0, True), (1, False), (2, True)])
+def test_a_padding_that_is_cut_off_at_one_end_is_told(cut, wrong):
+    kernel = np.array([0.5, -1.2, 0.8])
+
+    def forward(x):
+        wide = np.pad(x, ((0, 0), (1, 1)))
+        return sum(k * wide[:, i : i + x.shape[1]] for i, k in enumerate(kernel))
+
+    def backward(x, dout):
+        wide = np.zeros((len(x), x.shape[1] + 2))
+        for i, k in enumerate(kernel):
+            wide[:, i : i + x.shape[1]] += k * dout
+        return wide[:, cut : cut + x.shape[1]]
+
+    x = RNG.normal(size=(4, 6))
+    assert causes(layer(forward, backward), x) == ([("axes-in-wrong-order", "x")] if wrong else [])
