@@ -54,13 +54,15 @@ export function mountStepper(figure, host) {
       if (found) written([found]);
     },
   });
+  let left = 0; // the step that a nudge was called from
   const nudge = nudging({
     run: () => run,
     picture: () => picture,
     start(on) {
       if (on && asks.on()) asks.toggle.click();
       figure.classList.toggle("chainrule-nudging", on);
-      if (on) walk.move(run.turn);
+      if (on) left = walk.now();
+      if (on || walk.now() === run.turn) walk.move(on ? run.turn : left);
       showStep(walk.now());
     },
     say(text, product) {
