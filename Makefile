@@ -15,7 +15,8 @@ SOURCES := $(shell find book src _theme third_party -type f -not -path '*/.ipynb
 # a package needs for the newest coverage of today, and not for the one that is pinned. `pip check` says what lacks.
 PINNED := install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all:
 # The longest file, test_access.py, is the first: so the other worker is not idle at the end.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+WORKERS := 2
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # No hash holds for these: PyTorch's wheel differs by what a machine has, and yattag comes as source and is built here.
 UNHASHED := torch==2.13.0 yattag==1.16.1
 SCHEMA := $(BIN)/check-jsonschema --quiet --builtin-schema vendor
@@ -80,10 +81,12 @@ slides: $(SITE)  ## slides of a chapter, a figure each, in one file: make slides
 sheet: $(SITE)  ## a sheet of a chapter's exercises to print, answers at the end: make sheet CHAPTER=05_affine
 	$(BIN)/python _theme/handouts/handouts.py sheet $(WHICH)
 
-test: lint book  ## run everything: lint, unit tests, notebooks, the built site in a browser
+# To build the book takes one core for a minute and a half; the other one runs the chapters meanwhile.
+test: lint  ## run everything: lint, notebooks, unit tests, the built site in a browser
+	$(MAKE) --jobs=2 book nbval WORKERS=1
 	$(BIN)/python tests/find_browser.py --install
 	-$(BIN)/python tests/find_browser.py --install --also firefox
-	$(PYTEST) --nbval --nbval-current-env tests $(CHAPTERS)
+	$(PYTEST) tests
 
 unit: $(READY)  ## run the tests that need neither the built site nor a browser
 	$(PYTEST) -m "not browser and not site" tests
@@ -124,7 +127,8 @@ witnesses: $(PEERS)/.ready  ## hold every gradient against PyTorch, JAX and SciP
 	PYTHONPATH=src $(PEERS)/bin/python -m pytest --noconftest -W default -rs tests/test_witnesses.py
 
 explore: $(READY)  ## try many more random graphs, layers and networks than `make test` does, other ones each time
-	$(PYTEST) --hypothesis-profile explore tests/test_properties.py tests/test_graph.py
+	$(BIN)/python tests/find_browser.py --install
+	$(PYTEST) --hypothesis-profile explore tests/test_properties.py tests/test_graph.py tests/test_script.py
 
 binder: $(READY)  ## repeat what Binder installs, and run every chapter in the JupyterLab there
 	$(BIN)/python tests/find_browser.py --install

@@ -240,7 +240,7 @@ def main():
             "defaults": serve(build_defaults(Path(folder))),
         }
         browser = playwright.chromium.launch(
-            executable_path=find_browser.find(),
+            executable_path=find_browser.find(whole=True),
             args=find_browser.ARGUMENTS,
             chromium_sandbox=False,
         )

@@ -91,7 +91,7 @@ def main():
     weights()
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         browser = playwright.chromium.launch(
-            executable_path=find_browser.find(),
+            executable_path=find_browser.find(whole=True),
             args=[
                 *find_browser.ARGUMENTS,
                 "--js-flags=--expose-gc",

@@ -112,14 +112,6 @@ def server(environment, checkout):
             yield f"http://127.0.0.1:{port}", log
 
 
-@pytest.fixture
-def page(browser):
-    page = browser.new_page(viewport={"width": 1280, "height": 1400})
-    page.set_default_timeout(60_000)
-    yield page
-    page.close()
-
-
 def test_the_package_and_the_pins_are_in_the_environment(environment, checkout):
     program = "import chainrule, numpy; print(chainrule.__file__, numpy.__version__)"
     said = subprocess.check_output([environment / "bin" / "python", "-c", program], text=True)
@@ -165,7 +157,7 @@ def test_a_chapter_runs_from_top_to_bottom_and_its_figure_steps(chapter, server,
     lab = page.evaluate("jupyterapp.version")
     tell(
         "Binder",
-        "text, formulas, folded hints, a still picture of every stepper",
+        "text, formulas, folded hints, a still form of every figure",
         "every figure lives",
         f"what it installs, repeated: JupyterLab {lab}, Chromium",
     )

@@ -74,7 +74,7 @@ def site_url(site, serve):
 
 @pytest.fixture
 def open_page(browser, site, site_url):
-    """open_page(path, scheme="http", complaints=None, **context) opens a page of the built site.
+    """open_page(path, scheme="http", complaints=None, init=None, **context) opens a page of the built site.
 
     `path` is below the site ("book/index.html", a query or an anchor allowed); scheme "file" opens it
     from disk. `context` goes to Playwright's new_context (viewport, color_scheme, java_script_enabled,
@@ -84,11 +84,13 @@ def open_page(browser, site, site_url):
     """
     contexts, all_complaints = [], []
 
-    def open_it(path, scheme="http", complaints=None, **context_options):
+    def open_it(path, scheme="http", complaints=None, init=None, **context_options):
         complaints = all_complaints if complaints is None else complaints
         home = site_url if scheme == "http" else site.as_uri() + "/"
         context = browser.new_context(**context_options)
         contexts.append(context)
+        if init:
+            context.add_init_script(init)
         page = context.new_page()
         watch(page, home, path, complaints)
         page.goto(home + path, wait_until="load")
@@ -101,33 +103,55 @@ def open_page(browser, site, site_url):
 
 
 @pytest.fixture
-def show(browser, tmp_path):
-    """Open a stepper in a page of its own, from disk; any warning or error there fails the test."""
-    complaints, pages = [], []
+def from_disk(browser, tmp_path):
+    """from_disk(text, **context) opens a text as a page from disk, offline.
 
-    def open_it(stepper, **options):
-        path = tmp_path / f"figure{len(pages)}.html"
-        path.write_text(stepper.to_html(), encoding="utf-8")
-        page = browser.new_page(**options)
-        page.set_default_timeout(3_000)
+    Any warning or error there, and any request for what is not in the file, fails the test.
+    """
+    complaints, contexts = [], []
+
+    def ask(request):
+        if not request.url.startswith(("file:", "blob:", "data:")):
+            complaints.append(request.url)
+
+    def open_it(text, **options):
+        path = tmp_path / f"page{len(contexts)}.html"
+        path.write_text(text, encoding="utf-8")
+        contexts.append(browser.new_context(offline=True, **options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(5_000)
         page.on("console", lambda m: complaints.append(m.text) if m.type != "log" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "request",
-            lambda r: (
-                complaints.append(r.url) if not r.url.startswith(("file:", "blob:")) else None
-            ),
-        )
+        page.on("request", ask)
         page.goto(path.as_uri())
-        if options.get("java_script_enabled", True):
-            page.wait_for_selector(".chainrule-live")
-        pages.append(page)
         return page
 
     yield open_it
-    for page in pages:
-        page.close()
+    for context in contexts:
+        context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def show(from_disk):
+    """show(figure, **context) opens a figure in a page of its own, from disk, and waits until it lives."""
+
+    def open_it(figure, **options):
+        page = from_disk(figure.to_html(), **options)
+        if options.get("java_script_enabled", True):
+            page.wait_for_selector(".chainrule-live")
+        return page
+
+    return open_it
+
+
+@pytest.fixture
+def page(browser):
+    """An empty page, wide and patient enough for a notebook with a kernel."""
+    page = browser.new_page(viewport={"width": 1280, "height": 1400})
+    page.set_default_timeout(60_000)
+    yield page
+    page.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 """Find a browser for the tests; with --install, install Debian's Chromium where that can be done.
 
-Looked for, in this order: what CHROME names, a Chromium or Chrome on the PATH, Playwright's own.
+Looked for, in this order: what CHROME names, Chromium's headless shell, a Chromium or Chrome on the PATH,
+Playwright's own. The shell is Chromium without its window, whose menus cost more time than most pages of the tests;
+what belongs to the window, such as a cache for the way back, needs the whole one.
 """
 
 import argparse
@@ -10,12 +12,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+SHELL = "chromium-headless-shell"
 NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"]
 WHAT_TO_DO = """No Chromium or Chrome was found for the tests of the built site. Do one of these:
   - install one: `apt-get install chromium`, or `.venv/bin/playwright install chromium`
   - say where it is: CHROME=/path/to/chrome make test"""
 PACKAGES = {
-    "chromium": ["chromium"],
+    "chromium": ["chromium", SHELL],
     "firefox": ["firefox-esr"],
     "webkit": ["webkit2gtk-driver", "xvfb"],
 }
@@ -30,11 +33,11 @@ ARGUMENTS = [
 ]
 
 
-def find():
-    """The path of a browser, or None."""
+def find(whole=False):
+    """The path of a browser, or None; with `whole`, of one that has a window."""
     if named := os.environ.get("CHROME"):
         return shutil.which(named)
-    on_path = (shutil.which(name) for name in NAMES)
+    on_path = (shutil.which(name) for name in (NAMES if whole else [SHELL, *NAMES]))
     return next((path for path in on_path if path), None) or playwrights_own()
 
 
@@ -47,7 +50,7 @@ def find_firefox():
 def complaint(name):
     """What to do where a browser is not there, or ""."""
     if name == "chromium":
-        return "" if find() else WHAT_TO_DO
+        return "" if find(whole=True) else WHAT_TO_DO
     there = (
         find_firefox()
         if name == "firefox"
@@ -77,12 +80,9 @@ def install(packages):
         sudo = ["sudo", "-n"]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     print(f"Not found: installing Debian's {', '.join(packages)}.", flush=True)
-    for command in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
-        done = subprocess.run(
-            [*sudo, "apt-get", "--quiet", *command], env=environment, stdout=sys.stderr
-        )
-        if done.returncode:
-            return
+    get = ["install", "--yes", "--no-install-recommends"]
+    for command in (["update"], *([*get, package] for package in packages)):  # not all have all
+        subprocess.run([*sudo, "apt-get", "--quiet", *command], env=environment, stdout=sys.stderr)
 
 
 def main():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from audit import findings, off_contrast
 from test_site import READ
 from test_stepper import bill
 
@@ -12,17 +12,6 @@ from chainrule.widgets import Stepper
 SCHEMES, WIDTHS = ("light", "dark"), (1280, 360)
 
 
-def findings(page, rules=()):
-    """What axe finds, as "rule: element" lines: by all its rules, or by `rules` alone."""
-    # Without preload axe does not ask for style sheets again, by addresses that it guesses wrongly. Of what
-    # passes it would list every element, which takes longer than all its rules.
-    options = {"preload": False, "resultTypes": ["violations"]}
-    if rules:
-        options["runOnly"] = {"type": "rule", "values": list(rules)}
-    results = Axe().run(page, options=options).response["violations"]
-    return [f"{found['id']}: {node['html'][:160]}" for found in results for node in found["nodes"]]
-
-
 def at(width):
     return {"width": width, "height": 800}
 
@@ -30,23 +19,6 @@ def at(width):
 def network():
     net = two_layer_net(2, 3, 2, np.random.default_rng(0))
     return Stepper(net, np.array([[1.0, 2.0], [-3.0, 0.5]]), np.array([0, 1]), caption="A net.")
-
-
-COLOUR_RULES = ("color-contrast", "link-in-text-block")
-
-# Three of four elements of a chapter are single letters of formulas and of code, and axe looks at each. So it does
-# once; then a formula gives way to an empty place of its size, and code to its bare text. Neither changes with the
-# width of the window, and the colours of formulas are looked at here.
-FORMULAS = """() => document.querySelectorAll(".katex").forEach((one) => {
-    const letters = document.createRange();
-    letters.selectNodeContents(one.querySelector(".katex-html"));
-    const { width, height } = letters.getBoundingClientRect();
-    one.replaceChildren();
-    one.style = `display: inline-block; width: ${width}px; height: ${height}px`;
-})"""
-CODE = (
-    '() => document.querySelectorAll("pre").forEach((one) => (one.textContent = one.textContent))'
-)
 
 
 @pytest.mark.parametrize("path", READ)
@@ -60,16 +32,11 @@ def test_axe_finds_nothing_on_a_page_in_light_and_dark_wide_and_narrow(path, ope
         'button[aria-label="Last step"]', "all => all.forEach((one) => one.click())"
     )
     turn_to(page, WIDTHS[0], "dark")
-    assert off_colour(page) == []
+    assert off_contrast(page) == off_colour(page) == []
     turn_to(page, WIDTHS[0], "light")
-    assert off_colour(page) == []
-    assert findings(page) == []
-    page.evaluate(FORMULAS)
-    turn_to(page, WIDTHS[0], "dark")
-    assert findings(page, COLOUR_RULES) == []
-    page.evaluate(CODE)
+    assert findings(page) == off_colour(page) == []
     turn_to(page, WIDTHS[1], "dark")
-    assert findings(page, COLOUR_RULES) == []
+    assert off_contrast(page) == []
     turn_to(page, WIDTHS[1], "light")
     assert findings(page) == []
 
@@ -96,6 +63,27 @@ def test_a_letter_of_a_formula_in_a_colour_of_its_own_is_seen(open_page):
     assert off_colour(page) == []
     page.evaluate("document.querySelector('.katex-html .mord').style.color = '#eee'")
     assert len(off_colour(page)) >= 1
+
+
+def test_of_many_texts_that_look_alike_each_other_look_is_audited(show):
+    """A paler colour, a darker ground further out, smaller or thinner letters, a link without a line: one among twenty."""
+    page = show(Stepper(bill()))
+    page.evaluate(
+        """() => (document.body.innerHTML = "<main><h1>Texts</h1>" + "<section><p>A text and <a href='#'>a link</a> in it</p></section>".repeat(20))"""
+    )
+    assert off_contrast(page) == []
+    for place, change in [
+        ("p", "color: #aaa"),
+        ("section", "background: #999"),
+        ("section", "opacity: 0.3"),
+        ("a", "color: #eee"),
+        ("a", "text-decoration: none; color: #333"),
+    ]:
+        one = page.locator(f"{place} >> nth=9")
+        one.evaluate("(one, change) => (one.style = change)", change)
+        assert off_contrast(page) != [], change
+        assert off_contrast(page) == [], "it was reported"
+        one.evaluate("(one) => one.removeAttribute('style')")
 
 
 def settle(page, scheme):

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from chainrule.graph import Variable
+from chainrule.graph import Variable, sum_
 from chainrule.layers import Affine
 from chainrule.losses import IdentityWithLoss
 from chainrule.network import Network, two_layer_net
@@ -251,6 +251,28 @@ def test_the_sum_written_out_after_show_me_is_that_of_the_asked_entry(show):
 def slip(page, number):
     guess(page, repr(float(number)))
     return answer(page)
+
+
+def test_at_a_fork_one_piece_is_asked_for_and_the_question_says_whose(show):
+    # x is used twice; either piece may come first, and their sum is never the answer
+    x, y = Variable(np.array([3.0, -1.0]), "x"), Variable(np.array([-4.0, -4.0]), "y")
+    product, twice = x * y, 2.0 * x
+    total = product + twice
+    loss = sum_(total)
+    product.name, twice.name, total.name, loss.name = "p", "q", "t", "L"
+    page = show(Stepper(loss, step=7))  # all but the product and the doubling have run
+    page.get_by_role("button", name="Let me guess").click()
+    asked = {}
+    for node in "qpp":  # q doubles, so one number comes back; p multiplies, so two do
+        if node == "p" and len(asked) == 1:
+            forward(page)
+        words = question(page).strip()
+        page.get_by_role("button", name="Show me").click()
+        asked[re.sub(r"\[\d\]", "[k]", words)] = re.sub(r"\[\d\]", "[k]", answer(page))
+    assert asked["How much does q send back to x[k]?"] == "q sends 2 back to x[k]."
+    assert asked["How much does p send back to x[k]?"] == "p sends −4 back to x[k]."
+    # y is used once: its one piece is all of its gradient
+    assert asked["Which gradient goes to entry [k] of y?"].startswith("y[k] gets ")
 
 
 def test_a_mistake_in_a_layer_has_a_name(show):

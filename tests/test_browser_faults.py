@@ -6,7 +6,6 @@ import re
 import find_browser
 import numpy as np
 import pytest
-from built_site import watch
 
 from chainrule.graph import Variable, exp, log
 from chainrule.network import two_layer_net
@@ -35,29 +34,13 @@ def step(figure):
 
 
 @pytest.fixture
-def page_of(browser, tmp_path):
-    """page_of(markup, ...): figures on a page of their own; an error there fails the test."""
-    complaints, contexts = [], []
-
-    def open_it(*figures, init=None, name="page.html", **options):
-        whole = Stepper(product())
-        text = whole.to_html().replace(whole.markup(), "".join(figures))
-        path = tmp_path / name
-        path.write_text(text, encoding="utf-8")
-        contexts.append(browser.new_context(**options))
-        if init:
-            contexts[-1].add_init_script(init)
-        page = contexts[-1].new_page()
-        page.set_default_timeout(5_000)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda m: m.type == "error" and complaints.append(m.text))
-        page.goto(path.as_uri())
-        return page
-
-    yield open_it
-    for context in contexts:
-        context.close()
-    assert complaints == []
+def page_of(from_disk):
+    """page_of(markup, ...): figures on a page of their own."""
+    whole = Stepper(product())
+    text = whole.to_html()
+    return lambda *figures, **options: from_disk(
+        text.replace(whole.markup(), "".join(figures)), **options
+    )
 
 
 # ---------------------------------------------------------------- a broken figure
@@ -261,34 +244,15 @@ NO_STORAGE = """
 CHAPTER = "book/01_computational_graphs.html"
 
 
-@pytest.fixture
-def visit(browser, site_url):
-    contexts, complaints = [], []
-
-    def open_it(path, init=None, **options):
-        contexts.append(browser.new_context(**options))
-        if init:
-            contexts[-1].add_init_script(init)
-        page = contexts[-1].new_page()
-        watch(page, site_url, path, complaints)
-        page.goto(site_url + path, wait_until="load")
-        return page
-
-    yield open_it
-    for context in contexts:
-        context.close()
-    assert complaints == []
-
-
-def test_with_storage_blocked_the_figures_work_and_nothing_is_said(visit):
-    page = visit(CHAPTER, NO_STORAGE)
+def test_with_storage_blocked_the_figures_work_and_nothing_is_said(open_page):
+    page = open_page(CHAPTER, init=NO_STORAGE)
     figure = page.locator(".chainrule-stepper").first
     press(figure, "Next step")
     assert step(figure) == 1
 
 
-def test_back_and_forward_bring_a_live_figure_each_time(visit, site_url):
-    page = visit(CHAPTER)
+def test_back_and_forward_bring_a_live_figure_each_time(open_page, site_url):
+    page = open_page(CHAPTER)
     figure = page.locator(".chainrule-stepper").first
     press(figure, "Next step")
     page.goto(site_url + "book/02_chain_rule.html")
@@ -301,8 +265,8 @@ def test_back_and_forward_bring_a_live_figure_each_time(visit, site_url):
         assert page.locator(".chainrule-stepper").first.locator(".chainrule-controls").count() == 1
 
 
-def test_without_javascript_nothing_is_offered_that_needs_it(visit):
-    page = visit(CHAPTER, java_script_enabled=False)
+def test_without_javascript_nothing_is_offered_that_needs_it(open_page):
+    page = open_page(CHAPTER, java_script_enabled=False)
     figure = page.locator(".chainrule-stepper").first
     assert figure.locator("svg").first.is_visible()
     assert figure.locator("button, input").count() == 0
@@ -321,7 +285,7 @@ def test_a_logarithm_that_makes_no_sense_in_the_page_is_refused_in_words(page_of
 def browser_that_keeps_pages(browser):
     """A browser as people have it. Playwright switches the back and forward cache off."""
     kept = browser.browser_type.launch(
-        executable_path=find_browser.find(),
+        executable_path=find_browser.find(whole=True),
         args=find_browser.ARGUMENTS,
         chromium_sandbox=False,
         ignore_default_args=["--disable-back-forward-cache"],

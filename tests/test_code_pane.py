@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from chainrule.graph import Variable, exp
+from chainrule.guests import Conv2D, Embedding
 from chainrule.layers import Affine, ReLU, Sigmoid
+from chainrule.more_nodes import Take
 from chainrule.network import two_layer_net
 from chainrule.nodes import Exp, Multiply
 from chainrule.sources import method_source, walk_source
@@ -44,6 +46,18 @@ def test_an_affine_lights_its_three_gradients():
 )
 def test_what_is_lit_is_what_computes(piece, way, wanted):
     assert lit(method_source(piece, way)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("piece", "way", "wanted"),
+    [
+        (Take((0, 1)), "backward", "np.add.at(dx, self.index, dout)"),
+        (Embedding(np.ones((3, 2))), "backward", "np.add.at(dW, self.x, dout)"),
+        (Conv2D(np.ones((1, 1, 2, 2))), "backward", "view += share"),
+    ],
+)
+def test_what_is_written_into_a_result_is_lit(piece, way, wanted):
+    assert wanted in lit(method_source(piece, way))
 
 
 def test_a_name_that_is_returned_lights_the_line_that_computed_it():

@@ -1,11 +1,10 @@
-"""Dropout and batch normalisation: by hand, against their nodes, in both modes, on every kind of input."""
+"""Dropout and batch normalisation: by hand, in both modes, on every kind of input."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from profiles import examples
-from trial import snapshot
 
 from chainrule.gradcheck import diagnose, gradient_check
 from chainrule.graph import Variable, topological_order
@@ -19,7 +18,6 @@ from chainrule.zoo import PART_TWO, DropsInPlace, ForgetsGamma
 
 SEEDS = st.integers(0, 2**32 - 1)
 GAMMA, BETA = np.array([0.5, 2.0, -1.5]), np.array([0.1, -0.2, 0.3])
-SHAPES = [(5, 3), (2, 3), (1, 3), (3,), (4, 3, 2, 5)]
 
 
 def array(shape, seed=1):
@@ -43,7 +41,6 @@ def close(a, b, tolerance=1e-12):
 
 
 BOTH = pytest.mark.parametrize("make", [dropout, batch_norm])
-MODES = pytest.mark.parametrize("training", [True, False], ids=["training", "prediction"])
 
 
 # ---------------------------------------------------------------- by hand
@@ -70,36 +67,10 @@ def test_batch_norm_by_hand():
 # ---------------------------------------------------------------- the nodes, and nudging
 
 
-@BOTH
-@MODES
-@pytest.mark.parametrize("shape", SHAPES)
-def test_a_layer_equals_its_own_nodes(make, training, shape):
-    layer, x = make(), array(shape)
-    layer.training = training
-    out, leaf = layer.forward(x), Variable(x, "x")
-    written_out, dout = layer.expand(leaf), array(shape, 2)
-    written_out.backward(dout)
-    close(out, written_out.value)
-    close(layer.backward(dout), leaf.grad)
-    for variable in topological_order(written_out):
-        if variable.name in layer.params:
-            close(layer.grads[variable.name], variable.grad)
-
-
 def test_batch_norm_has_nine_nodes_and_dropout_has_one():
     for layer, count in ((batch_norm(), 9), (dropout(), 1)):
         nodes = [v for v in topological_order(layer.expand(array((5, 3)))) if v.node is not None]
         assert len(nodes) == count
-
-
-@BOTH
-@MODES
-@pytest.mark.parametrize("shape", SHAPES)
-def test_a_layer_passes_the_gradient_check(make, training, shape):
-    layer = make()
-    layer.training = training
-    report = gradient_check(layer, array(shape))
-    assert report.ok and report.max_relative_error < 1e-7, report
 
 
 @BOTH
@@ -213,26 +184,6 @@ def test_a_column_of_equal_numbers_gives_beta_and_no_gradient_of_its_own():
 
 
 # ---------------------------------------------------------------- both, as layers
-
-
-@BOTH
-@MODES
-@pytest.mark.parametrize("shape", [(5, 3), (4, 3, 2, 5)])
-def test_float32_stays_and_nothing_is_written_to(make, training, shape):
-    layer = make()
-    if layer.params:
-        layer = BatchNorm(GAMMA.astype(np.float32), BETA.astype(np.float32))
-    layer.training = training
-    x, dout = array(shape).astype(np.float32), array(shape, 2).astype(np.float32)
-    x.flags.writeable = dout.flags.writeable = False
-    y = layer.forward(x)
-    dx, grads = layer.backward(dout), dict(layer.grads)
-    assert y.dtype == dx.dtype == np.float32
-    assert all(gradient.dtype == np.float32 for gradient in grads.values())
-    kept = snapshot([y, dx, grads])
-    layer.forward(x[:2])
-    layer.backward(dout[:2])
-    assert snapshot([y, dx, grads]) == kept
 
 
 def test_parameters_that_are_assigned_are_used():

@@ -7,6 +7,10 @@ import pytest
 from find_browser import complaint
 from test_policy import PAGES, WithPolicy
 
+WITH_ARRAYS = [
+    f"book/{name}.html"
+    for name in ("05_affine", "06_softmax_with_loss", "07_network", "13_batch_normalisation")
+]
 WANTED = os.environ.get("CHAINRULE_BROWSERS", "firefox").split()
 SKIP_NOTHING = (
     "CHAINRULE_BROWSERS" in os.environ
@@ -158,6 +162,49 @@ def test_bets_are_ticked_and_compared(visit):
     assert page.run("() => document.querySelector('.chainrule-bets input').checked")
     page.click(".chainrule-bets .chainrule-look")
     assert page.run("() => document.querySelector('.chainrule-bets [role=status]').innerText")
+
+
+def test_curves_wait_until_a_bet_is_placed(visit):
+    page = visit("book/13_batch_normalisation.html")
+    shown = """() => {
+        const figure = document.querySelector(".chainrule-explorer[data-reveal]");
+        return [figure.querySelector(".curve"), figure.querySelector(".mark")].map((one) => getComputedStyle(one).visibility);
+    }"""
+    assert page.run(shown) == ["hidden", "hidden"]
+    page.click(".chainrule-explorer[data-reveal] .chainrule-look")
+    assert page.run(shown) == ["visible", "visible"]
+
+
+@pytest.mark.parametrize("path", WITH_ARRAYS)
+def test_the_digits_of_arrays_are_twelve_pixels_high(path, visit):
+    sizes = visit(path).run("""() => [...document.querySelectorAll(".chainrule-scroll svg")].flatMap((svg) => {
+        const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+        return [...svg.querySelectorAll("[data-cell]")].map((cell) => scale * parseFloat(getComputedStyle(cell).fontSize));
+    })""")
+    assert len(sizes) > 5 and min(sizes) >= 11.99
+
+
+def test_a_picture_in_rows_is_seen_whole_and_one_that_scrolls_says_so(visit):
+    sides = """() => {
+        const box = document.querySelector(".chainrule-scroll");
+        return [box.scrollWidth - box.clientWidth > 1, box.dataset.more ?? ""];
+    }"""
+    assert visit("book/06_softmax_with_loss.html").run(sides) == [False, ""]
+    assert visit("book/13_batch_normalisation.html").run(sides) == [False, ""]
+    assert visit("book/15_attention.html").run(sides) == [True, "right"]
+
+
+def test_switches_look_pressed(visit):
+    page = visit("book/01_computational_graphs.html")
+    look = """() => ["Let me guess", "Nudge", "Next step"].map((name) => {
+        const made = document.querySelector(`.chainrule-stepper button[aria-label="${name}"]`);
+        return [made.ariaPressed ?? made.getAttribute("aria-pressed"), getComputedStyle(made, "::before").borderColor, getComputedStyle(made).textDecorationLine];
+    })"""
+    (guess, before, line), nudge, main = page.run(look)
+    assert (guess, nudge[0], main[0]) == ("false", "false", None) and line == "none"
+    page.click(".chainrule-stepper button[aria-label='Let me guess']")
+    (guess, after, _), *_ = page.run(look)
+    assert guess == "true" and after != before
 
 
 def test_a_figure_lives_in_a_page_opened_from_disk(engine, site, tell):

@@ -259,6 +259,11 @@ def test_an_unknown_piece_is_graded_by_what_its_methods_say(thing):
     assert "could not be checked: the package has nothing of that name" in verdict.sentence
 
 
+def test_a_piece_that_draws_random_numbers_hears_why_its_forward_is_not_checked():
+    sentence = check(guests.Dropout(0.25, np.random.default_rng(0))).sentence
+    assert "it draws random numbers" in sentence and "of that name" not in sentence
+
+
 def test_an_unknown_piece_with_a_wrong_backward_is_found_out():
     assert check(wrong(MyBent, lambda self, dout: dout + 0)).findings[0].cause == "mask-missing"
 

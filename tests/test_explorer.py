@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 import traitlets
-from axe_playwright_python.sync_playwright import Axe
+from audit import findings
 from test_quiz import Both, in_a_notebook
 
 from chainrule.narration import display
@@ -52,11 +52,6 @@ def readout(page):
 
 def slider(page):
     return page.get_by_role("slider")
-
-
-def findings(page):
-    results = Axe().run(page).response["violations"]
-    return [f"{found['id']}: {node['html'][:160]}" for found in results for node in found["nodes"]]
 
 
 # ---------------------------------------------------------------- in the browser
@@ -552,3 +547,31 @@ def test_wrong_arguments_are_refused_with_what_is_wanted(arguments, options, sai
 
 def test_a_terminal_says_what_the_curves_do():
     assert simple().as_text().startswith("error over h. central: 0.0001 at h = 1e−8, 1 at h = 1;")
+
+
+def test_curves_are_a_bet_until_the_reader_has_decided(show):
+    made = Explorer(
+        {"a": ([1, 2, 3], [1, 4, 9]), "b": ([1, 2, 3], [3, 2, 1])}, reveal="I have decided"
+    )
+    page = show(made)
+    parts = [".curve", ".mark", ".guide", ".chainrule-readout", "details", "input"]
+    for part in parts:
+        assert not page.locator(part).first.is_visible(), part
+    assert page.locator("desc").count() == 0  # what is hidden is not read aloud either
+    page.get_by_role("button", name="I have decided").click()
+    for part in parts:
+        assert page.locator(part).first.is_visible() or part == ".guide", part
+    assert page.locator("desc").count() == 1
+    assert page.evaluate("document.activeElement.type") == "range"
+    assert page.locator(".chainrule-look").is_hidden()
+
+
+def test_without_script_no_bet_hides_anything(show):
+    made = Explorer({"a": ([1, 2], [1, 4])}, reveal="I have decided")
+    page = show(made, java_script_enabled=False)
+    assert page.locator(".curve").is_visible() and page.locator(".chainrule-readout").is_visible()
+
+
+def test_reveal_is_a_text():
+    with pytest.raises(ValueError, match="Explorer wants reveal as the text of a button"):
+        Explorer({"a": ([1, 2], [1, 4])}, reveal=3)

@@ -81,15 +81,22 @@ def test_kinks_are_counted_and_not_blamed():
     assert report.kinks == 2
 
 
+class MyReLU:
+    def forward(self, x):
+        self.open = x > 0
+        return np.where(self.open, x, 0.0)
+
+    def backward(self, dout):
+        return dout * self.open
+
+
+def test_the_gradient_check_sees_a_kink_at_any_distance():
+    for x in 1e-5 * np.linspace(-0.99, 0.99, 199):
+        report = gradient_check(MyReLU(), np.array([x, 1.0]))
+        assert report.ok and report.kinks == 1
+
+
 def test_a_kink_of_a_foreign_layer_is_found_by_its_slopes():
-    class MyReLU:
-        def forward(self, x):
-            self.open = x > 0
-            return np.where(self.open, x, 0.0)
-
-        def backward(self, dout):
-            return dout * self.open
-
     report = gradient_check(MyReLU(), np.array([1.0, 4e-6, -2e-6, 0.0, -1.0]))
     assert report.ok and report.kinks == 3
 

@@ -23,31 +23,6 @@ def handouts(site):
     return module
 
 
-@pytest.fixture
-def show(browser, tmp_path):
-    """Open a text as a page from disk, offline; whatever it asks for or complains of fails the test."""
-    complaints, contexts = [], []
-
-    def open_it(text, **options):
-        path = tmp_path / "handout.html"
-        path.write_text(text, encoding="utf-8")
-        contexts.append(browser.new_context(offline=True, **options))
-        page = contexts[-1].new_page()
-        page.on("console", lambda m: m.type in ("warning", "error") and complaints.append(m.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "request",
-            lambda r: r.url.startswith(("file:", "blob:", "data:")) or complaints.append(r.url),
-        )
-        page.goto(path.as_uri())
-        return page
-
-    yield open_it
-    for context in contexts:
-        context.close()
-    assert complaints == []
-
-
 def step(page):
     return int(page.locator(".chainrule-stepper").first.get_attribute("data-step"))
 
@@ -56,8 +31,8 @@ def slide(page):
     return page.evaluate("slides.indexOf(shown())")
 
 
-def test_the_arrow_keys_step_through_a_figure_and_then_go_on(handouts, show):
-    page = show(handouts.slides("01_computational_graphs"), viewport=WIDE)
+def test_the_arrow_keys_step_through_a_figure_and_then_go_on(handouts, from_disk):
+    page = from_disk(handouts.slides("01_computational_graphs"), viewport=WIDE)
     page.wait_for_selector("html[data-ready]")
     where = page.evaluate("slides.findIndex((one) => one.querySelector('.chainrule-stepper'))")
     steps = int(page.locator(".chainrule-stepper").first.get_attribute("data-steps"))
@@ -79,8 +54,8 @@ def test_the_arrow_keys_step_through_a_figure_and_then_go_on(handouts, show):
 
 
 @some_chapters
-def test_a_slide_holds_one_figure_alive_and_fits_a_projector(chapter, handouts, show):
-    page = show(handouts.slides(chapter), viewport=WIDE)
+def test_a_slide_holds_one_figure_alive_and_fits_a_projector(chapter, handouts, from_disk):
+    page = from_disk(handouts.slides(chapter), viewport=WIDE)
     page.wait_for_selector("html[data-ready]")
     kinds = ", ".join(f".chainrule-{kind}" for kind in handouts.page.KINDS)
     figures = page.eval_on_selector_all(
@@ -95,9 +70,9 @@ def test_a_slide_holds_one_figure_alive_and_fits_a_projector(chapter, handouts, 
 
 @some_chapters
 def test_a_sheet_has_room_to_write_and_the_answers_begin_on_a_page_of_their_own(
-    chapter, handouts, show
+    chapter, handouts, from_disk
 ):
-    page = show(handouts.sheet(chapter))
+    page = from_disk(handouts.sheet(chapter))
     built = handouts.article(chapter)
     tasks = page.locator(".task")
     assert tasks.count() == len(built.select("#exercises > section")) + len(
@@ -119,12 +94,47 @@ def test_a_sheet_has_room_to_write_and_the_answers_begin_on_a_page_of_their_own(
     assert page.evaluate("document.querySelector('main').lastElementChild.className") == "answers"
 
 
-def test_a_sheet_prints_on_a_few_pages_with_its_answers_behind(handouts, show):
-    page = show(handouts.sheet("05_affine"))
+def test_a_sheet_prints_on_a_few_pages_with_its_answers_behind(handouts, from_disk):
+    page = from_disk(handouts.sheet("05_affine"))
     pages = len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True)))
     page.evaluate("document.querySelector('.answers').remove()")
     tasks = len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True)))
     assert 3 <= tasks <= 6 and 1 <= pages - tasks <= 2
+
+
+def test_a_grid_of_bets_is_empty_on_the_sheet_and_filled_in_among_the_answers(handouts, show):
+    chapter = "15_attention"
+    built = handouts.article(chapter).select_one("#exercises .chainrule-bets")
+    page = show(handouts.sheet(chapter))
+    asked = page.locator(".task", has=page.locator("table tbody td", has_text="☐"))
+    boxes = asked.locator("tbody td").all_inner_texts()
+    assert len(boxes) == len(built.select("tbody td")) and set(boxes) == {"☐"}
+    assert built.find(class_="chainrule-question").get_text() in asked.inner_text()
+    told = page.locator(".answers table tbody td").all_inner_texts()
+    signs = [one.select_one("[aria-hidden]").get_text() for one in built.select("tbody td")]
+    assert [one.strip() for one in told] == signs and {"✓", "–"} <= set(signs)
+    assert "BetGrid" not in page.locator("main").inner_text()
+
+
+def test_no_slide_is_called_after_the_list_of_contents(handouts):
+    for chapter in CHAPTERS:
+        text = handouts.slides(chapter)
+        assert "<h2>Contents</h2>" not in text and "You need</strong>" not in text, chapter
+
+
+@some_chapters
+def test_words_on_a_slide_can_be_read_from_the_last_row(chapter, handouts, show):
+    """Headings and paragraphs are a thirtieth of the screen's height or more with their line, on any projector."""
+    for wide, high in ((1280, 720), (1920, 1080)):
+        page = show(handouts.slides(chapter), viewport={"width": wide, "height": high})
+        page.wait_for_selector("html[data-ready]")
+        sizes = page.eval_on_selector_all(
+            ".slide > :is(h1, h2, p)",
+            "(all) => all.map((one) => parseFloat(getComputedStyle(one).lineHeight))",
+        )
+        assert min(sizes) >= high / 32
+        tall = page.eval_on_selector_all(".slide", "(all) => all.map((one) => one.offsetHeight)")
+        assert max(tall) <= 1.1 * high
 
 
 def test_the_answer_of_a_question_is_the_choice_with_its_letter(handouts):

@@ -106,6 +106,32 @@ def test_what_no_hash_can_hold_is_pinned_to_the_same_version_in_both_places():
         assert re.search(rf"^{name}==.* \\\n    --hash", lock, re.MULTILINE), name
 
 
+# ---------------------------------------------------------------- on Windows, which is not here
+
+
+WINDOWS = {
+    name: re.search(r"```text\n(py -m venv .*?)```", (ROOT / name).read_text("utf-8"), re.DOTALL)[1]
+    for name in ("README.md", "CONTRIBUTING.md")
+}
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_the_lines_for_windows_are_those_of_make_and_name_what_is_there(name):
+    made, *lines = WINDOWS[name].strip().splitlines()
+    assert made == "py -m venv .venv"
+    for line in lines:
+        program, *words = line.replace("\\", "/").split()
+        assert program.startswith(".venv/Scripts/")
+        assert shutil.which(Path(program).name, path=Path(sys.executable).parent), line
+        for word in words:  # a folder or a file
+            if "/" in word or word.endswith((".txt", ".py")) or word in ("book", "tests"):
+                assert (ROOT / word).exists(), line
+    pip = [line.partition(" -m pip ")[2].replace(" -e .", " --editable .") for line in lines]
+    asked = re.findall(r"/pip (.+)", environments()["make env"])
+    quiet = [re.sub(r" --(quiet|disable-pip-version-check)\b", "", one) for one in asked]
+    assert [one for one in pip if one] == quiet
+
+
 # ---------------------------------------------------------------- with an old pip
 
 
@@ -214,7 +240,7 @@ def test_a_lock_in_which_something_is_missing_does_not_pass_the_check(pip, publi
 def test_in_a_folder_that_cannot_be_written_to_make_says_so_and_what_to_do(target):
     with tempfile.TemporaryDirectory() as folder:  # not tmp_path: it is closed to other users
         for name in ("Makefile", "requirements.txt", "pyproject.toml", "_config.yml", "_toc.yml"):
-            shutil.copy(ROOT / name, folder)
+            os.chmod(shutil.copy(ROOT / name, folder), 0o644)  # whatever the umask
         for name in ("book", "src", "_theme", "third_party"):
             os.mkdir(Path(folder, name))
         os.chmod(folder, 0o555)

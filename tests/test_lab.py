@@ -13,10 +13,7 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 from processes import running
-
-from chainrule.graph import Variable
-from chainrule.narration import label
-from chainrule.widgets import Stepper
+from test_still import EACH, output
 
 pytest.importorskip("jupyterlab", reason="JupyterLab is not installed")
 
@@ -191,15 +188,16 @@ def test_the_picture_is_in_the_saved_output_too(page):
 
 
 @pytest.mark.parametrize("trusted", [False, True])
-def test_a_notebook_that_has_not_run_shows_the_picture_once(trusted, server, browser):
+def test_a_notebook_that_has_not_run_shows_every_figure_once_and_still(trusted, server, browser):
     """Opened as it was cloned: where it is not trusted no SVG is let in, and where it is, nothing runs the script."""
     address, folder = server
-    x = Variable(3.0, "x")
-    html = Stepper(x * x, title="A square")._repr_mimebundle_()[0]["text/html"]
-    cell = nbformat.v4.new_code_cell("stepper")
-    cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": html})]
+    cells = []
+    for kind, (figure, *_) in EACH.items():
+        cell = nbformat.v4.new_code_cell(kind)
+        cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": output(figure)})]
+        cells.append(cell)
     name = f"cloned{trusted}.ipynb"
-    write(folder, name, [cell])
+    write(folder, name, cells)
     if trusted:
         home = {
             "JUPYTER_CONFIG_DIR": str(folder / "config"),
@@ -207,20 +205,21 @@ def test_a_notebook_that_has_not_run_shows_the_picture_once(trusted, server, bro
         }
         trust = [sys.executable, "-m", "jupyter", "trust", str(folder / name)]
         subprocess.run(trust, check=True, env={**os.environ, **home})
-    page = browser.new_page()
+    page = browser.new_page(viewport={"width": 1280, "height": 4000})
     open_notebook(page, address(name), folder / "log")
     cell = "jupyterapp.shell.currentWidget.content.widgets[0].model"
     page.wait_for_function(f"{cell}.trusted === {str(trusted).lower()}", timeout=30_000)
-    output = page.locator(".jp-OutputArea-output:visible")
-    expect(output).to_have_count(1, timeout=30_000)  # shown anew once it is known to be trusted
-    image = output.locator('img[alt="A square"]')
-    image.wait_for(state="visible", timeout=30_000)
-    assert image.evaluate("async (img) => { await img.decode(); return img.naturalWidth > 100; }")
-    assert (
-        page.locator("img.chainrule-still:visible").count() == 1
-        and output.locator("svg, table").count() == 0
-    )
-    assert output.inner_text().strip() == label("still")
+    outputs = page.locator(".jp-OutputArea-output:visible")
+    expect(outputs).to_have_count(len(EACH), timeout=30_000)  # shown anew once they are trusted
+    for number, (_, pictures, said) in enumerate(EACH.values()):
+        shown = outputs.nth(number)
+        expect(shown).to_contain_text(said, timeout=30_000)
+        drawn = shown.locator("img").evaluate_all(
+            "(all) => Promise.all(all.map(async (img) => { await img.decode(); return img.checkVisibility() && img.naturalWidth > 100; }))"
+        )
+        assert drawn == [True] * pictures
+        assert shown.locator("svg, script, form, figure").count() == 0
+        assert "{" not in shown.inner_text()  # the text of a script that was taken out
     page.close()
 
 

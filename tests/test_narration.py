@@ -8,7 +8,7 @@ import pytest
 
 from chainrule import layers, losses, nodes
 from chainrule.graph import Variable, exp, log, maximum, relu, sum_
-from chainrule.narration import SLOT, WORDS, display, fill, typeset
+from chainrule.narration import SLOT, WORDS, display, fill, fit, typeset
 from chainrule.network import two_layer_net
 from chainrule.trace import trace_graph, trace_network
 
@@ -52,6 +52,29 @@ def test_a_sentence_of_an_author_gets_the_minus_and_the_exponents_of_the_book(wr
 )
 def test_a_number_is_shown_with_four_digits_that_mean_something(number, shown):
     assert display(number) == shown
+
+
+@pytest.mark.parametrize("room", range(3, 8))
+@pytest.mark.parametrize("size", [1e-1, 4e-2, 6e-3, 4.9e-4, 1e-7, 3e-12])
+def test_what_is_rounded_to_zero_has_no_sign(size, room):
+    shown = fit(-size, room)
+    assert shown.startswith("−") == any(digit in "123456789" for digit in shown)
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("E -0.00", "E 0.00"),
+        ("E -0.00. They add up", "E 0.00. They add up"),
+        ("it is -0.", "it is 0."),
+        ("(−0.0), -0", "(0.0), 0"),
+        ("-0.004 and -0.5", "−0.004 and −0.5"),
+        ("784-50-0 and 1 - 0", "784-50-0 and 1 - 0"),
+        ("`-0.0` is code", "`-0.0` is code"),
+    ],
+)
+def test_a_sentence_of_an_author_shows_no_zero_with_a_sign(written, shown):
+    assert typeset(written) == shown
 
 
 def test_an_array_shows_its_shape():

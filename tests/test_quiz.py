@@ -1,7 +1,7 @@
 """The quiz, driven as a reader would: by mouse, by keys, without script, in print."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from audit import findings
 
 from chainrule.widgets import Quiz, page
 from chainrule.widgets.quiz import marked, sealed
@@ -58,10 +58,6 @@ def in_a_notebook(module, figure, **traits):
         }""",
         {"html": figure.html, **traits},
     )
-
-
-def findings(page):
-    return [found["id"] for found in Axe().run(page).response["violations"]]
 
 
 def answer(page):

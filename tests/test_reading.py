@@ -96,6 +96,12 @@ def test_no_line_of_shown_code_is_wider_than_79_letters(chapter):
 
 
 @every_chapter
+def test_no_line_that_a_page_prints_is_wider_than_84_letters(chapter):
+    """A wider one is cut at a window of 1280 pixels."""
+    assert [line for line in printed(chapter) if len(line) > 84] == []
+
+
+@every_chapter
 def test_what_is_printed_is_a_number_and_not_a_verdict(chapter):
     assert [
         line for line in printed(chapter) if re.search(r"\b(?:True|False)$", line.strip())
@@ -205,22 +211,27 @@ def told(chapter):
                 )
 
 
-PYTHONS = re.compile(r"(?<![\w.)\]=−-])-(?=[.\d])|\de[+-]?0\d|\de-\d")
+PYTHONS = re.compile(
+    r"(?<![\w.)\]=−-])-(?=[.\d])|\de[+-]?0\d|\de-\d|−0(?:\.0+)?(?!\.?\d)|e−[2-9]\d"
+)
 
 
 @every_page
 def test_numbers_in_figures_are_set_as_the_book_sets_them(chapter):
-    """With a minus sign and not a hyphen; 1e−5 and not 1e-05."""
+    """With a minus sign and not a hyphen; 1e−5 and not 1e-05; 0 and neither −0.00 nor 8e−30."""
     assert [text for text in told(chapter) if PYTHONS.search(text)] == []
 
 
 def test_a_number_as_python_prints_it_is_found():
     found = [
         text
-        for text in ("x is -4", "1e-05", "2e+07", "784-50-10, −2, 1e−5")
+        for text in (
+            *("x is -4", "1e-05", "2e+07", "sum −0.00.", "−0", "7.9e−30"),
+            *("784-50-10, −2, 1e−5", "−0.05", "1 −0.5 2", "1e−15", "−0.001"),
+        )
         if PYTHONS.search(text)
     ]
-    assert found == ["x is -4", "1e-05", "2e+07"]
+    assert found == ["x is -4", "1e-05", "2e+07", "sum −0.00.", "−0", "7.9e−30"]
 
 
 def rows_of(text, places):

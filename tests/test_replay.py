@@ -7,7 +7,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 import traitlets
-from axe_playwright_python.sync_playwright import Axe
+from audit import findings
 from test_quiz import in_a_notebook
 
 from chainrule.layers import Affine
@@ -70,11 +70,6 @@ def frame(page):
 
 def status(page):
     return page.get_by_role("status").inner_text()
-
-
-def findings(page):
-    results = Axe().run(page).response["violations"]
-    return [f"{found['id']}: {node['html'][:160]}" for found in results for node in found["nodes"]]
 
 
 # ---------------------------------------------------------------- in the browser

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import traitlets
-from axe_playwright_python.sync_playwright import Axe
+from audit import findings
 from test_explorer import numbers_in
 from test_quiz import Both, in_a_notebook
 
@@ -60,11 +60,6 @@ def shapes(page):
             .map((one) => ["class", "d", "transform", "r", "text-anchor"].map((name) => one.getAttribute(name)).join("|")
                 + (one.tagName === "text" ? one.textContent : ""))"""
     )
-
-
-def findings(page):
-    results = Axe().run(page).response["violations"]
-    return [f"{found['id']}: {node['html'][:160]}" for found in results for node in found["nodes"]]
 
 
 # ---------------------------------------------------------------- in the browser

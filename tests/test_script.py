@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from profiles import generator, times
 
 from chainrule import nodes
 from chainrule.drawing import heat
@@ -15,7 +16,7 @@ from chainrule.graph import Variable, exp, log, maximum, sigmoid, sum_, tanh
 from chainrule.layers import Affine, ReLU, Sigmoid, Tanh
 from chainrule.losses import IdentityWithLoss, SoftmaxWithLoss
 from chainrule.mistakes import GUESSES, evaluate, explain_guess
-from chainrule.narration import display
+from chainrule.narration import display, fit
 from chainrule.network import Network
 from chainrule.nodes import Power
 from chainrule.trace import trace_graph, trace_network
@@ -35,6 +36,9 @@ def test_python_and_script_show_every_number_alike(module):
         script = "([numbers, digits]) => numbers.map((number) => chainrule.display(number, digits))"
         shown = module.evaluate(script, [numbers, digits])
         assert shown == [display(number, digits) for number in numbers]
+    for room in range(3, 8):
+        script = "([numbers, room]) => numbers.map((number) => chainrule.fit(number, room))"
+        assert module.evaluate(script, [numbers, room]) == [fit(number, room) for number in numbers]
 
 
 @pytest.mark.parametrize("shape", [(9,), (9, 10), (30, 64), (3, 0), (5, 2, 3)])
@@ -131,9 +135,9 @@ RUN = """traces => JSON.stringify(traces.map((text) => {
 
 
 def test_the_browser_computes_what_python_computes(module):
-    """2,000 random graphs: values and gradients agree to 1e-12 of the largest term of their sums."""
-    rng = np.random.default_rng(1)
-    for _ in range(20):
+    """400 random graphs, or 20,000: values and gradients agree to 1e-12 of the largest term of their sums."""
+    rng = generator(1)
+    for _ in range(4 * times()):
         traces = []
         while len(traces) < 100:
             with np.errstate(all="ignore"):
@@ -161,9 +165,10 @@ def random_network(rng):
 
 
 def test_the_browser_computes_random_networks_as_python_does(module):
-    rng = np.random.default_rng(3)
-    traces = [trace_network(*random_network(rng)).nodes for _ in range(200)]
-    assert_the_browser_agrees(module, [trace for trace in traces if away_from_kinks(trace)])
+    rng = generator(3)
+    for _ in range(times()):
+        traces = [trace_network(*random_network(rng)).nodes for _ in range(100)]
+        assert_the_browser_agrees(module, [trace for trace in traces if away_from_kinks(trace)])
 
 
 def assert_the_browser_agrees(module, traces):
@@ -263,8 +268,8 @@ def test_of_several_largest_entries_the_first_wins_in_both(module, x, axis):
 
 
 def test_python_and_script_say_every_sentence_alike(module):
-    rng = np.random.default_rng(2)
-    for _ in range(60):
+    rng = generator(2)
+    for _ in range(60 * times()):
         with np.errstate(all="ignore"):
             stepper = Stepper(random_expression(rng))
         said = module.evaluate(

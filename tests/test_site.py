@@ -145,6 +145,12 @@ def look_around(page, widths, complaints):
     )
 
 
+@pytest.mark.parametrize("path", READ)
+def test_no_page_shows_a_zero_with_a_minus_sign(path, site):
+    text = (site / path).read_text(encoding="utf-8")
+    assert re.findall(r"(?<![\w.)\]−])−0(?:\.0*)?(?![\de]|\.\d)", text) == []
+
+
 @pytest.fixture(scope="module")
 def visit(browser, site, site_url):
     """visit(path, scheme="http") opens a page of the site once, however many tests ask what was seen."""
@@ -354,7 +360,7 @@ def test_contents_mark_the_section_that_is_read_and_keep_it_in_view(open_page):
 
 @pytest.mark.parametrize("path", CHAPTERS)
 def test_every_page_has_a_way_on_that_says_what_comes(path, open_page):
-    page = open_page(path)
+    page = open_page(path, java_script_enabled=False)  # whose figures would take most of the time
     way = page.get_by_role("navigation", name="Pages before and after").locator(".right-next")
     said = way.inner_text().split("\n")
     way.click()

@@ -476,6 +476,24 @@ def test_a_picture_that_stands_alone_has_a_legend():
     assert "local derivative" in Stepper(bill()).to_svg()
 
 
+@pytest.mark.parametrize("figure", ["square", "bill", "network"])
+def test_the_legend_stands_whole_inside_the_picture(figure, browser):
+    x, rng = Variable(3.0, "x"), np.random.default_rng(0)
+    network = two_layer_net(2, 3, 2, rng), rng.normal(size=(4, 2)), np.array([0, 1, 1, 0])
+    sources = {"square": [x * x], "bill": [bill()], "network": network}
+    page = browser.new_page()
+    page.set_content(Stepper(*sources[figure]).to_svg())
+    boxes = page.eval_on_selector_all(
+        "svg, svg > text[text-anchor=start]",
+        "(all) => all.map((one) => one.getBoundingClientRect()).map((b) => [b.left, b.top, b.right, b.bottom])",
+    )
+    (left, top, right, bottom), *texts = boxes
+    assert texts
+    for box in texts:
+        assert left <= box[0] and top <= box[1] and box[2] <= right and box[3] <= bottom
+    page.close()
+
+
 # ---------------------------------------------------------------- a nudge that travels
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from chainrule.chain import is_chain, lay_out_chain
 from chainrule.graph import Variable, exp, matmul, sum_
+from chainrule.layout import MARGIN, TALLEST, WIDEST, height_of, lay_out, width_of
 from chainrule.network import two_layer_net
 from chainrule.trace import trace_graph, trace_network
 from chainrule.widgets import Stepper
@@ -18,11 +19,15 @@ PAGES = [
     "book/05_affine.html",
     "book/06_softmax_with_loss.html",
     "book/07_network.html",
+    "book/12_dropout.html",
+    "book/13_batch_normalisation.html",
+    "book/14_convolution.html",
+    "book/15_attention.html",
     "book/reference/figures.html",
     "book/appendix_making_it_fast.html",
 ]
 # What scrolls in a window of 1280 pixels: (page, number of the figure), and nothing else.
-SCROLL = {("book/06_softmax_with_loss.html", 0), ("book/reference/figures.html", 3)}
+SCROLL = {("book/15_attention.html", 0), ("book/reference/figures.html", 3)}
 
 MEASURE = """() => [...document.querySelectorAll(".chainrule-stepper")].map((figure) => {
     const scroll = figure.querySelector(".chainrule-scroll");
@@ -93,6 +98,55 @@ def test_a_two_layer_net_fits_the_column_of_a_book(size):
     assert chain.width <= 715
 
 
+def long_chain(size):
+    """One value after another, of arrays, and the first one is used again at the end."""
+    x = made = Variable(np.arange(1.0, 4.0), "x")
+    for k in range(size):
+        made = made * Variable(np.ones(3), f"w{k}")
+    return trace_graph(sum_(made * x))
+
+
+def test_a_wide_graph_goes_on_in_rows_that_a_page_can_hold():
+    trace = long_chain(5)
+    columns, places, lanes = lay_out(trace)
+    rows = [column for column in columns if column.turns]
+    assert len(rows) >= 1 and width_of(columns) + 2 * MARGIN <= WIDEST
+    assert height_of(places, lanes) <= TALLEST
+    for column in rows:
+        assert all(place.variable in column.turns for place in column.places if place.left)
+        before = columns[columns.index(column) - 1]
+        assert min(p.y - p.above for p in column.places) > max(p.y for p in before.places)
+        for right, middle, left in column.turns.values():
+            assert left < column.start and right > before.end and 0 <= left
+            assert all(abs(middle - p.y) > 6 for p in [*before.places, *column.places])
+    assert set(map(id, places)) == {id(p) for c in columns for p in c.places if not p.lane}
+
+
+def test_one_that_would_be_a_tower_scrolls_to_the_side():
+    assert not any(column.turns for column in lay_out(long_chain(60))[0])
+
+
+def test_no_row_begins_without_a_node():
+    """A leaf that the next row uses first stands there, beside the wire that comes in."""
+    trace = long_chain(5)
+    columns, _, _ = lay_out(trace)
+    names = [[trace.variables[p.variable].shown for p in c.places if not p.lane] for c in columns]
+    assert all(any(not p.lane for p in column.places) or column.turns for column in columns)
+    assert sum(map(len, names)) == len(trace.variables)
+
+
+def test_what_follows_a_turn_is_the_picture_of_a_run(show):
+    """The path of an edge leads from its wire's end to its node, by way of the rows."""
+    page = show(Stepper(long_chain(5), step=-1), viewport={"width": 1280, "height": 1200})
+    assert page.locator(".chainrule-scroll").get_attribute("data-more") is None
+    far = page.evaluate("""() => [...document.querySelectorAll(".edges [data-edge]")].map((path) => {
+        const [x, y] = (({ e, f }) => [e, f])(document.querySelector(`[data-node="${path.dataset.edge.split(".")[0]}"]`).transform.baseVal[0].matrix);
+        const end = path.getPointAtLength(path.getTotalLength() - 14);
+        return Math.hypot(end.x - x, end.y - y);
+    })""")
+    assert far and max(far) < 60
+
+
 def overlapping(boxes):
     return [
         (a, b)
@@ -151,3 +205,21 @@ def test_the_faded_edge_follows_when_the_window_changes(show):
             "(more) => (document.querySelector('.chainrule-scroll').dataset.more ?? null) === more",
             arg=more,
         )
+
+
+def test_the_faded_edge_follows_a_picture_that_changes_alone(show):
+    """A larger letter, or another level: the box stays as it is, and what is in it grows or shrinks."""
+    page = show(Stepper(*net()), viewport={"width": 1280, "height": 800})
+    more = (
+        "(wanted) => (document.querySelector('.chainrule-scroll').dataset.more ?? null) === wanted"
+    )
+    for width, wanted in [("3000px", "right"), ("100px", None), ("3000px", "right")]:
+        page.eval_on_selector(
+            ".chainrule-picture", "(svg, width) => (svg.style.minWidth = width)", width
+        )
+        page.wait_for_function(more, arg=wanted)
+    page.get_by_role("button", name="Nodes").click()
+    page.eval_on_selector(".chainrule-picture", "(svg) => (svg.style.minWidth = '100px')")
+    page.wait_for_function(more, arg=None)
+    page.eval_on_selector(".chainrule-picture", "(svg) => (svg.style.minWidth = '3000px')")
+    page.wait_for_function(more, arg="right")

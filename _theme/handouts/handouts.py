@@ -80,11 +80,12 @@ def slides(chapter, site=SITE):
     for figure in found.find_all(class_=FIGURE):
         if figure.find_parent("details") or not FIGURE.fullmatch(figure["class"][0]):
             continue
-        heading = figure.find_previous(["h2", "h3"])
-        before = lead(figure)
-        parts.append(
-            f'<section class="slide"><h2>{heading.decode_contents()}</h2>{before}{figure}</section>'
-        )
+        section = figure.find_parent("section")
+        heading = section.find(["h1", "h2", "h3"]).decode_contents()
+        before = (
+            "" if section.find("h1") else lead(figure)
+        )  # what stands there speaks of the chapter
+        parts.append(f'<section class="slide"><h2>{heading}</h2>{before}{figure}</section>')
     return whole(title, "slides", "\n".join(parts))
 
 
@@ -103,12 +104,14 @@ def sheet(chapter, site=SITE):
     for exercise in found.select("#exercises > section"):
         name = exercise.h3.get_text()
         answers += [f"<h3>{name}</h3>", *answers_of(exercise)]
+        grids = "".join(map(to_tick, exercise.select(".chainrule-bets")))
         for hidden in exercise.select(HIDDEN):
             hidden.decompose()
         exercise.h3.decompose()
-        code = " code" if "write code" in name.lower() else ""
+        lines = "<i></i>" * (10 if "write code" in name.lower() else 6)
         tasks.append(
-            f'<section class="task"><h2>{name}</h2>{exercise.decode_contents()}<div class="room{code}"></div></section>'
+            f'<section class="task"><h2>{name}</h2>{exercise.decode_contents()}{grids}'
+            f'<div class="room">{lines}</div></section>'
         )
     for number, quiz in enumerate(found.select("#questions .chainrule-quiz"), 1):
         task, answer = question(number, quiz)
@@ -121,11 +124,24 @@ def sheet(chapter, site=SITE):
     return whole(title, "sheet", "\n".join([head, *tasks, back]))
 
 
+def to_tick(bets):
+    """A grid of bets as it stands before anybody has placed one."""
+    table = copy(bets.table)
+    table.tfoot.decompose()
+    for cell in table.select("tbody td"):
+        cell.string = "☐"
+    return f"<p>{bets.find(class_='chainrule-question').decode_contents()}</p>{table}"
+
+
 def answers_of(exercise):
-    """The solutions of an exercise, in words and in code, opened."""
+    """The solutions of an exercise, in words and in code, opened; of a grid of bets the truth, not its code."""
     for hidden in exercise.select(
         "details.solution, .tag_hide-cell > details, .tag_hide-input > details"
     ):
+        cell = hidden.find_parent(class_="cell")
+        if bets := cell and cell.find(class_="chainrule-bets"):
+            yield str(bets.table)
+            continue
         opened = copy(hidden)
         opened.name, opened.attrs = "div", {"class": "answer"}
         opened.summary.decompose()

@@ -44,11 +44,13 @@ function fit() {
     const figure = slide.querySelector(":scope > [class^='chainrule-']");
     if (!figure) continue;
     figure.style.setProperty("--zoom", 1);
+    const picture = Number(figure.querySelector(".chainrule-picture")?.getAttribute("width") ?? 0);
+    figure.style.setProperty("--wide", `${Math.min(Math.max(picture, 1000), 1400)}px`);
     const { paddingTop, paddingBottom } = getComputedStyle(slide);
     const words = [...slide.children].slice(0, -1).reduce((sum, one) => sum + one.offsetHeight + 12, 0);
     const high = innerHeight - parseFloat(paddingTop) - parseFloat(paddingBottom) - words;
-    const zoom = Math.min(high / figure.offsetHeight, (0.92 * innerWidth) / figure.offsetWidth, 1.8);
-    figure.style.setProperty("--zoom", Math.max(zoom, 0.6).toFixed(2));
+    const zoom = Math.min(high / figure.offsetHeight, slide.firstElementChild.offsetWidth / figure.offsetWidth);
+    figure.style.setProperty("--zoom", Math.max(zoom, 0.5).toFixed(2));
   }
 }
 
@@ -62,9 +64,10 @@ function start() {
   document.documentElement.dataset.ready = "";
 }
 
+// Sliders and buttons come with life, and take room.
 function startWhenAlive() {
-  if (document.querySelectorAll(".chainrule-stepper").length === document.querySelectorAll(".chainrule-stepper.chainrule-live").length) start();
-  else setTimeout(startWhenAlive, 50);
+  if (document.querySelector(".slide > [class^='chainrule-']:not(.chainrule-live)")) setTimeout(startWhenAlive, 50);
+  else start();
 }
 
 addEventListener("load", startWhenAlive);

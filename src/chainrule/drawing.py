@@ -17,24 +17,29 @@ from chainrule.layout import (
     GRID,
     HEAT_HEIGHT,
     KEPT_DROP,
+    MARGIN,
     NUMBER_ROOM,
     RADIUS,
     ROW,
+    TURN,
+    WIDEST,
     block_size,
     cell_room,
     cell_width,
     entry_of_pieces,
     grid,
+    height_of,
     lay_out,
+    least_scale,
     node_reach,
     node_symbol,
     pieces_of,
     shorten,
     summary,
+    width_of,
 )
 from chainrule.narration import display, fit, label
 
-MARGIN = 12
 VALUE, GRADIENT = "#1f6fb2", "#b9500b"  # where no style sheet says otherwise
 
 STYLE = f"""
@@ -58,12 +63,14 @@ def draw(trace, step=None, title="Computational graph", style=False, legend=Fals
     if " loss" in trace.code and is_chain(trace):
         return draw_chain(trace, lay_out_chain(trace), step, title, style, legend or style)
     columns, places, lanes = lay_out(trace)
-    width = columns[-1].end + 2 * MARGIN
-    if width > row.WIDEST and any(map(has_grid, trace.variables)) and is_chain(trace):
+    width, height = width_of(columns) + 2 * MARGIN, height_of(places, lanes) + 2 * MARGIN
+    many = any(column.turns for column in columns)  # rows
+    if (many or width > WIDEST) and least_scale(trace) == 1 and is_chain(trace):
         return draw_chain(trace, lay_out_chain(trace), step, title, style, legend or style)
-    height = max(p.y + p.below for p in [*places, *lanes.values()]) + 2 * MARGIN
     legend = legend or style
-    height += LEGEND_HEIGHT * legend
+    lines = legend_lines(width) if legend else []
+    if lines:
+        width, height = max(width, LEGEND_WIDTH), height + LEGEND_HEIGHT * len(lines)
     state = state_after(trace, len(trace) if step is None else step)
     body = "".join(
         [
@@ -74,21 +81,17 @@ def draw(trace, step=None, title="Computational graph", style=False, legend=Fals
             labels(trace, columns, places, state, len(trace) if step is None else step),
             "</g>",
             pieces_on_edges(trace, columns, places, lanes, state),
-            legend_text(height - 2 * MARGIN) if legend else "",
+            legend_text(lines, height - 2 * MARGIN),
         ]
     )
-    least = 1 if any(map(has_grid, trace.variables)) else 0.75  # digits of 12 pixels
-    return svg(trace, body, width, height, MARGIN, title, style, 15, least)
-
-
-def has_grid(variable):
-    return np.ndim(variable.value) > 0 and grid(variable.value) is not None
+    return svg(trace, body, width, height, MARGIN, title, style, 15, least_scale(trace))
 
 
 def svg(trace, body, width, height, margin, title, style, size, least):
     """least   how far the picture may shrink before it scrolls"""
+    tall = " chainrule-tall" if height > TALL else ""
     return (
-        f'<svg class="chainrule-picture" xmlns="http://www.w3.org/2000/svg" role="img" '
+        f'<svg class="chainrule-picture{tall}" xmlns="http://www.w3.org/2000/svg" role="img" '
         f'viewBox="{-margin} {-margin} {n(width)} {n(height)}" width="{n(width)}" '
         f'height="{n(height)}" style="min-width:{n(least * width)}px;--width:{n(width)}" '
         f'font-family="system-ui, sans-serif" font-size="{size}" text-anchor="middle">'
@@ -97,18 +100,26 @@ def svg(trace, body, width, height, margin, title, style, size, least):
     )
 
 
-LEGEND_HEIGHT = 26
+LEGEND_HEIGHT, LEGEND_WIDTH = 26, 480  # pixels: of a line, and the least for two
+TALL = 600  # of a picture: its buttons stay in sight
 
 
-def legend_text(y):
-    """What stands where, for a picture that nobody can step through."""
-    value, gradient, rule = (
-        escape(label(f"legend.{name}")) for name in ("value", "gradient", "rule")
+def legend_lines(width):
+    """What stands where, for a picture that nobody can step through: one line as markup, or two where it is narrow."""
+    value, gradient, rule = (label(f"legend.{name}") for name in ("value", "gradient", "rule"))
+    named = (
+        f'<tspan class="value" fill="{VALUE}" font-weight="600">{escape(value)}</tspan> · '
+        f'<tspan class="gradient" fill="{GRADIENT}" font-weight="600">{escape(gradient)}</tspan>'
     )
-    return (
-        f'<text x="0" y="{n(y)}" font-size="13" fill="currentColor" text-anchor="start">'
-        f'<tspan class="value" fill="{VALUE}" font-weight="600">{value}</tspan> · '
-        f'<tspan class="gradient" fill="{GRADIENT}" font-weight="600">{gradient}</tspan> {rule}</text>'
+    fits = width >= 7 * len(value + gradient + rule)
+    return [f"{named} {escape(rule)}"] if fits else [named, escape(rule)]
+
+
+def legend_text(lines, bottom):
+    return "".join(
+        f'<text x="0" y="{n(bottom - LEGEND_HEIGHT * below)}" font-size="13" fill="currentColor" '
+        f'text-anchor="start">{line}</text>'
+        for below, line in zip(reversed(range(len(lines))), lines, strict=True)
     )
 
 
@@ -186,6 +197,15 @@ class Pen:
             self.path += f"h{round(x) - self.x}"
         self.x = round(x)
 
+    def turn(self, right, middle, left, y):
+        """To the end of a row, back below it, and down to the height y, where the next row begins."""
+        for x, to, way in ((right, middle, -1), (left, y, 1)):
+            r, down = TURN // 2, round(to) - self.y
+            self.across(x + r * way)
+            into, out = (-r * way, 0, -r * way, 0, -r * way, r), (0, r, 0, r, r * way, r)
+            self.path += f"c{spaced(*into)}v{down - 2 * r}c{spaced(*out)}"
+            self.x, self.y = round(x) + r * way, round(to)
+
     def head(self, way):
         """An arrowhead here: way 1 points to the right, -1 to the left."""
         self.path += f"m{spaced(-6 * way, -3.5)}l{spaced(6 * way, 3.5, -6 * way, 3.5)}"
@@ -255,7 +275,11 @@ def edge_path(i, j, port, trace, columns, places, lanes, drop, start=None):
     start = places[i].column if start is None else start
     pen = Pen(columns[start].end, lanes.get((i, start), places[i]).y + drop)
     for column in range(start + 1, places[j].column):
-        pen.bend(columns[column].start, lanes[i, column].y + drop)
+        y = lanes[i, column].y + drop
+        if i in columns[column].turns:
+            pen.turn(*(at - drop for at in columns[column].turns[i]), y)
+        else:
+            pen.bend(columns[column].start, y)
         pen.across(columns[column].end)
     target = columns[places[j].column]
     rise = port_rise(j, port, trace, places, lanes)
@@ -329,7 +353,7 @@ def labels(trace, columns, places, state, step):
             if gradient is not None:
                 known = i in state.gradients
                 if trace.is_fork(i):
-                    texts.append(fork_text(trace, i, gradient, middle, y + 10, step))
+                    texts.append(fork_text(trace, i, gradient, column, y + 10, step))
                 else:
                     texts.append(block("gradient", gradient, middle, y + 10, known))
             if variable.kept is not None:
@@ -341,22 +365,22 @@ def labels(trace, columns, places, state, step):
     return "".join(drawn)
 
 
-def fork_text(trace, i, gradient, middle, top, step):
+def fork_text(trace, i, gradient, column, top, step):
     """What came back to a variable that is used more than once: the pieces, and their sum."""
-    got, said = trace.got(i, step), pieces_of(trace, i, step)
-    hidden = "" if said else " hidden"
+    known, (terms, total) = bool(trace.got(i, step)), pieces_of(trace, i, step)
+    hidden, middle = "" if terms else " hidden", column.end - column.trunk / 2
+    text = f'<text class="pieces{hidden}" fill="{GRADIENT}"'
     if np.ndim(gradient):
         under = top + block_size(gradient)[1] + 13
-        return block("gradient", gradient, middle, top, bool(got)) + (
-            f'<text class="pieces{hidden}"{at_entry(trace, i)} x="{n(middle)}" y="{n(under)}" font-size="12" '
-            f'fill="{GRADIENT}">'
-            f"{escape(said)}</text>"
+        x = n(middle)
+        return block("gradient", gradient, middle, top, known) + (
+            f'{text} x="{x}" y="{n(under)}" font-size="12"><tspan class="terms"{at_entry(trace, i)}>'
+            f'{escape(terms)}</tspan><tspan class="total" x="{x}" dy="{ROW - 2}">{escape(total)}</tspan></text>'
         )
-    terms = said[: said.rfind(" = ") + 3] if said else ""
     return (
-        f'<text class="pieces{hidden}" x="{n(middle)}" y="{n(top + 13)}" fill="{GRADIENT}"><tspan class="terms">'
-        f'{escape(terms)}</tspan><tspan class="gradient{"" if got else " hidden"}" '
-        f'data-exact="{escape(exact(gradient))}">{escape(fit(gradient, NUMBER_ROOM))}</tspan></text>'
+        f'{text} x="{n(middle)}" y="{n(top + 13)}"><tspan class="terms">{escape(terms and terms + " = ")}</tspan>'
+        f'<tspan class="gradient{"" if known else " hidden"}" data-exact="{escape(exact(gradient))}">'
+        f"{escape(fit(gradient, NUMBER_ROOM))}</tspan></text>"
     )
 
 
@@ -407,11 +431,13 @@ def kept_block(variable, right, top, known):
     """What a layer keeps for the way back, under its node."""
     name, value = variable.kept
     middle = right - block_size(value)[0] / 2
-    words = label("kept", name=name)
-    hidden = "" if known else " hidden"
+    return kept_name(name, middle, top - 4, known) + block("kept", value, middle, top, known)
+
+
+def kept_name(name, x, y, known):
     return (
-        f'<text class="name kept-name{hidden}" x="{n(middle)}" y="{n(top - 4)}" font-size="12" '
-        f"{PLAIN}>{escape(words)}</text>" + block("kept", value, middle, top, known)
+        f'<text class="name kept-name{"" if known else " hidden"}" x="{n(x)}" y="{n(y)}" font-size="12" '
+        f"{PLAIN}>{escape(label('kept', name=name))}</text>"
     )
 
 
@@ -533,6 +559,9 @@ EDGE = 3  # room around the picture of a network
 
 def draw_chain(trace, chain, step, title, style, legend):
     state = state_after(trace, len(trace) if step is None else step)
+    lines = legend_lines(chain.width) if legend else []
+    width = max(chain.width, LEGEND_WIDTH if legend else 0) + 2 * EDGE
+    below = LEGEND_HEIGHT * len(lines)
     body = "".join(
         [
             group("edges", VALUE, chain_edges(trace, chain, state, back=False)),
@@ -541,11 +570,10 @@ def draw_chain(trace, chain, step, title, style, legend):
             f'<g class="variables" fill="{VALUE}" font-weight="600">',
             chain_labels(trace, chain, state),
             "</g>",
-            legend_text(chain.height + LEGEND_HEIGHT - EDGE) if legend else "",
+            legend_text(lines, chain.height + below - EDGE),
         ]
     )
-    width, height = chain.width + 2 * EDGE, chain.height + 2 * EDGE + LEGEND_HEIGHT * legend
-    return svg(trace, body, width, height, EDGE, title, style, 13, 1)
+    return svg(trace, body, width, chain.height + below + 2 * EDGE, EDGE, title, style, 13, 1)
 
 
 def chain_edges(trace, chain, state, back):
@@ -651,13 +679,7 @@ def chain_labels(trace, chain, state):
             texts.append(chain_block("gradient", gradient, place, under, i in state.gradients))
         if i in kept:
             name, value = variable.kept
-            words = (
-                f'<text class="name kept-name{"" if valued else " hidden"}" x="{n(kept[i].middle)}"'
-            )
-            texts.append(
-                f'{words} y="{n(kept[i].top + 12)}" font-size="12" {PLAIN}>'
-                f"{escape(label('kept', name=name))}</text>"
-            )
+            texts.append(kept_name(name, kept[i].middle, kept[i].top + 12, valued))
             texts.append(chain_block("kept", value, kept[i], kept[i].top + 16, valued))
         drawn.append(
             f'<g class="variable" data-variable="{escape(variable.name)}" data-index="{i}">'
@@ -759,7 +781,9 @@ def figure_json(trace, open_inputs, as_recorded, cell):
     level = level_of(trace, trace if as_recorded else trace.nodes)
     extra = {"level": level, "open": list(open_inputs)} | ({"cell": cell} if cell else {})
     extra = json.dumps(extra, ensure_ascii=False)
-    text = f'{{"trace":{trace.to_json()},{extra[1:]}'
-    return text.replace("<", "\\u003c").replace(
-        ">", "\\u003e"
-    )  # no markup, and no end of a comment
+    return harmless(f'{{"trace":{trace.to_json()},{extra[1:]}')
+
+
+def harmless(json_text):
+    """The same JSON without signs that could be markup, or end a comment."""
+    return json_text.replace("<", "\\u003c").replace(">", "\\u003e")

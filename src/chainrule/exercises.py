@@ -399,9 +399,14 @@ def grade_unknown(thing, name):
         run(f"{name}.forward", mine.forward, *copies(arguments))
         report = examine(name, mine, inputs, t)
     unchecked = "".join(f" No gradient of {one} was given or checked." for one in report.unchecked)
+    once, again = (mine.forward(*copies(arguments)) for _ in range(2))
+    if np.array_equal(once, again):
+        why = "the package has nothing of that name to compare it with"
+    else:
+        why = "it draws random numbers, and each pass gives others"
     return (
         f"backward of {name} fits its forward.{unchecked} Whether forward computes what was asked for could not "
-        "be checked: the package has nothing of that name to compare it with."
+        f"be checked: {why}."
     )
 
 

@@ -1,20 +1,30 @@
 """Where things stand: a layered layout of a computational graph, from left to right.
 
 Columns first, then the order within each column, then heights, then widths. Edges that pass a column
-get a lane of their own in it, so no edge ever runs through a node or a label. `drawing` draws what is
-computed here; nothing else lays anything out.
+get a lane of their own in it, so no edge ever runs through a node or a label. A picture that is wider
+than a page goes on in another row, as a text does. `drawing` draws what is computed here; nothing else
+lays anything out.
 """
 
 import unicodedata
+from bisect import bisect_left
 from dataclasses import dataclass, field
+from itertools import combinations
+from math import floor
 
 import numpy as np
 
 from chainrule.narration import SUPERSCRIPT, display, fit, label, pieces
 
 RADIUS = 19  # of a node
-GAP = 42  # between columns, where edges bend; at most twice as much
-FORK_GAP = 66  # behind a fork, where the pieces that come back stand on the edges
+GAP = 42, 24  # between columns, where edges bend, in one row and in several; at most twice as much
+FORK_GAP = 66, 56  # behind a fork, where the pieces that come back stand on the edges
+WIRE = 60, 48  # a wire is at least so long
+MARGIN = 12  # around a picture
+WIDEST = 719  # of a picture in a book
+TALLEST = 960  # of one in several rows; one that would be taller scrolls to the side
+MOST_ROWS, MOST_TURNS = 4, 3  # and wires that go from one row to the next
+TURN = 14  # between two of those
 ROW = 17  # the height of a line of numbers
 GRID = 12  # the size of a number in a grid
 CELL_ROOM = (
@@ -54,12 +64,17 @@ class Place:
 
 @dataclass
 class Column:
-    """start and end: between them stand nodes, names and wires; edges bend in the gap after end."""
+    """start and end: between them stand nodes, names and wires; edges bend in the gap after end.
+
+    turns   in the first column of a row: variable -> (right, middle, left), the way of its wire from the end
+            of the row above; down at `right`, to the left at the height `middle`, down at `left`
+    """
 
     places: list
     trunk: float = 0.0
     start: float = 0.0
     end: float = 0.0
+    turns: dict = field(default_factory=dict)
 
 
 def text_width(text, size):
@@ -72,11 +87,15 @@ def shorten(name):
     return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
 
 
-def column_numbers(variables):
-    """Each node right of all its inputs; each leaf just left of the first node that uses it."""
+def column_numbers(variables, cuts=()):
+    """Each node right of all its inputs; each leaf just left of the first node that uses it.
+
+    cuts   columns that end a row: the next row begins with a column more, where its wires come in
+    """
     numbers = []
     for variable in variables:
         numbers.append(max((numbers[i] + 1 for i in variable.inputs), default=0))
+    numbers = [number + bisect_left(cuts, number) for number in numbers]
     for i, variable in enumerate(variables):
         if not variable.inputs:
             users = [numbers[j] for j, v in enumerate(variables) if i in v.inputs]
@@ -85,17 +104,80 @@ def column_numbers(variables):
 
 
 def lay_out(trace):
-    """The columns, and the place of each variable, as (columns, places, lanes).
+    """The columns, and the place of each variable, as (columns, places, lanes): in one row, or in a few.
 
     lanes   (variable, column) -> the Place where its edge passes that column
     """
-    numbers = column_numbers(trace.variables)
+    found = in_rows(trace)
+    page = limit = WIDEST / least_scale(trace) - 2 * MARGIN
+    if width_of(found[0]) <= page or len(found[0]) > MOST_COLUMNS:
+        return found
+    one_row = in_rows(trace, close=True)
+    for _ in range(3):
+        cuts = best_cuts(trace, one_row[0], limit)
+        if cuts is None:
+            break
+        rows = in_rows(trace, cuts, close=True)
+        if (excess := width_of(rows[0]) - page) <= 0:
+            return rows if height_of(*rows[1:]) <= TALLEST else one_row
+        limit -= excess
+    return one_row
+
+
+MOST_COLUMNS = 30  # of a picture that is tried in rows
+
+
+def least_scale(trace):
+    """How far a picture may shrink before it scrolls: not at all where digits are small already."""
+    grids = (np.ndim(v.value) > 0 and grid(v.value) is not None for v in trace.variables)
+    return 1.0 if any(grids) else 0.75
+
+
+def width_of(columns):
+    return max([c.end for c in columns] + [t[0] for c in columns for t in c.turns.values()])
+
+
+def height_of(places, lanes):
+    return max(place.y + place.below for place in [*places, *lanes.values()])
+
+
+def best_cuts(trace, columns, limit):
+    """The columns after which a row ends: the fewest rows, then the fewest wires from row to row, then equal widths."""
+    numbers, last = column_numbers(trace.variables), len(columns) - 1
+    edges = {(i, j) for j, v in enumerate(trace.variables) for i in v.inputs}
+    turns = {}
+    for cut in range(1, last):
+        over = {i for i, j in edges if numbers[i] <= cut < numbers[j]}
+        moved = {i for i in over if not trace.variables[i].inputs and numbers[i] == cut}
+        turns[cut] = len(over - moved)  # a leaf that the next row uses first stands in it
+    able = [cut for cut in turns if turns[cut] <= MOST_TURNS]
+    for rows in range(2, MOST_ROWS + 1):
+        fitting = []
+        for cuts in combinations(able, rows - 1):
+            ends = [columns[k].end for k in (*cuts, last)]
+            room = [2 * TURN * turns.get(k, 0) for k in cuts]
+            widths = [
+                end - start + left + right
+                for start, end, left, right in zip(
+                    [0.0, *ends], ends, [0, *room], [*room, 0], strict=False
+                )
+            ]
+            if max(widths) <= limit:
+                fitting.append((sum(turns[k] for k in cuts), max(widths), cuts))
+        if fitting:
+            return min(fitting)[2]
+    return None
+
+
+def in_rows(trace, cuts=(), close=False):
+    """What `lay_out` gives, with a new row after each column of `cuts`."""
+    numbers = column_numbers(trace.variables, cuts)
     places, lanes = [], {}
     columns = [Column([]) for _ in range(max(numbers) + 1)]
     for i, variable in enumerate(trace.variables):
         above, below = room(variable)
         if trace.is_fork(i) and np.ndim(variable.grad):
-            below += ROW
+            below += 2 * ROW
         pull = 1.0 if variable.inputs else 0.05
         places.append(Place(i, numbers[i], False, above, below, pull))
         columns[numbers[i]].places.append(places[i])
@@ -103,8 +185,28 @@ def lay_out(trace):
         for i in dict.fromkeys(variable.inputs):
             connect(i, places, places[j], lanes, columns)
     order_columns(columns)
-    set_heights(columns)
-    set_widths(trace, columns)
+    starts = [0, *(cut + k + 1 for k, cut in enumerate(cuts)), len(columns)]
+    top = 0.0
+    for k, (start, end) in enumerate(zip(starts, starts[1:], strict=False)):
+        row, coming = columns[start:end], []
+        if k:
+            before = columns[start - 1]
+            coming = [place for place in columns[start].places if place.left]
+            top += TURN * (len(coming) + 1)
+        set_heights(row, range(start, end), top)
+        pieces = any(len(place.right) > 1 for place in coming)  # they stand left of their nodes
+        set_widths(trace, row, (TURN * len(coming) + 4 + 24 * pieces) * bool(coming), close)
+        for n, place in enumerate(
+            coming
+        ):  # from top to bottom: the top one turns outside, then inside
+            m = len(coming) - n
+            middle = top - TURN * (n + 1) + 4
+            row[0].turns[place.variable] = (
+                before.end + TURN * m,
+                middle,
+                row[0].start - TURN * (n + 1),
+            )
+        top = max(place.y + place.below for column in row for place in column.places)
     return columns, places, lanes
 
 
@@ -207,8 +309,11 @@ def crossings(columns):
     return count
 
 
-def set_heights(columns):
-    """Move every place towards its neighbours, keeping the order and the room between."""
+def set_heights(columns, numbers, top):
+    """Move every place towards its neighbours in the row, keeping the order and the room between.
+
+    numbers   those of the columns, which are a row; top is where it begins
+    """
     for column in columns:
         y = 0.0
         for place in column.places:
@@ -220,15 +325,15 @@ def set_heights(columns):
         for column in columns if sweep % 2 == 0 else reversed(columns):
             wanted, weights = [], []
             for place in column.places:
-                near = [p for side in sides for p in getattr(place, side)]
+                near = [p for side in sides for p in getattr(place, side) if p.column in numbers]
                 pull = sum(p.pull for p in near)
                 wanted.append(sum(p.y * p.pull for p in near) / pull if near else place.y)
                 weights.append(place.pull * (pull + 0.1))
             settle(column.places, wanted, weights)
-    top = min(p.y - p.above for c in columns for p in c.places)
+    shift = top - min(p.y - p.above for c in columns for p in c.places)
     for column in columns:
         for place in column.places:
-            place.y = round(place.y - top)
+            place.y = floor(place.y + shift + 0.5)  # the same way for all: distances stay
 
 
 def settle(places, wanted, weights):
@@ -254,18 +359,19 @@ def settle(places, wanted, weights):
         place.y = height + offset
 
 
-def set_widths(trace, columns):
-    x = 0.0
+def set_widths(trace, columns, x, close):
+    """From x on; `close` says whether gaps are smaller."""
     for column in columns:
         own = [trace.variables[p.variable] for p in column.places if not p.lane]
+        widths = [wire_width(v, WIRE[close]) for v in own]
         sums = [pieces_width(trace, p.variable) for p in column.places if not p.lane]
-        column.trunk = round(max([*map(wire_width, own), *sums], default=0.0))
+        column.trunk = round(max([*widths, *sums], default=0.0))
         heads = [head_width(v) for v in own]
         column.start, column.end = x, x + round(max(heads, default=0.0) + column.trunk)
-        x = column.end + gap_after(trace, column)
+        x = column.end + gap_after(trace, column, close)
 
 
-def gap_after(trace, column):
+def gap_after(trace, column, close):
     """The room where edges bend, wider where they climb far: a steep line is hard to follow."""
     climbs = [abs(place.y - user.y) for place in column.places for user in place.right]
     forks = [p.variable for p in column.places if not p.lane and trace.is_fork(p.variable)]
@@ -273,8 +379,8 @@ def gap_after(trace, column):
         np.ndim(trace.variables[i].grad) == 0 or entry_of_pieces(trace, i) is not None
         for i in forks
     ]
-    least = FORK_GAP if any(wide) else GAP
-    return round(min(max(least, 0.3 * max(climbs, default=0.0)), 2 * GAP))
+    least = (FORK_GAP if any(wide) else GAP)[close]
+    return round(min(max(least, 0.3 * max(climbs, default=0.0)), 2 * GAP[close]))
 
 
 def head_width(variable):
@@ -285,29 +391,32 @@ def head_width(variable):
     return max(2 * node_reach(variable), kept, text_width(KEPT_LABEL, 12) if kept else 0.0)
 
 
-def wire_width(variable):
+def wire_width(variable, least):
     """The room for the name, the value and the gradient over and under the wire."""
     if variable.constant:
         return 10.0
     blocks = [block_size(v)[0] for v in (variable.value, variable.grad) if v is not None]
     name = text_width(shorten(variable.shown), 12) if variable.inputs else 0.0
-    return max(60.0, name + 10, *blocks)
+    return max(least, name + 10, *blocks)
 
 
 def pieces_width(trace, i):
-    """The room for what came back to a fork: 6 + 5 = 11."""
-    if not trace.is_fork(i):
-        return 0.0
-    words, size = pieces_of(trace, i, len(trace)), 12 if np.ndim(trace.variables[i].grad) else 15
-    return text_width(words, size) * 1.05 + 6
+    """The room for what came back to a fork: 6 + 5 = 11; of arrays the sum has a line of its own."""
+    terms, total = pieces_of(trace, i, len(trace))
+    if np.ndim(trace.variables[i].grad):
+        return text_width(terms, 12)
+    return text_width(terms + total, 15) * 1.05 + 6 if terms else 0.0
 
 
 def pieces_of(trace, i, step):
-    """What has come back to a fork by this step, in words; of an array at one entry, if its numbers are drawn."""
-    got = [share for _, share, _ in trace.got(i, step)]
+    """What has come back to a fork by this step, and the sum, in words: ("6 + 5", " = 11"), or two empty texts.
+
+    Of an array both are at one entry, if its numbers are drawn.
+    """
+    got = trace.got(i, step) if trace.is_fork(i) else []
     if len(got) < 2:
-        return ""
-    return pieces(got, trace.got(i, step)[-1][2], entry_of_pieces(trace, i))
+        return "", ""
+    return pieces([share for _, share, _ in got], got[-1][2], entry_of_pieces(trace, i))
 
 
 def entry_of_pieces(trace, i):

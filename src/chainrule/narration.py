@@ -482,6 +482,8 @@ WORDS = {
         "column.said": "What happens",
         "empty": "no numbers",
         "still": "The picture after its last step. Run the cell to step through it.",
+        "still.moves": "Run the cell, and it moves.",
+        "still.bets": "Run the cell to place your bets.",
         "kept": "keeps {name}",
         "pieces": "the sum of {count}",
         "legend.value": "Above a line: the value",
@@ -504,12 +506,14 @@ WORDS = {
         "ask.cell": "What is entry {cell} of {name}?",
         "ask.gradient": "Which gradient goes to {name}?",
         "ask.share": "Which gradient goes to entry {cell} of {name}?",
+        "ask.piece": "How much does {out} send back to {name}?",
         "ask.seed": "What is the derivative of {name} with respect to itself?",
         "ask.check": "Check",
         "ask.show": "Show me",
         "ask.right": "Right: {told}",
         "ask.is": "{name} is {value}.",
         "ask.gets": "{name} gets {value}.",
+        "ask.sends": "{out} sends {value} back to {name}.",
         "ask.wrong": "No, not {value}.",
         "ask.open": "Type your guess first, or press Show me.",
         "ask.one": "One entry is enough: the others are made alike.",
@@ -577,7 +581,7 @@ WORDS = {
         "replay.metric.before": "The {name}, measured at update {step}, was {metric}.",
         "replay.held": "held-out loss",
         "replay.all": "loss on all the data",
-        "replay.units": "the weights into {count} hidden units: blank −{most} or less, full {most} or more",
+        "replay.units": "the weights into {count} hidden units; a square is blank at −{most} or less, and full at {most} or more",
         "replay.largest": "The largest gradient, {norm}, is that of {name}.",
         "replay.wrong": "Read wrongly after this update:",
         "replay.none": "Nothing is read wrongly after this update.",
@@ -631,11 +635,17 @@ def fit(value, room):
     found = next((text for text in texts if len(text) <= room), None)
     if found is None and room < WIRE_ROOM and abs(value) < 1:
         sign = "−" if value < 0 else ""
-        found = f"{sign}{abs(float(value)):.{max(room - 2 - len(sign), 0)}f}"
+        found = unsigned(f"{sign}{abs(float(value)):.{max(room - 2 - len(sign), 0)}f}")
     return texts[-1] if found is None else found
 
 
 WIRE_ROOM = 7  # characters of a number on a wire
+MINUS_ZERO = re.compile(r"(?<![\w.)\]−-])[−-](?=0(\.0*)?(?![\de]|\.\d))")
+
+
+def unsigned(text):
+    """A zero that a format has rounded to has no sign: −0.00 becomes 0.00."""
+    return MINUS_ZERO.sub("", text)
 
 
 HYPHEN = re.compile(r"(?<![\w.)\]=−-])-(?=[.\d])")
@@ -650,7 +660,7 @@ def typeset(text):
     pieces = text.split("`")
     for k in range(0, len(pieces), 2):
         short = EXPONENT.sub(lambda m: f"e{'−' * (m[1] == '-')}{m[2]}", pieces[k])
-        pieces[k] = HYPHEN.sub("−", short)
+        pieces[k] = HYPHEN.sub("−", unsigned(short))
     return "`".join(pieces)
 
 
@@ -706,18 +716,18 @@ def summed(terms):
 
 
 def pieces(terms, total, entry=None):
-    """The gradients that came back to a value used more than once, and their sum: "6 + 5 = 11".
+    """The gradients that came back to a value used more than once, and their sum: ("6 + 5", " = 11").
 
-    Of arrays the same at one entry (flat), "[1]: 6 + 5 = 11"; without one their number.
+    Of arrays the same at one entry (flat), "[1]: 6 + 5"; without one their number alone.
     """
     head = ""
     if np.ndim(total):
         if entry is None:
-            return label("pieces", count=len(terms))
+            return label("pieces", count=len(terms)), ""
         place = np.unravel_index(entry, np.shape(total))
         head, total = f"[{', '.join(map(str, place))}]: ", np.ravel(total)[entry]
         terms = [np.ravel(term)[entry] for term in terms]
-    return head + "".join(text for _, text in summed(terms)) + f" = {display(total)}"
+    return head + "".join(text for _, text in summed(terms)), f" = {display(total)}"
 
 
 def fill(template, slots):

@@ -169,7 +169,7 @@ class MatMul(Node):
 
 
 class Sum(Node):
-    """The sum over `axis` (an int, a tuple, or None for all). Backward: every term gets its share."""
+    """The sum over `axis` (an int, a tuple, or None for all). Backward: every term gets all of dout."""
 
     symbol = "Σ"
     elementwise = False

@@ -172,13 +172,27 @@ def results(body):
     if returns and isinstance(body[-1], ast.Return):
         returns = returns[-1:]  # the earlier ones are for odd cases
     named = {name for one in returns for name in names(one.value)}
+    for node in statements:  # `self.grads["W"] = dW` hands out dW, as a `return` does
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
+            named |= names(node.value)
     lines = {line for one in returns or body[-1:] for line in span(one)}
     for node in statements:
         if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)) and (
             keeps_result(node) or (computes(node.value) and named & assigned(node))
         ):
             lines.update(span(node))
+        elif fills(node, named):
+            lines.update(span(node))
     return sorted(lines)
+
+
+def fills(node, named):
+    """Whether a statement writes into an array that is returned: `np.add.at(dx, index, dout)`, or `view += share`."""
+    if isinstance(node, ast.AugAssign):
+        return not isinstance(node.value, ast.Constant)
+    called = node.value if isinstance(node, ast.Expr) else None
+    given = called.args if isinstance(called, ast.Call) else []
+    return any(isinstance(one, ast.Name) and one.id in named for one in given)
 
 
 def below(statement):

@@ -81,7 +81,7 @@ class Adam(Optimizer):
         self.m, self.v, self.t = {}, {}, 0
 
     def update(self, params, grads):
-        """Move each parameter in place. Both means start at 0, and are divided by what they lack."""
+        """Move each parameter in place. Both means start at 0; dividing makes up for it (bias correction)."""
         self.t += 1
         for key, array in params.items():
             self.m[key] = self.beta1 * self.m.get(key, 0.0) + (1 - self.beta1) * grads[key]

@@ -57,10 +57,11 @@ class BatchNorm(Layer):
         return as_before(self.gamma * self.x_hat + self.params["beta"], x.shape)
 
     def backward(self, dout):
-        """dgamma = sum of dout x_hat;  dbeta = sum of dout;  and with g = dout gamma, in training,
+        """dgamma = sum of dout x_hat, dbeta = sum of dout, and with g = dout gamma
 
-        dx = (g - mean(g) - x_hat mean(g x_hat)) / std, sums and means over the batch (derived in
-        chapter 13). In prediction the mean and the deviation are constants, and dx = g / std.
+        dx = (g - mean(g) - x_hat mean(g x_hat)) / std in training, sums and means
+        over the batch (derived in chapter 13). In prediction the mean and the
+        deviation are constants, and dx = g / std.
         """
         rows = as_rows(dout)
         self.grads["gamma"] = (rows * self.x_hat).sum(axis=0)

@@ -31,11 +31,11 @@ class Dropout(Layer):
         return x * self.mask
 
     def backward(self, dout):
-        """dx = dout times the mask of forward: what was dropped gets 0, the rest 1 / (1 - p) of it."""
+        """dx = dout times the mask of forward: 0, or 1 / (1 - p) times dout."""
         return dout * self.mask
 
     def draw(self, x):
-        """A mask of x's shape and type: 1 / (1 - p) where a number is kept, 0 where it is dropped."""
+        """A mask like x: 1 / (1 - p) where a number is kept, 0 elsewhere."""
         kept = self.rng.random(x.shape) >= self.p
         return np.asarray(kept / (1 - self.p), x.dtype)
 

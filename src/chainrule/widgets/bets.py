@@ -69,6 +69,22 @@ class BetGrid(Figure):
 
     def markup(self):
         """The truth as a table that unfolds; the script makes boxes to tick of its cells."""
+        return (
+            f'<figure class="chainrule-bets" data-yes="{escape(self.yes)}" '
+            f'data-no="{escape(self.no)}"><p class="chainrule-question">{marked(self.question)}</p>'
+            f"<details><summary>{escape(self.reveal)}</summary>"
+            f'<div class="chainrule-wide" tabindex="0" role="group" aria-label="{escape(self.title)}">'
+            f"{self.table()}</div></details>{caption_html(self.caption)}</figure>"
+        )
+
+    def still(self):
+        """The question, and the truth as a table that unfolds."""
+        return (
+            f'<div class="chainrule-still"><p>{marked(self.question)} {escape(label("still.bets"))}</p>'
+            f"<details><summary>{escape(self.reveal)}</summary>{self.table()}</details></div>"
+        )
+
+    def table(self):
         head = "".join(f'<th scope="col">{escape(column)}</th>' for column in self.columns)
         rows = "".join(self.row(row, cells) for row, cells in self.found.items())
         sums = "".join(
@@ -77,13 +93,8 @@ class BetGrid(Figure):
         )
         total = label("bets.sum", yes=self.yes, all=len(self.found))
         return (
-            f'<figure class="chainrule-bets" data-yes="{escape(self.yes)}" '
-            f'data-no="{escape(self.no)}"><p class="chainrule-question">{marked(self.question)}</p>'
-            f"<details><summary>{escape(self.reveal)}</summary>"
-            f'<div class="chainrule-wide" tabindex="0" role="group" aria-label="{escape(self.title)}">'
             f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody>"
-            f'<tfoot><tr><th scope="row">{escape(total)}</th>{sums}</tr></tfoot></table></div>'
-            f"</details>{caption_html(self.caption)}</figure>"
+            f'<tfoot><tr><th scope="row">{escape(total)}</th>{sums}</tr></tfoot></table>'
         )
 
     def row(self, row, cells):

@@ -29,6 +29,10 @@ SHAPES = (  # of the mark on each curve, around (0, 0)
     "M-2-6h4v4h4v4h-4v4h-4v-4h-4v-4h4z",
 )
 LONGEST_NAME = 28  # letters, in the picture
+STILL = (  # what a chart wears in a still picture, where no style sheet of the page reaches it
+    "text{font-variant-numeric:tabular-nums}.axes,.guide{stroke:#5b6570}.axes text{fill:#5b6570}.axes .name{fill:#1c1e21}.hair{stroke:#c9d1d9}"
+    "svg>text{font-weight:600;paint-order:stroke;stroke:#fff;stroke-width:4px}.mark{stroke:#fff;stroke-width:1.5px}"
+)
 LETTER, LINE = 10.8, 21  # the room that a letter and a line of text take, also on a phone
 CLEAR = 9  # pixels between a name and a line: a mark that slides along the line fits between
 

@@ -12,11 +12,14 @@ from itertools import product
 import numpy as np
 import traitlets
 
+from chainrule.drawing import harmless
 from chainrule.narration import display, label, typeset
 from chainrule.trace import encode
+from chainrule.widgets import page
 from chainrule.widgets.chart import (
     DASHES,
     SHAPES,
+    STILL,
     axes_svg,
     axis_over,
     caption_html,
@@ -33,7 +36,7 @@ from chainrule.widgets.chart import (
     worn,
 )
 from chainrule.widgets.choices import Choosing, check_settings
-from chainrule.widgets.quiz import is_text, marked
+from chainrule.widgets.quiz import check_reveal, is_text, marked
 
 WIDTH, HEIGHT = 560, 340
 FEW = 20  # points; each of them is then drawn as a dot
@@ -64,17 +67,20 @@ class Explorer(Choosing):
     kink      what a marked point is called
     title, caption  for those who cannot see it; a line under it
     index, chosen   where it starts: a point of the grid, and a dict from setting to value
+    reveal    "" shows the curves at once. A text makes them a bet: there are axes alone until the reader,
+              who has decided what they look like, presses the button that bears this text
 
     All curves share their xs (2 to 200, increasing) and all records their names (at most 6). A point that
     is not finite, or not above 0 on a log axis, is left out of its curve, and the figure says so.
-    `.index` and `.chosen` are synced traits. ValueError says what is allowed where an argument is wrong.
+    `.index`, `.chosen` and `.revealed` are synced traits. ValueError says what is allowed where an argument is wrong.
     """
 
     index = traitlets.Int(0).tag(sync=True)
+    revealed = traitlets.Bool(True).tag(sync=True)
 
     def __init__(
         self, records, settings=None, *, x="x", y="y", log="", notes=(), kink="kink",
-        title=None, caption=None, index=0, chosen=None,
+        title=None, caption=None, index=0, chosen=None, reveal="",
     ):  # fmt: skip
         self.settings = check_settings(settings, "Explorer")
         self.grid, self.records = check_records(records, self.settings)
@@ -84,7 +90,10 @@ class Explorer(Choosing):
         self.title = label("explorer.title", x=x, y=y) if title is None else str(title)
         self.across, self.up = self.axes(check_log(log))
         self.notes = self.notes_of_all(notes)
-        super().__init__(index=self.in_range(index), chosen=self.first_choice(chosen))
+        self.reveal = check_reveal(reveal, "Explorer")
+        super().__init__(
+            index=self.in_range(index), chosen=self.first_choice(chosen), revealed=not reveal
+        )
         self.html = self.markup()
 
     def axes(self, log):
@@ -115,8 +124,9 @@ class Explorer(Choosing):
 
     def markup(self):
         left_out = self.left_out(self.records[self.key])
+        bet = "" if self.revealed else f' data-reveal="{escape(self.reveal)}"'
         return (
-            f'<figure class="chainrule-explorer" data-index="{self.index}" '
+            f'<figure class="chainrule-explorer" data-index="{self.index}"{bet} '
             f'aria-label="{escape(self.title)}">'
             f'<div class="chainrule-over">{self.picture()}</div>{self.readout()}{self.note_html()}'
             f'<p class="chainrule-left-out">{escape(left_out)}</p>'
@@ -307,8 +317,9 @@ class Explorer(Choosing):
             "chosen": list(self.key),
             "records": [self.record_data(key, record) for key, record in self.records.items()],
         }
-        text = json.dumps(encode(data), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return text.replace("<", "\\u003c")
+        return harmless(
+            json.dumps(encode(data), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        )
 
     def record_data(self, key, record):
         curves = [points_of(self.grid, curve.ys, self.across, self.up) for curve in record]
@@ -318,6 +329,12 @@ class Explorer(Choosing):
             "places": place_names(curves, self.names, self.across, self.up),
             "texts": [self.called(key), self.described(record), self.left_out(record)],
         }
+
+    def still(self):
+        """The chart as one image, and what it shows in words."""
+        said = self.described(self.records[self.key])
+        picture = page.image(self.picture(), self.title, STILL)
+        return f"{picture}<p>{escape(said)} {escape(label('still.moves'))}</p>"
 
     def as_text(self):
         return f"{self.title}. {self.described(self.records[self.key])}"

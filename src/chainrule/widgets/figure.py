@@ -30,7 +30,10 @@ class Figure(anywidget.AnyWidget):
         return self.html
 
     def still(self):
-        """HTML without SVG and script, for a notebook that has not run: it may not be trusted. "" for the markup itself."""
+        """HTML without SVG, form and script, for a notebook that has not run: it may not be trusted.
+
+        "" if the markup itself is such HTML. The first element has the class `chainrule-still`.
+        """
         return ""
 
     def as_text(self):

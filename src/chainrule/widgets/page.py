@@ -11,6 +11,7 @@ import re
 from functools import cache
 from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
 from chainrule.mistakes import GUESSES
 from chainrule.narration import WORDS
@@ -26,9 +27,11 @@ SCRIPTS = [
     "picture",
     "reading",
     "moves",
-    "windows",
     "changes",
     "guessing",
+    "products",
+    "layers",
+    "windows",
     "nudge",
     "code",
     "edges",
@@ -143,7 +146,8 @@ def style(kinds=None):
     ]
     sheet = "".join(read("style", f"{name}.css") for name in names)
     sheet = re.sub(r"/\*.*?\*/", "", sheet, flags=re.DOTALL)
-    return re.sub(r"(?<=[{};:,])\s+|\s+(?=[{}])", "", sheet).replace(";}", "}\n").strip() + "\n"
+    sheet = re.sub(r"(?<![\d.])0(?=\.\d)", "", sheet)  # .5rem
+    return re.sub(r"(?<=[{};:,>])\s+|\s+(?=[{}>])", "", sheet).replace(";}", "}\n").strip() + "\n"
 
 
 def read(folder, name):
@@ -172,7 +176,21 @@ def output(still, markup):
     return f"{still}<!--chainrule {markup}-->"
 
 
-PACKED = re.compile(r'<img class="chainrule-still".*?<!--chainrule (.*?)-->', re.DOTALL)
+def image(svg, alt, style=""):
+    """An SVG as an image on white: it keeps its colours in a host of any theme, and no host takes anything out of it.
+
+    style   a style sheet for inside of it
+    """
+    svg = re.sub(' data-(exact|moves)(="[^"]*")?', "", svg)
+    head, rest = svg.split(">", 1)
+    ground = 'style="background:#fff;'
+    head = head.replace('style="', ground, 1) if 'style="' in head else f'{head} {ground}"'
+    inside = f"<style>{style}</style>" if style else ""
+    source = quote(f"{head}>{inside}{rest}", safe=" '()/:;,=-.")
+    return f'<img class="chainrule-still" alt="{escape(alt)}" src="data:image/svg+xml,{source}">'
+
+
+PACKED = re.compile(r'<\w+ class="chainrule-still".*?<!--chainrule (.*?)-->', re.DOTALL)
 
 
 def unpacked(html):

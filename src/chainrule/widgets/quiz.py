@@ -42,10 +42,8 @@ class Quiz(Figure):
             raise ValueError(
                 f"Quiz: right is one of {', '.join(map(repr, choices))}, got {right!r}"
             )
-        if reveal != "" and not is_text(reveal):
-            raise ValueError(f"Quiz wants reveal as the text of a button, or '', got {reveal!r}")
         self.question, self.choices, self.right = question, dict(choices), right
-        self.reveal = reveal
+        self.reveal = check_reveal(reveal, "Quiz")
         self.title = label("quiz.title")
         super().__init__(revealed=not reveal)
         self.html = self.markup()
@@ -92,12 +90,23 @@ class Quiz(Figure):
             f"<b>{escape(label(f'quiz.{answer}'))}</b> {marked(self.choices[choice])}</p></details>"
         )
 
+    def still(self):
+        """The question, and choices that unfold to their reasons."""
+        answers = "".join(map(self.answer_html, self.shuffled()))
+        return f'<div class="chainrule-still"><p><b>{marked(self.question)}</b></p>{answers}</div>'
+
     def as_text(self):
         return "\n".join([self.question, *(f"  - {choice}" for choice in self.shuffled())])
 
     def shuffled(self):
         """The choices in an order that says nothing, and is the same in every run."""
         return sorted(self.choices, key=lambda choice: sealed(self.question, choice))
+
+
+def check_reveal(reveal, figure):
+    if reveal != "" and not is_text(reveal):
+        raise ValueError(f"{figure} wants reveal as the text of a button, or '', got {reveal!r}")
+    return reveal
 
 
 def sealed(question, choice):

@@ -12,11 +12,14 @@ from html import escape
 import numpy as np
 import traitlets
 
+from chainrule.drawing import harmless
 from chainrule.narration import WORDS, display, fill, label
 from chainrule.trace import encode
 from chainrule.training import are_classes, split, train, validation_loss
+from chainrule.widgets import page
 from chainrule.widgets.chart import (
     LETTER,
+    STILL,
     axes_svg,
     axis_over,
     caption_html,
@@ -34,6 +37,10 @@ WIDTH, HEIGHT, ROW = 320, 200, 24  # of a panel, and of one bar in it
 MOST_FRAMES, MOST_IMAGES, LARGEST_SIDE = 200, 12, 28
 LEVELS = 16  # of grey above blank; a level is a letter, from "a" for blank
 LONGEST = 14  # letters of a parameter's name, beside its bar
+STILL_PANELS = (
+    "svg>text{fill:#1c1e21;font-weight:400;stroke:none}svg>.tick{fill:#5b6570}"
+    "svg>.norm{fill:#b1470a;font-weight:600}"
+)
 MARK = "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z"
 
 
@@ -147,8 +154,7 @@ class Replay(Figure):
     # ---- as markup
 
     def markup(self):
-        parts = [self.curve_panel(name) for name in ("loss", "metric") if name in self.axes]
-        parts += [self.bars_panel()] if "norms" in self.axes else []
+        parts = [f'<div data-panel="{name}">{svg}</div>' for name, svg in self.charts().items()]
         parts += [self.units_panel()] if self.frames[0].units.size else []
         return (
             f'<figure class="chainrule-replay" data-frame="{self.frame}" '
@@ -159,7 +165,11 @@ class Replay(Figure):
             f'<script type="application/json">{self.data()}</script></figure>'
         )
 
-    def curve_panel(self, name):
+    def charts(self):
+        """Panel -> its SVG: a curve for loss and metric, and the bars."""
+        return {name: self.bars() if name == "norms" else self.curve(name) for name in self.axes}
+
+    def curve(self, name):
         (across, up), numbers = self.axes[name], self.numbers(name)
         points = points_of(self.steps, numbers, across, up)
         line = line_path(points if name == "loss" else self.known_points(points))
@@ -175,7 +185,7 @@ class Replay(Figure):
         )
         said = [display(number, 3) for number in numbers if np.isfinite(number)]
         described = label("replay.curve", name=called, first=said[0], last=said[-1])
-        return f'<div data-panel="{name}">{chart_svg(WIDTH, HEIGHT, called, described, body)}</div>'
+        return chart_svg(WIDTH, HEIGHT, called, described, body)
 
     def known_points(self, points):
         """The points of the frames whose metric was measured: the line goes from one to the next."""
@@ -190,7 +200,7 @@ class Replay(Figure):
         numbers = self.numbers(name)[: self.frame + 1]
         return max((k for k, number in enumerate(numbers) if np.isfinite(number)), default=None)
 
-    def bars_panel(self):
+    def bars(self):
         """How large each gradient is, as a bar on a log axis; zero has no bar."""
         (across,) = self.axes["norms"]
         bottom = 30 + ROW * len(self.names)
@@ -207,10 +217,8 @@ class Replay(Figure):
                 f'width="{self.bar(norm):g}" height="{ROW - 8}"/>'
             )
             body.append(text_svg(display(norm, 3), WIDTH - 2, y + 15, "end", "norm"))
-        drawing = chart_svg(
-            WIDTH, bottom + 24, label("replay.norms"), label("replay.bars"), "".join(body)
-        )
-        return f'<div data-panel="norms">{drawing}</div>'
+        described = label("replay.bars")
+        return chart_svg(WIDTH, bottom + 24, label("replay.norms"), described, "".join(body))
 
     def units_panel(self):
         """The weights into each of some hidden units, as pictures of the input's shape."""
@@ -345,8 +353,17 @@ class Replay(Figure):
             ],
             "units": [[self.shades(one) for one in frame.units] for frame in self.frames],
         }
-        text = json.dumps(encode(data), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return text.replace("<", "\\u003c")
+        return harmless(
+            json.dumps(encode(data), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        )
+
+    def still(self):
+        """Its curves and bars as images, and the sentence of its frame."""
+        panels = [
+            page.image(picture, label("replay.title"), STILL + STILL_PANELS)
+            for picture in self.charts().values()
+        ]
+        return f"{''.join(panels)}<p>{self.sentence_html()} {escape(label('still.moves'))}</p>"
 
     def as_text(self):
         title, parts = self.sentence()

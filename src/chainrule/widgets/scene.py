@@ -11,11 +11,14 @@ from html import escape
 
 import numpy as np
 
+from chainrule.drawing import harmless
 from chainrule.narration import display, label, typeset
+from chainrule.widgets import page
 from chainrule.widgets.chart import (
     COLOURS,
     LETTER,
     LINE,
+    STILL,
     Axis,
     axes_svg,
     caption_html,
@@ -34,6 +37,11 @@ LOOKS = {"value": 0, "gradient": 1, "ink": 2, "quiet": 3, "faint": 4}
 ANCHORS = {"left": "start", "middle": "middle", "right": "end"}  # the side at which a text stands
 SHADES = 8  # of an image
 HEAD = 8  # pixels, of an arrow
+STILL_SHAPES = (
+    ".line,.arrow,.hollow,.frame,.grip{fill:none;stroke:currentColor}.area,.shade,.dot{fill:currentColor}"
+    ".box{fill:currentColor;stroke:currentColor}.hollow{fill:#fff;stroke-width:2px}.grip{stroke-width:2px}"
+    "svg>.text{fill:currentColor}svg>.text:is(.c2,.c3){font-weight:400}"
+)
 
 
 class Scene(Choosing):
@@ -187,8 +195,14 @@ class Scene(Choosing):
                 name: [pen.handles[name] for pen in self.pens.values()] for name in self.handles
             },
         }
-        text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return text.replace("<", "\\u003c")
+        return harmless(
+            json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        )
+
+    def still(self):
+        """The picture as one image, and its sentence."""
+        picture = page.image(self.picture(), self.title, STILL + STILL_SHAPES)
+        return f"{picture}<p>{marked(self.said[self.key])} {escape(label('still.moves'))}</p>"
 
     def as_text(self):
         return f"{self.title}. {unmarked(self.said[self.key])}"
@@ -236,6 +250,8 @@ class Pen:
 
     def arrow(self, x0, y0, x1, y1, look="ink", dash=False, width=2):
         one, two = self.at(x0, y0), self.at(x1, y1)
+        if one and two:  # a short arrow is thin, or its head would be a blot
+            width = min(width, max(1.5, math.dist(one, two) / 4))
         self.add("path", "arrow", look, d=arrow_path(one, two), **stroke(dash, width))
 
     def text(self, x, y, text, look="ink", at="middle", size=14):
@@ -305,7 +321,7 @@ def arrow_path(one, two):
     long = math.dist(one, two)
     if long < 1:
         return ""
-    head, angle = min(HEAD, long), math.atan2(two[1] - one[1], two[0] - one[0])
+    head, angle = min(HEAD, long / 2), math.atan2(two[1] - one[1], two[0] - one[0])
     sides = [
         (two[0] - head * math.cos(angle + turn), two[1] - head * math.sin(angle + turn))
         for turn in (0.45, -0.45)

@@ -102,7 +102,7 @@ def units_of(tokens, texts):
 
 def close_up(tokens):
     """The texts of the tokens without the blanks and signs that nothing hangs on."""
-    tokens = [("", ""), *tokens]
+    tokens = [("", ""), *((kind, SHORTER.get(text, text)) for kind, text in tokens)]
     solid = [token for token in tokens if token[0] != "blank"]
     for (_, before), (_, text), (_, after) in zip(
         solid, solid[1:], [*solid[2:], ("", "")], strict=False
@@ -110,12 +110,15 @@ def close_up(tokens):
         if WORDS.fullmatch(before[-1:] + text[:1]) or (before == text and text in "+-"):
             yield " "
         if not ((text == ";" and after == "}") or (text == "," and after in (")", "]", "}"))):
-            yield (
-                "let" if text == "const" else text
-            )  # a constant that is never set anew is one either way
+            yield re.sub(r"^0(?=\.\d)", "", text)
 
 
 WORDS = re.compile(r"[\w$]{2}")
+SHORTER = {
+    "true": "!0",
+    "false": "!1",
+    "const": "let",
+}  # a constant that is never set anew is a variable
 
 
 def roles_of(tokens, texts):

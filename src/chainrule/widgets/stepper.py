@@ -2,9 +2,7 @@
 
 import copy
 import json
-import re
 from html import escape
-from urllib.parse import quote
 
 import numpy as np
 import traitlets
@@ -15,6 +13,7 @@ from chainrule.guards.numbers import as_value
 from chainrule.layout import grid
 from chainrule.narration import label
 from chainrule.trace import Trace, encode, expand_network, trace_graph, trace_network
+from chainrule.widgets import page
 from chainrule.widgets.figure import Figure
 
 LEVELS = ("layers", "nodes")
@@ -98,14 +97,9 @@ class Stepper(Figure):
         )
 
     def still(self):
-        """The whole run as one image, in colours of its own: right in a host of any theme, trusted or not."""
-        picture = re.sub(' data-exact="[^"]*"', "", draw(self.shown, title=self.title, legend=True))
-        picture = picture.replace('style="', 'style="background:#fff;', 1)
-        source = quote(picture, safe=" '()/:;,=-.")
-        return (
-            f'<img class="chainrule-still" alt="{escape(self.title)}" src="data:image/svg+xml,{source}">'
-            f"<p>{escape(label('still'))}</p>"
-        )
+        """The whole run as one image."""
+        picture = draw(self.shown, title=self.title, legend=True)
+        return f"{page.image(picture, self.title)}<p>{escape(label('still'))}</p>"
 
     def as_text(self):
         return repr(self.shown)

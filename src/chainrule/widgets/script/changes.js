@@ -2,7 +2,7 @@
 
 import { cellName, entry } from "./arrays.js";
 import { display, parseNumber } from "./numbers.js";
-import { button, element, label, setDisabled } from "./parts.js";
+import { element, label, setDisabled, word } from "./parts.js";
 
 const DRAG = 6; // pixels for one step of a dragged number
 const KEYS = { ArrowUp: 1, ArrowDown: -1, PageUp: 10, PageDown: -10 };
@@ -72,12 +72,11 @@ export function changes(inputs, apply) {
     refresh();
   }
 
-  const undo = button(label("undo"), () => restore(past.pop()), label("undo"));
-  const reset = button(label("reset"), () => {
+  const undo = word(label("undo"), () => restore(past.pop()));
+  const reset = word(label("reset"), () => {
     past.push(snapshot());
     restore(first);
-  }, label("reset"));
-  for (const made of [undo, reset]) made.classList.add("chainrule-word");
+  });
 
   /** Bring the fields up to the numbers, all but the one that is being typed in. */
   function refresh() {

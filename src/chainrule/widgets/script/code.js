@@ -1,6 +1,6 @@
 // The source that ran: the line of the walk that called, and the lines of the method that did the step.
 
-import { button, element, label } from "./parts.js";
+import { element, label, press, toggle } from "./parts.js";
 
 const NO_SOURCE = { lines: [], shown: [], mark: [] };
 
@@ -8,8 +8,7 @@ const NO_SOURCE = { lines: [], shown: [], mark: [] };
 export function codePane(step) {
   const loop = element("code", { class: "chainrule-loop" });
   const method = element("code", { class: "chainrule-method" });
-  const more = button(label("whole"), () => showWhole(!whole), label("whole"));
-  more.classList.add("chainrule-word");
+  const more = toggle(label("whole"), () => showWhole(!whole));
   const lines = element("div", { class: "chainrule-lines", tabindex: "0", role: "group", "aria-label": label("code") }, loop, method);
   const summary = element("summary", {}, label("code"));
   const pane = element("details", { class: "chainrule-code" }, summary, lines, more);
@@ -19,7 +18,7 @@ export function codePane(step) {
 
   function showWhole(on) {
     whole = on;
-    more.setAttribute("aria-pressed", String(on));
+    press(more, on);
     writeLines(method, shown, whole);
   }
 

@@ -2,7 +2,10 @@
 
 import { calm } from "./parts.js";
 
-/** Keep `data-more` of a scroll box at "left", "right" or "both", and away where all is seen: { look(), destroy() }. */
+/**
+ * Keep `data-more` of a scroll box at "left", "right" or "both", and away where all is seen: { watch(), destroy() }.
+ * Box and picture are watched, each may change alone; `watch` begins anew, with the picture that is in the box now.
+ */
 export function edges(scroll) {
   function look() {
     const left = scroll.scrollLeft > 1;
@@ -11,10 +14,13 @@ export function edges(scroll) {
     else delete scroll.dataset.more;
   }
   const sizes = new ResizeObserver(look);
-  sizes.observe(scroll);
   scroll.addEventListener("scroll", look, { passive: true });
   return {
-    look,
+    watch() {
+      sizes.disconnect();
+      for (const one of [scroll, scroll.firstElementChild]) sizes.observe(one);
+      look();
+    },
     destroy() {
       sizes.disconnect();
       scroll.removeEventListener("scroll", look);

@@ -45,6 +45,7 @@ export function mountExplorer(figure, host) {
   });
   const all = (selector) => [...figure.querySelectorAll(selector)];
   const svg = figure.querySelector(".chainrule-chart");
+  const desc = svg.querySelector("desc");
   const [curves, marks, names] = [all(".curve"), all(".mark"), all(".chainrule-chart > text")];
   const [guide, note, notes] = [svg.querySelector(".guide"), figure.querySelector(".chainrule-said"), all(".chainrule-notes li")];
   const [table, ...others] = all(".chainrule-wide table");
@@ -59,8 +60,24 @@ export function mountExplorer(figure, host) {
   const selects = settings.map(([name, values]) => chooser(name, values));
   if (selects.length) svg.parentNode.before(element("div", { class: "chainrule-choosers" }, ...selects.map((one) => one.parentNode)));
   for (const other of others) other.hidden = true; // a choice shows them
+  const look = element("button", { type: "button", class: "chainrule-look" }, figure.dataset.reveal ?? "");
+  look.addEventListener("click", () => {
+    reveal(true);
+    host.tell("revealed", true);
+    slider.focus(); // the button is gone
+  });
+  svg.parentNode.after(look);
+  reveal(!figure.dataset.reveal);
   draggable(svg, point);
   choose(data.chosen);
+
+  /** A bet shows its axes alone until it is placed. */
+  function reveal(now) {
+    figure.classList.toggle("veiled", !now);
+    look.hidden = now;
+    if (now) svg.prepend(desc);
+    else desc.remove();
+  }
 
   function chooser(name, values) {
     const select = element("select", {}, ...values.map((value, k) => element("option", { value: k }, String(value))));
@@ -92,7 +109,7 @@ export function mountExplorer(figure, host) {
     const [called, described, left] = record.texts;
     for (const one of notes) one.hidden = !(one.dataset.of ?? `${at}`).split(" ").includes(`${at}`);
     table.caption.textContent = called;
-    svg.querySelector("desc").textContent = described;
+    desc.textContent = described;
     figure.querySelector(".chainrule-left-out").textContent = left;
     rows.forEach((row, at) => record.ys.forEach((_, k) => (row.cells[k + 1].textContent = shown(k, at))));
     move(index);
@@ -143,5 +160,5 @@ export function mountExplorer(figure, host) {
     return slider;
   }
 
-  return { destroy() {}, update: { index: move, chosen: (value) => choose(settings.map(([name]) => value[name])) } };
+  return { destroy() {}, update: { index: move, revealed: reveal, chosen: (value) => choose(settings.map(([name]) => value[name])) } };
 }

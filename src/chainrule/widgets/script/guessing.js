@@ -1,9 +1,9 @@
 // Ask first: the next number is hidden until the reader has typed a guess.
 
-import { cellName, entries, entry, extent, product, transpose } from "./arrays.js";
+import { cellName, entry } from "./arrays.js";
 import { display, parseNumber } from "./numbers.js";
 import { telling } from "./reading.js";
-import { button, element, label } from "./parts.js";
+import { element, label, press, toggle, word } from "./parts.js";
 import { derivative } from "./run.js";
 import { GUESSES } from "./words.js";
 
@@ -43,12 +43,18 @@ function question(run, now, kind, i, port, chosen) {
   }
   const answer = entry(whole, place.flat);
   if (kind === "seed") name = derivative(name, name);
-  const told = (value) => label(kind === "gradient" ? "ask.gets" : "ask.is", { name, value });
+  let told = (value) => label(kind === "gradient" ? "ask.gets" : "ask.is", { name, value });
+  if (kind === "gradient" && run.uses[i].length > 1) {
+    // at a fork one piece of the gradient is asked for, not the sum that stands in the picture
+    const out = variables[step.variable].name;
+    words = label("ask.piece", { name, out });
+    told = (value) => label("ask.sends", { name, out, value });
+  }
   // of arrays that are not stretched, the numbers that made the entry
   const at = (x) => (typeof x === "number" || typeof whole === "number" ? x : x?.data.length === whole.data.length ? x.data[place.flat] : NaN);
   const [x, y] = given.map(at);
   const numbers = { x, y: y ?? options.exponent, z: at(z), dout: at(dout) };
-  const wrong = () => (kind === "seed" ? [] : slips(op, port, given, z, dout, run.kept[step.variable], place.flat));
+  const wrong = () => (kind !== "seed" && SLIPS[op]?.({ port, given, z, dout, kept: run.kept[step.variable], flat: place.flat })) || [];
   return { words, told, answer, cell: typeof whole !== "number", op: kind === "seed" ? "" : op, port, numbers, wrong, place };
 }
 
@@ -72,54 +78,9 @@ function evaluate(formula, numbers) {
   return SIGNS[sign](a, b);
 }
 
-/** What known mistakes in a layer give at entry `flat` of its output (port -1), or of a gradient. */
-function slips(op, port, [x, y, b], z, dout, kept, flat) {
-  const says = (...pairs) => pairs.map(([name, would]) => [label(`slip.${name}`), would]);
-  if (op === "Affine" || (op === "MatMul" && [x, y].every((v) => v.shape?.length === 2))) return matrixSlips(says, port, x, y, b, z, dout, flat);
-  const g = typeof dout === "number" ? dout : dout.data[flat];
-  const [a, out] = [entry(x, flat), entry(z, flat)];
-  if (op === "ReLU") return port < 0 ? says(["mask", a]) : says(["mask", g], ["upstream", Number(a > 0)], ["mask", g * a]);
-  if (op === "Sigmoid") return port < 0 ? [] : says(["output", g * a * (1 - a)], ["factor", g * out], ["factor", g * (1 - out)], ["upstream", out * (1 - out)]);
-  if (op === "Tanh") return port < 0 ? [] : says(["output", g * (1 - a * a)], ["factor", g * (1 - out)], ["upstream", 1 - out * out]);
-  if (op !== "SoftmaxWithLoss" && op !== "IdentityWithLoss") return [];
-  const batch = x.shape.length === 1 ? 1 : x.shape[0];
-  const columns = x.shape[x.shape.length - 1];
-  const target = entries(y).length === x.data.length ? y.data : x.data.map((_, k) => Number(entry(y, Math.floor(k / columns)) === k % columns));
-  if (op === "IdentityWithLoss") {
-    if (port < 0) return says(["mean", z * batch], ["half", z * 2]);
-    return says(["mean", (a - target[flat]) * g], ["order", ((target[flat] - a) / batch) * g], ["half", (2 * (a - target[flat]) * g) / batch]);
-  }
-  const powers = x.data.map((n) => Math.exp(n - extent(x.data)[1]));
-  const total = (test) => powers.reduce((sum, p, k) => sum + (test(k) ? p : 0), 0);
-  const [all, down] = [powers.map((p) => p / total(() => true)), powers.map((p, k) => p / total((m) => m % columns === k % columns))];
-  const loss = (shares) => -shares.reduce((sum, p, k) => sum + (target[k] ? target[k] * Math.log(p) : 0), 0) / batch;
-  if (port < 0) return says(["mean", z * batch], ["rows", loss(all)], ["rows", loss(down)]);
-  const there = kept.data[flat];
-  const from = (p) => ((p - target[flat]) / batch) * g;
-  return says(["mean", (there - target[flat]) * g], ["order", -from(there)], ["target", (there / batch) * g], ["rows", from(all[flat])], ["rows", from(down[flat])]);
-}
-
-/** Of x @ W + b: a transpose left out, a bias that is missing or not summed, a division too many. */
-function matrixSlips(says, port, x, W, b, z, dout, flat) {
-  const fits = (one, other) => (one.shape[1] === other.shape[0] ? product(one, other).data[flat] : NaN);
-  if (port < 0) {
-    const columns = W.shape[1];
-    return says(["bias", b ? z.data[flat] - b.data[flat % columns] : NaN], ["transpose", fits(x, transpose(W))]);
-  }
-  const N = dout.shape[0];
-  if (port === 0) return says(["transpose", fits(dout, W)]);
-  if (port === 1) {
-    const right = product(transpose(x), dout);
-    const [rows, columns] = right.shape;
-    const [r, c] = [Math.floor(flat / columns), flat % columns];
-    const turned = c < rows && r < columns ? right.data[c * columns + r] : NaN;
-    return says(["transpose", fits(x, dout)], ["transpose", turned], ["twice", right.data[flat] / N]);
-  }
-  const column = dout.data.filter((_, k) => k % dout.shape[1] === flat);
-  const sum = column.reduce((a, n) => a + n, 0);
-  const all = dout.data.reduce((a, n) => a + n, 0);
-  return says(["twice", sum / N], ...column.map((n) => ["summed", n]), ["columns", all]);
-}
+/** What known mistakes give at entry `flat` of an output (port -1) or of a gradient: op -> slips; see layers.js and products.js. */
+export const SLIPS = {};
+export const says = (...pairs) => pairs.map(([name, would]) => [label(`slip.${name}`), would]);
 
 /** A guess: a number, or a fraction such as 2/3. */
 export function parseGuess(text) {
@@ -147,20 +108,17 @@ export function guessing(acts) {
   const answer = element("span", { class: "chainrule-answer", "aria-live": "polite" });
   const score = element("span", { class: "chainrule-score" });
   const check = element("button", { type: "submit", class: "chainrule-word" }, label("ask.check"));
-  const give = button(label("ask.show"), () => next(), label("ask.show"));
-  give.classList.add("chainrule-word");
+  const give = word(label("ask.show"), () => next());
   const row = element("span", { class: "chainrule-asked" }, element("label", {}, words, " ", field), check, give);
   const why = element("span", { class: "chainrule-why" }, label("ask.one"));
   const form = element("form", { class: "chainrule-ask", hidden: "" }, row, why, answer, score);
-  const toggle = button(label("ask"), () => turn(!on), label("ask"));
-  toggle.classList.add("chainrule-word");
-  toggle.setAttribute("aria-pressed", "false");
+  const knob = toggle(label("ask"), () => turn(!on));
 
   function turn(to) {
     on = to;
     [asked, right] = [0, 0];
     stop();
-    toggle.setAttribute("aria-pressed", String(on));
+    press(knob, on);
     form.hidden = !on;
     showScore();
     reached = acts.start(on);
@@ -257,5 +215,5 @@ export function guessing(acts) {
     stop();
   }
 
-  return { toggle, form, allow, leap, on: () => on, reached: () => reached };
+  return { toggle: knob, form, allow, leap, on: () => on, reached: () => reached };
 }

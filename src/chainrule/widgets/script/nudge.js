@@ -4,7 +4,7 @@
 import { cellName, entries, entry } from "./arrays.js";
 import { display } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
-import { bracketed, button, element, label, plain } from "./parts.js";
+import { bracketed, element, label, plain, press, setDisabled, toggle, word } from "./parts.js";
 import { telling } from "./reading.js";
 
 const HOP = 900; // milliseconds from node to node
@@ -59,39 +59,33 @@ export function nudging(acts) {
   let timer;
   let chosen = null; // { i, flat, name }
   const row = element("div", { class: "chainrule-nudge", role: "group", "aria-label": label("nudge"), hidden: "" });
-  const back = button(label("nudge.back"), () => travel(true), label("nudge.back"));
-  back.classList.add("chainrule-word");
-  const toggle = button(label("nudge"), () => turn(!on), label("nudge"));
-  toggle.classList.add("chainrule-word");
-  toggle.setAttribute("aria-pressed", "false");
+  const back = word(label("nudge.back"), () => travel(true));
+  const knob = toggle(label("nudge"), () => turn(!on));
 
   function turn(to) {
     if (to === on) return;
     on = to;
     stop();
     chosen = null;
-    toggle.setAttribute("aria-pressed", String(on));
+    press(knob, on);
     row.hidden = !on;
     acts.start(on);
     if (!on) return;
     const { variables } = acts.run().trace;
     const leaves = variables.map((v, i) => [v, i]).filter(([v]) => !v.inputs.length && !v.constant && v.grad !== null && !("maximum_of" in v.options));
     row.replaceChildren(label("nudge.which"), ...leaves.map(([v, i]) => choice(v.name, i)), back);
-    back.setAttribute("aria-disabled", "true");
+    setDisabled(back, true);
     acts.say(label("nudge.start"), "");
   }
 
   function choice(name, i) {
     const value = acts.run().values[i];
     const flat = telling(acts.run(), { i, kind: "value" }, Infinity);
-    const full = typeof value === "number" ? name : `${name}${cellName(value, flat)}`;
-    const made = button(full, () => press(i, flat), full);
-    made.classList.add("chainrule-word");
-    return made;
+    return word(typeof value === "number" ? name : `${name}${cellName(value, flat)}`, () => start(i, flat));
   }
 
   /** Nudge entry `flat` of variable i, if it is an input. */
-  function press(i, flat) {
+  function start(i, flat) {
     const { name, inputs, constant, grad } = acts.run().trace.variables[i];
     if (inputs.length || constant || grad === null) return;
     const value = acts.run().values[i];
@@ -107,7 +101,7 @@ export function nudging(acts) {
   /** From the chosen input to the output, or back, a node at a time. */
   function travel(backward) {
     stop();
-    back.setAttribute("aria-disabled", "true");
+    setDisabled(back, true);
     const run = acts.run();
     const { variables } = run.trace;
     const last = variables.length - 1;
@@ -116,7 +110,7 @@ export function nudging(acts) {
     const total = slopes(run, chosen.i, chosen.flat)[last];
     const says = (j) => {
       const flat = j === chosen.i ? chosen.flat : strongest(reached[j]);
-      const change = backward ? display(slopes(run, j, flat)[last]) : j === chosen.i ? "Δ" : `Δ × ${factorOf(display(reached[j][flat] ?? reached[j]))}`;
+      const change = backward ? display(slopes(run, j, flat)[last]) : productOf(["Δ", ...(j === chosen.i ? [] : [display(reached[j][flat] ?? reached[j])])]);
       return typeof run.values[j] === "number" ? change : `${cellName(run.values[j], flat)}: ${change}`;
     };
     const factors = [];
@@ -128,10 +122,10 @@ export function nudging(acts) {
     timer = setInterval(() => {
       if (hop === hops.length) {
         clearInterval(timer);
-        const head = backward ? "" : "Δ × ";
-        const product = straight ? `${head}${head ? productOf(["", ...factors]).slice(3) : productOf(factors)} = ${head}${head ? factorOf(display(total)) : display(total)}` : "";
+        const begin = backward ? [] : ["Δ"];
+        const product = straight ? `${productOf([...begin, ...factors])} = ${productOf([...begin, display(total)])}` : "";
         acts.say(label(backward ? "nudge.met" : "nudge.end", { name: chosen.name, out: variables[last].name, factor: factorOf(display(total)) }), product);
-        back.setAttribute("aria-disabled", String(backward));
+        setDisabled(back, backward);
         return;
       }
       const j = hops[hop];
@@ -148,5 +142,5 @@ export function nudging(acts) {
     }, HOP);
   }
 
-  return { toggle, row, press, on: () => on, off: () => turn(false), stop: () => clearInterval(timer) };
+  return { toggle: knob, row, start, on: () => on, off: () => turn(false), stop: () => clearInterval(timer) };
 }

@@ -33,7 +33,8 @@ export function fit(value, room) {
   const found = texts.find((text) => text.length <= room);
   if (found || !(Math.abs(value) < 1) || room >= 7) return found ?? texts[2];
   const sign = value < 0 ? "−" : "";
-  return sign + Math.abs(value).toFixed(Math.max(room - 2 - sign.length, 0));
+  const near = Math.abs(value).toFixed(Math.max(room - 2 - sign.length, 0));
+  return Number(near) ? sign + near : near; // 0.00 has no sign
 }
 
 /** The number that a reader typed, or null: a decimal point or comma, and any minus sign. */

@@ -35,6 +35,22 @@ export function button(name, act, ...content) {
   return made;
 }
 
+/** A button that bears its name as a word. */
+export function word(name, act) {
+  const made = button(name, act, name);
+  made.className = "chainrule-word";
+  return made;
+}
+
+/** A word that is on or off. */
+export function toggle(name, act) {
+  const made = word(name, act);
+  made.classList.add("chainrule-switch");
+  press(made, false);
+  return made;
+}
+
+export const press = (made, on) => made.setAttribute("aria-pressed", String(on));
 export const setDisabled = (made, disabled) => made.setAttribute("aria-disabled", String(disabled));
 
 /** A template as [kind, text] parts; a slot is {x} or {x.name}, and it holds [kind, text] or a list of them. */

@@ -24,7 +24,8 @@ export class Picture {
       gradient: group.querySelector(".gradient"),
       kept: group.querySelector("g.kept"),
       keptName: group.querySelector(".kept-name"),
-      terms: group.querySelector(".terms") ?? group.querySelector(".pieces"),
+      terms: group.querySelector(".terms"),
+      total: group.querySelector(".total"),
     }));
     this.nodes = by(".node", "data-node");
     this.wires = [by(".edges [data-wire]", "data-wire"), by(".backs [data-wire]", "data-wire")];
@@ -42,7 +43,7 @@ export class Picture {
     const { run } = this;
     const active = now ? run.trace.steps[now - 1] : null;
     const back = active?.phase === "backward";
-    for (const { i, value, gradient, kept, keptName, terms } of this.variables) {
+    for (const { i, value, gradient, kept, keptName, terms, total } of this.variables) {
       const valued = run.valuedAt[i] <= now;
       fillIn(value, run.values[i], valued);
       if (kept) {
@@ -52,8 +53,10 @@ export class Picture {
       const got = run.gradient(i, now);
       if (gradient) fillIn(gradient, got, got !== undefined);
       if (terms) {
-        setText(terms, sumWords(run.received(i, now), got, terms.dataset.entry));
-        terms.closest(".pieces").classList.toggle("hidden", !terms.textContent);
+        const [told, sum] = sumWords(run.received(i, now), got, terms.dataset.entry);
+        setText(terms, told);
+        if (total) setText(total, sum);
+        terms.closest(".pieces").classList.toggle("hidden", !told);
       }
       later(this.wires[0].get(`${i}`), !valued);
       later(this.wires[1].get(`${i}`), got === undefined);
@@ -102,10 +105,9 @@ export class Picture {
   label(edge, local) {
     const path = this.edges[0].get(edge);
     if (!path) return;
-    const piece = this.pieces.get(edge);
-    const beside = piece && !piece.classList.contains("hidden") ? piece : null;
-    const factor = typeof local === "number" ? plain(bracketed([["", "× "], ["value", fit(local, NUMBER_ROOM)]])) : `× ${local}`;
-    const words = /[@Σ]/.test(local) ? local : factor;
+    const beside = this.svg.querySelector(`[data-piece="${edge}"]:not(.hidden)`);
+    const factor = typeof local === "number" ? fit(local, NUMBER_ROOM) : local;
+    const words = /[@Σ]/.test(local) ? local : plain(bracketed([["", "× "], ["value", factor]]));
     const said = beside ? `${words} =` : words;
     const { x, y, anchor } = this.spot(edge, path, WIDE * said.length, beside);
     const text = vector("text", { class: "local", "data-exact": local, x, y }, said);
@@ -115,7 +117,10 @@ export class Picture {
 
   /** Where a word of this width stands on an edge. To ask the browser for it costs a layout, so it is remembered. */
   spot(edge, path, width, beside) {
-    if (beside) return { x: beside.getAttribute("x") - WIDE * beside.textContent.length - 4, y: beside.getAttribute("y"), anchor: "end" };
+    if (beside) {
+      const [x, y] = [Number(beside.getAttribute("x")), Number(beside.getAttribute("y"))];
+      return { x, y: y + 15 * (y > this.middle(edge) + 9 ? 1 : -1), anchor: "end" }; // on its outer side
+    }
     if (path.dataset.word) {
       const [x, y, anchor] = path.dataset.word.split(" ");
       return { x, y, anchor };
@@ -124,11 +129,15 @@ export class Picture {
     if (!this.spots.has(key)) {
       const end = path.getTotalLength() - ARROW;
       const at = path.getPointAtLength(Math.max(end - 12 - width / 2, 0));
-      const middle = this.node(edge.split(".")[0]).transform.baseVal[0].matrix.f;
-      const port = path.getPointAtLength(end).y - middle; // above the node's middle or below it: so far apart
+      const port = path.getPointAtLength(end).y - this.middle(edge); // above the node's middle or below it: so far apart
       this.spots.set(key, { x: at.x, y: at.y + 7 + 6 * Math.sign(Math.round(port)), anchor: "middle" });
     }
     return this.spots.get(key);
+  }
+
+  /** The height of the node that an edge comes into. */
+  middle(edge) {
+    return this.node(edge.split(".")[0]).transform.baseVal[0].matrix.f;
   }
 
   /** What a nudge has done to a variable, in the place of its gradient. */
@@ -208,13 +217,13 @@ export class Picture {
   }
 }
 
-/** "6 + 5 = ", before the sum, of the gradients that came back to a fork; of arrays "[1]: 6 + 5 = 11", or their number. */
+/** "6 + 5 = ", before the sum, of the gradients that came back to a fork; of arrays "[1]: 6 + 5" and " = 11", or their number. */
 function sumWords(got, total, flat) {
-  if (got.length < 2) return "";
+  if (got.length < 2) return ["", ""];
   const single = typeof total === "number";
-  if (!single && flat === undefined) return label("pieces", { count: got.length });
-  const terms = `${plain(summed(got.map((one) => entry(one, flat))))} = `;
-  return single ? terms : `${cellName(total, flat)}: ${terms}${display(entry(total, flat))}`;
+  if (!single && flat === undefined) return [label("pieces", { count: got.length }), ""];
+  const terms = plain(summed(got.map((one) => entry(one, flat))));
+  return single ? [`${terms} = `] : [`${cellName(total, flat)}: ${terms}`, ` = ${display(entry(total, flat))}`];
 }
 
 function later(part, hide) {

@@ -7,7 +7,7 @@ import { bracketed, fill } from "./parts.js";
 import { derivative } from "./run.js";
 import { WORDS } from "./words.js";
 
-/** How an entry of an operation of Part II is read: op -> { forward, backward }; see moves.js and windows.js. */
+/** How an entry of an operation is read that not every page has: op -> { forward, backward }; see products.js and its sisters. */
 export const READERS = {};
 
 const LONGEST = 8; // terms; of a longer sum the first ones and the last are written
@@ -18,7 +18,7 @@ export const text = (words) => ["", words];
 const powers = ({ exponent }) => powersOf(exponent ?? 0);
 const powersOf = (exponent) => ({ p: value(exponent), "up.p": text(raised(exponent)), "up.q": text(raised(exponent - 1)) });
 export const columnsOf = (array) => array.shape[array.shape.length - 1];
-const rowsOf = (array) => (array.shape.length === 1 ? 1 : array.shape[0]);
+export const rowsOf = (array) => (array.shape.length === 1 ? 1 : array.shape[0]);
 export const range = (n) => Array.from({ length: n }, (_, k) => k);
 
 export function joined(terms, sign = " + ") {
@@ -79,7 +79,6 @@ function madeForward(run, i, flat) {
   const { op, inputs, options } = run.trace.variables[i];
   const given = inputs.map((k) => run.values[k]);
   const out = run.values[i];
-  if (op === "Affine" || (op === "MatMul" && given.every((x) => x.shape.length === 2))) return weighted(given, inputs, out, flat);
   if (READERS[op]) return READERS[op].forward(given, inputs, options, flat);
   if (op === "Sum") {
     const { terms, from } = termsOf(given, options, flat);
@@ -100,21 +99,6 @@ export function termsOf([x], { axis }, flat) {
   return { terms: from.map((k) => [value(x.data[k])]), from };
 }
 
-/** x @ W + b: a row of x, a column of W. */
-function weighted([x, W, b], inputs, out, flat) {
-  const [inner, columns] = W.shape;
-  const [r, c] = [Math.floor(flat / columns), flat % columns];
-  const row = range(inner).map((k) => r * inner + k);
-  const column = range(inner).map((k) => k * columns + c);
-  const terms = row.map((from, k) => times(value(x.data[from]), value(W.data[column[k]])));
-  const lit = [[inputs[0], "value", row], [inputs[1], "value", column]];
-  if (b) {
-    terms.push([value(b.data[c])]);
-    lit.push([inputs[2], "value", [c]]);
-  }
-  return { parts: joined(terms), lit };
-}
-
 /** A gradient is the sum over the variable's uses; each use tells its own terms. */
 function madeBackward(run, i, flat, now) {
   const uses = run.uses[i].filter(([step, port]) => step <= now && run.contributions[step - 1][port] != null);
@@ -131,51 +115,13 @@ function share(run, i, step, port, flat) {
   if (seed) return null;
   const given = inputs.map((k) => run.values[k]);
   const [out, dout] = [run.values[j], run.gradient(j)];
-  if (op === "Affine" || (op === "MatMul" && given.every((x) => x.shape.length === 2))) return handed(given, inputs, j, dout, port, flat);
-  if (READERS[op]) return READERS[op].backward(given, inputs, j, dout, options, port, flat);
-  if (op === "SoftmaxWithLoss" && port === 0) return fromLoss(run, j, inputs, dout, flat);
-  if (op === "IdentityWithLoss" && port === 0) return fromLoss(run, j, inputs, dout, flat);
-  if (op in OPERATIONS) return op === "Sum" || op === "MatMul" ? null : elementwise(run, j, dout, given, options, port, flat);
+  if (READERS[op]) return READERS[op].backward(given, inputs, j, dout, options, port, flat, run);
+  if (op in OPERATIONS) return op === "Sum" ? null : elementwise(run, j, dout, given, options, port, flat);
   const formula = WORDS[run.told(run.trace.variables[j])].entry?.[1];
   if (!formula || typeof dout === "number") return null;
   const slots = { x: value(given[0].data[flat]), z: value(out.data[flat]), dout: gradient(dout.data[flat]) };
   if (run.kept[j]) slots.kept = value(run.kept[j].data[flat]);
   return { parts: fill(formula, slots), lit: [[j, "gradient", [flat]], [j, run.kept[j] ? "kept" : "value", [flat]]] };
-}
-
-/** dx = dout @ W.T,  dW = x.T @ dout,  db = the sum of dout over the batch. */
-function handed([x, W], inputs, j, dout, port, flat) {
-  const [inner, columns] = W.shape;
-  const batch = rowsOf(dout);
-  if (port === 2) {
-    const down = range(batch).map((r) => r * columns + flat);
-    return { parts: joined(down.map((k) => [gradient(dout.data[k])])), lit: [[j, "gradient", down]] };
-  }
-  const [first, second] = [Math.floor(flat / (port ? columns : inner)), flat % (port ? columns : inner)];
-  if (port === 0) {
-    const across = range(columns).map((c) => first * columns + c);
-    const weights = range(columns).map((c) => second * columns + c);
-    const terms = across.map((k, c) => times(gradient(dout.data[k]), value(W.data[weights[c]])));
-    return { parts: joined(terms), lit: [[j, "gradient", across], [inputs[1], "value", weights]] };
-  }
-  const down = range(batch).map((r) => r * columns + second);
-  const seen = range(batch).map((r) => r * inner + first);
-  const terms = down.map((k, r) => times(value(x.data[seen[r]]), gradient(dout.data[k])));
-  return { parts: joined(terms), lit: [[inputs[0], "value", seen], [j, "gradient", down]] };
-}
-
-/** (y - t) / N, times the upstream gradient of the loss. */
-function fromLoss(run, j, inputs, dout, flat) {
-  const y = run.kept[j] ?? run.values[inputs[0]];
-  const t = run.values[inputs[1]];
-  const [columns, batch] = [columnsOf(y), rowsOf(y)];
-  const row = Math.floor(flat / columns);
-  const oneHot = typeof t !== "number" && t.data.length === y.data.length;
-  const target = oneHot ? t.data[flat] : Number(entry(t, row) === flat % columns);
-  const parts = [text("("), value(y.data[flat]), text(" − "), value(target), text(") ÷ "), value(batch)];
-  if (dout !== 1) parts.push(text(" × "), gradient(dout));
-  const seen = run.kept[j] ? [j, "kept", [flat]] : [inputs[0], "value", [flat]];
-  return { parts, lit: [seen, [inputs[1], "value", [oneHot ? flat : row]]] };
 }
 
 /** An entry of an input gets a share from each entry of the output that it went into. */

@@ -1,7 +1,7 @@
 // The scene: a picture that follows its sliders. Python drew every picture; what differs is put in here.
 
 import { draggable, thumb } from "./handles.js";
-import { button, element } from "./parts.js";
+import { element, press, word } from "./parts.js";
 
 /** Make one served scene live. */
 export function mountScene(figure, host) {
@@ -43,10 +43,9 @@ export function mountScene(figure, host) {
   }
 
   function buttons(name, texts, k) {
-    const made = texts.map((text, position) => button(text, () => go(k, position), text));
-    made.forEach((one) => (one.className = "chainrule-word"));
+    const made = texts.map((text, position) => word(text, () => go(k, position)));
     svg.parentNode.before(element("div", { class: "chainrule-choosers", role: "group", "aria-label": name }, name, ...made));
-    return () => made.forEach((one, position) => one.setAttribute("aria-pressed", position === at[k]));
+    return () => made.forEach((one, position) => press(one, position === at[k]));
   }
 
   /** Whether moving the k-th setting would change nothing here: no shape, no word. */

@@ -7,7 +7,7 @@ import { guessing } from "./guessing.js";
 import { nudging } from "./nudge.js";
 import { decode, exact } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
-import { button, element, label, plain, player, vector, write } from "./parts.js";
+import { element, label, plain, player, press, vector, word, write } from "./parts.js";
 import { Picture } from "./picture.js";
 import { hinted, reading, telling } from "./reading.js";
 import { compute, places, readLayers, Run } from "./run.js";
@@ -82,7 +82,7 @@ export function mountStepper(figure, host) {
     event.stopPropagation(); // it is not dragged now
     const i = Number(place.dataset.index);
     const [r, c] = (event.target.dataset.cell ?? "0,0").split(",").map(Number);
-    nudge.press(i, r * (run.values[i].shape?.at(-1) ?? 1) + c);
+    nudge.start(i, r * (run.values[i].shape?.at(-1) ?? 1) + c);
   }, true);
   sentence.after(asks.form, rule, told, whatIf ? whatIf.element : note, code.element);
   scroll.addEventListener("selectstart", (event) => event.preventDefault()); // WebKit selects what user-select forbids
@@ -101,7 +101,7 @@ export function mountStepper(figure, host) {
     rows = [...figure.querySelectorAll(".chainrule-table tbody tr")];
     figure.dataset.steps = run.last;
     figure.dataset.level = level;
-    more.look();
+    more.watch();
     const before = figure.querySelector(".chainrule-controls");
     walk = player({ last: run.last, turn: run.turn, name: label("walk"), show, count, allow: (to) => asks.allow(to, walk.now(), run) });
     if (before) before.replaceWith(walk.element);
@@ -113,16 +113,14 @@ export function mountStepper(figure, host) {
     walk.set(now);
     showStep(now);
     if (model.changed) stale();
-    const able = run.trace.variables.every((v) => !v.op || v.op in OPERATIONS);
-    nudge.toggle.hidden = !able || typeof run.values[run.values.length - 1] !== "number";
+    nudge.toggle.hidden = !computed(run) || typeof run.values[run.values.length - 1] !== "number";
   }
 
   function levels() {
     const made = ["layers", "nodes"].map((name) => {
-      const one = button(label(name), () => switchTo(name), label(name));
-      one.classList.add("chainrule-word");
+      const one = word(label(name), () => switchTo(name));
       one.dataset.level = name;
-      one.setAttribute("aria-pressed", String(name === level));
+      press(one, name === level);
       return one;
     });
     return element("span", { role: "group", "aria-label": label("level") }, ...made);
@@ -139,13 +137,11 @@ export function mountStepper(figure, host) {
     undrag?.();
     for (const place of [".chainrule-scroll > svg", "details.chainrule-table"]) {
       const [shown, other] = [figure.querySelector(place), spare.content.querySelector(place.split(" > ").pop())];
-      const mark = document.createComment("");
-      other.replaceWith(mark);
       shown.replaceWith(other);
-      mark.replaceWith(shown);
+      spare.content.append(shown);
     }
     level = name;
-    for (const one of tools.querySelectorAll("[data-level]")) one.setAttribute("aria-pressed", String(one.dataset.level === name));
+    for (const one of tools.querySelectorAll("[data-level]")) press(one, one.dataset.level === name);
     build(to);
     asks.leap(to);
     host.tell("level", name);
@@ -177,7 +173,7 @@ export function mountStepper(figure, host) {
     picture.locals(now);
     rows.forEach((row, k) => row.classList.toggle("now", k === now - 1));
     limitRows();
-    const [heading, parts] = now === 0 && asks.on() ? [label("ask"), [["", label("ask.start")]]] : run.sentence(now);
+    const [heading, parts] = now === 0 && asks.on() ? [`${label("ask")}.`, [["", label("ask.start")]]] : run.sentence(now);
     const rest = now === run.turn && !walk.rest() ? [["", ` ${label("turn")}`]] : [];
     write(sentence, [["title", heading], ["", " "], ...parts, ...rest]);
     rule.textContent = run.rule(now);
@@ -194,8 +190,8 @@ export function mountStepper(figure, host) {
   // ---- what if
 
   function makeChanges() {
-    const foreign = model.base.trace.variables.find((v) => v.op && !(v.op in OPERATIONS) && !(v.op in WORDS));
-    const able = model.base.trace.variables.every((v) => !v.op || v.op in OPERATIONS);
+    const foreign = model.base.trace.variables.find(({ op }) => op && !(op in OPERATIONS || op in WORDS));
+    const able = computed(model.base);
     if (foreign && !(host.live && data.open.length)) {
       note.textContent = label("not.editable", { op: foreign.op });
       return null;
@@ -424,6 +420,9 @@ function makeModel(data) {
     },
   });
 }
+
+/** Whether all operations of a run are known here, so that its numbers can be computed anew. */
+const computed = ({ trace }) => trace.variables.every(({ op }) => !op || op in OPERATIONS);
 
 function inWindow(element) {
   const { top, bottom } = element.getBoundingClientRect();

@@ -1,5 +1,6 @@
 // Reading an image: which window made an entry of a convolution or a pooling, and where a weight was used.
 
+import { weightedSum } from "./products.js";
 import { columnsOf, gradient, joined, range, READERS, text, times, value } from "./reading.js";
 
 /** Of output `flat`: its kernel (in pooling its channel), and where its window is in x, [k, place] for each entry in the image. */
@@ -15,17 +16,11 @@ function windowOf([x, W], places, flat) {
 
 /** A window times its kernel, plus the bias; in pooling the largest entry of the window. */
 function throughWindow(given, inputs, { places }, flat) {
-  const [x, W, b] = given;
+  const [x, W] = given;
   const { f, kernel, seen } = windowOf(given, places, flat);
-  const lit = [[inputs[0], "value", seen.map(([, at]) => at)]];
-  if (!W) return { parts: [text("max("), ...joined(seen.map(([, at]) => [value(x.data[at])]), ", "), text(")")], lit };
-  const terms = seen.map(([k, at]) => times(value(x.data[at]), value(W.data[kernel + k])));
-  lit.push([inputs[1], "value", seen.map(([k]) => kernel + k)]);
-  if (b) {
-    terms.push([value(b.data[f])]);
-    lit.push([inputs[2], "value", [f]]);
-  }
-  return { parts: joined(terms), lit };
+  const from = seen.map(([, at]) => at);
+  if (W) return weightedSum(given, inputs, from, seen.map(([k]) => kernel + k), f);
+  return { parts: [text("max("), ...joined(from.map((at) => [value(x.data[at])]), ", "), text(")")], lit: [[inputs[0], "value", from]] };
 }
 
 /** The gradient of an entry of x, W or b: a term for every place where it was used. */

@@ -1,0 +1,63 @@
+"""What axe, which audits web pages, finds in a page as it stands.
+
+Its rules of colour took nine tenths of its time: for each letter they ask the browser what lies under it. So of all
+texts that look alike they are shown the first and the last, and those once, as long as the page stays open.
+"""
+
+from axe_playwright_python.base import AXE_SCRIPT
+
+COLOUR_RULES = ["color-contrast", "link-in-text-block"]
+
+# Two texts look alike if they have the same size and weight, and if each of their ancestors that changes anything has
+# the same colours and place. Texts of pictures are left out, as axe leaves them.
+NEW_LOOKS = """() => {
+    const audited = (globalThis.looksAudited ??= new Set());
+    const looks = new Map([[document, ""]]);
+    const lookOf = (one) => {
+        if (!looks.has(one)) {
+            const style = getComputedStyle(one);
+            const names = ["color", "backgroundColor", "backgroundImage", "opacity", "filter", "position", "textDecorationLine"];
+            const [above, own] = [lookOf(one.parentNode), names.map((name) => style[name]).join()];
+            looks.set(one, above.endsWith(own) ? above : `${above}\\n${own}`);
+        }
+        return looks.get(one);
+    };
+    const found = new Map();
+    for (const one of document.body.querySelectorAll("*")) {
+        const says = [...one.childNodes].some((part) => part.nodeType === Node.TEXT_NODE && part.data.trim());
+        if (!(says || one.matches("a, input, select")) || one.closest("svg") || !one.checkVisibility()) continue;
+        const { fontSize, fontWeight } = getComputedStyle(one);
+        const look = [one.localName === "a", one.disabled, fontSize, fontWeight, lookOf(one)].join();
+        found.set(look, [found.get(look)?.[0] ?? one, one]);
+    }
+    const fresh = [...found].filter(([look]) => !audited.has(look));
+    fresh.forEach(([look]) => audited.add(look));
+    return [...new Set(fresh.flatMap(([, both]) => both))];
+}"""
+RUN = """async ([where, options]) => {
+    const found = await axe.run(where, { preload: false, resultTypes: ["violations"], ...options });
+    return found.violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 160)}`));
+}"""
+
+
+def load_axe(page):
+    if not page.evaluate("globalThis.axe !== undefined"):
+        page.evaluate(AXE_SCRIPT)
+
+
+def off_contrast(page):
+    """What the rules of colour find, as "rule: element" lines."""
+    load_axe(page)
+    texts = page.evaluate_handle(NEW_LOOKS)
+    if not page.evaluate("(texts) => texts.length", texts):
+        return []
+    only = {"runOnly": {"type": "rule", "values": COLOUR_RULES}}
+    return page.evaluate(RUN, [texts, only])
+
+
+def findings(page):
+    """What all rules find."""
+    load_axe(page)
+    document = page.evaluate_handle("document")
+    others = {"rules": {rule: {"enabled": False} for rule in COLOUR_RULES}}
+    return page.evaluate(RUN, [document, others]) + off_contrast(page)
