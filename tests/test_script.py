@@ -316,7 +316,7 @@ def figures_of_each_page():
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".md":  # its figures are made when the book is built
             kinds = tuple(k for k in page.KINDS if f"{k.capitalize()}(" in text)
-            kinds += ("layers", "products") if "stepper" in kinds else ()
+            kinds += ("layers", "losses", "products") if "stepper" in kinds else ()
         else:
             kinds = kinds_in(page.unpacked(text.replace('\\"', '"')))
         if kinds:

@@ -31,6 +31,7 @@ SCRIPTS = [
     "guessing",
     "products",
     "layers",
+    "losses",
     "windows",
     "nudge",
     "code",
@@ -86,10 +87,7 @@ def module(kinds=None):
     """
     wanted = names_for(kinds)
     scripts = "".join(joinable(read("script", f"{name}.js"), wanted) for name in wanted)
-    layers = kinds is None or {"layers", "products"} & set(kinds)
     labels = {key: text for key, text in WORDS["labels"].items() if is_said(key, scripts)}
-    if not layers:  # slips are mistakes in a layer or in a matrix product
-        labels = {key: text for key, text in labels.items() if not key.startswith("slip.")}
     absent = {op for group, ops in GROUPS.items() if kinds and group not in kinds for op in ops}
     if named := {kind for kind in kinds or () if kind[0].isupper()}:
         absent = {op for op in WORDS if op[0].isupper() and op not in named}
@@ -108,7 +106,8 @@ def module(kinds=None):
 KINDS = ("stepper", "quiz", "explorer", "replay", "scene", "bets")  # each has a script of this name
 # Operations that not every page has: their words, and their scripts where there is one of that name.
 GROUPS = {
-    "layers": ("Affine", "ReLU", "Sigmoid", "Tanh", "SoftmaxWithLoss", "IdentityWithLoss"),
+    "layers": ("Affine", "ReLU", "Sigmoid", "Tanh"),
+    "losses": ("SoftmaxWithLoss", "IdentityWithLoss"),
     "products": ("MatMul",),
     "moves": ("Reshape", "Transpose", "Take", "Mean", "Max"),
     "windows": ("Conv2D", "MaxPool2D", "Flatten"),
@@ -130,8 +129,10 @@ def names_for(kinds):
 
 
 def is_said(key, scripts):
-    """Whether the scripts say this label: they name it, or, of one with a dot, its first word."""
-    first, dot, _ = key.partition(".")
+    """Whether the scripts say this label: they name it, or, of one with a dot, its first word; a slip by its last."""
+    first, dot, last = key.partition(".")
+    if first == "slip":
+        return f'"{last}"' in scripts
     return f'"{key}"' in scripts or (f"`{first}.${{" in scripts if dot else f"{key}:" in scripts)
 
 

@@ -78,7 +78,7 @@ function evaluate(formula, numbers) {
   return SIGNS[sign](a, b);
 }
 
-/** What known mistakes give at entry `flat` of an output (port -1) or of a gradient: op -> slips; see layers.js and products.js. */
+/** What known mistakes give at entry `flat` of an output (port -1) or of a gradient: op -> slips; see layers.js, losses.js and products.js. */
 export const SLIPS = {};
 export const says = (...pairs) => pairs.map(([name, would]) => [label(`slip.${name}`), would]);
 
