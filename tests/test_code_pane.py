@@ -147,6 +147,23 @@ def test_the_pane_is_folded_where_nothing_has_run_and_away_while_a_nudge_travels
     assert page.locator(".chainrule-lines").is_visible()
 
 
+def test_the_gradients_are_back_when_the_nudge_is_switched_off(show):
+    page = show(Stepper(exp(Variable(1.0, "x")), step=-1), reduced_motion="reduce")
+    stepper, nudge = (
+        page.locator(".chainrule-stepper"),
+        page.get_by_role("button", name="Nudge", exact=True),
+    )
+    last = stepper.get_attribute("data-steps")
+    nudge.click()
+    assert stepper.get_attribute("data-step") == "1"
+    nudge.click()
+    assert stepper.get_attribute("data-step") == last
+    nudge.click()
+    page.get_by_role("button", name="Previous step").click()  # the reader walks on from here
+    assert stepper.get_attribute("data-step") == "0"
+    assert nudge.get_attribute("aria-pressed") == "false"
+
+
 def test_the_pane_lights_the_loop_and_the_three_lines_and_shows_the_whole_on_a_click(show):
     page = show(Stepper(*net(), step=1), reduced_motion="reduce")
     page.locator(".chainrule-scroll").press("End")

@@ -367,3 +367,12 @@ def test_an_exponent_without_a_gradient_changes_none():
     with pytest.raises(ValueError, match="wants a positive base"):
         (square + base**exponent).backward()
     assert (base.grad, square.grad, exponent.grad) == (-4.0, 1.0, None)
+
+
+def test_a_sum_is_one_number_and_a_result_is_of_the_first_operands_class():
+    class Own(Variable):
+        pass
+
+    assert np.shape(Variable(np.ones((2, 3))).sum().value) == ()
+    assert type(Own(2.0) * Variable(3.0)) is Own
+    assert type(Variable(3.0) * Own(2.0)) is Variable

@@ -48,7 +48,7 @@ def lit(page, name, kind):
             const place = [...document.querySelectorAll(".variable")]
                 .find((one) => one.dataset.variable === name).querySelector(`g.${kind}`);
             const [left, top, width] = place.dataset.box.split(" ").map(Number);
-            return [...place.querySelectorAll("rect")].map((rect) => [
+            return [...place.querySelectorAll("rect.lit")].map((rect) => [
                 Math.round((rect.getAttribute("y") - top) / 17),
                 Math.round((rect.getAttribute("x") - left) / width),
             ]).sort();
@@ -515,3 +515,19 @@ def test_what_is_taken_from_a_changed_array_follows(make, show):
     total.backward()
     np.testing.assert_allclose(exact(page, "y"), out.value)
     np.testing.assert_allclose(exact(page, "x", "gradient"), changed.grad)
+
+
+def test_every_place_in_a_grid_tells_of_its_cell_and_not_the_digits_alone(show):
+    page = show(Stepper(net(), X, T, step=-1), reduced_motion="reduce")
+    ground = page.locator('[data-variable="Affine1.W"] g.gradient rect.ground')
+    grid = page.locator('[data-variable="Affine1.W"] g.gradient')
+    box, columns = ground.bounding_box(), int(grid.get_attribute("data-columns"))
+    rows = grid.locator("[data-cell]").count() // columns
+    for r in range(rows):
+        for c in range(columns):
+            for x, y in ((0.1, 0.2), (0.5, 0.9), (0.9, 0.5)):
+                page.mouse.move(
+                    box["x"] + (c + x) * box["width"] / columns,
+                    box["y"] + (r + y) * box["height"] / rows,
+                )
+                assert f"[{r}, {c}]" in page.locator(".chainrule-reading").inner_text()

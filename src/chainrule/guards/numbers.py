@@ -154,7 +154,7 @@ def expectation(t, surprise):
 
 
 def sum_to(gradient, shape):
-    """Undo broadcasting: sum `gradient` over every axis along which `shape` was stretched."""
+    """Undo broadcasting: sum `gradient` over each axis that was stretched."""
     if np.shape(gradient) == shape:
         return gradient
     gradient = np.asarray(gradient)

@@ -82,8 +82,8 @@ def module(kinds=None):
     `hydrate` for pages, and its pure functions for tests.
 
     kinds   the figures that it is for, such as ("stepper", "quiz"), and the groups of operations in
-            them, out of `GROUPS`; with names of operations, such as "Add", those have words alone; None
-            for all
+            them, out of `GROUPS`; with names of operations, such as "Add" (or "Power2", of two inputs),
+            those have words alone; None for all
     """
     wanted = names_for(kinds)
     scripts = "".join(joinable(read("script", f"{name}.js"), wanted) for name in wanted)
@@ -91,8 +91,13 @@ def module(kinds=None):
     absent = {op for group, ops in GROUPS.items() if kinds and group not in kinds for op in ops}
     if named := {kind for kind in kinds or () if kind[0].isupper()}:
         absent = {op for op in WORDS if op[0].isupper() and op not in named}
+        absent |= {key for key, name in OF_TWO.items() if name not in named}
     told, guesses = (
-        {key: said for key, said in table.items() if key.partition(".")[0] not in absent}
+        {
+            key: said
+            for key, said in table.items()
+            if absent.isdisjoint((key, key.partition(".")[0]))
+        }
         for table in (WORDS, GUESSES)
     )
     tables = {"WORDS": {**told, "labels": labels}, "GUESSES": guesses}
@@ -113,6 +118,8 @@ GROUPS = {
     "windows": ("Conv2D", "MaxPool2D", "Flatten"),
     "guests": ("Embedding", "Attention"),
 }
+# What tells an operation of two inputs that has one, or three, more often; and its name among the kinds.
+OF_TWO = {"Power.variable": "Power2", "Affine.plain": "Affine2", "Conv2D.plain": "Conv2D2"}
 IMPORT = re.compile(r'from "\./(\w+)\.js"')
 MOUNT = re.compile(r'^"chainrule-(\w+)": ?mount\w+,$', re.MULTILINE)
 

@@ -17,6 +17,9 @@ from chainrule.widgets import page, policy
 FIGURE = re.compile(rf'class="chainrule-({"|".join(page.KINDS)})\b')
 SCRIPT, STYLE = "chainrule.js", "chainrule.css"  # behind the kinds of figures that a page has
 OPERATION = re.compile(r'"op":"(\w+)"')
+OF_TWO = re.compile(
+    r'"op":"(Power|Affine|Conv2D)","symbol":"[^"]*","inputs":\[\d+,\d+\]'
+)  # told by words of their own
 
 LOADED = re.compile(r"_static/([\w-]+)\.chainrule\.js")
 
@@ -160,7 +163,10 @@ def kinds_in(body):
     """
     found, ops = set(FIGURE.findall(body)), set(OPERATION.findall(body))
     groups = [group for group, members in page.GROUPS.items() if ops & set(members)]
-    own = sorted(ops & set(WORDS)) if {"moves", "windows", "guests"} & set(groups) else []
+    if {"moves", "windows", "guests"}.isdisjoint(groups):
+        own = []
+    else:
+        own = [*sorted(ops & set(WORDS)), *sorted({f"{op}2" for op in OF_TWO.findall(body)})]
     return (*(kind for kind in page.KINDS if kind in found), *groups, *own)
 
 

@@ -54,13 +54,15 @@ export function mountStepper(figure, host) {
       if (found) written([found]);
     },
   });
+  let left = 0; // the step that a nudge was called from
   const nudge = nudging({
     run: () => run,
     picture: () => picture,
     start(on) {
       if (on && asks.on()) asks.toggle.click();
       figure.classList.toggle("chainrule-nudging", on);
-      if (on) walk.move(run.turn);
+      if (on) left = walk.now();
+      if (on || walk.now() === run.turn) walk.move(on ? run.turn : left);
       showStep(walk.now());
     },
     say(text, product) {
@@ -298,10 +300,20 @@ export function mountStepper(figure, host) {
         pointed = null;
         read(usual(walk.now()));
       };
-      cells.forEach((cell, k) => {
-        cell.addEventListener("pointerenter", () => point(k));
-        cell.addEventListener("click", () => point(k));
+      const [left, top, width] = place.dataset.box.split(" ").map(Number);
+      const ground = vector("rect", { class: "ground", x: left, y: top, width: columns * width, height: (cells.length / columns) * ROW });
+      place.prepend(ground); // between the digits too
+      const within = (share, count) => Math.min(Math.max(Math.floor(share * count), 0), count - 1);
+      const under = (event) => {
+        const box = ground.getBoundingClientRect();
+        const row = within((event.clientY - box.top) / box.height, cells.length / columns);
+        return row * columns + within((event.clientX - box.left) / box.width, columns);
+      };
+      place.addEventListener("pointermove", (event) => {
+        const to = under(event);
+        if (to !== flat || !pointed) point(to);
       });
+      place.addEventListener("click", (event) => point(under(event)));
       place.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && leave());
       const name = run.trace.variables[i].name;
       const words = label("read.matrix", { name, kind: label(kind), rows: cells.length / columns, columns });
