@@ -102,10 +102,10 @@ def test_a_sheet_prints_on_a_few_pages_with_its_answers_behind(handouts, from_di
     assert 3 <= tasks <= 6 and 1 <= pages - tasks <= 2
 
 
-def test_a_grid_of_bets_is_empty_on_the_sheet_and_filled_in_among_the_answers(handouts, show):
+def test_a_grid_of_bets_is_empty_on_the_sheet_and_filled_in_among_the_answers(handouts, from_disk):
     chapter = "15_attention"
     built = handouts.article(chapter).select_one("#exercises .chainrule-bets")
-    page = show(handouts.sheet(chapter))
+    page = from_disk(handouts.sheet(chapter))
     asked = page.locator(".task", has=page.locator("table tbody td", has_text="☐"))
     boxes = asked.locator("tbody td").all_inner_texts()
     assert len(boxes) == len(built.select("tbody td")) and set(boxes) == {"☐"}
@@ -123,10 +123,10 @@ def test_no_slide_is_called_after_the_list_of_contents(handouts):
 
 
 @some_chapters
-def test_words_on_a_slide_can_be_read_from_the_last_row(chapter, handouts, show):
+def test_words_on_a_slide_can_be_read_from_the_last_row(chapter, handouts, from_disk):
     """Headings and paragraphs are a thirtieth of the screen's height or more with their line, on any projector."""
     for wide, high in ((1280, 720), (1920, 1080)):
-        page = show(handouts.slides(chapter), viewport={"width": wide, "height": high})
+        page = from_disk(handouts.slides(chapter), viewport={"width": wide, "height": high})
         page.wait_for_selector("html[data-ready]")
         sizes = page.eval_on_selector_all(
             ".slide > :is(h1, h2, p)",
