@@ -497,3 +497,36 @@ def test_the_first_stepper_is_at_most_ten_tabs_from_the_target_of_the_skip_link(
         if page.evaluate("document.activeElement.closest('.chainrule-stepper') !== null"):
             return
     raise AssertionError(f"after {pressed} presses no stepper is reached")
+
+
+EVERY_STEP = """async () => {
+    const plain = (element) => element.textContent.replace(/\\s+/g, " ").trim();
+    const odd = [];
+    for (const figure of document.querySelectorAll(".chainrule-stepper")) {
+        figure.scrollIntoView();
+        while (!figure.matches(".chainrule-live")) await new Promise(requestAnimationFrame);
+        for (const level of [null, ...figure.querySelectorAll("button[data-level]")]) {
+            level?.click();
+            const slider = figure.querySelector(".chainrule-controls input[type=range]");
+            const rows = [...figure.querySelectorAll(".chainrule-table tbody tr")];
+            for (const step of [...rows.keys()].map((row) => row + 1)) {
+                slider.value = step;
+                slider.dispatchEvent(new Event("input", { bubbles: true }));
+                await new Promise(requestAnimationFrame);
+                const [said, told] = [plain(figure.querySelector(".chainrule-sentence")), plain(rows[step - 1].lastElementChild)];
+                if (said !== told) odd.push([step, said, told]);
+            }
+        }
+    }
+    return odd;
+}"""
+STEPPED = [
+    path for path in READ if "chainrule-stepper" in (SITE / path).read_text(encoding="utf-8")
+]
+
+
+@pytest.mark.parametrize("path", STEPPED)
+def test_every_step_of_every_figure_says_what_its_table_says(path, open_page):
+    """The words come with the page's own script, which holds those of its own operations alone."""
+    page = open_page(path, viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    assert page.evaluate(EVERY_STEP) == []

@@ -232,7 +232,7 @@ WORDS = {
             "{x.name} {x.shape} @ {y.name} {y.shape} + {b.name} {b.shape} gives {z.name} {z.shape}.",
         ),
         "backward": (
-            "Affine hands on three gradients.",
+            "Affine hands on one gradient and keeps two.",
             "From the upstream gradient {dout} {z.shape}:",
         ),
         "to": (
@@ -251,7 +251,7 @@ WORDS = {
     "Affine.plain": {  # an Affine without a bias
         "forward": ("Affine.", "{x.name} {x.shape} @ {y.name} {y.shape} gives {z.name} {z.shape}."),
         "backward": (
-            "Affine hands on two gradients.",
+            "Affine hands on one gradient and keeps one.",
             "From the upstream gradient {dout} {z.shape}:",
         ),
         "to": (
@@ -304,7 +304,7 @@ WORDS = {
             "The kernels {y.name} {y.shape} slide over {x.name} {x.shape} and give {z.shape}.",
         ),
         "backward": (
-            "Convolution hands on three gradients.",
+            "Convolution hands on one gradient and keeps two.",
             "From the upstream gradient {dout} {z.shape}, each a sum over all places:",
         ),
         "to": (
@@ -326,7 +326,7 @@ WORDS = {
             "The kernels {y.name} {y.shape} slide over {x.name} {x.shape} and give {z.shape}.",
         ),
         "backward": (
-            "Convolution hands on two gradients.",
+            "Convolution hands on one gradient and keeps one.",
             "From the upstream gradient {dout} {z.shape}, each a sum over all places:",
         ),
         "to": (
@@ -523,7 +523,7 @@ WORDS = {
         "slip.upstream": "That is the local derivative, without the upstream gradient.",
         "slip.output": "The derivative is written with the output y, not with the input.",
         "slip.factor": "One factor is missing: y(1 − y), or 1 − y² of tanh.",
-        "slip.transpose": "That is without the transpose, or with it at the wrong place.",
+        "slip.transpose": "The transpose is missing, or at the wrong place.",
         "slip.bias": "The bias is missing.",
         "slip.summed": "That is one sample. The gradients of all samples are summed.",
         "slip.columns": "Each bias gets the sum of its own column.",

@@ -90,7 +90,7 @@ def module(kinds=None):
     labels = {key: text for key, text in WORDS["labels"].items() if is_said(key, scripts)}
     absent = {op for group, ops in GROUPS.items() if kinds and group not in kinds for op in ops}
     if named := {kind for kind in kinds or () if kind[0].isupper()}:
-        absent = {op for op in WORDS if op[0].isupper() and op not in named}
+        absent = {op for op in WORDS if op.isalnum() and op[0].isupper() and op not in named}
         absent |= {key for key, name in OF_TWO.items() if name not in named}
     told, guesses = (
         {
