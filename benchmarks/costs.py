@@ -59,7 +59,7 @@ def figures(seconds):
         net = two_layer_net(*sizes, rng)
         x, t = rng.random((2, sizes[0])), np.array([0, 1])
         layers, traced = partial(walk, net, x, t), partial(trace_network, net, x, t)
-        runs = {"layers": layers, "both": lambda: (layers(), rerun(expand_network(net, x, t)))}  # noqa: B023
+        runs = {"layers": layers, "both": lambda: (layers(), rerun(expand_network(net, x, t)[0]))}  # noqa: B023
         seen = side_by_side(runs | {"traced": traced}, seconds)
         name = f"trace of a {'-'.join(map(str, sizes))} net, a layer and a node a step"
         rows.append([name, *compared(seen, "layers", "both")])
