@@ -313,4 +313,4 @@ def test_a_mask_or_a_transpose_left_out_has_a_name(show):
     assert name == "x"
     wrong = both.gradient(x, np.zeros((2, 2))) and trace_network(both, x, np.zeros((2, 2)))
     dout = wrong.variables[3].grad
-    assert "without the transpose" in slip(page, (dout @ square.params["W"])[entry])
+    assert "transpose is missing" in slip(page, (dout @ square.params["W"])[entry])
