@@ -64,8 +64,8 @@ class Model:
         found = {}
         for name, layer in self.layers.items():
             if arrays := getattr(layer, kind, None):
-                for key in arrays:
-                    found[f"{name}.{key}"] = arrays[key]
+                for key, array in arrays.items():
+                    found[f"{name}.{key}"] = array
         return found
 
     @property

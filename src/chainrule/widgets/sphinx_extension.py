@@ -17,9 +17,8 @@ from chainrule.widgets import page, policy
 FIGURE = re.compile(rf'class="chainrule-({"|".join(page.KINDS)})\b')
 SCRIPT, STYLE = "chainrule.js", "chainrule.css"  # behind the kinds of figures that a page has
 OPERATION = re.compile(r'"op":"(\w+)"')
-OF_TWO = re.compile(
-    r'"op":"(Power|Affine|Conv2D)","symbol":"[^"]*","inputs":\[\d+,\d+\]'
-)  # told by words of their own
+NAMED = "|".join(key.partition(".")[0] for key in page.OF_TWO)
+OF_TWO = re.compile(rf'"op":"({NAMED})","symbol":"[^"]*","inputs":\[\d+,\d+\]')
 
 LOADED = re.compile(r"_static/([\w-]+)\.chainrule\.js")
 
