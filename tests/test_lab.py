@@ -4,13 +4,13 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbformat.sign import NotebookNotary
 from playwright.sync_api import expect
 from processes import running
 from test_still import EACH, output
@@ -83,6 +83,32 @@ def page(server, browser):
     )
     yield page
     page.close()
+
+
+@pytest.fixture
+def another(page, server):
+    """another(name, height) opens one more notebook: Lab in a tab, beside the first one; Notebook in a page of its own."""
+    address, folder = server
+    opened = []
+
+    def open_it(name, height):
+        size = {"width": 1280, "height": height}
+        if "/lab/" in address(""):
+            page.set_viewport_size(size)
+            page.evaluate(
+                "(path) => jupyterapp.commands.execute('docmanager:open', { path })", name
+            )
+            page.wait_for_function(KERNEL_IS_IDLE, timeout=90_000)
+            return page
+        opened.append(page.context.browser.new_page(viewport=size))
+        open_notebook(opened[0], address(name), folder / "log")
+        return opened[0]
+
+    yield open_it
+    for one in opened:
+        one.close()
+    if not opened:
+        page.evaluate("jupyterapp.shell.currentWidget.close()")
 
 
 KERNEL_IS_IDLE = """() => {
@@ -188,9 +214,9 @@ def test_the_picture_is_in_the_saved_output_too(page):
 
 
 @pytest.mark.parametrize("trusted", [False, True])
-def test_a_notebook_that_has_not_run_shows_every_figure_once_and_still(trusted, server, browser):
+def test_a_notebook_that_has_not_run_shows_every_figure_once_and_still(trusted, server, another):
     """Opened as it was cloned: where it is not trusted no SVG is let in, and where it is, nothing runs the script."""
-    address, folder = server
+    _, folder = server
     cells = []
     for kind, (figure, *_) in EACH.items():
         cell = nbformat.v4.new_code_cell(kind)
@@ -199,14 +225,9 @@ def test_a_notebook_that_has_not_run_shows_every_figure_once_and_still(trusted, 
     name = f"cloned{trusted}.ipynb"
     write(folder, name, cells)
     if trusted:
-        home = {
-            "JUPYTER_CONFIG_DIR": str(folder / "config"),
-            "JUPYTER_DATA_DIR": str(folder / "data"),
-        }
-        trust = [sys.executable, "-m", "jupyter", "trust", str(folder / name)]
-        subprocess.run(trust, check=True, env={**os.environ, **home})
-    page = browser.new_page(viewport={"width": 1280, "height": 4000})
-    open_notebook(page, address(name), folder / "log")
+        notebook = nbformat.read(folder / name, as_version=4)
+        NotebookNotary(data_dir=str(folder / "data")).sign(notebook)
+    page = another(name, 4000)
     cell = "jupyterapp.shell.currentWidget.content.widgets[0].model"
     page.wait_for_function(f"{cell}.trusted === {str(trusted).lower()}", timeout=30_000)
     outputs = page.locator(".jp-OutputArea-output:visible")
@@ -220,21 +241,18 @@ def test_a_notebook_that_has_not_run_shows_every_figure_once_and_still(trusted, 
         assert drawn == [True] * pictures
         assert shown.locator("svg, script, form, figure").count() == 0
         assert "{" not in shown.inner_text()  # the text of a script that was taken out
-    page.close()
 
 
-def test_a_link_to_a_word_leads_to_the_word_in_the_glossary(server, browser):
+@pytest.mark.parametrize("server", ["lab"], indirect=True)
+def test_a_link_to_a_word_leads_to_the_word_in_the_glossary(server, another):
     """In Lab; Notebook opens the page in a window of its own."""
-    address, folder = server
-    if "/lab/" not in address(""):
-        pytest.skip("Notebook")
+    _, folder = server
     shutil.copy(GLOSSARY, folder)
     cell = nbformat.v4.new_markdown_cell(
         "[a word](glossary.md#upstream-gradient) [another](glossary.md#He's-start)"
     )
     write(folder, "words.ipynb", [cell])
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
-    open_notebook(page, address("words.ipynb"), folder / "log")
+    page = another("words.ipynb", 800)
     for link, word in (("a word", "upstream gradient"), ("another", "He's start")):
         page.get_by_role("tab", name="words.ipynb").click()
         page.get_by_role("link", name=link, exact=True).click()
@@ -246,4 +264,3 @@ def test_a_link_to_a_word_leads_to_the_word_in_the_glossary(server, browser):
             timeout=30_000,
         )
     assert "{" not in page.locator(".jp-MarkdownViewer").inner_text()
-    page.close()

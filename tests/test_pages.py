@@ -18,7 +18,7 @@ PHONES = (390, 360)
 # What a page loads only if it holds something that matches: a part of the file's name, and what.
 LOADED_FOR = {
     "chainrule.js": ".chainrule-stepper, .chainrule-quiz, .chainrule-explorer, .chainrule-replay, .chainrule-scene, .chainrule-bets",
-    "chainrule.css": "[class*='chainrule-']",
+    "chainrule.css": "[class*='chainrule-']:not(.chainrule-plot)",  # that one brings its own
     "clipboard": ".highlight",
     "copybutton": ".highlight",
     "design-tabs": "[class*='sd-tab']",
