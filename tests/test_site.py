@@ -161,10 +161,14 @@ def test_title_and_search_stay_in_view_in_a_low_window_and_names_of_chapters_nee
     for shown in (title, sidebar.get_by_role("button", name="Search")):
         box = shown.bounding_box()
         assert 0 <= box["y"] and box["y"] + box["height"] < 150
-    heights = sidebar.locator("nav.bd-links a").evaluate_all(
-        "(all) => all.map((one) => one.offsetHeight)"
-    )
-    assert len(heights) == len(CHAPTERS) - 1 and max(heights) < 1.5 * min(heights)
+    sizes = "(all) => all.map((one) => [one.offsetHeight, one.scrollWidth - one.clientWidth])"
+    links = sidebar.locator("nav.bd-links a").evaluate_all(sizes)
+    parts = sidebar.locator("nav.bd-links .caption").evaluate_all(sizes)
+    assert len(links) == len(CHAPTERS) - 1 and len(parts) == 4
+    for group in (links, parts + title.locator("p").evaluate_all(sizes)):
+        assert max(group)[0] < 1.5 * min(group)[0] and max(over for _, over in group) <= 0
+    page.set_viewport_size({"width": 1000, "height": 720})  # a narrow column: the title takes two
+    assert all(over <= 0 for _, over in title.locator("p").evaluate_all(sizes))
 
 
 def test_contents_mark_the_section_that_is_read_and_keep_it_in_view(open_page):
