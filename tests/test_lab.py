@@ -1,18 +1,15 @@
 """The same figure in a real JupyterLab and a real Notebook, with a live kernel, driven in the browser."""
 
 import json
-import os
 import shutil
-import socket
-import sys
 import time
 from pathlib import Path
 
 import nbformat
 import pytest
+from lab import KERNEL_IS_IDLE, SERVERS, open_notebook, run, serving
 from nbformat.sign import NotebookNotary
 from playwright.sync_api import expect
-from processes import running
 from test_still import EACH, output
 
 pytest.importorskip("jupyterlab", reason="JupyterLab is not installed")
@@ -37,30 +34,15 @@ HBox([stepper, slider])""",
     "print(dict(stepper.inputs), stepper.trace.variables[-1].value, side.value)",
     "stepper.inputs = {'side': 5.0, 'price': 20.0}",
 ]
-SERVERS = {
-    "lab": ("jupyterlab", ["--LabApp.news_url="], "lab/tree"),
-    "notebook": ("notebook", [], "notebooks"),
-}
 
 
 @pytest.fixture(scope="module", params=SERVERS)
 def server(request, tmp_path_factory):
     """A JupyterLab, and a Notebook, each with a folder of its own: (address of a notebook by name, folder)."""
-    module, options, path = SERVERS[request.param]
-    pytest.importorskip(module, reason=f"{module} is not installed")
+    pytest.importorskip(SERVERS[request.param][0])
     folder = tmp_path_factory.mktemp(request.param)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", module, *options, "--allow-root", "--no-browser"]
-    command += [f"--port={port}", "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}"]
-    command += ["--expose-app-in-browser", "--ServerApp.port_retries=0"]
-    home = {"JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTER_DATA_DIR": str(folder / "data")}
-    with open(folder / "log", "w") as log:
-        # It shuts its kernels down first, and on a busy machine that takes a while.
-        options = {"patience": 60, "env": {**os.environ, **home}}
-        with running(command, stdout=log, stderr=log, **options):
-            yield lambda name: f"http://127.0.0.1:{port}/{path}/{name}", folder
+    with serving(folder, folder, request.param) as (address, _):
+        yield lambda name: f"{address}/{name}", folder
 
 
 def write(folder, name, cells):
@@ -109,36 +91,6 @@ def another(page, server):
         one.close()
     if not opened:
         page.evaluate("jupyterapp.shell.currentWidget.close()")
-
-
-KERNEL_IS_IDLE = """() => {
-    const widget = globalThis.jupyterapp?.shell.currentWidget;
-    return widget?.sessionContext?.session?.kernel?.status === "idle";
-}"""
-
-
-def open_notebook(page, address, log):
-    for _ in range(120):
-        try:
-            page.goto(address)
-            break
-        except Exception:
-            time.sleep(0.5)
-    else:
-        pytest.fail(f"the server did not start: {log.read_text()}")
-    page.wait_for_function(KERNEL_IS_IDLE, timeout=90_000)
-
-
-def run(page, number):
-    """Run one cell."""
-    page.evaluate(
-        """(number) => {
-            const notebook = jupyterapp.shell.currentWidget.content;
-            notebook.activeCellIndex = number;
-            return jupyterapp.commands.execute("notebook:run-cell");
-        }""",
-        number,
-    )
 
 
 def prints(page, number, wanted):
