@@ -49,7 +49,6 @@ def visit(browser, site_url):
         page, complaints = browser.new_context(**context).new_page(), []
         watch(page, site_url, path, complaints)
         page.goto(site_url + path)
-        page.wait_for_load_state("networkidle")
         return Visit(path, page, complaints)
 
     return open_it
@@ -59,6 +58,7 @@ def visit(browser, site_url):
 def desk(request, visit):
     """The page in a window of 1280 pixels; then in others."""
     seen = visit(request.param, viewport={"width": 1280, "height": 900})
+    seen.page.wait_for_load_state("networkidle")
     yield seen
     seen.page.context.close()
     assert seen.complaints == []
