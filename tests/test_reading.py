@@ -85,7 +85,7 @@ def axes(chapter):
         yield unescape(title), names, ticks
 
 
-@every_chapter
+@every_page
 def test_a_chapter_shows_at_most_120_lines_of_code(chapter):
     assert len(lines(chapter, FOLDED)) <= 120
 
@@ -101,7 +101,7 @@ def test_no_line_that_a_page_prints_is_wider_than_84_letters(chapter):
     assert [line for line in printed(chapter) if len(line) > 84] == []
 
 
-@every_chapter
+@every_page
 def test_what_is_printed_is_a_number_and_not_a_verdict(chapter):
     assert [
         line for line in printed(chapter) if re.search(r"\b(?:True|False)$", line.strip())
