@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from lab import KERNEL_IS_IDLE, SERVERS, open_notebook, run, serving
+from lab import SERVERS, open_notebook, run, serving
 from nbformat.sign import NotebookNotary
 from playwright.sync_api import expect
 from test_still import EACH, output
@@ -69,7 +69,7 @@ def page(server, browser):
 
 @pytest.fixture
 def another(page, server):
-    """another(name, height) opens one more notebook: Lab in a tab, beside the first one; Notebook in a page of its own."""
+    """another(name, height) opens one more notebook: Lab in a tab, without a kernel; Notebook in a page of its own."""
     address, folder = server
     opened = []
 
