@@ -28,7 +28,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export PYTHONHASHSEED := 0
 
-.PHONY: help env book slides sheet test browsers-there unit nbval binder browsers hosts bad-inputs witnesses explore coverage mutants reproducible links bench bench-quick zoo convolution lint format notebooks lock upgrade serve clean
+.PHONY: help env book slides sheet test test-site test-package browsers-there unit nbval binder browsers hosts bad-inputs witnesses explore coverage mutants reproducible links bench bench-quick zoo convolution lint format notebooks lock upgrade serve clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */ /' | while read -r name what; do printf '%-13s%s\n' "$$name" "$$what"; done
@@ -80,11 +80,16 @@ slides: $(SITE)  ## slides of a chapter, a figure each, in one file: make slides
 sheet: $(SITE)  ## a sheet of a chapter's exercises to print, answers at the end: make sheet CHAPTER=05_affine
 	$(BIN)/python _theme/handouts/handouts.py sheet $(WHICH)
 
-# To build the book takes one core for a minute and a half, since it runs every chapter: what is printed and drawn is
-# compared afterwards (tests/test_outputs.py). The other core looks for the browsers and runs the unit tests meanwhile.
+# A core each: the one builds the book, which runs every chapter, and then tests the pages (what the chapters print and
+# draw, too: tests/test_outputs.py); the other one does all that needs no page. Neither waits for the other.
 test: lint  ## run everything: lint, the notebooks, unit tests, the built site in a browser
-	$(MAKE) --jobs=2 book browsers-there unit WORKERS=1
-	$(PYTEST) -m "browser or site" tests
+	$(MAKE) --jobs=2 test-site test-package WORKERS=0
+
+test-site: book browsers-there
+	$(PYTEST) -m site tests
+
+test-package: browsers-there
+	$(PYTEST) -m "not site" tests
 
 browsers-there: $(READY)
 	$(BIN)/python tests/find_browser.py --install

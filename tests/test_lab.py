@@ -67,6 +67,14 @@ def page(server, browser):
     page.close()
 
 
+OPEN_WITHOUT_A_KERNEL = """(path) => jupyterapp.commands.execute(
+    "docmanager:open", { path, kernelPreference: { shouldStart: false } })"""
+IS_OPEN = """(path) => {
+    const context = jupyterapp.shell.currentWidget?.context;
+    return context?.path === path && context.isReady;
+}"""
+
+
 @pytest.fixture
 def another(page, server):
     """another(name, height) opens one more notebook: Lab in a tab, without a kernel; Notebook in a page of its own."""
@@ -77,10 +85,8 @@ def another(page, server):
         size = {"width": 1280, "height": height}
         if "/lab/" in address(""):
             page.set_viewport_size(size)
-            page.evaluate(
-                "(path) => jupyterapp.commands.execute('docmanager:open', { path })", name
-            )
-            page.wait_for_function(KERNEL_IS_IDLE, timeout=90_000)
+            page.evaluate(OPEN_WITHOUT_A_KERNEL, name)
+            page.wait_for_function(IS_OPEN, arg=name, timeout=90_000)
             return page
         opened.append(page.context.browser.new_page(viewport=size))
         open_notebook(opened[0], address(name), folder / "log")
@@ -89,8 +95,6 @@ def another(page, server):
     yield open_it
     for one in opened:
         one.close()
-    if not opened:
-        page.evaluate("jupyterapp.shell.currentWidget.close()")
 
 
 def prints(page, number, wanted):
