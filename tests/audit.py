@@ -59,36 +59,50 @@ def off_contrast(page):
     return page.evaluate(RUN, [texts, only])
 
 
+# Elements that are to be seen, or heard, and were not when this was asked before: the outermost ones.
+SHOWN_ANEW = """() => {
+    const shown = [...document.body.querySelectorAll("*")].filter((one) => one.checkVisibility({ visibilityProperty: true }));
+    const anew = new Set(shown.filter((one) => !seenByAxe.has(one)));
+    shown.forEach((one) => seenByAxe.add(one));
+    return [...anew].filter((one) => !anew.has(one.parentElement));
+}"""
+
+
 def findings(page):
     """What all rules find."""
     load_axe(page)
     page.evaluate("globalThis.seenByAxe = new Set()")
-    page.evaluate(SHOWN_ANEW)
+    page.evaluate_handle(SHOWN_ANEW)
     document = page.evaluate_handle("document")
     others = {"rules": {rule: {"enabled": False} for rule in COLOUR_RULES}}
     return page.evaluate(RUN, [document, others]) + off_contrast(page)
 
 
-# Elements that are to be seen, or heard, and were not when this was asked before: the outermost ones.
-SHOWN_ANEW = """() => {
-    const shown = [...document.body.querySelectorAll("*")].filter((one) => one.checkVisibility({ visibilityProperty: true }));
-    const anew = shown.filter((one) => !seenByAxe.has(one));
-    shown.forEach((one) => seenByAxe.add(one));
-    return anew.filter((one) => !anew.includes(one.parentElement));
-}"""
-# What else depends on the width of a window, and not only on what is shown in it.
-RULES_OF_WIDTH = ["scrollable-region-focusable", "meta-viewport", "meta-viewport-large"]
+# What looks at all that is shown together. (That what scrolls can be focused, Chromium sees to.)
+RULES_OF_THE_WHOLE = [
+    "bypass",
+    "heading-order",
+    "landmark-main-is-top-level",
+    "landmark-no-duplicate-banner",
+    "landmark-no-duplicate-contentinfo",
+    "landmark-no-duplicate-main",
+    "landmark-one-main",
+    "landmark-unique",
+    "page-has-heading-one",
+    "region",
+    "skip-link",
+]
 
 
 def findings_after_a_change(page):
     """What all rules find once more when only the window or the style has changed since `findings`.
 
-    They look at what is shown now and was not; of the rest at what scrolls now.
+    They look at what is shown now and was not, and at the order of headings and landmarks among all.
     """
     anew = page.evaluate_handle(SHOWN_ANEW)
     document = page.evaluate_handle("document")
     others = {"rules": {rule: {"enabled": False} for rule in COLOUR_RULES}}
-    found = page.evaluate(RUN, [document, {"runOnly": RULES_OF_WIDTH}])
+    found = page.evaluate(RUN, [document, {"runOnly": RULES_OF_THE_WHOLE}])
     if page.evaluate("(anew) => anew.length", anew):
         found += page.evaluate(RUN, [anew, others])
     return found + off_contrast(page)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from audit import findings, off_contrast
+from audit import findings, findings_after_a_change, off_contrast
 from test_stepper import bill
 
 from chainrule.network import two_layer_net
@@ -39,6 +39,30 @@ def test_of_many_texts_that_look_alike_each_other_look_is_audited(show):
         assert off_contrast(page) != [], change
         assert off_contrast(page) == [], "it was reported"
         one.evaluate("(one) => one.removeAttribute('style')")
+
+
+NARROW = """<main><h1>A page</h1>%s</main><style>
+    .narrow { display: none }
+    @media (width < 500px) { .narrow { display: block } }
+</style>"""
+
+
+@pytest.mark.parametrize(
+    ("body", "rule"),
+    [
+        ("<button class='narrow'></button>", "button-name"),
+        ("<div class='narrow'><p>Text <img src='data:,'></p></div>", "image-alt"),
+        ("<h4 class='narrow'>Too small</h4>", "heading-order"),
+        ("</main><p class='narrow'>Text</p>", "region"),
+        ("<p class='narrow' style='color: #bbc'>Text</p>", "color-contrast"),
+    ],
+)
+def test_what_a_narrow_window_shows_anew_is_audited(body, rule, show):
+    page = show(Stepper(bill()), viewport=at(1280))
+    page.evaluate("(html) => (document.body.innerHTML = html)", NARROW % body)
+    assert findings(page) == []
+    page.set_viewport_size(at(360))
+    assert [found for found in findings_after_a_change(page) if found.startswith(rule)] != []
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
