@@ -202,7 +202,7 @@ TEXT_FAULTS = {
 }
 
 
-def build(folder, index, pages):
+def build(folder, index, pages, **options):
     """What the command of `make book` says of a small book with our configuration."""
     config = (ROOT / "_config.yml").read_text(encoding="utf-8")
     config = config.replace("[book/references.bib]", "[references.bib]")
@@ -214,8 +214,8 @@ def build(folder, index, pages):
     for name in ("_theme", "third_party"):
         (folder / name).symlink_to(ROOT / name)
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    options = re.search(r"jupyter-book build \. (?:--path-output \S+ )?(.*)", makefile)[1].split()
-    return run("jupyter-book", "build", str(folder), *options)
+    flags = re.search(r"jupyter-book build \. (?:--path-output \S+ )?(.*)", makefile)[1].split()
+    return run("jupyter-book", "build", str(folder), *flags, **options)
 
 
 @pytest.fixture(scope="module")
@@ -230,7 +230,11 @@ def test_the_build_fails_and_names(fault, built):
     assert TEXT_FAULTS[fault] in said, said
 
 
-def test_the_build_fails_at_a_cell_that_raises(tmp_path):
-    chapter(tmp_path, new_markdown_cell("# A chapter"), new_code_cell("1 / 0"))
-    code, said = build(tmp_path, "# Start\n", ["chapter"])
+def test_the_build_fails_at_a_cell_that_raises_and_at_no_odd_place_before(tmp_path):
+    """The folder has spaces and Korean letters in its name, nobody else may read in it, and there is no HOME."""
+    folder = tmp_path / "내 책, a copy (1)"
+    folder.mkdir()
+    chapter(folder, new_markdown_cell("# A chapter"), new_code_cell("1 / 0"))
+    homeless = {name: value for name, value in os.environ.items() if name != "HOME"}
+    code, said = build(folder, "# Start\n", ["chapter"], env=homeless, umask=0o077)
     assert code != 0 and "ZeroDivisionError" in said, said

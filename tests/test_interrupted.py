@@ -168,18 +168,19 @@ echo whole > "$out/last.html"
 
 @pytest.fixture
 def workshop(tmp_path):
-    """A folder with our Makefile, and a builder that can be slow."""
-    shutil.copy(ROOT / "Makefile", tmp_path)
+    """A folder, of an odd name, with our Makefile, and a builder that can be slow."""
+    folder = tmp_path / "내 책, a copy (1)"
     for name in ("book", "src", "_theme", "third_party", ".venv/bin"):
-        (tmp_path / name).mkdir(parents=True)
+        (folder / name).mkdir(parents=True)
+    shutil.copy(ROOT / "Makefile", folder)
     for name in ("_config.yml", "_toc.yml", "requirements.txt", "pyproject.toml", ".venv/.ready"):
-        (tmp_path / name).touch()
-    builder = tmp_path / ".venv" / "bin" / "jupyter-book"
+        (folder / name).touch()
+    builder = folder / ".venv" / "bin" / "jupyter-book"
     builder.write_text(BUILDER, encoding="utf-8")
     builder.chmod(0o755)
-    (tmp_path / "book" / "words").write_text("first", encoding="utf-8")
-    (tmp_path / "seconds").write_text("0", encoding="utf-8")
-    return tmp_path
+    (folder / "book" / "words").write_text("first", encoding="utf-8")
+    (folder / "seconds").write_text("0", encoding="utf-8")
+    return folder
 
 
 def make_book(folder):
