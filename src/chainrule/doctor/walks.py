@@ -202,7 +202,7 @@ class Graph:
         if len(node.sources) == 1 and node.entrywise:
             yield from self.at_functions([(one.sources[0], one) for one, _ in edges])
         yield from self.past_gates(edges)
-        if not node.entrywise:
+        if not node.entrywise and not node.pair:
             yield from self.at_choices(edges)
             yield from self.at_moves(edges)
         scene = scene_of_edge(node, i, self.gradients.get(node, 1.0))
@@ -232,7 +232,7 @@ class Graph:
             for k, (one, j) in enumerate(edges):
                 other = others[min(k, len(others) - 1)].value
                 if other.shape == one.sources[1 - j].value.shape:
-                    handed[one, j] = lambda d, one=one, j=j, other=other: one.back_with(j, d, other)
+                    handed[one, j] = lambda d, one=one, j=j, other=other: one.back(j, d, other)
             yield Change(code, f"{words} in place of {partner.line}", node, handed)
 
     def in_place_of(self, wanted):
@@ -275,7 +275,7 @@ class Graph:
         if len(node.sources) < 2 or any(len(one.uses) != 1 for one, _ in edges):
             return
         gates = [one.uses[0][0] for one, _ in edges]
-        slope = gates[0].local[0] if gates[0].entrywise and len(gates[0].sources) == 1 else 1.0
+        slope = gates[0].local(0) if gates[0].entrywise and len(gates[0].sources) == 1 else 1.0
         if np.shape(slope) == node.value.shape and np.ptp(slope) > 1e-6:
             code = "mask-missing" if np.isin(np.round(slope, 6), (0, 1)).all() else "factor-missing"
             words = f"dout from after {gates[0].line}, where {node.line} leads back,"
@@ -286,7 +286,7 @@ class Graph:
 
     def at_choices(self, edges):
         """Where an entry is taken more than once, one of its uses alone."""
-        matrices = [node.local[i] for node, i in edges]
+        matrices = [node.local(i) for node, i in edges]
         chosen = all(np.isin(m, (0, 1)).all() and (m.sum(1) <= 1).all() for m in matrices)
         if not chosen or not any((m.sum(0) > 1).any() for m in matrices):
             return
@@ -308,7 +308,7 @@ class Graph:
     def at_moves(self, edges):
         """Where the entries only change places: in the order that they had before, or moved once more."""
         node, i = edges[0]
-        matrix, moved = node.local[i], np.arange(node.value.size)
+        matrix, moved = node.local(i), np.arange(node.value.size)
         if len(matrix) != matrix.shape[1] or not np.all(np.sort(matrix @ moved) == moved):
             return
         ways = {
@@ -440,12 +440,13 @@ def lost_code(node, i):
             if comes_from(source, node.sources[1 - i])
             else "overwritten-at-fork"
         )
-    if node.value.size < source.value.size and not node.entrywise and len(node.sources) == 1:
+    one = len(node.sources) == 1 and not node.entrywise and not node.pair
+    if one and node.value.size < source.value.size:
         partners = {one for user, _ in node.uses for one in user.sources}
-        if source in partners and np.allclose(np.sum(node.local[i], axis=0), 1):
+        if source in partners and np.allclose(np.sum(node.local(i), axis=0), 1):
             return "softmax-diagonal"
-        share = np.max(node.local[i], axis=1, initial=0.0)
-        if np.allclose(np.sum(node.local[i], axis=1), 1):  # a mean, or a choice
+        share = np.max(node.local(i), axis=1, initial=0.0)
+        if np.allclose(np.sum(node.local(i), axis=1), 1):  # a mean, or a choice
             if np.all(share < 1):
                 return "statistics-constant"
             if (
@@ -477,7 +478,7 @@ def scene_of_edge(node, i, dout):
     keys = [s.name or f"v{k}" for k, s in enumerate(node.sources)]
     held = dict(zip(keys, (s.value for s in node.sources), strict=True))
     place, ones = keys[i], np.ones(node.value.shape)
-    slopes = dict(zip(keys, node.local, strict=True)) if node.entrywise else {}
+    slopes = {key: node.local(k) for k, key in enumerate(keys)} if node.entrywise else {}
     alone = node.entrywise and len(node.sources) == 1
     inputs = {k: v for k, v in held.items() if k == place or k[0] == "v"}
     params = {k: v for k, v in held.items() if k not in inputs}
