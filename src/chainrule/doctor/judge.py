@@ -1,18 +1,17 @@
 """The judge: which known mistake explains the gradients that nudging contradicts.
 
-First array by array, by the table of mistakes; then, for what is one whole, by a chain of our own
-layers with one mistake put into it. Read `state` and `doctor` next.
+First array by array, by the table of mistakes; then by walks through the graph of the code, with one
+mistake put into it. Read `state` and `doctor` next.
 """
 
-import copy
 from dataclasses import replace
 
 import numpy as np
 
-from chainrule.doctor.chain import chain_of_layer, chain_of_network, own_chain
-from chainrule.doctor.evidence import LIMIT, Suspect, common_factor, observed, suspects
+from chainrule.doctor.copies import layers_of, loss_of, private_copy, slots
+from chainrule.doctor.evidence import LIMIT, common_factor, observed, suspects
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
-from chainrule.doctor.missing import FEW, by_decay, by_what_is_missing, lacking, penalty
+from chainrule.doctor.missing import FEW, by_decay, by_what_is_missing, lacking
 from chainrule.doctor.pieces import tried, variants
 from chainrule.doctor.walks import EXACTLY, NEARLY, Trials
 from chainrule.scenes import same
@@ -38,9 +37,10 @@ def judge(observation):
             found.append(finding("not-finite", name, "backward gives a number that is not finite"))
         elif not all(sample.right for sample in samples):
             wrong[name] = samples
-    if wrong and (chain := its_own_chain(observation)):  # exact, where nudging meets curves
-        exact = {n: same(s[0].claim, chain.gradients[n], 1e-9) for n, s in wrong.items()}
-        wrong = {name: samples for name, samples in wrong.items() if not exact[name]}
+    exact = tried({}, by_layers, observation.piece) if wrong else {}  # where nudging meets curves
+    wrong = {
+        n: s for n, s in wrong.items() if n not in exact or not same(s[0].claim, exact[n], 1e-9)
+    }
     explained = tried({}, explain, observation, wrong) if wrong else {}
     unnamed = {name: samples for name, samples in wrong.items() if name not in explained}
     for name in [name for name in unnamed if not all(s.shaped for s in unnamed[name])]:
@@ -71,7 +71,14 @@ def judge(observation):
 
 def explain(observation, wrong):
     """name -> suspects, for as many of the wrong arrays as possible."""
-    ways = (by_table, by_chain) if observation.piece.names else (by_chain, by_table)
+
+    if found := one_multiple(observation, wrong):
+        return found
+
+    def walks(observation, wrong):
+        return by_walks(observation, wrong, EXACTLY)
+
+    ways = (by_table, walks) if observation.piece.names else (walks, by_table)
     first = ways[0](observation, wrong)
     double = {n: wrong[n] for n, causes in first.items() if causes and causes[0].also}
     first |= by_walks(observation, double, EXACTLY)  # one mistake is likelier than two
@@ -82,6 +89,18 @@ def explain(observation, wrong):
         return whole
     more = {name: one for name, one in wrong.items() if name not in first | whole}
     return whole | first | by_walks(observation, more, EXACTLY)
+
+
+def one_multiple(observation, wrong):
+    """name -> suspects, where all gradients of a network are the same multiple of the right ones."""
+    names = list(wrong)
+    if observation.piece.names or len(names) < 2 or len(names) < len(observation.names):
+        return {}
+    if common_factor(sum(wrong.values(), [])) is None:
+        return {}
+    found = by_table(observation, {names[0]: wrong[names[0]]})
+    causes = [replace(one, where="loss") for one in found.get(names[0], ())]
+    return {name: [] for name in names} | {names[0]: causes} if causes else {}
 
 
 def by_walks(observation, wrong, stages):
@@ -212,73 +231,17 @@ def agreed(explained):
     }
 
 
-def by_chain(observation, wrong):
-    """name -> suspects, from a chain with the same numbers as the code under test."""
-    piece, truth = observation.piece, observation.truth
-    params = observation.params
-    try:
-        if piece.names:
-            alone = len(piece.names) == 1 and piece.t is None and params
-            chain = chain_of_layer(params, piece.inputs[0], truth.out) if alone else None
-        else:
-            x, t, value = piece.inputs[0], piece.t, float(truth.out)
-            chain = its_own_chain(observation) or chain_of_network(
-                params, x, t, value, penalty(piece)
-            )
-    except Exception:  # the numbers do not suit our own layers
+def by_layers(piece):
+    """The gradients that the layers of a network give, called one after the other; or none."""
+    twin = private_copy(piece.target)
+    layers, loss = layers_of(twin), loss_of(twin)
+    if piece.names or piece.hold or not layers or loss is None:
         return {}
-    if chain is None:
-        return {}
-    whole = {name: observation.samples(name) for name in observation.names}
-    if not piece.names:
-        return by_mistaken_chain([chain], whole, wrong)
-    runs = [copy.deepcopy(chain).run(piece.inputs[0], dout=dout) for dout in observation.douts]
-    return by_mistaken_chain(runs, whole, wrong)
-
-
-def its_own_chain(observation):
-    """The chain of a network's own layers, or None."""
-    piece, value = observation.piece, observation.truth.out
-    if piece.names or piece.hold or value.size != 1:
-        return None
-    return own_chain(piece.target, observation.names, piece.inputs[0], piece.t, float(value))
-
-
-def by_mistaken_chain(chains, samples, wrong):
-    """name -> suspects. The mistake may sit at one array, or above several that it spoils.
-
-    chains    the right chain, run for each upstream gradient
-    samples   name -> its samples, for these upstream gradients, of every array
-    wrong     the names among them whose gradients are wrong, from the loss backward
-    """
-    runs = [{one[:3]: one[3] for one in chain.with_mistakes()} for chain in chains]
-    made = {key: [run[key] for run in runs] for key in runs[0] if all(key in r for r in runs)}
-    untouched = [name for name in samples if name not in wrong]
-
-    def from_above(names):
-        for (code, words, where), gradients in made.items():
-            if names and where not in samples and fitting(samples, gradients, names + untouched):
-                return {name: [] for name in names} | {
-                    names[0]: [Suspect(code, words, where=where)]
-                }
-        return {}
-
-    if found := from_above(list(wrong)):
-        return found
-    alone = {}
-    for (code, words, where), gradients in made.items():
-        if where in wrong and fitting(samples, gradients, [where]):
-            alone.setdefault(where, [Suspect(code, words)])
-    found = alone | from_above([name for name in wrong if name not in alone])
-    return {name: found[name] for name in wrong if name in found}
-
-
-def fitting(samples, gradients, names):
-    """Whether the claims for all of `names` are these gradients, one dict an upstream gradient."""
-    for name in names:
-        for sample, made in zip(samples[name], gradients, strict=True):
-            if np.size(made.get(name, ())) != sample.seen.size:
-                return False
-            if not sample.explained_by(np.reshape(made[name], sample.seen.shape)):
-                return False
-    return True
+    x = np.array(piece.inputs[0], np.float64)
+    for layer in layers.values():
+        x = layer.forward(x)
+    value, dout = loss.forward(x, piece.t), loss.backward()
+    for layer in reversed(layers.values()):
+        dout = layer.backward(dout)
+    fits = same(float(value), float(piece.forward(piece.fresh())), 1e-9)
+    return {name: slot.gradient() for name, slot in slots(twin).items()} if fits else {}

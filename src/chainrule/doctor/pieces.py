@@ -443,8 +443,8 @@ def one_hot(t, a, axis=0):
     t = np.asarray(t)
     if t.shape == a.shape and t.dtype.kind in "fiub":
         return t.astype(np.float64)
-    if axis == 1 and a.ndim == 2 and (t := one_hot(np.ravel(t), a.T)) is not None:
-        return t.T
+    if axis == 1 and a.ndim == 2 and (columns := one_hot(np.ravel(t), a.T)) is not None:
+        return columns.T
     if t.dtype.kind in "iu" and t.shape == a.shape[:-1] and np.all((t >= 0) & (t < a.shape[-1])):
         return np.eye(a.shape[-1])[t]
     return None

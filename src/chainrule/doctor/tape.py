@@ -12,6 +12,7 @@ from unittest.mock import patch
 
 import numpy as np
 
+from chainrule.doctor.copies import layers_of, loss_of
 from chainrule.guards.numbers import sum_to
 from chainrule.nodes import MatMul
 
@@ -56,7 +57,7 @@ class Node:
         """The line of code that made it, or the name of a leaf."""
         if self.name is not None:
             return self.name
-        code, lineno = self.site[0][0], self.site[0][2]
+        code, _, lineno = self.site[0]
         return f"`{linecache.getline(code.co_filename, lineno).strip()}`" or "a line of forward"
 
     def at(self, i, value, other=None):
@@ -152,7 +153,9 @@ class Recorded(np.ndarray):
         if method == "at":
             return change(inputs[0], lambda old, *rest: ufunc.at(old, *rest), inputs[1:])
         kind = "entrywise" if ufunc.signature is None else "product" if ufunc is np.matmul else None
-        made = record(getattr(ufunc, method), inputs, kwargs, kind if method == "__call__" else None)
+        made = record(
+            getattr(ufunc, method), inputs, kwargs, kind if method == "__call__" else None
+        )
         if out is None:
             return made
         np.copyto(asarray_of(out[0]).view(np.ndarray), asarray_of(made).view(np.ndarray), "unsafe")
@@ -211,6 +214,7 @@ for _name in ("add", "subtract", "multiply", "power", "true_divide", "matmul"):
     setattr(Recorded, f"__i{sign.get(_name, _name)}__", inplace(getattr(np, _name)))
 
 RUNNING = []  # the tape that is running, if any: a list of nodes
+INSIDE = [None]  # the name of the layer of a network that is running
 
 
 def change(array, function, args, kwargs=None):
@@ -262,6 +266,7 @@ def wrapped(made, again, sources, kind, tape):
         if len(tape) >= NODES:
             raise NoGraph("too many calls to be written down")
         array.node = Node(made, again, sources, kind, site())
+        array.node.layer = INSIDE[-1]
         tape.append(array.node)
     return array if sources or array.ndim else made
 
@@ -303,7 +308,23 @@ def site():
         if frame.f_code.co_filename != __file__ and "numpy" not in frame.f_code.co_filename:
             found.append((frame.f_code, frame.f_lasti, frame.f_lineno))
         frame = frame.f_back
-    return tuple(found)
+    return (*found, INSIDE[-1])
+
+
+def tell_layers(network):
+    """Let the layers of a network, and its loss, say whose calls are written down."""
+    for name, layer in {**layers_of(network), "loss": loss_of(network)}.items():
+        run = getattr(layer, "forward", None)
+
+        def forward(*args, name=name, run=run):
+            INSIDE.append(name)
+            try:
+                return run(*args)
+            finally:
+                INSIDE.pop()
+
+        if layer is not None and hasattr(layer, "__dict__"):
+            layer.forward = forward
 
 
 @contextmanager
@@ -345,7 +366,9 @@ def scaled(tape, value):
     if value.size != 1 or not ends:
         raise NoGraph("the output is not on the tape")
     factor = float(value.ravel()[0]) / float(ends[-1].value.ravel()[0])
-    end = Node(value, lambda values: factor * values[0], [(ends[-1], ())], "entrywise", ends[-1].site)
+    end = Node(
+        value, lambda values: factor * values[0], [(ends[-1], ())], "entrywise", ends[-1].site
+    )
     tape.append(end)
     return [end]
 
@@ -357,6 +380,8 @@ def recorded(piece):
     subject, arguments = piece.on_tape(lambda value, name: leaf(value, name, tape))
     if piece.hold:
         piece.noise.again()
+    if not piece.names:
+        tell_layers(subject)
     with recording(tape):
         out = piece.output(subject, arguments)
     value = array_of(out, np.float64)

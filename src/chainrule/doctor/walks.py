@@ -6,7 +6,7 @@ made in every pass. What comes out at the leaves is what the code would have cla
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from itertools import combinations
 from types import SimpleNamespace
 
@@ -19,34 +19,50 @@ from chainrule.doctor.tape import Node, NoGraph, recorded
 from chainrule.mistakes import TABLE
 from chainrule.scenes import BY_OUTPUT, Scene, same
 
-STRETCH = 6  # how many calls a stretch may have
+STRETCH = (
+    6  # how many calls a stretch may have; twice as many down to a single number, as in a loss
+)
+FEW = 3  # passes of a loop, of which each is looked at alone
 
 
 @dataclass
 class Change:
-    """A mistake: its code, what it does in words, and what it changes of the walk.
+    """A mistake.
 
-    edges    (node, position) -> what is handed on there in place of the right gradient, from dout
-    assigned  node -> whether a later use overwrites the entries of an earlier one, or the other way round
-    past     (node, position) -> a later node, whose gradient is handed on there in place of the node's
-    lost     whether it hands on nothing, so that a part of it might be handed on as well
-    jumps    node -> (an earlier node, what is handed on to it from dout), in place of all its edges
-    at       the node at which it is made; None where it is no single one
+    code, words  its name, and what it does
+    at           the node at which it is made
+    gives        node -> {where to: what is handed on there in place of the right gradient}. Where to is the
+                 position of a source, or an earlier node in place of all sources. What is handed on is a
+                 function of dout and of `gradient`, which gives the gradient of any later node
+    lost         whether it hands on nothing, so that a part of it might be handed on as well
     """
 
     code: str
     words: str
-    at: object = None
-    edges: dict = field(default_factory=dict)
-    jumps: dict = field(default_factory=dict)
-    assigned: dict = field(default_factory=dict)
-    past: dict = field(default_factory=dict)
+    at: object
+    gives: dict
     lost: bool = False
 
     @property
-    def sources(self):
-        jumped = [start for start, _ in self.jumps.values()]
-        return jumped + [node.sources[i] for node, i in (*self.edges, *self.past)]
+    def targets(self):
+        return [
+            node.sources[to] if isinstance(to, int) else to
+            for node, handed in self.gives.items()
+            for to in handed
+        ]
+
+
+def gives(edges, hand_on):
+    """The `gives` of a change: hand_on(node, i, dout) at each edge (node, i)."""
+    made = defaultdict(dict)
+    for node, i in edges:
+        made[node][i] = lambda d, _, node=node, i=i: hand_on(node, i, d)
+    return made
+
+
+def jumps(pairs, hand_on):
+    """The same past whole stretches: hand_on(start, node, dout) for each pair (start, node)."""
+    return {v: {u: lambda d, _, u=u, v=v: hand_on(u, v, d)} for u, v in pairs}
 
 
 class Graph:
@@ -92,39 +108,28 @@ class Graph:
         """node -> what a change adds to the right gradient, for the nodes that it reaches."""
         off = {}
 
-        def add(node, more):
-            off[node] = off.get(node, 0.0) + more
+        def gradient(node):
+            return right[node] + off.get(node, 0.0)
 
         for node in reversed(self.order):
             if node not in right or node in self.dead:
                 continue
-            if node in change.assigned:
-                off[node] = self.overwritten(node, right, off, change.assigned[node]) - right[node]
-            dout = right[node] + off.get(node, 0.0)
-            if node in change.jumps:
-                start, hand_on = change.jumps[node]
-                add(start, hand_on(dout))
+            handed, added = change.gives.get(node, {}), []
+            jumped = [to for to in handed if not isinstance(to, int)]
+            for to in jumped:
+                added.append((to, handed[to](gradient(node), gradient)))
             for i, source in enumerate(node.sources):
-                if node in change.jumps:
-                    add(source, -node.back(i, right[node]))
-                elif (node, i) in change.past:
-                    gate = change.past[node, i]
-                    given = node.back(i, right[gate] + off.get(gate, 0.0))
-                    add(source, given - node.back(i, right[node]))
-                elif (node, i) in change.edges:
-                    add(source, change.edges[node, i](dout) - node.back(i, right[node]))
+                if jumped:
+                    added.append((source, -node.back(i, right[node])))
+                elif i in handed:
+                    given = handed[i](gradient(node), gradient)
+                    given = np.reshape(given, source.value.shape)
+                    added.append((source, given - node.back(i, right[node])))
                 elif node in off:
-                    add(source, node.back(i, off[node]))
+                    added.append((source, node.back(i, off[node])))
+            for to, more in added:
+                off[to] = off.get(to, 0.0) + more
         return off
-
-    def overwritten(self, source, right, off, first):
-        """The gradient of a source whose uses are written, one after the other, over each other."""
-        made = np.zeros(source.value.shape)
-        uses = [use for use in source.uses if use[0] in right]
-        for node, i in reversed(uses) if first else uses:
-            given = node.back(i, right[node] + off.get(node, 0.0))
-            made = np.where(node.touches(i), given, made)
-        return made
 
     def at_leaves(self, gradients):
         zero = np.zeros(())
@@ -150,6 +155,7 @@ class Graph:
 
     def changes(self):
         """Every `Change` to be tried, the likelier ones first."""
+        whole = {} if self.piece.names else self.right(np.ones(self.out.value.shape))
         for source in self.order:
             yield from self.at_fork(source)
         for nodes in self.sites.values():
@@ -159,12 +165,15 @@ class Graph:
                     uses[place].append((node, i))
             for edges in uses.values():
                 yield from self.at_edges(edges)
-            edges = {
-                (n, i): lambda d, n=n, i=i: n.back(i, np.ones(n.value.shape))
-                for n in nodes
-                for i in range(len(n.sources))
-            }
-            yield Change("upstream-ignored", f"a dout of 1 at {nodes[0].line}", nodes[0], edges)
+                if 1 < len(edges) <= FEW:  # of a loop over layers, say
+                    for edge in edges:
+                        yield from self.at_edges([edge])
+            given = whole.get(nodes[0], np.arange(2))
+            if np.ptp(given) <= 1e-6 * np.max(np.abs(given)):
+                continue  # it gets one number everywhere, as the last ones of a network do
+            edges = [(node, i) for node in nodes for i in range(len(node.sources))]
+            made = gives(edges, lambda n, i, d: n.back(i, np.ones(n.value.shape)))
+            yield Change("upstream-ignored", f"a dout of 1 at {nodes[0].line}", nodes[0], made)
         yield from self.at_stretches()
 
     def at_fork(self, source):
@@ -172,19 +181,25 @@ class Graph:
         if len(source.uses) < 2:
             return
         for kept in ([source.uses[0]], [source.uses[-1]], *uses.values()):
-            edges = {use: nothing(source) for use in source.uses if use not in kept}
-            words = (
-                f"the use in {kept[0][0].line} alone"
-                if len(kept) > 1 or len(uses) > 1
-                else "one use alone"
-            )
-            if edges:
-                yield Change("overwritten-at-fork", words, source, edges)
-        for one in uses.values():
-            if 1 < len(one):
-                for first in (True, False):
-                    words = f"the {'first' if first else 'last'} use of each entry alone"
-                    yield Change("overwritten-at-fork", words, source, assigned={source: first})
+            lost = [use for use in source.uses if use not in kept]
+            one = "one use alone"
+            if len(kept) > 1 or len(uses) > 1:
+                one = f"the use in {kept[0][0].line} alone"
+            if lost:
+                yield Change("overwritten-at-fork", one, source, gives(lost, nothing))
+        for one in uses.values() if any(len(some) > 1 for some in uses.values()) else ():
+            for words in ("first", "last") if len(one) > 1 else ():
+                made = self.written_over(source.uses, words == "first")
+                told = f"the {words} use of each entry alone"
+                yield Change("overwritten-at-fork", told, source, made)
+
+    def written_over(self, uses, first):
+        """Each entry gets the gradient of its first use alone, or of its last one."""
+        taken, masks = False, {}
+        for node, i in uses if first else reversed(uses):
+            masks[node, i] = node.touches(i) & ~np.asarray(taken)
+            taken = taken | masks[node, i]
+        return gives(masks, lambda n, i, d: n.back(i, d) * masks[n, i])
 
     def by_site(self, source):
         found = defaultdict(list)
@@ -195,9 +210,8 @@ class Graph:
     def at_edges(self, edges):
         """One source of a call, in every pass."""
         node, i = edges[0]
-        lost = {edge: nothing(edge[0].sources[edge[1]]) for edge in edges}
         words = f"nothing coming back through {node.line}"
-        yield Change(lost_code(node, i), words, node, lost, lost=True)
+        yield Change(lost_code(node, i), words, node, gives(edges, nothing), lost=True)
         yield from self.at_others(edges)
         if len(node.sources) == 1 and node.entrywise:
             yield from self.at_functions([(one.sources[0], one) for one, _ in edges])
@@ -207,33 +221,25 @@ class Graph:
             yield from self.at_moves(edges)
         scene = scene_of_edge(node, i, self.gradients.get(node, 1.0))
         for mistake, words, code in self.by_table(scene, node):
-            yield Change(
-                code,
-                f"{words} at {node.line}",
-                node,
-                {
-                    (n, k): lambda d, n=n, k=k, m=mistake, w=words: predicted(
-                        scene_of_edge(n, k, d), m, w
-                    )
-                    for n, k in edges
-                },
-            )
+
+            def hand_on(n, k, d, mistake=mistake, words=words):
+                return predicted(scene_of_edge(n, k, d), mistake, words)
+
+            yield Change(code, f"{words} at {node.line}", node, gives(edges, hand_on))
 
     def at_others(self, edges):
         """Another array of the same shape in the place of the one that meets this source in a product."""
         node, i = edges[0]
-        if len(node.sources) != 2:
+        if len(node.sources) != 2 or not node.multiplies(i):
             return
         partner = node.sources[1 - i]
-        if not node.multiplies(i):
-            return
         for code, words, others in self.in_place_of(partner):
-            handed = {}
-            for k, (one, j) in enumerate(edges):
-                other = others[min(k, len(others) - 1)].value
-                if other.shape == one.sources[1 - j].value.shape:
-                    handed[one, j] = lambda d, one=one, j=j, other=other: one.back(j, d, other)
-            yield Change(code, f"{words} in place of {partner.line}", node, handed)
+            pairs = {
+                (one, j): others[min(k, len(others) - 1)].value for k, (one, j) in enumerate(edges)
+            }
+            fit = [(n, j) for (n, j), o in pairs.items() if o.shape == n.sources[1 - j].value.shape]
+            made = gives(fit, lambda n, j, d, pairs=pairs: n.back(j, d, pairs[n, j]))
+            yield Change(code, f"{words} in place of {partner.line}", node, made)
 
     def in_place_of(self, wanted):
         """(code, words, nodes) for each array that might have been taken for another one."""
@@ -255,31 +261,30 @@ class Graph:
         start, node = pairs[0]
         known = [(f, df) for f, df in BY_OUTPUT.values() if same(f(start.value), node.value)]
         for f, df in known if np.ptp(node.value) else ():
-            for words, factor in PARTS.items():
-                made = {v: (u, lambda d, v=v, part=factor: d * part(v.value)) for u, v in pairs}
+            for words, part in PARTS.items():
+                made = jumps(pairs, lambda u, v, d, part=part: d * part(v.value))
                 words = f"{words} alone in place of the derivative of {node.line}"
-                yield Change("factor-missing", words, node, jumps=made)
+                yield Change("factor-missing", words, node, made)
             for code, words, others in self.in_place_of(start):
+                at = {v: others[min(k, len(others) - 1)].value for k, (_, v) in enumerate(pairs)}
+                place = "another array of that line" if words == node.line else words
+                words = f"the derivative at {node.line}, taken of {place},"
                 for form in (df, lambda x, f=f, df=df: df(f(x))):
-                    made = {}
-                    for k, (u, v) in enumerate(pairs):
-                        other = others[min(k, len(others) - 1)].value
-                        made[v] = (u, lambda d, other=other, form=form: d * form(other))
-                    place = "another array of that line" if words == node.line else words
-                    told = f"the derivative at {node.line}, taken of {place},"
-                    yield Change(code, told, node, jumps=made)
+                    made = jumps(pairs, lambda u, v, d, form=form, at=at: d * form(at[v]))
+                    yield Change(code, words, node, made)
 
     def past_gates(self, edges):
         """One way of several that meet, when it leads past the function that comes after all of them."""
         node, i = edges[0]
         if len(node.sources) < 2 or any(len(one.uses) != 1 for one, _ in edges):
             return
-        gates = [one.uses[0][0] for one, _ in edges]
-        slope = gates[0].local(0) if gates[0].entrywise and len(gates[0].sources) == 1 else 1.0
+        gate = node.uses[0][0]
+        slope = gate.local(0) if gate.entrywise and len(gate.sources) == 1 else 1.0
         if np.shape(slope) == node.value.shape and np.ptp(slope) > 1e-6:
             code = "mask-missing" if np.isin(np.round(slope, 6), (0, 1)).all() else "factor-missing"
-            words = f"dout from after {gates[0].line}, where {node.line} leads back,"
-            yield Change(code, words, node, past=dict(zip(edges, gates, strict=True)))
+            words = f"dout from after {gate.line}, where {node.line} leads back,"
+            made = {n: {k: lambda d, g, n=n, k=k: n.back(k, g(n.uses[0][0]))} for n, k in edges}
+            yield Change(code, words, node, made)
 
     def siblings(self, node):
         return self.sites[node.site] if node.name is None else [node]
@@ -290,20 +295,19 @@ class Graph:
         chosen = all(np.isin(m, (0, 1)).all() and (m.sum(1) <= 1).all() for m in matrices)
         if not chosen or not any((m.sum(0) > 1).any() for m in matrices):
             return
-        (node, i), _ = edges[0], None
+        node, i = edges[0]
         value, source = node.value, node.sources[i].value
         rows = value.shape[value.ndim - source.ndim + 1 :] == source.shape[1:]
         for words, turn in (("last", -1), ("first", 1)):
-            handed = {}
-            for (one, k), m in zip(edges, matrices, strict=True):
+            alone = {}
+            for edge, m in zip(edges, matrices, strict=True):
                 row = np.argmax(m[::turn], axis=0)[None]
-                alone = np.zeros_like(m)
-                np.put_along_axis(alone, row if turn > 0 else len(m) - 1 - row, 1, axis=0)
-                handed[one, k] = lambda d, m=m * alone, s=one.sources[k]: (np.ravel(d) @ m).reshape(
-                    s.value.shape
-                )
+                kept = np.zeros_like(m)
+                np.put_along_axis(kept, row if turn > 0 else len(m) - 1 - row, 1, axis=0)
+                alone[edge] = m * kept
+            made = gives(edges, lambda n, k, d, alone=alone: np.ravel(d) @ alone[n, k])
             code = "repeated-rows" if rows else "overwritten-at-fork"
-            yield Change(code, f"the {words} use of each entry alone at {node.line}", node, handed)
+            yield Change(code, f"the {words} use of each entry alone at {node.line}", node, made)
 
     def at_moves(self, edges):
         """Where the entries only change places: in the order that they had before, or moved once more."""
@@ -311,22 +315,12 @@ class Graph:
         matrix, moved = node.local(i), np.arange(node.value.size)
         if len(matrix) != matrix.shape[1] or not np.all(np.sort(matrix @ moved) == moved):
             return
-        ways = {
-            "as they stand, not moved back,": lambda n, k, d: d,
-            "moved once more": lambda n, k, d: n.again([d]),
-        }
-        if node.value.ndim != node.sources[i].value.ndim:
-            del ways["moved once more"]
+        ways = {"as they stand, not moved back,": lambda n, k, d: d}
+        if node.value.ndim == node.sources[i].value.ndim:
+            ways["moved once more"] = lambda n, k, d: n.again([d])
         for words, way in ways.items():
-            handed = {
-                (n, k): lambda d, n=n, k=k, way=way: np.reshape(
-                    way(n, k, d), n.sources[k].value.shape
-                )
-                for n, k in edges
-            }
-            yield Change(
-                "axes-in-wrong-order", f"the numbers of dout {words} at {node.line}", node, handed
-            )
+            told = f"the numbers of dout {words} at {node.line}"
+            yield Change("axes-in-wrong-order", told, node, gives(edges, way))
 
     def by_table(self, scene, node):
         """(mistake, words, code) for all that the table has for a scene at a node."""
@@ -349,33 +343,30 @@ class Graph:
         groups = defaultdict(list)
         for node in self.order:
             start = self.above.get(node)
-            for _ in range(STRETCH):
+            for _ in range(STRETCH if node.value.size > 1 else 2 * STRETCH):
                 if start is None:
                     break
                 if start is not node.sources[0] or len(node.sources) > 1:
-                    if start.value.shape == node.value.shape or node is self.out:
+                    if start.value.shape == node.value.shape or node.value.size == 1:
                         groups[start.site or start.name, node.site].append((start, node))
                 start = self.above.get(start)
         for pairs in groups.values():
-            start, node = pairs[0]
-            if start.value.shape == node.value.shape:
-                yield from self.at_functions(pairs)
-            scene = self.scene_of_stretch(start, node, self.gradients.get(node, 1.0))
-            for mistake, words, code in self.by_table(scene, node):
-                yield Change(
-                    code,
-                    f"{words} at {node.line}",
-                    node,
-                    jumps={
-                        v: (
-                            u,
-                            lambda d, u=u, v=v, m=mistake, w=words: predicted(
-                                self.scene_of_stretch(u, v, d), m, w
-                            ),
-                        )
-                        for u, v in pairs
-                    },
-                )
+            yield from self.at_stretch(pairs)
+            if 1 < len(pairs) <= FEW:
+                for pair in pairs:
+                    yield from self.at_stretch([pair])
+
+    def at_stretch(self, pairs):
+        start, node = pairs[0]
+        if start.value.shape == node.value.shape:
+            yield from self.at_functions(pairs)
+        scene = self.scene_of_stretch(start, node, self.gradients.get(node, 1.0))
+        for mistake, words, code in self.by_table(scene, node):
+
+            def hand_on(u, v, d, mistake=mistake, words=words):
+                return predicted(self.scene_of_stretch(u, v, d), mistake, words)
+
+            yield Change(code, f"{words} at {node.line}", node, jumps(pairs, hand_on))
 
     def scene_of_stretch(self, start, node, dout):
         """A scene for what lies between two nodes."""
@@ -384,7 +375,7 @@ class Graph:
         )
         entrywise = start.value.shape == node.value.shape and same(true, dout * unit, 1e-9)
         t = None
-        if node is self.out and self.piece.t is not None:
+        if node.value.size == 1 and self.piece.t is not None:
             t = one_hot(self.piece.t, start.value, self.piece.axis)
 
         def out_at(x):
@@ -427,8 +418,8 @@ PARTS = {
 }
 
 
-def nothing(source):
-    return lambda dout: np.zeros(source.value.shape)
+def nothing(node, i, dout):
+    return np.zeros(node.sources[i].value.shape)
 
 
 def lost_code(node, i):
@@ -497,6 +488,7 @@ class Trials:
 
     def __init__(self, observation):
         self.made = []  # (change, one dict of gradients for each upstream gradient)
+        self.network = not observation.piece.names
         Node.spent = 0.0
         try:
             self.make(observation)
@@ -562,11 +554,15 @@ class Trials:
                         -RANK[suspect.code],
                     )
                     if names and (best is None or key > best[0]):
-                        best = key, suspect, names, changes
+                        best = key, suspect, names, clean, changes
                 if best is None:
                     break
-                _, suspect, names, changes = best
-                at = {source.name for change in changes for source in change.sources}
+                _, suspect, names, clean, changes = best
+                at = {target.name for change in changes for target in change.targets}
+                if self.network and clean and not at & set(names):
+                    node = changes[0].at
+                    where = "loss" if node.value.size == 1 else node.layer
+                    suspect = replace(suspect, where=where)
                 for name in names:  # what is spoilt further on has no mistake of its own
                     found[name] = [suspect] if name == names[0] or name in at else []
                     left.pop(name)
@@ -579,8 +575,7 @@ def parallel(a, b):
 
 def explains(samples, gradients, name):
     return len(samples[name]) == len(gradients) and all(
-        s.shaped and s.explained_by(one[name])
-        for s, one in zip(samples[name], gradients, strict=True)
+        s.explained_by(one[name]) for s, one in zip(samples[name], gradients, strict=True)
     )
 
 
