@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from chainrule.doctor.copies import layers_of, loss_of, private_copy, slots
-from chainrule.doctor.evidence import LIMIT, common_factor, observed, suspects
+from chainrule.doctor.evidence import common_factor, observed, suspects
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
-from chainrule.doctor.missing import FEW, by_decay, by_what_is_missing, lacking
+from chainrule.doctor.missing import FEW, by_decay, by_what_is_missing
 from chainrule.doctor.pieces import tried, variants
 from chainrule.doctor.walks import EXACTLY, NEARLY, Trials
 from chainrule.scenes import same
@@ -22,6 +22,7 @@ BY_BATCH = (
     "double-batch-division",
     "samples-as-columns",
 )
+MULTIPLES = (*BY_BATCH[1:], "scaled")
 
 
 def judge(observation):
@@ -44,10 +45,7 @@ def judge(observation):
     explained = tried({}, explain, observation, wrong) if wrong else {}
     unnamed = {name: samples for name, samples in wrong.items() if name not in explained}
     for name in [name for name in unnamed if not all(s.shaped for s in unnamed[name])]:
-        sample = unnamed.pop(name)[0]
-        factor = lacking(sample)
-        words = f"; {factor[1]} would be right" if factor else ""
-        found.insert(0, shapeless(name, sample, words))
+        found.insert(0, shapeless(name, unnamed.pop(name)[0]))
     reasons = {
         n: ("weight-decay", words) for n, words in tried({}, by_decay, observation, unnamed).items()
     }
@@ -57,13 +55,6 @@ def judge(observation):
     for name, (code, words) in [item for item in reasons.items() if item[1]]:
         found.append(finding(code, name, f"{proof(name, unnamed.pop(name)[0])}; {words}"))
     more = by_walks(observation, {n: s for n, s in unnamed.items() if not close(s)}, NEARLY)
-    more |= {name: with_its_multiple(observation, name, some) for name, some in more.items()}
-    more = {name: causes for name, causes in more.items() if causes is not None}
-    explained |= {
-        name: with_its_multiple(observation, name, some)
-        for name, some in explained.items()
-        if some and some[0].factor is not None
-    }
     explained = {name: (explained | more)[name] for name in wrong if name in explained | more}
     unnamed = {name: samples for name, samples in unnamed.items() if name not in more}
     return found + tell(explained, wrong), unnamed
@@ -112,71 +103,25 @@ def by_walks(observation, wrong, stages):
     return tried({}, observation.trials.explain, wrong, stages) if observation.trials else {}
 
 
-def with_its_multiple(observation, name, causes):
-    """The suspects, where a multiple is the same at other inputs; where it is another one there, a factor
-    that depends on the data is missing. None where nothing like it explains the claims there."""
-    if not causes or "scaled" not in (causes[0].code, causes[0].also):
-        return causes
-    first, elsewhere = causes[0], tried([], multiples_elsewhere, observation, name, causes[0])
-    if not elsewhere or first.words in elsewhere:
-        return causes
-    if first.factor is None and not any(elsewhere):
-        return None
-    words = f"{first.words} here, and another multiple at other inputs,"
-    return [replace(first, code="factor-missing", words=words, factor=None, also=None)]
-
-
-def multiples_elsewhere(observation, name, suspect):
-    """What is found, in words, as the suspect was, at two other inputs; "" for nothing like it."""
-    found = []
-    for piece in list(variants(observation.piece, same_shape=True))[:2]:
-        other = observed(piece, LIMIT)
-        samples = other.samples(name) if other and name in other.names else []
-        if not samples or all(one.right for one in samples):
-            continue
-        if suspect.factor is None:
-            causes = by_walks(other, {name: samples}, NEARLY).get(name)
-            found.append(causes[0].words if causes else "")
-        else:
-            factor = common_factor(samples)
-            alike = factor is not None and abs(factor - suspect.factor) < 1e-4 * abs(factor)
-            found.append(suspect.words if alike else "")
-    return found
-
-
 def by_table(observation, wrong):
     """name -> suspects, for what the table explains array by array."""
-    elsewhere = at_other_inputs(observation)
-    explained = {}
+    explained, elsewhere = {}, []
+    few = sum(value.size for value in observation.piece.inputs) <= FEW
     for name, samples in wrong.items():
-        more = [s for other in elsewhere if name in other.names for s in other.samples(name)]
-        causes = explanations(samples + more, len(samples))
-        if causes and causes[0].code in BY_BATCH:
-            causes = explanations(samples + more + one_sample_more(observation, name), len(samples))
+        if not few:  # with few numbers mistakes coincide
+            causes = explanations(samples, len(samples))
+        if few or (causes and causes[0].code in MULTIPLES):  # they are the same ones elsewhere
+            elsewhere = elsewhere or at_other_inputs(observation)
+            more = [s for other in elsewhere if name in other.names for s in other.samples(name)]
+            causes = explanations(samples + more, len(samples))
         if causes:
             explained[name] = causes
     return agreed(explained)
 
 
 def at_other_inputs(observation):
-    """Observations at a few other inputs, where there are so few numbers that mistakes coincide."""
-    piece = observation.piece
-    if sum(value.size for value in piece.inputs) > FEW or not piece.names:
-        return []
-    return [other for other in map(observed, variants(piece, same_shape=True)) if other]
-
-
-def one_sample_more(observation, name):
-    """Samples for a larger batch: a factor of N grows with it, any other factor does not."""
-    piece = observation.piece
-    if len(piece.inputs) != 1 or (piece.inputs[0].ndim < 2 and not piece.listed):
-        return []
-    count = piece.inputs[0].shape[piece.axis]
-    try:
-        larger = observed(piece.sampled(np.append(np.arange(count), 0)), LIMIT)
-    except IndexError:  # the targets have another size
-        return []
-    return larger.samples(name) if larger and name in larger.names else []
+    """Observations at a few other inputs, and for one sample more."""
+    return [other for other in map(observed, variants(observation.piece)) if other]
 
 
 def explanations(samples, count):
@@ -189,7 +134,7 @@ def explanations(samples, count):
             replace(s, scene=replace(s.scene, true=s.scene.unit, dout=ones(s))) for s in samples
         ]
         return [replace(one, also="upstream-ignored") for one in suspects(flat)[:1]]
-    return two_at_once(samples)
+    return []
 
 
 def ones(sample):
@@ -200,18 +145,6 @@ def ignore_dout(samples):
     """Whether the claims stay the same although dout, and with it the truth, does not."""
     claims = [sample.claim for sample in samples]
     return len(claims) > 1 and np.any(claims[0]) and same(claims[0], claims[1], 1e-12)
-
-
-def two_at_once(samples):
-    """A known mistake, and on top of it a batch size or a sign."""
-    N = samples[0].scene.samples
-    factors = {"missing-batch-division": N, "double-batch-division": 1 / N, "wrong-sign": -1}
-    for code, factor in factors.items():
-        undone = [replace(sample, claim=sample.claim / factor) for sample in samples]
-        plain = [one for one in suspects(undone) if RANK[one.code] < RANK["upstream-ignored"]]
-        if factor != 1 and plain:
-            return [replace(plain[0], also=code)]
-    return []
 
 
 def agreed(explained):

@@ -451,7 +451,7 @@ def one_hot(t, a, axis=0):
 
 
 def variants(piece, same_shape=False):
-    """The same piece at other inputs: moved on by one and grown, turned around, fewer samples."""
+    """The same piece at other inputs: moved on by one and grown, turned around, one sample more."""
     inputs, t = piece.inputs, piece.t
     if any(value.dtype.kind != "f" for value in inputs):
         yield piece.at([np.roll(value, 1, axis=0) if value.ndim else value for value in inputs], t)
@@ -466,12 +466,12 @@ def variants(piece, same_shape=False):
     sizes = [np.max(np.abs(value), initial=0.0) for value in inputs]
     if 0 < max(sizes) < 1e-3 or max(sizes) > 20:  # all kinks, or all saturated
         yield piece.at([value / max(sizes) for value in inputs], t)
-    if len(inputs) == 1 and np.ndim(inputs[0]) > 1 and not same_shape:
+    if len(inputs) == 1 and (np.ndim(inputs[0]) > 1 or piece.listed) and not same_shape:
         count = inputs[0].shape[piece.axis]
         fits = not np.ndim(t) or np.shape(t)[min(piece.axis, np.ndim(t) - 1)] == count
         if count > 1 and fits:
-            fewer = piece.sampled(np.arange(1, count))
-            yield fewer.at([1.1 * value for value in fewer.inputs], fewer.t)
+            more = piece.sampled(np.append(np.arange(count), 0))
+            yield more.at([1.1 * value for value in more.inputs], more.t)
 
 
 def tried(default, search, *arguments):

@@ -7,7 +7,7 @@ made in every pass. What comes out at the leaves is what the code would have cla
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
@@ -216,8 +216,10 @@ class Graph:
         if len(node.sources) == 1 and node.entrywise:
             yield from self.at_functions([(one.sources[0], one) for one, _ in edges])
         yield from self.past_gates(edges)
+        if node.pair and node.value.shape == node.sources[i].value.shape:
+            as_it_came = gives(edges, lambda n, k, d: d)
+            yield Change("factor-missing", f"dout as it came at {node.line}", node, as_it_came)
         if not node.entrywise and not node.pair:
-            yield from self.at_choices(edges)
             yield from self.at_moves(edges)
         scene = scene_of_edge(node, i, self.gradients.get(node, 1.0))
         for mistake, words, code in self.by_table(scene, node):
@@ -288,26 +290,6 @@ class Graph:
 
     def siblings(self, node):
         return self.sites[node.site] if node.name is None else [node]
-
-    def at_choices(self, edges):
-        """Where an entry is taken more than once, one of its uses alone."""
-        matrices = [node.local(i) for node, i in edges]
-        chosen = all(np.isin(m, (0, 1)).all() and (m.sum(1) <= 1).all() for m in matrices)
-        if not chosen or not any((m.sum(0) > 1).any() for m in matrices):
-            return
-        node, i = edges[0]
-        value, source = node.value, node.sources[i].value
-        rows = value.shape[value.ndim - source.ndim + 1 :] == source.shape[1:]
-        for words, turn in (("last", -1), ("first", 1)):
-            alone = {}
-            for edge, m in zip(edges, matrices, strict=True):
-                row = np.argmax(m[::turn], axis=0)[None]
-                kept = np.zeros_like(m)
-                np.put_along_axis(kept, row if turn > 0 else len(m) - 1 - row, 1, axis=0)
-                alone[edge] = m * kept
-            made = gives(edges, lambda n, k, d, alone=alone: np.ravel(d) @ alone[n, k])
-            code = "repeated-rows" if rows else "overwritten-at-fork"
-            yield Change(code, f"the {words} use of each entry alone at {node.line}", node, made)
 
     def at_moves(self, edges):
         """Where the entries only change places: in the order that they had before, or moved once more."""
@@ -538,137 +520,79 @@ class Trials:
             for s, one in zip(some, self.right, strict=False)
         )
 
-    def explain(self, wrong, stages):
+    def explain(self, wrong, look):
         """name -> suspects, from the changes that give what the code claims."""
         found, left = {}, dict(wrong)
-        for look in stages if self.made else ():
-            while left:
-                best = None
-                for suspect, names, clean, changes in look(
-                    self.made, self.right, self.samples, left
-                ):
-                    key = (
-                        clean and len(names) == len(left),
-                        clean,
-                        len(names),
-                        -RANK[suspect.code],
-                    )
-                    if names and (best is None or key > best[0]):
-                        best = key, suspect, names, clean, changes
-                if best is None:
-                    break
-                _, suspect, names, clean, changes = best
-                at = {target.name for change in changes for target in change.targets}
-                if self.network and clean and not at & set(names):
-                    node = changes[0].at
-                    where = "loss" if node.value.size == 1 else node.layer
-                    suspect = replace(suspect, where=where)
-                for name in names:  # what is spoilt further on has no mistake of its own
-                    found[name] = [suspect] if name == names[0] or name in at else []
-                    left.pop(name)
+        while left and self.made:
+            best = None
+            for suspect, made, change in look(self, left):
+                names, clean = self.outcome(made, left)
+                key = clean and len(names) == len(left), clean, len(names), -RANK[suspect.code]
+                if names and (best is None or key > best[0]):
+                    best = key, suspect, names, change
+            if best is None:
+                break
+            (_, clean, *_), suspect, names, change = best
+            at = {target.name for target in change.targets}
+            if self.network and clean and not at & set(names):
+                where = "loss" if change.at.value.size == 1 else change.at.layer
+                suspect = replace(suspect, where=where)
+            for name in names:  # what is spoilt further on has no mistake of its own
+                found[name] = [suspect] if name == names[0] or name in at else []
+                left.pop(name)
         return found
+
+    def outcome(self, gradients, left):
+        """The names among `left` that these gradients explain, and whether all others stay as they are
+        claimed."""
+        names = [
+            name
+            for name in left
+            if len(self.samples[name]) == len(gradients)
+            and all(s.explained_by(g[name]) for s, g in zip(self.samples[name], gradients))
+        ]
+        others = [name for name in self.samples if name not in names] if names else ()
+        pairs = list(zip(gradients, self.right))
+        return names, all(same(g[n], r[n], 1e-6) for g, r in pairs for n in others)
 
 
 def parallel(a, b):
     return a.size > 2 and np.any(b) and same(a, np.vdot(a, b) / np.vdot(b, b) * b, 1e-6)
 
 
-def explains(samples, gradients, name):
-    return len(samples[name]) == len(gradients) and all(
-        s.explained_by(one[name]) for s, one in zip(samples[name], gradients, strict=True)
-    )
+def as_it_is(trials, left):
+    for change, made in trials.made:
+        yield Suspect(change.code, change.words), made, change
 
 
-def outcome(samples, gradients, right, left):
-    """The names among `left` that these gradients explain, and whether all others stay as they are claimed."""
-    names = [name for name in left if explains(samples, gradients, name)]
-    others = [name for name in samples if name not in names] if names else ()
-    clean = all(
-        same(g[n], r[n], 1e-6) for g, r in zip(gradients, right, strict=True) for n in others
-    )
-    return names, clean
-
-
-def as_it_is(trials, right, samples, left):
-    for change, made in trials:
-        yield Suspect(change.code, change.words), *outcome(samples, made, right, left), [change]
-
-
-def in_parts(count):
-    """Suspects by which a part of the gradient, or two, have another factor: 0 where they are lost."""
-
-    def look(trials, right, samples, left):
-        lost = [(change, made) for change, made in trials if change.lost]
-        for name in left if len(lost) >= count else ():
-            here = samples[name]
-            if len(here) != len(right) or not all(s.shaped for s in here):
-                continue
-            rest = stacked(here, [s.claim - r[name] for s, r in zip(here, right, strict=True)])
-            parts = [
-                stacked(here, [r[name] - m[name] for r, m in zip(right, made, strict=True)])
-                for _, made in lost
-            ]
-            for some in combinations(range(len(lost)), count):
-                P = np.array([parts[k] for k in some])
-                if not P.any(axis=1).all() or np.count_nonzero(P.any(axis=0)) < 3 * count:
-                    continue
-                more = np.linalg.lstsq(P.T, rest, rcond=1e-6)[0]
-                if np.linalg.norm(rest - more @ P) > 1e-4 * np.linalg.norm(rest):
-                    continue
-                made = [
-                    {
-                        n: r[n]
-                        + sum(
-                            c * (r[n] - lost[k][1][j][n]) for c, k in zip(more, some, strict=True)
-                        )
-                        for n in r
-                    }
-                    for j, r in enumerate(right)
-                ]
-                factors, lines = 1 + more, [lost[k][0].at.line for k in some]
-                codes = [lost[k][0].code for k in some]
-                code = "scaled" if any(abs(c) > 1e-5 for c in factors) else min(codes, key=RANK.get)
-                code = "wrong-sign" if np.allclose(factors, -1, atol=1e-5) else code
-                words = " and ".join(
-                    f"{c:.4g} times what comes back through {line}"
-                    for c, line in zip(factors, lines, strict=True)
-                )
-                yield (
-                    Suspect(code, words.replace("-0 times", "0 times")),
-                    *outcome(samples, made, right, left),
-                    [lost[k][0] for k in some],
-                )
-
-    return look
-
-
-def stacked(samples, gradients):
-    return np.concatenate([np.ravel(s.visible(g)) for s, g in zip(samples, gradients, strict=True)])
-
-
-def all_scaled(trials, right, samples, left):
-    """A mistake, and a factor on top of it."""
-    for change, made in trials:
-        for name in left:
+def nearly(trials, left):
+    """Suspects by which a part of the gradient has another factor, or all of a wrong one."""
+    right, samples = trials.right, trials.samples
+    for change, made in trials.made:
+        ways = [("{}, {:.5g} times,", [{n: 0 * g for n, g in one.items()} for one in made], made)]
+        if change.lost:
+            parts = [{n: r[n] - m[n] for n in r} for r, m in zip(right, made, strict=True)]
+            ways.append(("{1:.4g} times what comes back through {2}", made, parts))
+        for (words, base, parts), name in product(ways, left):
             if len(samples[name]) != len(made) or not all(s.shaped for s in samples[name]):
                 continue
-            m = stacked(samples[name], [one[name] for one in made])
-            claim = stacked(samples[name], [s.claim for s in samples[name]])
-            if np.count_nonzero(m) < 3:
-                continue
-            c = float(m @ claim / (m @ m))
-            if abs(c) < 1e-9 or np.linalg.norm(claim - c * m) > 1e-4 * np.linalg.norm(claim):
-                continue
-            names, clean = outcome(
-                samples, [{n: c * g for n, g in one.items()} for one in made], right, left
+            part, rest = (
+                np.concatenate(
+                    [np.ravel(s.visible(g)) for s, g in zip(samples[name], some, strict=True)]
+                )
+                for some in (
+                    [p[name] for p in parts],
+                    [s.claim - b[name] for s, b in zip(samples[name], base)],
+                )
             )
-            also = "wrong-sign" if abs(c + 1) < 1e-6 else "scaled"
-            yield (
-                Suspect(change.code, f"{change.words}, {c:.5g} times,", also=also),
-                names,
-                clean,
-                [change],
-            )
+            c = float(part @ rest / (part @ part)) if np.count_nonzero(part) > 2 else 0.0
+            if abs(c) < 1e-9 or np.linalg.norm(rest - c * part) > 1e-4 * np.linalg.norm(rest):
+                continue
+            code = "wrong-sign" if abs(c + 1) < 1e-5 else "scaled"
+            both = {"code": change.code, "also": code} if parts is made else {"code": code}
+            whole = [{n: b[n] + c * p[n] for n in b} for b, p in zip(base, parts, strict=True)]
+            told = words.format(change.words, c, change.at.line)
+            yield Suspect(words=told, **both), whole, change
 
 
-EXACTLY, NEARLY = (as_it_is,), (in_parts(1), all_scaled, in_parts(2))
+EXACTLY, NEARLY = as_it_is, nearly
