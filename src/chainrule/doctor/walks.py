@@ -60,6 +60,11 @@ def gives(edges, hand_on):
     return made
 
 
+def each(places):
+    """All of them, as one in every pass of a loop; and each alone, where they are few."""
+    return [places, *([one] for one in places if 1 < len(places) <= FEW)]
+
+
 def jumps(pairs, hand_on):
     """The same past whole stretches: hand_on(start, node, dout) for each pair (start, node)."""
     return {v: {u: lambda d, _, u=u, v=v: hand_on(u, v, d)} for u, v in pairs}
@@ -68,7 +73,7 @@ def jumps(pairs, hand_on):
 class Graph:
     """The graph of a piece. Raises an exception where the code cannot be recorded."""
 
-    def __init__(self, piece):
+    def __init__(self, piece, judged=()):
         self.order = recorded(piece)
         self.out, self.piece = self.order[-1], piece
         self.leaves = {node.name: node for node in self.order if node.name is not None}
@@ -77,6 +82,10 @@ class Graph:
             if node.name is None:
                 self.sites[node.site].append(node)
         self.above = self.dominators()
+        self.reached = {}  # node -> the names, among those that are judged, to which its gradient goes on
+        for node in self.order:
+            own = {node.name} & set(judged)
+            self.reached[node] = own.union(*(self.reached[source] for source in node.sources))
         held = getattr(piece.target, "__dict__", {})
         self.held = {name: one for name, one in held.items() if isinstance(one, np.ndarray)}
         self.gradients = self.right(
@@ -153,28 +162,37 @@ class Graph:
 
     # What a code may do wrong.
 
-    def changes(self):
-        """Every `Change` to be tried, the likelier ones first."""
+    def changes(self, wrong, alone):
+        """Every `Change` that spoils some of the `wrong` leaves, and nothing else (`alone`), or others too."""
         whole = {} if self.piece.names else self.right(np.ones(self.out.value.shape))
+
+        def spoils(nodes):
+            reached = set().union(*(self.reached[node] for node in nodes))
+            return bool(reached & wrong) and (reached <= wrong) == alone
+
         for source in self.order:
-            yield from self.at_fork(source)
+            if spoils([source]):
+                yield from self.at_fork(source)
         for nodes in self.sites.values():
             uses = defaultdict(list)
             for node in nodes:
                 for i, place in enumerate(node.places):
                     uses[place].append((node, i))
-            for edges in uses.values():
-                yield from self.at_edges(edges)
-                if 1 < len(edges) <= FEW:  # of a loop over layers, say
-                    for edge in edges:
-                        yield from self.at_edges([edge])
+            for edges in (some for all_of_them in uses.values() for some in each(all_of_them)):
+                if spoils([node.sources[i] for node, i in edges]):
+                    yield from self.at_edges(edges)
             given = whole.get(nodes[0], np.arange(2))
-            if np.ptp(given) <= 1e-6 * np.max(np.abs(given)):
-                continue  # it gets one number everywhere, as the last ones of a network do
-            edges = [(node, i) for node in nodes for i in range(len(node.sources))]
-            made = gives(edges, lambda n, i, d: n.back(i, np.ones(n.value.shape)))
-            yield Change("upstream-ignored", f"a dout of 1 at {nodes[0].line}", nodes[0], made)
-        yield from self.at_stretches()
+            one_number = np.ptp(given) <= 1e-6 * np.max(np.abs(given))  # as in the end of a network
+            if spoils(nodes) and not one_number:
+                edges = [(node, i) for node in nodes for i in range(len(node.sources))]
+                made = gives(edges, lambda n, i, d: n.back(i, np.ones(n.value.shape)))
+                yield Change("upstream-ignored", f"a dout of 1 at {nodes[0].line}", nodes[0], made)
+        for pairs in (some for all_of_them in self.stretches() for some in each(all_of_them)):
+            if spoils([start for start, _ in pairs]):
+                start, node = pairs[0]
+                if start.value.shape == node.value.shape:
+                    yield from self.at_functions(pairs)
+                yield from self.by_table(self.scene_of_stretch, pairs, node, jumps)
 
     def at_fork(self, source):
         uses = self.by_site(source)
@@ -221,13 +239,7 @@ class Graph:
             yield Change("factor-missing", f"dout as it came at {node.line}", node, as_it_came)
         if not node.entrywise and not node.pair:
             yield from self.at_moves(edges)
-        scene = scene_of_edge(node, i, self.gradients.get(node, 1.0))
-        for mistake, words, code in self.by_table(scene, node):
-
-            def hand_on(n, k, d, mistake=mistake, words=words):
-                return predicted(scene_of_edge(n, k, d), mistake, words)
-
-            yield Change(code, f"{words} at {node.line}", node, gives(edges, hand_on))
+        yield from self.by_table(scene_of_edge, edges, node, gives)
 
     def at_others(self, edges):
         """Another array of the same shape in the place of the one that meets this source in a product."""
@@ -304,8 +316,10 @@ class Graph:
             told = f"the numbers of dout {words} at {node.line}"
             yield Change("axes-in-wrong-order", told, node, gives(edges, way))
 
-    def by_table(self, scene, node):
-        """(mistake, words, code) for all that the table has for a scene at a node."""
+    def by_table(self, scene_of, places, node, made):
+        """Changes for all that the table has for the scenes scene_of(*place, dout) at a node."""
+        scene = scene_of(*places[0], self.gradients.get(node, 1.0))
+        once = len(places) == 1 == node.value.size  # then all is a multiple of dout
         for mistake in TABLE:
             code = mistake.code
             if code in ELSEWHERE or code in BY_BATCH and node.value.size > 1:
@@ -318,10 +332,20 @@ class Graph:
                     code = "scaled"
                 elif code == "derivative-missing" and scene.others:
                     code = "factor-missing"
-            for words in mistake.predictions(scene):
-                yield mistake, words, code
+            for words, numbers in mistake.predictions(scene).items():
 
-    def at_stretches(self):
+                def hand_on(a, b, d, mistake=mistake, words=words, numbers=numbers):
+                    if once:
+                        return (
+                            shaped(numbers, scene.true) * np.ravel(d)[0] / np.ravel(scene.dout)[0]
+                        )
+                    one = scene_of(a, b, d)
+                    return shaped(mistake.predictions(one).get(words, np.nan), one.true)
+
+                yield Change(code, f"{words} at {node.line}", node, made(places, hand_on))
+
+    def stretches(self):
+        """Lists of pairs (start, node): in each, the same stretch in every pass."""
         groups = defaultdict(list)
         for node in self.order:
             start = self.above.get(node)
@@ -332,23 +356,7 @@ class Graph:
                     if start.value.shape == node.value.shape or node.value.size == 1:
                         groups[start.site or start.name, node.site].append((start, node))
                 start = self.above.get(start)
-        for pairs in groups.values():
-            yield from self.at_stretch(pairs)
-            if 1 < len(pairs) <= FEW:
-                for pair in pairs:
-                    yield from self.at_stretch([pair])
-
-    def at_stretch(self, pairs):
-        start, node = pairs[0]
-        if start.value.shape == node.value.shape:
-            yield from self.at_functions(pairs)
-        scene = self.scene_of_stretch(start, node, self.gradients.get(node, 1.0))
-        for mistake, words, code in self.by_table(scene, node):
-
-            def hand_on(u, v, d, mistake=mistake, words=words):
-                return predicted(self.scene_of_stretch(u, v, d), mistake, words)
-
-            yield Change(code, f"{words} at {node.line}", node, jumps(pairs, hand_on))
+        return groups.values()
 
     def scene_of_stretch(self, start, node, dout):
         """A scene for what lies between two nodes."""
@@ -439,11 +447,11 @@ def comes_from(node, other):
     return other in before
 
 
-def predicted(scene, mistake, words):
-    made = np.asarray(mistake.predictions(scene).get(words, np.nan), np.float64)
-    if made.size == scene.true.size:
-        return made.reshape(scene.true.shape)
-    return np.full(scene.true.shape, made if made.size == 1 else np.nan)
+def shaped(made, true):
+    made = np.asarray(made, np.float64)
+    if made.size == true.size:
+        return made.reshape(true.shape)
+    return np.full(true.shape, made if made.size == 1 else np.nan)
 
 
 def scene_of_edge(node, i, dout):
@@ -469,48 +477,48 @@ class Trials:
     """The changes of the graph of a piece, and what each makes of the gradients."""
 
     def __init__(self, observation):
-        self.made = []  # (change, one dict of gradients for each upstream gradient)
-        self.network = not observation.piece.names
-        Node.spent = 0.0
+        piece, self.made, self.more = observation.piece, [], iter(())
+        self.network, Node.spent = not piece.names, 0.0
+        self.douts = (
+            observation.douts[:1] if piece.pair else observation.douts
+        )  # of a pair they are alike
+        self.size = float(np.ravel(self.douts[0])[0]) if piece.pair else 1.0
+        self.samples = {n: observation.samples(n)[: len(self.douts)] for n in observation.names}
+        wrong = {n for n, some in self.samples.items() if not all(s.right for s in some)}
         try:
-            self.make(observation)
-        except NoGraph:  # what has been made until then is of use
+            self.graph = Graph(piece, self.samples)
+            self.walks = [self.graph.right(dout / self.size) for dout in self.douts]
+            self.right = [self.at_leaves(walk) for walk in self.walks]
+            if self.belongs():
+                self.more = (self.graph.changes(wrong, alone) for alone in (True, False))
+        except NoGraph:
             pass
 
-    def make(self, observation):
-        graph, douts = Graph(observation.piece), observation.douts
-        if observation.piece.pair:
-            douts = douts[:1]  # the other is a multiple of it
-        size = float(np.ravel(douts[0])[0]) if observation.piece.pair else 1.0
-        walks = [graph.right(dout / size) for dout in douts]
+    def at_leaves(self, gradients):
+        return {n: self.size * one for n, one in self.graph.at_leaves(gradients).items()}
 
-        def at_leaves(gradients):
-            return {name: size * one for name, one in graph.at_leaves(gradients).items()}
+    def grow(self):
+        """Try more changes. What has been tried until the work becomes too much is of use."""
+        try:
+            for change in next(self.more, ()):
+                if (off := tried(None, self.walked, change)) is not None:
+                    self.keep(change, off)
+        except NoGraph:
+            self.more = iter(())
 
-        self.right = [at_leaves(walk) for walk in walks]
-        self.samples = {name: observation.samples(name)[: len(douts)] for name in observation.names}
-        if not self.belongs():
-            return
+    def walked(self, change):
+        return [self.at_leaves(self.graph.wrong(walk, change)) for walk in self.walks]
 
-        def walked(change):
-            return [at_leaves(graph.wrong(walk, change)) for walk in walks]
-
-        for change in graph.changes():
-            off = tried(None, walked, change)
-            if off is None:
-                continue
-            moved = [
-                n
-                for n in self.samples
-                if any(
-                    not same(r[n], r[n] + o[n], 1e-9) for r, o in zip(self.right, off, strict=True)
-                )
-            ]
-            if moved:
-                if all(parallel(off[0][n], graph.leaves[n].value) for n in moved):
-                    continue  # a penalty, which is looked for elsewhere
-                made = [{n: r[n] + o[n] for n in r} for r, o in zip(self.right, off, strict=True)]
-                self.made.append((change, made))
+    def keep(self, change, off):
+        made = [{n: r[n] + o[n] for n in r} for r, o in zip(self.right, off)]
+        moved = [
+            n
+            for n in self.samples
+            if any(not same(r[n], m[n], 1e-9) for r, m in zip(self.right, made))
+        ]
+        penalty = all(parallel(off[0][n], self.graph.leaves[n].value) for n in moved)
+        if not penalty:  # that is looked for elsewhere, and is true of none
+            self.made.append((change, made))
 
     def belongs(self):
         """Whether it is the graph of this code: the walk without a mistake gives what nudging finds."""
@@ -523,15 +531,22 @@ class Trials:
     def explain(self, wrong, look):
         """name -> suspects, from the changes that give what the code claims."""
         found, left = {}, dict(wrong)
-        while left and self.made:
+        if not self.made:
+            self.grow()
+        while left:
             best = None
             for suspect, made, change in look(self, left):
                 names, clean = self.outcome(made, left)
-                key = clean and len(names) == len(left), clean, len(names), -RANK[suspect.code]
+                whole = clean and len(names) == len(left)
+                key = whole, clean, len(names), suspect.also is None, -RANK[suspect.code]
                 if names and (best is None or key > best[0]):
                     best = key, suspect, names, change
             if best is None:
-                break
+                before = len(self.made)
+                self.grow()
+                if len(self.made) == before:
+                    break
+                continue
             (_, clean, *_), suspect, names, change = best
             at = {target.name for target in change.targets}
             if self.network and clean and not at & set(names):
