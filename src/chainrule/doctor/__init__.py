@@ -84,7 +84,7 @@ def examine(piece, h, seed):
         if remark := right_at_the_end(observation):
             piece = piece.at_the_end()
             observation = Observation(piece, h, seed)
-    named, unnamed = judge(observation)
+    named, unnamed = judge(observation, layers_are_right=network)
     wrong = {one.where for one in named} | set(unnamed)
     named = tried([], all_pairs, piece) + named + tried([], ties, observation, wrong)
     state = [] if isinstance(piece, GraphPiece) else written_to(piece, observation.douts[0])

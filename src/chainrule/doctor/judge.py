@@ -23,10 +23,15 @@ BY_BATCH = (
     "samples-as-columns",
 )
 MULTIPLES = (*BY_BATCH[1:], "scaled")
+GENERIC = RANK["upstream-ignored"]  # from here on a mistake may be made anywhere
 
 
-def judge(observation):
-    """The findings that have a name, and name -> samples of the wrong gradients that got none."""
+def judge(observation, layers_are_right=False):
+    """The findings that have a name, and name -> samples of the wrong gradients that got none.
+
+    layers_are_right   whether the layers of a network are known to be: what they give, called one after
+                       the other, is exact then, where nudging meets curves
+    """
     found, wrong = [], {}
     network = not observation.piece.names
     for name in reversed(observation.names) if network else observation.names:
@@ -38,26 +43,22 @@ def judge(observation):
             found.append(finding("not-finite", name, "backward gives a number that is not finite"))
         elif not all(sample.right for sample in samples):
             wrong[name] = samples
-    exact = tried({}, by_layers, observation.piece) if wrong else {}  # where nudging meets curves
-    wrong = {
-        n: s for n, s in wrong.items() if n not in exact or not same(s[0].claim, exact[n], 1e-9)
-    }
+    exact = tried({}, by_layers, observation.piece) if wrong and layers_are_right else {}
+    right = [n for n in wrong if n in exact and same(wrong[n][0].claim, exact[n], 1e-9)]
+    wrong = {name: samples for name, samples in wrong.items() if name not in right}
     explained = tried({}, explain, observation, wrong) if wrong else {}
     unnamed = {name: samples for name, samples in wrong.items() if name not in explained}
     for name in [name for name in unnamed if not all(s.shaped for s in unnamed[name])]:
         found.insert(0, shapeless(name, unnamed.pop(name)[0]))
-    reasons = {
-        n: ("weight-decay", words) for n, words in tried({}, by_decay, observation, unnamed).items()
-    }
-    for name, samples in unnamed.items():
-        if name not in reasons and not close(samples):
-            reasons[name] = tried(None, by_what_is_missing, observation, name, samples)
+    reasons = {n: ("weight-decay", w) for n, w in tried({}, by_decay, observation, unnamed).items()}
+    left = {n: s for n, s in unnamed.items() if n not in reasons and not close(s)}
+    reasons |= {n: tried(None, by_what_is_missing, observation, n, s) for n, s in left.items()}
+    more = by_walks(observation, {n: s for n, s in left.items() if not reasons[n]}, NEARLY)
+    explained |= more
     for name, (code, words) in [item for item in reasons.items() if item[1]]:
-        found.append(finding(code, name, f"{proof(name, unnamed.pop(name)[0])}; {words}"))
-    more = by_walks(observation, {n: s for n, s in unnamed.items() if not close(s)}, NEARLY)
-    explained = {name: (explained | more)[name] for name in wrong if name in explained | more}
-    unnamed = {name: samples for name, samples in unnamed.items() if name not in more}
-    return found + tell(explained, wrong), unnamed
+        found.append(finding(code, name, f"{proof(name, wrong[name][0])}; {words}"))
+    unnamed = {n: s for n, s in unnamed.items() if n not in more and not reasons.get(n)}
+    return found + tell({n: explained[n] for n in wrong if n in explained}, wrong), unnamed
 
 
 def explain(observation, wrong):
@@ -106,22 +107,25 @@ def by_walks(observation, wrong, stages):
 def by_table(observation, wrong):
     """name -> suspects, for what the table explains array by array."""
     explained, elsewhere = {}, []
-    few = sum(value.size for value in observation.piece.inputs) <= FEW
+    inputs = observation.piece.inputs
+    few = observation.piece.names and sum(value.size for value in inputs) <= FEW
+
+    def more(name, batch=False):
+        """Samples at a few other inputs, which `elsewhere` keeps; for the `batch`, with one sample more."""
+        if not elsewhere:
+            elsewhere.extend(filter(None, map(observed, variants(observation.piece))))
+        others = [one for one in elsewhere if batch or one.piece.inputs[0].shape == inputs[0].shape]
+        return [s for one in others if name in one.names for s in one.samples(name)]
+
     for name, samples in wrong.items():
-        if not few:  # with few numbers mistakes coincide
-            causes = explanations(samples, len(samples))
-        if few or (causes and causes[0].code in MULTIPLES):  # they are the same ones elsewhere
-            elsewhere = elsewhere or at_other_inputs(observation)
-            more = [s for other in elsewhere if name in other.names for s in other.samples(name)]
-            causes = explanations(samples + more, len(samples))
+        causes = [] if few else explanations(samples, len(samples))
+        if few or causes and causes[0].code in MULTIPLES:  # with few numbers mistakes coincide
+            causes = explanations(samples + more(name), len(samples))
+        if causes and causes[0].code in BY_BATCH:  # a factor of N grows with it
+            causes = explanations(samples + more(name, batch=True), len(samples))
         if causes:
             explained[name] = causes
     return agreed(explained)
-
-
-def at_other_inputs(observation):
-    """Observations at a few other inputs, and for one sample more."""
-    return [other for other in map(observed, variants(observation.piece)) if other]
 
 
 def explanations(samples, count):
@@ -134,7 +138,8 @@ def explanations(samples, count):
             replace(s, scene=replace(s.scene, true=s.scene.unit, dout=ones(s))) for s in samples
         ]
         return [replace(one, also="upstream-ignored") for one in suspects(flat)[:1]]
-    return []
+    turned = suspects([replace(sample, claim=-sample.claim) for sample in samples])[:1]
+    return [replace(one, also="wrong-sign") for one in turned if RANK[one.code] < GENERIC]
 
 
 def ones(sample):
@@ -157,9 +162,8 @@ def agreed(explained):
     if common:
         code = min(common, key=RANK.get)
         return {name: [c for c in causes if c.code == code] for name, causes in explained.items()}
-    generic = RANK["upstream-ignored"]
     return {
-        name: causes[:1] + [c for c in causes[1:] if RANK[c.code] < generic]
+        name: causes[:1] + [c for c in causes[1:] if RANK[c.code] < GENERIC]
         for name, causes in explained.items()
     }
 
@@ -168,7 +172,9 @@ def by_layers(piece):
     """The gradients that the layers of a network give, called one after the other; or none."""
     twin = private_copy(piece.target)
     layers, loss = layers_of(twin), loss_of(twin)
-    if piece.names or piece.hold or not layers or loss is None:
+    held = {id(slot.array) for slot in slots(loss).values()}  # by the loss too, for a penalty
+    own = {id(slot.array) for layer in layers.values() for slot in slots(layer).values()}
+    if piece.hold or loss is None or held & own:
         return {}
     x = np.array(piece.inputs[0], np.float64)
     for layer in layers.values():
