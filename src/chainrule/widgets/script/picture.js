@@ -9,7 +9,6 @@ const NUMBER_ROOM = 7; // as in chainrule/layout.py
 const HEAT_LEVELS = 6;
 const HEAT_CELLS = 24;
 const WIDE = 8; // pixels of a letter on an edge
-const ARROW = 13.9; // the length of the arrowhead that ends the path of an edge
 
 /** One drawn figure of a run: `show(now)` brings it to a step. */
 export class Picture {
@@ -32,7 +31,6 @@ export class Picture {
     this.edges = [by(".edges [data-edge]", "data-edge"), by(".backs [data-edge]", "data-edge")];
     this.pieces = by("[data-piece]", "data-piece");
     this.travelling = null;
-    this.spots = new Map(); // an edge and a width -> where a word of it stands
   }
 
   node(index) {
@@ -115,7 +113,7 @@ export class Picture {
     this.svg.append(text);
   }
 
-  /** Where a word of this width stands on an edge. To ask the browser for it costs a layout, so it is remembered. */
+  /** Where a word of this width stands on an edge. */
   spot(edge, path, width, beside) {
     if (beside) {
       const [x, y] = [Number(beside.getAttribute("x")), Number(beside.getAttribute("y"))];
@@ -125,14 +123,11 @@ export class Picture {
       const [x, y, anchor] = path.dataset.word.split(" ");
       return { x, y, anchor };
     }
-    const key = `${edge} ${width}`;
-    if (!this.spots.has(key)) {
-      const end = path.getTotalLength() - ARROW;
-      const at = path.getPointAtLength(Math.max(end - 12 - width / 2, 0));
-      const port = path.getPointAtLength(end).y - this.middle(edge); // above the node's middle or below it: so far apart
-      this.spots.set(key, { x: at.x, y: at.y + 7 + 6 * Math.sign(Math.round(port)), anchor: "middle" });
-    }
-    return this.spots.get(key);
+    const line = lineOf(path);
+    const end = line.getTotalLength();
+    const at = line.getPointAtLength(Math.max(end - 12 - width / 2, 0));
+    const port = line.getPointAtLength(end).y - this.middle(edge); // above the node's middle or below it: so far apart
+    return { x: at.x, y: at.y + 7 + 6 * Math.sign(Math.round(port)), anchor: "middle" };
   }
 
   /** The height of the node that an edge comes into. */
@@ -191,14 +186,14 @@ export class Picture {
     const tokens = inputs
       .map((_, port) => [this.edges[back ? 1 : 0].get(`${step.variable}.${port}`), carried[port]])
       .filter(([path, number]) => path && number !== null && number !== undefined)
-      .map(([path, number]) => ({ path, token: tokenOf(number, back), length: path.getTotalLength() - (back ? 0 : ARROW) }));
+      .map(([path, number]) => ({ line: lineOf(path), token: tokenOf(number, back) }));
     this.svg.append(...tokens.map(({ token }) => token));
     const begun = performance.now();
     const frame = (time_now) => {
       const share = Math.min(1, Math.max(0, (time_now - begun) / time));
       const eased = share * share * (3 - 2 * share);
-      for (const { path, token, length } of tokens) {
-        const at = path.getPointAtLength(length * (back ? 1 - eased : eased));
+      for (const { line, token } of tokens) {
+        const at = line.getPointAtLength(line.getTotalLength() * (back ? 1 - eased : eased));
         token.setAttribute("transform", `translate(${at.x.toFixed(1)} ${at.y.toFixed(1)})`);
       }
       if (share < 1) this.travelling.frame = requestAnimationFrame(frame);
@@ -225,6 +220,9 @@ function sumWords(got, total, flat) {
   const terms = plain(summed(got.map((one) => entry(one, flat))));
   return single ? [`${terms} = `] : [`${cellName(total, flat)}: ${terms}`, ` = ${display(entry(total, flat))}`];
 }
+
+/** The way of an edge without its arrowhead. It is in no document, so that to measure it lays nothing out anew. */
+const lineOf = (path) => vector("path", { d: path.getAttribute("d").split("m")[0] });
 
 function later(part, hide) {
   if (part) part.classList.toggle("later", hide);

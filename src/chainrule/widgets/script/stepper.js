@@ -24,12 +24,13 @@ export function mountStepper(figure, host) {
   const rule = element("p", { class: "chainrule-rule rule" });
   const told = element("p", { class: "chainrule-reading", "aria-live": "polite" });
   const code = codePane(Number(figure.dataset.step));
-  const more = edges(scroll);
+  const more = edges(scroll, center);
   const note = element("p", { class: "chainrule-note" });
   const tools = element("div", { class: "chainrule-tools" });
   let level = data.level;
   let run = model.runs[level];
   let picture, rows, walk, undrag, pointed, pending;
+  let stale = new Set(); // the rows whose sentence has old numbers
   let places = null; // the entries that were asked for
 
   const asks = guessing({
@@ -45,7 +46,7 @@ export function mountStepper(figure, host) {
       figure.classList.toggle("chainrule-asking", on);
       if (walk.now() === run.last) walk.move(0);
       limitRows();
-      showStep(walk.now());
+      showStep();
       return walk.now();
     },
     mark: (place) => picture?.mark(place),
@@ -63,7 +64,7 @@ export function mountStepper(figure, host) {
       figure.classList.toggle("chainrule-nudging", on);
       if (on) left = walk.now();
       if (on || walk.now() === run.turn) walk.move(on ? run.turn : left);
-      showStep(walk.now());
+      showStep();
     },
     say(text, product) {
       write(sentence, [["title", `${label("nudge")}.`], ["", ` ${text}`]]);
@@ -111,8 +112,8 @@ export function mountStepper(figure, host) {
     pointed = null;
     readable();
     walk.set(now);
-    showStep(now);
-    if (model.changed) stale();
+    showStep();
+    if (model.changed) age();
     nudge.toggle.hidden = !computed(run) || typeof run.values[run.values.length - 1] !== "number";
   }
 
@@ -156,7 +157,8 @@ export function mountStepper(figure, host) {
 
   function show(now, before) {
     if (now !== run.turn) nudge.off();
-    showStep(now);
+    showStep();
+    center();
     if (now === before + 1) picture.travel(now, Math.min(700, 0.5 * walk.pace()));
     tell();
   }
@@ -165,7 +167,8 @@ export function mountStepper(figure, host) {
     host.tell("step", walk.now());
   }
 
-  function showStep(now) {
+  function showStep() {
+    const now = walk.now();
     figure.dataset.step = now;
     figure.dataset.phase = run.phase(now);
     picture.arrive();
@@ -179,7 +182,12 @@ export function mountStepper(figure, host) {
     rule.textContent = run.rule(now);
     code.show(run, now);
     read(pointed ? [pointed] : usual(now));
-    follow(scroll, now > 0 ? picture.node(run.trace.steps[now - 1].variable) : null);
+  }
+
+  /** Keep the running node in view. */
+  function center() {
+    const step = run.trace.steps[walk.now() - 1];
+    follow(scroll, step && picture.node(step.variable));
   }
 
   /** While the figure asks, the table says no more than the picture. */
@@ -207,31 +215,28 @@ export function mountStepper(figure, host) {
   /** After a change of numbers: everything that shows one. */
   function refresh() {
     nudge.off();
+    age();
     whatIf?.refresh();
-    showStep(walk.now());
-    stale();
-  }
-
-  function stale() {
-    for (const row of rows) row.dataset.stale = "";
-    freshen();
+    showStep();
   }
 
   /**
-   * Write the table's stale sentences anew: at once those that can be seen, the others a few a frame, so
+   * All sentences of the table are old: write anew at once those that can be seen, the others a few a frame, so
    * that a long table does not hold up the picture.
    */
-  function freshen() {
+  function age() {
+    stale = new Set(rows);
+    freshen(rows[0].closest("details").open ? rows.filter(inWindow) : []);
+  }
+
+  function freshen(some) {
     cancelAnimationFrame(pending);
-    const waiting = rows.flatMap((row, k) => (row.dataset.stale === undefined ? [] : [k]));
-    const first = waiting.slice(0, FEW);
-    const seen = rows[0].closest("details").open ? waiting.slice(FEW).filter((k) => inWindow(rows[k])) : [];
-    for (const k of [...first, ...seen]) {
-      const [heading, parts] = run.sentence(k + 1);
-      rows[k].lastElementChild.textContent = `${heading} ${plain(parts)}`;
-      delete rows[k].dataset.stale;
+    for (const row of some) {
+      const [heading, parts] = run.sentence(rows.indexOf(row) + 1);
+      row.lastElementChild.textContent = `${heading} ${plain(parts)}`;
+      stale.delete(row);
     }
-    if (first.length + seen.length < waiting.length) pending = requestAnimationFrame(freshen);
+    if (stale.size) pending = requestAnimationFrame(() => freshen([...stale].slice(0, FEW)));
   }
 
   // ---- reading an array, entry by entry
@@ -332,7 +337,7 @@ export function mountStepper(figure, host) {
 
   // a printed figure is one that has run
   const paper = matchMedia("print");
-  const onPaper = () => (paper.matches ? picture.show(run.last) : showStep(walk.now()));
+  const onPaper = () => (paper.matches ? picture.show(run.last) : showStep());
   paper.addEventListener("change", onPaper);
 
   const onKey = (event) => walk.key(event);
@@ -353,7 +358,8 @@ export function mountStepper(figure, host) {
       step(to) {
         if (to === walk.now() || to > run.last) return;
         walk.set(to);
-        showStep(to);
+        showStep();
+        center();
       },
       numbers(text) {
         if (!text || !model.install(JSON.parse(text))) return;
@@ -364,7 +370,7 @@ export function mountStepper(figure, host) {
   };
 }
 
-const FEW = 40; // rows of a table that are written in one frame, beside those that can be seen
+const FEW = 40; // rows of a table that are written in one frame
 const ROW = 17; // the height of a row of a grid, as in chainrule/layout.py
 
 /** The runs behind a figure: of its nodes, and of its layers where it has any. */
