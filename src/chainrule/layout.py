@@ -22,7 +22,7 @@ FORK_GAP = 66, 56  # behind a fork, where the pieces that come back stand on the
 WIRE = 60, 48  # a wire is at least so long
 MARGIN = 12  # around a picture
 WIDEST = 719  # of a picture in a book
-TALLEST = 960  # of one in several rows; one that would be taller scrolls to the side
+TALLEST = 1400  # of one in several rows; one that would be taller scrolls to the side
 MOST_ROWS, MOST_TURNS = 4, 3  # and wires that go from one row to the next
 TURN = 14  # between two of those
 ROW = 17  # the height of a line of numbers
@@ -31,7 +31,9 @@ CELL_ROOM = (
     4  # characters that a cell of a grid holds at least, and a number on a wire: NUMBER_ROOM
 )
 NUMBER_ROOM = 7
-BOLD = 0.66  # the width of a bold digit, in em, in the widest of the usual fonts
+BOLD = 0.66  # the width of a bold digit, in em, in most fonts
+WIDE = {"−": 0.84, ".": 0.38}  # of signs in the widest of the usual fonts, and of all others 0.7
+CLEAR = 9  # pixels between a number of a grid and the one on its left
 LARGEST_GRID = 8  # rows or columns; a larger array shows shape, range and a heat picture
 HEAT_HEIGHT = 36
 KEPT_LABEL = "keeps mask"
@@ -241,7 +243,12 @@ def cell_room(rows):
 
 def cell_width(rows):
     room = cell_room(rows)
-    return round(GRID * BOLD * room + (5 if room > 5 else 3), 1)  # a minus is wider than a digit
+    return round(max(GRID * BOLD * room + 3, widest_number(rows, room, GRID) + CLEAR), 1)
+
+
+def widest_number(rows, room, size):
+    """The width in pixels of the longest number of a grid, in the widest of the usual fonts."""
+    return size * max(sum(WIDE.get(c, 0.7) for c in fit(v, room)) for v in rows.flat)
 
 
 def block_size(value):
@@ -433,7 +440,8 @@ def entry_of_pieces(trace, i):
 def node_reach(variable):
     """Half the width of a node: a circle, or a longer pill for a longer symbol."""
     symbol = node_symbol(variable)
-    return RADIUS if len(symbol) < 4 else max(RADIUS, text_width(symbol, 13) / 2 + 8)
+    narrow = len(symbol.replace("(·)", "··")) < 4
+    return RADIUS if narrow else max(RADIUS, text_width(symbol, 13) / 2 + 8)
 
 
 def node_symbol(variable, whole=True):
@@ -445,7 +453,8 @@ def node_symbol(variable, whole=True):
         return shorten(variable.name if named else symbol)
     text = display(exponent)
     raised = text.translate(SUPERSCRIPT)
-    return f"□{raised}" if set(text) <= set("−0123456789") else f"□^{text}"  # □: whatever comes in
+    whole = set(text) <= set("−0123456789")
+    return f"(·){raised}" if whole else f"(·)^{text}"  # the dot is whatever comes in
 
 
 def name_width(variable):

@@ -148,8 +148,8 @@ export function changes(inputs, apply) {
     for (const made of fields) {
       const group = [...svg.querySelectorAll(".variable")].find((one) => one.dataset.variable === made.input.name);
       const place = group?.querySelector(".value");
-      const columns = made.input.get().shape?.at(-1) ?? 1;
-      const cell = place?.dataset.box
+      const columns = place?.dataset.columns;
+      const cell = columns
         ? place.querySelector(`[data-cell="${Math.floor(made.flat / columns)},${made.flat % columns}"]`)
         : typeof made.input.get() === "number" && place;
       if (!cell) continue;

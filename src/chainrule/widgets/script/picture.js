@@ -6,6 +6,8 @@ import { summed } from "./run.js";
 import { display, exact, fit } from "./numbers.js";
 
 const NUMBER_ROOM = 7; // as in chainrule/layout.py
+const CLOSE = 7; // pixels between two numbers of a grid; DIGIT is the width of one of their digits
+const DIGIT = 8.4;
 const HEAT_LEVELS = 6;
 const HEAT_CELLS = 24;
 const WIDE = 8; // pixels of a letter on an edge
@@ -253,16 +255,17 @@ function fillGrid(place, value) {
   const columns = value.shape[value.shape.length - 1];
   for (const cell of place.querySelectorAll("[data-cell]")) {
     const [r, c] = cell.dataset.cell.split(",").map(Number);
-    const room = Number(place.dataset.room);
-    setText(cell, fit(value.data[r * columns + c], room), room);
+    const wide = place.dataset.box.split(" ")[2];
+    setText(cell, fit(value.data[r * columns + c], place.dataset.room), (wide - CLOSE) / DIGIT);
   }
 }
 
-/** Write a number; one that is longer than its room gets smaller letters. */
+/** Write a number; one that is wider than its room, counted in digits, gets smaller letters. */
 function setText(place, text, room = Infinity) {
   if (place.textContent === text) return;
   place.textContent = text;
-  if (text.length > room) place.style.fontSize = `${Math.round((100 * room) / text.length)}%`;
+  const wide = text.length + 0.2 * text.includes("−") - 0.45 * text.includes(".");
+  if (wide > room) place.style.fontSize = `${Math.round((100 * room) / wide)}%`;
   else if (place.style.length) place.style.fontSize = "";
 }
 
