@@ -18,7 +18,9 @@ from chainrule.trace import trace_graph, trace_network
     [
         ("At x = -4 the slope is -0.5, not +0.5.", "At x = −4 the slope is −0.5, not +0.5."),
         ("[1, -4, -.5] and (-3)", "[1, −4, −.5] and (−3)"),
-        ("2.1e-02, 1e-10, 3e+07, 1e+00", "2.1e−2, 1e−10, 3e7, 1e0"),
+        ("2.1e-02, 1e-10, 3e+07, 1e+00", "0.021, 1e−10, 3e7, 1"),
+        ("1.33e3 and -3.60e+02, but 3.5e10", "1330 and −360, but 3.5e10"),
+        ("At `x = -4` it is `f(-4)`", "At `x = −4` it is `f(-4)`"),
         ("a 784-50-10 network, 2-3-1, 8-by-8, max(axis=-1), well-kept", None),
         ("`x[-1] -= 1e-05` stays, and -1 does not", "`x[-1] -= 1e-05` stays, and −1 does not"),
         ("−2 − 3", None),

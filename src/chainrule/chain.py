@@ -93,24 +93,30 @@ def port_of_line(trace, j):
 
 
 def lay_out_chain(trace):
-    """A `Chain`. Where it would be too wide its numbers stand closer, and then its widest grids are summaries."""
+    """A `Chain`. Where it would be too wide its numbers stand closer, leaves on both sides, and then its widest grids are summaries."""
     chain = placed(trace)
     if chain.width > WIDEST:
         chain = placed(trace, tight=True)
+    if chain.width > WIDEST:
+        chain = placed(trace, tight=True, apart=True)
     summaries = set()
     for block in sorted(chain.line, key=lambda block: -block.width):
         columns = np.shape(trace.variables[block.variable].value)[-1:] or (0,)
         if chain.width > WIDEST and FEW < columns[0] <= LARGEST_GRID:
             summaries.add(block.variable)
-            chain = placed(trace, summaries, tight=True)
+            chain = placed(trace, summaries, tight=True, apart=True)
     return chain
 
 
-def placed(trace, summaries=(), tight=False):
+def placed(trace, summaries=(), tight=False, apart=False):
+    """`tight`: numbers stand closer. `apart`: of boxes with one block beside them every second one has it below."""
     made = [j for j, v in enumerate(trace.variables) if v.inputs]
     first = trace.variables[made[0]].inputs[0]
     line = [block_of(trace, i, tight, i in summaries) for i in [first, *made]]
     boxes = [box_of(trace, j, tight, j in summaries) for j in made]
+    single = [box for box in boxes if len(box.above) == 1 and not box.below]
+    for box in single[1::2] if apart else []:
+        box.above, box.below = [], box.above
     set_along(line, boxes)
     chain = Chain(line, boxes)
     set_heights(trace, chain)

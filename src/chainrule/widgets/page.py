@@ -82,16 +82,17 @@ def module(kinds=None):
     `hydrate` for pages, and its pure functions for tests.
 
     kinds   the figures that it is for, such as ("stepper", "quiz"), and the groups of operations in
-            them, out of `GROUPS`; with names of operations, such as "Add" (or "Power2", of two inputs),
-            those have words alone; None for all
+            them, out of `GROUPS`, and "Power2" and the like, of two inputs, out of `OF_TWO`; with names of
+            operations, such as "Add", those have words alone; None for all
     """
     wanted = names_for(kinds)
     scripts = "".join(joinable(read("script", f"{name}.js"), wanted) for name in wanted)
     labels = {key: text for key, text in WORDS["labels"].items() if is_said(key, scripts)}
     absent = {op for group, ops in GROUPS.items() if kinds and group not in kinds for op in ops}
-    if named := {kind for kind in kinds or () if kind[0].isupper()}:
-        absent = {op for op in WORDS if op.isalnum() and op[0].isupper() and op not in named}
-        absent |= {key for key, name in OF_TWO.items() if name not in named}
+    if kinds:
+        absent |= {key for key, name in OF_TWO.items() if name not in kinds}
+    if named := {kind for kind in kinds or () if kind[0].isupper()}.difference(OF_TWO.values()):
+        absent |= {op for op in WORDS if op.isalnum() and op[0].isupper() and op not in named}
     told, guesses = (
         {
             key: said

@@ -27,7 +27,7 @@ KEPT = set(
     "Number Object Promise ResizeObserver Set String URL WeakMap WeakSet addEventListener "
     "cancelAnimationFrame clearInterval clearTimeout console document getComputedStyle globalThis "
     "innerHeight innerWidth isFinite isNaN localStorage location matchMedia navigator parseFloat parseInt "
-    "performance removeEventListener requestAnimationFrame setInterval setTimeout structuredClone window "
+    "performance removeEventListener requestAnimationFrame scrollBy setInterval setTimeout structuredClone window "
     # what the module gives to others
     "hydrate".split()
 )

@@ -2,6 +2,8 @@
 
 import { calm } from "./parts.js";
 
+const AROUND = 130; // pixels over and under the running node that are to be seen: its numbers, and the page's header
+
 /**
  * Keep `data-more` of a scroll box at "left", "right" or "both", and away where all is seen: { watch(), destroy() }.
  * Box and picture are watched, each may change alone; `watch` begins anew, with the picture that is in the box now.
@@ -31,10 +33,19 @@ export function edges(scroll, fit) {
   };
 }
 
-/** Bring a part of the picture to the middle of its box, where that scrolls; without a part, go to its start. */
-export function follow(scroll, part) {
+/**
+ * Bring a part of the picture to the middle of its box, where that scrolls; without a part, go to its start.
+ * `dock` is what stands at the lower edge of the window, before a picture that is higher than the window.
+ */
+export function follow(scroll, part, dock) {
+  const behavior = calm() ? "auto" : "smooth";
+  if (dock && part) {
+    const { top, bottom } = part.getBoundingClientRect();
+    const low = bottom + AROUND + dock.offsetHeight - innerHeight;
+    scrollBy({ top: low > 0 ? low : Math.min(top - AROUND, 0), behavior });
+  }
   if (!scroll.dataset.more) return;
   const [box, frame] = [part, scroll].map((one) => part && one.getBoundingClientRect());
   const left = part ? scroll.scrollLeft + box.left + box.width / 2 - frame.left - frame.width / 2 : 0;
-  scroll.scrollTo({ left, behavior: calm() ? "auto" : "smooth" });
+  scroll.scrollTo({ left, behavior });
 }

@@ -80,7 +80,7 @@ export function mountExplorer(figure, host) {
   }
 
   function chooser(name, values) {
-    const select = element("select", {}, ...values.map((value, k) => element("option", { value: k }, String(value))));
+    const select = element("select", {}, ...values.map((value, k) => element("option", { value: k }, typeof value === "number" ? display(value) : value)));
     select.addEventListener("change", () => {
       const chosen = settings.map(([, all], k) => all[selects[k].value]);
       choose(chosen);

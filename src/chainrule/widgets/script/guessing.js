@@ -4,7 +4,6 @@ import { cellName, entry } from "./arrays.js";
 import { display, parseNumber } from "./numbers.js";
 import { telling } from "./reading.js";
 import { element, label, press, toggle, word } from "./parts.js";
-import { derivative } from "./run.js";
 import { GUESSES } from "./words.js";
 
 const NEAR = 0.02; // of the answer: a guess this close is right
@@ -17,12 +16,13 @@ const NEAR = 0.02; // of the answer: a guess this close is right
 export function questions(run, now, chosen) {
   const { variables, steps } = run.trace;
   const step = steps[now - 1];
+  if (step.seed) return []; // it is 1, or given
   if (step.phase === "forward") return [question(run, now, "value", step.variable, -1, chosen)];
   return run
     .receivers(step)
     .map((i, port) => [i, port, run.contributions[now - 1][port]])
-    .filter(([i, , given]) => !variables[i].constant && given !== null && given !== undefined)
-    .map(([i, port]) => question(run, now, step.seed ? "seed" : "gradient", i, port, chosen));
+    .filter(([i, , given]) => !variables[i].constant && variables[i].name !== "t" && given != null) // nobody learns targets
+    .map(([i, port]) => question(run, now, "gradient", i, port, chosen));
 }
 
 function question(run, now, kind, i, port, chosen) {
@@ -30,7 +30,7 @@ function question(run, now, kind, i, port, chosen) {
   const step = steps[now - 1];
   const { op, inputs, options } = variables[step.variable];
   const whole = kind === "value" ? run.values[i] : run.contributions[now - 1][port];
-  const place = { i, kind: kind === "value" ? kind : "gradient", flat: 0 };
+  const place = { i, kind, flat: 0 };
   const given = inputs.map((k) => run.values[k]);
   const [z, dout] = [run.values[step.variable], run.gradient(step.variable) ?? 0];
   let { name } = variables[i];
@@ -42,7 +42,6 @@ function question(run, now, kind, i, port, chosen) {
     name += cellName(whole, place.flat);
   }
   const answer = entry(whole, place.flat);
-  if (kind === "seed") name = derivative(name, name);
   let told = (value) => label(kind === "gradient" ? "ask.gets" : "ask.is", { name, value });
   if (kind === "gradient" && run.uses[i].length > 1) {
     // at a fork one piece of the gradient is asked for, not the sum that stands in the picture
@@ -54,8 +53,8 @@ function question(run, now, kind, i, port, chosen) {
   const at = (x) => (typeof x === "number" || typeof whole === "number" ? x : x?.data.length === whole.data.length ? x.data[place.flat] : NaN);
   const [x, y] = given.map(at);
   const numbers = { x, y: y ?? options.exponent, z: at(z), dout: at(dout) };
-  const wrong = () => (kind !== "seed" && SLIPS[op]?.({ port, given, z, dout, kept: run.kept[step.variable], flat: place.flat })) || [];
-  return { words, told, answer, cell: typeof whole !== "number", op: kind === "seed" ? "" : op, port, numbers, wrong, place };
+  const wrong = () => SLIPS[op]?.({ port, given, z, dout, kept: run.kept[step.variable], flat: place.flat }) ?? [];
+  return { words, told, answer, cell: typeof whole !== "number", op, port, numbers, wrong, place };
 }
 
 export const near = (guess, answer) => Math.abs(guess - answer) <= NEAR * Math.abs(answer) + 1e-9;

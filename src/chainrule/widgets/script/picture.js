@@ -106,8 +106,10 @@ export class Picture {
     const path = this.edges[0].get(edge);
     if (!path) return;
     const beside = this.svg.querySelector(`[data-piece="${edge}"]:not(.hidden)`);
-    const factor = typeof local === "number" ? fit(local, NUMBER_ROOM) : local;
-    const words = /[@Σ]/.test(local) ? local : plain(bracketed([["", "× "], ["value", factor]]));
+    const single = typeof local === "number";
+    const factor = single ? fit(local, NUMBER_ROOM) : local.replace(/[^\W\d]\w*\./g, ""); // W of Affine.W
+    const room = path.dataset.word || beside || single ? Infinity : lineOf(path).getTotalLength() / WIDE;
+    const words = /[@Σ]/.test(local) ? factor : plain(bracketed([["", "× "], ["value", factor.length < room - 3 ? factor : label("slope")]]));
     const said = beside ? `${words} =` : words;
     const { x, y, anchor } = this.spot(edge, path, WIDE * said.length, beside);
     const text = vector("text", { class: "local", "data-exact": local, x, y }, said);

@@ -65,13 +65,19 @@ function slips({ port, given: [x, W, b], z, dout, flat }) {
   return says(["twice", sum / N], ...column.map((n) => ["summed", n]), ["columns", all]);
 }
 
+/** Of x · y: the upstream gradient times the other side. */
+function swapped([x, y], inputs, j, dout, _, port, flat) {
+  const other = port ? x : y;
+  return typeof dout === "number" ? { parts: times(gradient(dout), value(other.data[flat])), lit: [[inputs[1 - port], "value", [flat]]] } : null;
+}
+
 const matrices = (given) => given.every((x) => x.shape?.length === 2);
 
 Object.assign(READERS, {
   Affine: { forward: weighted, backward: handed },
   MatMul: {
     forward: (given, ...rest) => (matrices(given) ? weighted(given, ...rest) : null),
-    backward: (given, ...rest) => (matrices(given) ? handed(given, ...rest) : null),
+    backward: (given, ...rest) => (matrices(given) ? handed : swapped)(given, ...rest),
   },
 });
 Object.assign(SLIPS, { Affine: slips, MatMul: (asked) => (matrices(asked.given) ? slips(asked) : []) });

@@ -1,6 +1,6 @@
 // A run: its numbers, recorded or computed anew, and its words.
 
-import { add, extent, map, shapeText, sumTo } from "./arrays.js";
+import { add, entries, extent, map, shapeText, sumTo } from "./arrays.js";
 import { decode, display, raised } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
 import { bracketed, fill, label, plain } from "./parts.js";
@@ -122,6 +122,10 @@ export class Run {
       slots[letter] = ["value", this.called(i)];
       slots[`${letter}.name`] = constant ? slots[letter] : ["", name];
       slots[`${letter}.shape`] = ["", shapeWords(this.values[i])];
+      slots[`list.${letter}`] = ["value", listed(this.values[i]) || this.called(i)];
+      const stretched = entries(this.values[i]).length < entries(value).length;
+      slots[`sum.${letter}`] = ["", stretched ? "Σ " : ""];
+      slots[`copies.${letter}`] = ["", stretched ? label("copies") : ""];
     });
     Object.assign(slots, { z: ["value", this.called(step.variable)], "z.name": ["", out.name], "z.shape": ["", shapeWords(value)] });
     Object.assign(slots, { "of.z": ending("value", value), "so.z": ending("value", value, out.name) });
@@ -131,7 +135,9 @@ export class Run {
       this.contributions[now - 1].forEach((share, k) => {
         const letter = LETTERS[k];
         slots[`d${letter}`] = ["gradient", share == null ? "nothing" : typeof share === "number" ? display(share) : label("shaped", { shape: shapeText(share) })];
+        const short = share == null ? "" : listed(share);
         slots[`so.${letter}`] = ending("gradient", share);
+        slots[`is.${letter}`] = short ? [["", " = "], ["gradient", short]] : slots[`so.${letter}`];
       });
     }
     return slots;
@@ -149,6 +155,7 @@ export class Run {
     if (op === "Power") return inputs.length === 2 ? "Power.variable" : options.exponent === 2 ? "Power.square" : op;
     if (["Affine", "Conv2D"].includes(op) && inputs.length === 2) return `${op}.plain`;
     if (op === "Maximum" && this.trace.variables[inputs[1]].constant && this.values[inputs[1]] === 0) return "Maximum.gate";
+    if (op === "MatMul" && inputs.every((i) => this.values[i].shape?.length === 1)) return `${op}.dot`;
     return op in WORDS && /^[A-Z]/.test(op) ? op : "other";
   }
 
@@ -194,7 +201,7 @@ export class Run {
       const terms = this.received(i, now);
       if (terms.length < 2 || this.trace.variables[i].constant) return [];
       const total = terms.reduce(add);
-      const sum = typeof total === "number" ? [["", ": "], ...summed(terms), ["", " = "], ["gradient", display(total)]] : [];
+      const sum = listed(total) ? [["", ": "], ...summed(terms), ["", " = "], ["gradient", listed(total)]] : [];
       return [["", " "], ...fill(WORDS.fork.backward[1], { "x.name": ["", this.trace.variables[i].name], sum })];
     });
   }
@@ -261,9 +268,15 @@ export class Run {
 }
 
 const LETTERS = "xybcdefghijklmnopqrstuvw"; // the inputs in a sentence, in order
-const MOST = 4; // terms of a fork; of a longer sum the first ones and the last are written
+const MOST = 4; // entries of a vector in a sentence, and terms of a fork; of a longer sum the first ones and the last are written
 
 const shapeWords = (value) => (typeof value === "number" ? "number" : shapeText(value));
+
+/** A number, or a short vector with its numbers; "" for any other array. */
+function listed(value) {
+  if (typeof value === "number") return display(value);
+  return value.shape.length === 1 && value.data.length <= MOST ? `[${value.data.map((n) => display(n, 3)).join(", ")}]` : "";
+}
 
 /** How a sum ends: with its number, or with the name and the shape of an array. */
 function ending(kind, value, name = "") {
@@ -276,7 +289,7 @@ function ending(kind, value, name = "") {
 /** The terms of a sum as parts; of a long one the first and the last. */
 export function summed(terms) {
   const shown = terms.length > MOST ? [...terms.slice(0, MOST - 2), null, terms[terms.length - 1]] : terms;
-  return bracketed(shown.flatMap((term) => [["", " + "], ["gradient", term === null ? "…" : display(term)]]).slice(1));
+  return bracketed(shown.flatMap((term) => [["", " + "], ["gradient", term === null ? "…" : listed(term)]]).slice(1));
 }
 
 /** ∂L/∂x; a name that reads as a sum or a product stands in parentheses. */

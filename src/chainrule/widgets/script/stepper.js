@@ -29,7 +29,7 @@ export function mountStepper(figure, host) {
   const tools = element("div", { class: "chainrule-tools" });
   let level = data.level;
   let run = model.runs[level];
-  let picture, rows, walk, undrag, pointed, pending;
+  let picture, rows, walk, undrag, pointed, pending, tall;
   let stale = new Set(); // the rows whose sentence has old numbers
   let places = null; // the entries that were asked for
 
@@ -85,7 +85,7 @@ export function mountStepper(figure, host) {
     const [r, c] = (event.target.dataset.cell ?? "0,0").split(",").map(Number);
     nudge.start(i, r * (run.values[i].shape?.at(-1) ?? 1) + c);
   }, true);
-  sentence.after(asks.form, rule, told, whatIf ? whatIf.element : note, code.element);
+  nudge.row.after(asks.form, rule, told, whatIf ? whatIf.element : note, code.element);
   scroll.addEventListener("selectstart", (event) => event.preventDefault()); // WebKit selects what user-select forbids
   scroll.setAttribute("tabindex", "0");
   scroll.setAttribute("role", "group");
@@ -107,6 +107,9 @@ export function mountStepper(figure, host) {
     walk = player({ last: run.last, turn: run.turn, name: label("walk"), show, count, allow: (to) => asks.allow(to, walk.now(), run) });
     if (before) before.replaceWith(walk.element);
     else tools.before(walk.element);
+    tall = picture.svg.matches(".chainrule-tall") && innerHeight > 600;
+    if (tall) walk.element.append(sentence); // buttons and sentence stay at the lower edge of the window
+    else nudge.row.after(sentence);
     undrag = whatIf ? whatIf.drag(picture.svg) : null;
     for (const node of picture.nodes.values()) node.onclick = () => walk.move(run.stepOf(Number(node.dataset.node), walk.now()));
     pointed = null;
@@ -158,7 +161,7 @@ export function mountStepper(figure, host) {
   function show(now, before) {
     if (now !== run.turn) nudge.off();
     showStep();
-    center();
+    center(walk.element);
     if (now === before + 1) picture.travel(now, Math.min(700, 0.5 * walk.pace()));
     tell();
   }
@@ -184,10 +187,10 @@ export function mountStepper(figure, host) {
     read(pointed ? [pointed] : usual(now));
   }
 
-  /** Keep the running node in view. */
-  function center() {
+  /** Keep the running node in view; without a dock the page itself does not move. */
+  function center(dock) {
     const step = run.trace.steps[walk.now() - 1];
-    follow(scroll, step && picture.node(step.variable));
+    follow(scroll, step && picture.node(step.variable), tall && dock);
   }
 
   /** While the figure asks, the table says no more than the picture. */
