@@ -32,7 +32,7 @@ BESIDE = 12  # between the blocks over or under two boxes
 WIDEST = 715  # of a picture in a book; the grids of a wider one are shown as summaries
 FEW = 3  # columns of a grid that always shows its numbers
 NUMBERS = 7  # characters of a single number
-CLOSE = 7  # pixels between two numbers of a grid, where there is little room
+CLOSE = 6  # pixels between two numbers of a grid, where there is little room
 
 
 @dataclass

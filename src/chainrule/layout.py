@@ -33,7 +33,7 @@ CELL_ROOM = (
 NUMBER_ROOM = 7
 BOLD = 0.66  # the width of a bold digit, in em, in most fonts
 WIDE = {"−": 0.84, ".": 0.38}  # of signs in the widest of the usual fonts, and of all others 0.7
-CLEAR = 9  # pixels between a number of a grid and the one on its left
+CLEAR = 7  # pixels between a number of a grid and the one on its left
 LARGEST_GRID = 8  # rows or columns; a larger array shows shape, range and a heat picture
 HEAT_HEIGHT = 36
 KEPT_LABEL = "keeps mask"
@@ -197,7 +197,7 @@ def in_rows(trace, cuts=(), close=False):
             top += TURN * (len(coming) + 1)
         set_heights(row, range(start, end), top)
         pieces = any(len(place.right) > 1 for place in coming)  # they stand left of their nodes
-        set_widths(trace, row, (TURN * len(coming) + 4 + 24 * pieces) * bool(coming), close)
+        set_widths(trace, row, (TURN * len(coming) + 28 + 24 * pieces) * bool(coming), close)
         for n, place in enumerate(
             coming
         ):  # from top to bottom: the top one turns outside, then inside
@@ -241,13 +241,15 @@ def cell_room(rows):
     return max(CELL_ROOM, *map(len, texts))
 
 
-def cell_width(rows):
-    room = cell_room(rows)
-    return round(max(GRID * BOLD * room + 3, widest_number(rows, room, GRID) + CLEAR), 1)
+def cell_widths(rows):
+    """The width of each column of a grid: of its longest number, and some clear space."""
+    room, least = cell_room(rows), GRID * BOLD * CELL_ROOM + 3
+    widths = (widest_number(column, room, GRID) + CLEAR for column in rows.T)
+    return [round(max(least, width)) for width in widths]
 
 
 def widest_number(rows, room, size):
-    """The width in pixels of the longest number of a grid, in the widest of the usual fonts."""
+    """The width in pixels of the longest of some numbers, in the widest of the usual fonts."""
     return size * max(sum(WIDE.get(c, 0.7) for c in fit(v, room)) for v in rows.flat)
 
 
@@ -257,7 +259,7 @@ def block_size(value):
         return 15 * BOLD * max(4, len(fit(value, NUMBER_ROOM))) + 8, ROW
     rows = grid(value)
     if rows is not None:
-        return rows.shape[1] * cell_width(rows) + 10, rows.shape[0] * ROW
+        return sum(cell_widths(rows)) + 10, rows.shape[0] * ROW
     return max(GRID * BOLD * len(line) for line in summary(value)) + 10, 2 * ROW + HEAT_HEIGHT + 4
 
 

@@ -514,7 +514,7 @@ WORDS = {
         "shaped": "a gradient of shape {shape}",
         "of.shape": ", of shape {shape}",
         "copies": ", summed over its copies",
-        "slope": "slope",
+        "slope": "× slope",
         "one.edge": " on one edge",
         "other.edge": " on the other",
         "change": "Change a number",

@@ -90,8 +90,8 @@ def module(kinds=None):
     labels = {key: text for key, text in WORDS["labels"].items() if is_said(key, scripts)}
     absent = {op for group, ops in GROUPS.items() if kinds and group not in kinds for op in ops}
     if kinds:
-        absent |= {key for key, name in OF_TWO.items() if name not in kinds}
-    if named := {kind for kind in kinds or () if kind[0].isupper()}.difference(OF_TWO.values()):
+        absent |= {key for key, name in RARE.items() if name not in kinds}
+    if named := {kind for kind in kinds or () if kind[0].isupper()}.difference(RARE.values()):
         absent |= {op for op in WORDS if op.isalnum() and op[0].isupper() and op not in named}
     told, guesses = (
         {
@@ -102,11 +102,14 @@ def module(kinds=None):
         for table in (WORDS, GUESSES)
     )
     tables = {"WORDS": {**told, "labels": labels}, "GUESSES": guesses}
-    words = "".join(
-        f"export const {name} = {json.dumps(table, ensure_ascii=False, separators=(',', ':'))};\n"
-        for name, table in tables.items()
-    )
+    words = "".join(f"export const {name} = {literal(table)};\n" for name, table in tables.items())
     return words + scripts
+
+
+def literal(table):
+    """A table as JavaScript writes it, which wants no quotes around most keys."""
+    text = json.dumps(table, ensure_ascii=False, separators=(",", ":"))
+    return re.sub(r'"([A-Za-z]+)":', r"\1:", text)
 
 
 KINDS = ("stepper", "quiz", "explorer", "replay", "scene", "bets")  # each has a script of this name
@@ -121,6 +124,7 @@ GROUPS = {
 }
 # What tells an operation of two inputs that has one, or three, more often; and its name among the kinds.
 OF_TWO = {"Power.variable": "Power2", "Affine.plain": "Affine2", "Conv2D.plain": "Conv2D2"}
+RARE = {**OF_TWO, "MatMul.dot": "Dot"}
 IMPORT = re.compile(r'from "\./(\w+)\.js"')
 MOUNT = re.compile(r'^"chainrule-(\w+)": ?mount\w+,$', re.MULTILINE)
 

@@ -23,7 +23,7 @@ KEPT = set(
     "finally for from function get if import in instanceof let new null of return set static super switch "
     "this throw true false try typeof undefined var void while yield arguments "
     # what a browser has
-    "Array BigInt Blob Boolean Date CSS Error Infinity IntersectionObserver JSON KeyboardEvent PointerEvent CustomEvent Event RegExp Symbol Map Math MutationObserver NaN "
+    "Array BigInt Blob Boolean Date CSS DOMPoint Error Infinity IntersectionObserver JSON KeyboardEvent PointerEvent CustomEvent Event RegExp Symbol Map Math MutationObserver NaN "
     "Number Object Promise ResizeObserver Set String URL WeakMap WeakSet addEventListener "
     "cancelAnimationFrame clearInterval clearTimeout console document getComputedStyle globalThis "
     "innerHeight innerWidth isFinite isNaN localStorage location matchMedia navigator parseFloat parseInt "

@@ -1,6 +1,6 @@
 // Ask first: the next number is hidden until the reader has typed a guess.
 
-import { cellName, entry } from "./arrays.js";
+import { cellName, entry, isNumber } from "./arrays.js";
 import { display, parseNumber } from "./numbers.js";
 import { telling } from "./reading.js";
 import { element, label, press, toggle, word } from "./parts.js";
@@ -9,7 +9,7 @@ import { GUESSES } from "./words.js";
 const NEAR = 0.02; // of the answer: a guess this close is right
 
 /**
- * The questions that step `now` answers: { words, told, answer, op, port, numbers, wrong, place }. told(value)
+ * The questions that step `now` answers, of the seed none: { words, told, answer, op, port, numbers, wrong, place }. told(value)
  * says the answer; numbers are those of a formula in GUESSES; wrong() lists the known mistakes of a layer as
  * [label, number]; place is the drawn number that is asked for: { i, kind, flat }.
  */
@@ -35,7 +35,7 @@ function question(run, now, kind, i, port, chosen) {
   const [z, dout] = [run.values[step.variable], run.gradient(step.variable) ?? 0];
   let { name } = variables[i];
   let words;
-  if (typeof whole === "number") words = label(`ask.${kind}`, { name });
+  if (isNumber(whole)) words = label(`ask.${kind}`, { name });
   else {
     place.flat = telling(run, place, now, chosen);
     words = label(kind === "value" ? "ask.cell" : "ask.share", { name, cell: cellName(whole, place.flat) });
@@ -50,11 +50,11 @@ function question(run, now, kind, i, port, chosen) {
     told = (value) => label("ask.sends", { name, out, value });
   }
   // of arrays that are not stretched, the numbers that made the entry
-  const at = (x) => (typeof x === "number" || typeof whole === "number" ? x : x?.data.length === whole.data.length ? x.data[place.flat] : NaN);
+  const at = (x) => (isNumber(x) || isNumber(whole) ? x : x?.data.length === whole.data.length ? x.data[place.flat] : NaN);
   const [x, y] = given.map(at);
   const numbers = { x, y: y ?? options.exponent, z: at(z), dout: at(dout) };
   const wrong = () => SLIPS[op]?.({ port, given, z, dout, kept: run.kept[step.variable], flat: place.flat }) ?? [];
-  return { words, told, answer, cell: typeof whole !== "number", op, port, numbers, wrong, place };
+  return { words, told, answer, cell: !isNumber(whole), op, port, numbers, wrong, place };
 }
 
 export const near = (guess, answer) => Math.abs(guess - answer) <= NEAR * Math.abs(answer) + 1e-9;
@@ -70,7 +70,7 @@ const SIGNS = { "+": (a, b) => a + b, "-": (a, b) => a - b, "*": (a, b) => a * b
 
 /** A formula is a number, a name, or [sign, formula, formula]. */
 function evaluate(formula, numbers) {
-  if (typeof formula === "number") return formula;
+  if (isNumber(formula)) return formula;
   if (typeof formula === "string") return numbers[formula];
   const [sign, ...parts] = formula;
   const [a, b] = parts.map((part) => evaluate(part, numbers));
@@ -143,6 +143,7 @@ export function guessing(acts) {
   function askStep(to) {
     const all = questions(acts.run(), to, acts.chosen);
     answer.textContent = "";
+    if (!all.length) return void (reached = to);
     waiting = { to, all };
     ask(all);
   }

@@ -1,5 +1,6 @@
 // The stepper: one node's visit at a time, forward and then backward.
 
+import { columnsOf, isNumber, sum } from "./arrays.js";
 import { changes } from "./changes.js";
 import { codePane } from "./code.js";
 import { edges, follow } from "./edges.js";
@@ -117,7 +118,7 @@ export function mountStepper(figure, host) {
     walk.set(now);
     showStep();
     if (model.changed) age();
-    nudge.toggle.hidden = !computed(run) || typeof run.values[run.values.length - 1] !== "number";
+    nudge.toggle.hidden = !computed(run) || !isNumber(run.values[run.values.length - 1]);
   }
 
   function levels() {
@@ -282,12 +283,11 @@ export function mountStepper(figure, host) {
   }
 
   function light(i, kind, flat, own) {
+    if (!drawn({ i, kind })) return;
     const place = group(i, kind);
-    if (!place?.dataset.box || place.classList.contains("hidden")) return;
-    const [left, top, width] = place.dataset.box.split(" ").map(Number);
-    const columns = Number(place.dataset.columns);
-    const [r, c] = [Math.floor(flat / columns), flat % columns];
-    const rect = { class: own ? "lit own" : "lit", x: left + c * width - 1, y: top + r * ROW + 0.5, width, height: ROW - 1, rx: 3 };
+    const [left, top, ...wide] = place.dataset.box.split(" ").map(Number);
+    const [r, c] = [Math.floor(flat / wide.length), flat % wide.length];
+    const rect = { class: own ? "lit own" : "lit", x: left + sum(wide.slice(0, c)) - 1, y: top + r * ROW + 0.5, width: wide[c], height: ROW - 1, rx: 3 };
     place.prepend(vector("rect", rect));
   }
 
@@ -297,7 +297,6 @@ export function mountStepper(figure, host) {
       const i = Number(place.closest(".variable").dataset.index);
       const kind = place.classList.contains("value") ? "value" : "gradient";
       const cells = [...place.querySelectorAll("[data-cell]")];
-      const columns = Number(place.dataset.columns);
       let flat = 0;
       const point = (to) => {
         flat = to;
@@ -308,14 +307,15 @@ export function mountStepper(figure, host) {
         pointed = null;
         read(usual(walk.now()));
       };
-      const [left, top, width] = place.dataset.box.split(" ").map(Number);
-      const ground = vector("rect", { class: "ground", x: left, y: top, width: columns * width, height: (cells.length / columns) * ROW });
+      const [left, top, ...wide] = place.dataset.box.split(" ").map(Number);
+      const columns = wide.length;
+      const rows = cells.length / columns;
+      const ground = vector("rect", { class: "ground", x: left, y: top, width: sum(wide), height: rows * ROW });
       place.prepend(ground); // between the digits too
-      const within = (share, count) => Math.min(Math.max(Math.floor(share * count), 0), count - 1);
       const under = (event) => {
-        const box = ground.getBoundingClientRect();
-        const row = within((event.clientY - box.top) / box.height, cells.length / columns);
-        return row * columns + within((event.clientX - box.left) / box.width, columns);
+        const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(ground.getScreenCTM().inverse());
+        const count = (sizes, at) => Math.max(sizes.filter((_, k) => at >= sum(sizes.slice(0, k))).length - 1, 0);
+        return count(new Array(rows).fill(ROW), y - top) * columns + count(wide, x - left);
       };
       place.addEventListener("pointermove", (event) => {
         const to = under(event);
@@ -324,7 +324,7 @@ export function mountStepper(figure, host) {
       place.addEventListener("click", (event) => point(under(event)));
       place.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && leave());
       const name = run.trace.variables[i].name;
-      const words = label("read.matrix", { name, kind: label(kind), rows: cells.length / columns, columns });
+      const words = label("read.matrix", { name, kind: label(kind), rows, columns });
       for (const [key, text] of Object.entries({ tabindex: 0, role: "application", "aria-label": words, "data-keys": "" })) place.setAttribute(key, text);
       place.addEventListener("focus", () => point(flat));
       place.addEventListener("blur", leave);
@@ -397,23 +397,23 @@ function makeModel(data) {
   function place(name) {
     const [[index, way]] = layers ? reads[layers.names.get(name)] : [[base.names.get(name), "same"]];
     const value = base.values[index];
-    return { index, classes: way === "class" ? value.shape[value.shape.length - 1] : undefined };
+    return { index, classes: way === "class" ? columnsOf(value) : undefined };
   }
 
   const top = layers ?? base;
   const known = (name) => top.values[top.names.get(name)];
 
   function oneHot(classes, value) {
-    const labels = typeof classes === "number" ? [classes] : classes.data;
+    const labels = isNumber(classes) ? [classes] : classes.data;
     const data = labels.flatMap((right) => Array.from({ length: value }, (_, c) => Number(c === right)));
-    return { shape: typeof classes === "number" ? [value] : [labels.length, value], data };
+    return { shape: isNumber(classes) ? [value] : [labels.length, value], data };
   }
 
   return Object.assign(model, {
     base,
     runs,
     at: layers && places(layers, reads, base),
-    arrays: base.values.some((value) => typeof value !== "number"),
+    arrays: base.values.some((value) => !isNumber(value)),
     input: (name) => ({ name, classes: place(name).classes, get: () => known(name) }),
 
     /** Change inputs, { name: value }; the old numbers stay if the new ones make no sense. */
