@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from built_site import SITE, SUB_PATH, watch
+from test_overlaps import over_at_any_step
 
 SCRIPT_BUDGET, STYLE_BUDGET = 60_000, 40_000  # bytes, gzip, on any page
 WIDTHS = (360, 640, 1280, 2560)  # 640 is also 200 % zoom of 1280
@@ -526,7 +527,9 @@ STEPPED = [
 
 
 @pytest.mark.parametrize("path", STEPPED)
-def test_every_step_of_every_figure_says_what_its_table_says(path, open_page):
+def test_every_step_of_every_figure_says_what_its_table_says_and_lies_over_nothing(path, open_page):
     """The words come with the page's own script, which holds those of its own operations alone."""
     page = open_page(path, viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     assert page.evaluate(EVERY_STEP) == []
+    for figure in page.locator(".chainrule-stepper").all():
+        assert over_at_any_step(figure) == []

@@ -171,7 +171,7 @@ WORDS = {
     "MatMul.dot": {  # of two vectors
         "forward": (
             "Dot product.",
-            "The entries of {x.name} and {y.name} are multiplied in pairs and summed{so.z}.",
+            "Entries are multiplied in pairs and summed: {x.name} · {y.name}{so.z}.",
         ),
         "backward": (
             "A dot product swaps.",
