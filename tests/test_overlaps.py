@@ -225,3 +225,38 @@ def test_a_number_that_a_reader_types_gets_smaller_before_it_touches_its_neighbo
     page.locator('input[name="x[0,1]"]').fill("-0.12345")
     page.locator('input[name="x[1,2]"]').fill("-123456")
     assert min(page.evaluate(CLEAR))[0] >= 4
+
+
+@pytest.mark.parametrize("chosen", ["side", "price", "tax"])
+def test_what_a_nudge_writes_lies_over_no_node_and_no_number(chosen, show):
+    side, price, tax = Variable(3.0, "side"), Variable(20.0, "price"), Variable(1.2, "tax")
+    page = show(
+        Stepper((side**2 * price + 15.0) * tax),
+        viewport={"width": 1280, "height": 900},
+        reduced_motion="reduce",
+    )
+    page.clock.install()
+    page.get_by_role("button", name="Nudge", exact=True).click()
+    page.locator(".chainrule-nudge").get_by_role("button", name=chosen).click()
+    for way in ("forward", "backward"):
+        for _ in range(6):
+            page.clock.run_for(900)
+            drawn = page.evaluate(MEASURE)
+            told = page.evaluate(DELTAS)
+            assert told
+            boxes = [{**box, "bottom": box["bottom"] - 3} for box in drawn["texts"]]
+            lies = [
+                (a["what"], b["what"])
+                for a in told
+                for b in [*boxes, *drawn["nodes"]]
+                if over(a, b, 1.5)
+            ]
+            assert lies == []
+        if way == "forward":
+            page.get_by_role("button", name="Backward").click()
+
+
+DELTAS = """() => [...document.querySelectorAll(".delta")].map((text) => {
+    const { x, y, width, height } = text.getBBox();
+    return { what: text.textContent, x, y: y + 3, right: x + width, bottom: y + height - 3 };
+})"""
