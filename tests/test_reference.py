@@ -124,7 +124,8 @@ def test_every_entry_of_the_glossary_is_linked_from_a_page_or_another_entry():
     roles, anchors = set(), set()
     for page in PAGES:
         text = prose(page)
-        anchors |= set(re.findall(r"\](?:\(|\(\S*glossary\.md)#([^)]*)\)", text))
+        links = re.findall(r"\[([^\]]*)\](?:\(|\(\S*glossary\.md)#([^)]*)\)", text)
+        anchors |= {anchor for name, anchor in links if not re.fullmatch("[A-Z]", name)}
         for role in re.findall(r"\{term\}`([^`]+)`", text):
             target = re.search(r"<(.+)>", role)
             roles.add((target[1] if target else role).lower())
@@ -165,6 +166,13 @@ def test_the_glossary_is_in_alphabetical_order_and_tells_nothing_twice():
     assert terms == sorted(terms)
     every = [term.lower() for terms, _ in glossary() for term in terms]
     assert len(every) == len(set(every))
+
+
+def test_a_letter_at_the_top_of_the_glossary_leads_to_its_first_entry():
+    firsts = {}
+    for terms, _ in glossary():
+        firsts.setdefault(terms[0][0].upper(), heading(terms[0]))
+    assert re.findall(r"\[([A-Z])\]\(#(.*?)\)", read("glossary.md")) == list(firsts.items())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
