@@ -143,6 +143,17 @@ def test_the_time_that_the_core_path_takes_is_told_alike_and_computed():
     assert f"takes about {words[round(hours)]} hours" in read("reference/teachers.md"), hours
 
 
+def test_the_index_says_of_every_chapter_which_question_it_answers_and_how_long_it_takes():
+    rows = [row for row in tables(read("index.md")) if row[0].startswith("[")]
+    for link, question, time in rows:
+        name = re.search(r"\((?:(\d\d)_\w+|appendix_(\w+))\)", link)
+        assert question.endswith("?"), question
+        assert time == f"{{glue:text}}`minutes {name[1] or name[2]}`"
+    linked = [re.search(r"\((\w+)\)", link)[1] for link, *_ in rows]
+    assert linked == [path.stem for path in sorted(BOOK.glob("[01]*.ipynb"))] + linked[-3:]
+    assert set(linked[-3:]) == {path.stem for path in BOOK.glob("appendix_*.ipynb")}
+
+
 def test_the_glossary_has_the_terms_of_the_note():
     korean = {
         "forward propagation": "순전파",
