@@ -36,12 +36,12 @@ def as_glossary(text):
     """The page of plain headings, which leads to each word in every notebook host, with Sphinx's own glossary in their place.
 
     Headings that follow each other are terms of one entry; a link to a heading becomes a {term}. The Korean lines, each the
-    last one of its entry, get a switch: book.css hides them until the reader asks.
+    last one of its entry, get a switch above the first fold: book.css hides them until the reader asks.
     """
     terms = {heading(name): name for name in re.findall(r"(?m)^## (.+)$", text)}
     text = LOCAL_LINK.sub(lambda m: f"{{term}}`{m[1]} <{terms.get(m[2], m[2])}>`", text)
     head, body = text.split("\n## ", 1)
-    head += f"\n{KOREAN_SWITCH}\n" * ("*Korean:*" in body)
+    head = head.replace("\n<details", f"\n{KOREAN_SWITCH}\n\n<details", 1)
     body = re.sub(r"(?m)^(?!## )(?=.)", "  ", f"## {body}")
     body = re.sub(r"(?m)^## (.+)\n+", r"\1\n", body)
     return f"{head}\n```{{glossary}}\n{body}```\n"
