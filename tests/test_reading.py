@@ -177,6 +177,14 @@ def prose(chapter):
             )
 
 
+@every_page
+def test_a_fold_that_holds_a_wrong_attempt_says_so_before_it_is_opened(chapter):
+    for cell in cells(chapter):
+        answers = [output.get("data", {}).get("text/plain", "") for output in cell.outputs]
+        if "hide-cell" in tagged(cell) and "".join(answers).startswith("Not yet"):
+            assert "attempt" in cell.metadata.get("mystnb", {}).get("code_prompt_show", ""), cell.id
+
+
 # A check is evidence. So "proof" stands in this book where something is none.
 PROVED = re.compile(r"\b(?:dis)?prov(?:e|es|ed|en|ing)\b|(?<!not a )(?<!no )\bproofs?\b", re.I)
 
