@@ -109,6 +109,13 @@ def test_what_is_printed_is_a_number_and_not_a_verdict(chapter):
 
 
 @every_chapter
+def test_a_folded_result_is_not_called_code(chapter):
+    folded = [cell for cell in cells(chapter) if "hide-output" in cell.metadata.get("tags", [])]
+    labels = [cell.metadata.get("mystnb", {}).get("code_prompt_show", "") for cell in folded]
+    assert [label for label in labels if not label or "code" in label] == []
+
+
+@every_chapter
 def test_no_axis_has_a_name_that_looks_like_python(chapter):
     names = [name for _, names, _ in axes(chapter) for name in names]
     assert [name for name in names if re.search(r"[()\[\]{}=_]|None", name)] == []
