@@ -194,6 +194,16 @@ def test_a_name_from_folded_code_is_told_before_code_in_sight_uses_it(chapter):
     assert untold(chapter) == []
 
 
+@every_page
+def test_a_fold_over_a_result_does_not_promise_code(chapter):
+    promised = [
+        cell.metadata.get("mystnb", {}).get("code_prompt_show", "Show the code")
+        for cell in cells(chapter)
+        if "hide-output" in tagged(cell)
+    ]
+    assert [words for words in promised if "code" in words] == []
+
+
 def prose(chapter):
     """Texts that a reader reads: paragraphs, and what figures and questions are given to say."""
     yield from (cell.source for cell in cells(chapter, "markdown"))
