@@ -255,9 +255,7 @@ class TakesTheDiagonal(InParts):
         return self.A * (1 - self.A) * dA
 
 
-class ScoresNotTurned(
-    InParts
-):  # not in the table below: the doctor finds it, and has no name for it
+class ScoresNotTurned(InParts):
     def scores_back(self, dS):
         root = np.sqrt(self.Q.shape[-1])
         return dS @ self.K / root, dS @ self.Q / root
@@ -274,7 +272,7 @@ class ForgetsTheValues(InParts):
         return through_q + through_k
 
 
-PART_TWO = {  # layers, and the code of their mistake
+PART_TWO = {  # layers, and the code of their mistake; the doctor has no name for that of ScoresNotTurned
     RedrawsTheMask: "mask-redrawn",
     ForgetsTheFactor: "scaled",
     DropsInPlace: "mutates-input",
