@@ -225,7 +225,7 @@ class ReshapesAxes(Conv2D):  # dW was (F, K, C), and should be (F, C, K)
 
 
 class InParts(Attention):
-    """Attention, with its way back in three parts; an animal has another one of them."""
+    """Attention, its way back in three parts; an animal has another one of them."""
 
     def softmax_back(self, dA):
         return self.A * (dA - (self.A * dA).sum(axis=-1, keepdims=True))
