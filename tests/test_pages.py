@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from audit import findings, findings_after_a_change, off_contrast
 from built_site import CHAPTERS, PAGES, READ, SITE, SUB_PATH, watch
+from test_overlaps import over_at_any_step
 
 SCRIPT_BUDGET, STYLE_BUDGET = 60_000, 40_000  # bytes, gzip, on any page
 WIDTHS = (360, 640, 1024, 2560, 1280)  # 640 is also 200 % zoom of 1280
@@ -31,7 +32,7 @@ LOADED_FOR = {
 }
 ALWAYS = {"chainrule.js", "chainrule.css", "copybutton", "katex", "mystnb", "search.js"}  # there
 # Figures that scroll in a window of 1280 pixels: (page, number of the figure), and no others.
-SCROLL = {("book/15_attention.html", 0), ("book/reference/figures.html", 3)}
+SCROLL = {("book/reference/figures.html", 3)}
 
 
 @dataclass
@@ -310,7 +311,9 @@ EVERY_STEP = """async () => {
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_opened_from_disk_every_step_of_every_figure_says_what_its_table_says(path, open_page):
+def test_opened_from_disk_every_step_of_every_figure_says_what_its_table_says_and_lies_over_nothing(
+    path, open_page
+):
     """The words come with the page's own script, which holds those of its own operations alone."""
     size = {"width": 1280, "height": 900}
     page = open_page(path, "file", viewport=size, reduced_motion="reduce")
@@ -321,6 +324,8 @@ def test_opened_from_disk_every_step_of_every_figure_says_what_its_table_says(pa
     assert odd == []
     assert all(count >= 2 for count in steps)
     assert bool(steps) == (page.locator(".chainrule-stepper").count() > 0)
+    for figure in page.locator(".chainrule-stepper").all():
+        assert over_at_any_step(figure) == []
 
 
 # ---------------------------------------------------------------- without scripts

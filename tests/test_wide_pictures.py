@@ -11,6 +11,43 @@ from chainrule.trace import trace_graph, trace_network
 from chainrule.widgets import Stepper
 
 
+def normalised(size=6):
+    """Batch normalisation: a picture in rows that is higher than a window."""
+    x = Variable(np.arange(1.0, size + 1)[:, np.newaxis] % 5, "x")
+    c = x - x.mean(axis=0)
+    y = c / (c**2).mean(axis=0) ** 0.5
+    return sum_(y * Variable(np.array([2.0]), "gamma") + Variable(np.array([0.5]), "beta"))
+
+
+@pytest.mark.parametrize("size", [(1280, 900), (1280, 720), (390, 844)])
+def test_of_a_tall_picture_the_running_node_the_sentence_and_the_buttons_are_in_sight(size, show):
+    width, height = size
+    page = show(
+        Stepper(normalised()),
+        viewport={"width": width, "height": height},
+        reduced_motion="reduce",
+    )
+    assert page.locator(".chainrule-tall").bounding_box()["height"] > height * 0.9
+    button = page.get_by_role("button", name="Next step")
+    for step in range(int(page.locator(".chainrule-stepper").get_attribute("data-steps"))):
+        button.click()
+        for one in (page.locator(".node.now"), page.get_by_role("status"), button):
+            box = one.bounding_box()
+            assert -1 <= box["y"] and box["y"] + box["height"] <= height + 1, (step, box)
+        node, dock = page.locator(".node.now").bounding_box(), button.bounding_box()
+        assert node["y"] + node["height"] < dock["y"], step  # and not behind the buttons
+
+
+def test_a_change_of_a_number_does_not_scroll_the_picture(show):
+    page = show(Stepper(*net()), viewport={"width": 390, "height": 800}, reduced_motion="reduce")
+    scroll = page.locator(".chainrule-scroll")
+    scroll.press("End")
+    page.get_by_text("Change a number").click()
+    scroll.evaluate("(box) => box.scrollTo(33, 0)")
+    page.locator(".chainrule-array input").first.fill("2")
+    assert scroll.evaluate("(box) => box.scrollLeft") == 33
+
+
 def net(D=2, H=3, C=2, N=2):
     rng = np.random.default_rng(4)
     return two_layer_net(D, H, C, rng), rng.normal(size=(N, D)), np.arange(N) % C
