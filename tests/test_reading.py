@@ -85,7 +85,7 @@ def axes(chapter):
         yield unescape(title), names, ticks
 
 
-@every_chapter
+@every_page
 def test_a_chapter_shows_at_most_120_lines_of_code(chapter):
     assert len(lines(chapter, FOLDED)) <= 120
 
@@ -101,11 +101,18 @@ def test_no_line_that_a_page_prints_is_wider_than_84_letters(chapter):
     assert [line for line in printed(chapter) if len(line) > 84] == []
 
 
-@every_chapter
+@every_page
 def test_what_is_printed_is_a_number_and_not_a_verdict(chapter):
     assert [
         line for line in printed(chapter) if re.search(r"\b(?:True|False)$", line.strip())
     ] == []
+
+
+@every_chapter
+def test_a_folded_result_is_not_called_code(chapter):
+    folded = [cell for cell in cells(chapter) if "hide-output" in cell.metadata.get("tags", [])]
+    labels = [cell.metadata.get("mystnb", {}).get("code_prompt_show", "") for cell in folded]
+    assert [label for label in labels if not label or "code" in label] == []
 
 
 @every_chapter
@@ -214,6 +221,14 @@ def prose(chapter):
                 for node in ast.walk(ast.parse(re.sub(r"(?m)^\s*[%!].*", "", cell.source)))
                 if isinstance(node, ast.Constant) and isinstance(node.value, str)
             )
+
+
+@every_page
+def test_a_fold_that_holds_a_wrong_attempt_says_so_before_it_is_opened(chapter):
+    for cell in cells(chapter):
+        answers = [output.get("data", {}).get("text/plain", "") for output in cell.outputs]
+        if "hide-cell" in tagged(cell) and "".join(answers).startswith("Not yet"):
+            assert "attempt" in cell.metadata.get("mystnb", {}).get("code_prompt_show", ""), cell.id
 
 
 # A check is evidence. So "proof" stands in this book where something is none.
