@@ -179,7 +179,7 @@ def size_of(value, cell):
         return rows.shape[1] * cell + 7, rows.shape[0] * ROW
     columns = np.shape(value)[-1] or 1
     tall = min(HEAT_HEIGHT, 60 * max(np.size(value) // columns, 1) / columns)
-    return max(SIZE * 0.53 * len(line) for line in summary(value)) + 4, 2 * ROW + 6 + tall
+    return max(SIZE * 0.6 * len(line) for line in summary(value)) + 4, 2 * ROW + 6 + tall
 
 
 def rows_of(value):
