@@ -10,59 +10,6 @@ from chainrule.network import two_layer_net
 from chainrule.trace import trace_graph, trace_network
 from chainrule.widgets import Stepper
 
-PAGES = [
-    "index.html",
-    "book/01_computational_graphs.html",
-    "book/02_chain_rule.html",
-    "book/03_add_and_multiply.html",
-    "book/04_relu_and_sigmoid.html",
-    "book/05_affine.html",
-    "book/06_softmax_with_loss.html",
-    "book/07_network.html",
-    "book/12_dropout.html",
-    "book/13_batch_normalisation.html",
-    "book/14_convolution.html",
-    "book/15_attention.html",
-    "book/reference/figures.html",
-    "book/appendix_making_it_fast.html",
-]
-# What scrolls in a window of 1280 pixels: (page, number of the figure), and nothing else.
-SCROLL = {("book/reference/figures.html", 3)}
-
-MEASURE = """() => [...document.querySelectorAll(".chainrule-stepper")].map((figure) => {
-    const scroll = figure.querySelector(".chainrule-scroll");
-    const svg = scroll.querySelector("svg");
-    const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
-    const sizes = [...svg.querySelectorAll("[data-cell]")].map((cell) => parseFloat(getComputedStyle(cell).fontSize));
-    return {
-        scrolls: scroll.scrollWidth > scroll.clientWidth + 1,
-        overflow: getComputedStyle(scroll).overflowX,
-        more: scroll.dataset.more ?? "",
-        mask: getComputedStyle(scroll).maskImage,
-        left: scroll.scrollLeft,
-        step: Number(figure.dataset.step),
-        digits: sizes.length ? scale * Math.min(...sizes) : 99,
-        level: figure.dataset.level,
-    };
-})"""
-
-
-@pytest.mark.parametrize("width", [1280, 1024, 390])
-@pytest.mark.parametrize("path", PAGES)
-def test_a_picture_that_scrolls_shows_it(path, width, open_page):
-    page = open_page(path, viewport={"width": width, "height": 900}, reduced_motion="reduce")
-    page.wait_for_selector(".chainrule-live")
-    for number, one in enumerate(page.evaluate(MEASURE)):
-        assert one["overflow"] == "auto" and one["level"] in ("layers", "nodes")
-        if width == 1280:
-            assert one["scrolls"] == ((path, number) in SCROLL)
-            assert one["digits"] >= 12
-        assert bool(one["more"]) == one["scrolls"]
-        assert ("gradient" in one["mask"]) == one["scrolls"]
-        if one["scrolls"] and one["step"] == 0:
-            assert one["left"] == 0 and one["more"] == "right"  # it starts at its inputs
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-
 
 def normalised(size=6):
     """Batch normalisation: a picture in rows that is higher than a window."""

@@ -10,19 +10,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from chainrule.doctor.chain import chain_of_network, loss_of
 from chainrule.doctor.checks import check_numbers, piece_for, quiet
-from chainrule.doctor.copies import as_it_was, layers_of, private_copy, slots
+from chainrule.doctor.copies import as_it_was, layers_of, loss_of, private_copy, slots
 from chainrule.doctor.evidence import LIMIT, Observation
 from chainrule.doctor.findings import finding, in_order, proof, raised, told_line, unknown
 from chainrule.doctor.judge import BY_BATCH, ignore_dout, judge
-from chainrule.doctor.missing import penalty
 from chainrule.doctor.pieces import GraphPiece, NetworkPiece, Piece, tried
 from chainrule.doctor.state import (
     out_of_date,
     through_new_parameters,
     written_to,
 )
+from chainrule.doctor.tape import recorded
+from chainrule.doctor.walks import scene_of_edge
 from chainrule.scenes import right_factor, same
 
 BY_STATE = ("update-in-backward", "stale-cache", "mutates-dout", "mutates-input")
@@ -78,13 +78,13 @@ def examine(piece, h, seed):
         observation = Observation(piece, h, seed)
     except Exception as error:
         where = backward if network else where
-        return tried([], by_exception, error, piece, h, seed) or [raised(error, backward, where)]
+        return tried([], by_exception, error, piece) or [raised(error, backward, where)]
     remark = []
     if piece.t is not None and piece.labels and np.size(out) == 1:
         if remark := right_at_the_end(observation):
             piece = piece.at_the_end()
             observation = Observation(piece, h, seed)
-    named, unnamed = judge(observation)
+    named, unnamed = judge(observation, layers_are_right=network)
     wrong = {one.where for one in named} | set(unnamed)
     named = tried([], all_pairs, piece) + named + tried([], ties, observation, wrong)
     state = [] if isinstance(piece, GraphPiece) else written_to(piece, observation.douts[0])
@@ -175,7 +175,7 @@ def loss_at(piece, t):
         return None
 
 
-def by_exception(error, piece, h, seed):
+def by_exception(error, piece):
     """Findings for a product whose matrices do not fit: which one has the wrong orientation."""
     numbers = re.search(r"size (\d+) is different from (\d+)", str(error))
     aligned = re.search(r"not aligned: (\d+) \(dim \d\) != (\d+)", str(error))
@@ -183,28 +183,21 @@ def by_exception(error, piece, h, seed):
         return []
     columns, rows = map(int, (numbers[2], numbers[1]) if numbers else aligned.groups())
     places = []
-    for where, scene in observed_scenes(piece, h, seed) if piece.labels else chain_scenes(piece):
+    for node, i in [(node, i) for node in recorded(piece) for i in (0, 1) if node.pair]:
+        scene = scene_of_edge(node, i, np.ones(node.value.shape))
         if factor := right_factor(scene):
             left, right = (operand(scene, words) for words in factor[1].split(" @ "))
             both = [(left.T, right.T), (right, left)]
             both += [(right.T, left), (right, left.T), (right.T, left.T)]
             for rank, pairs in enumerate(([(left, right.T), (left.T, right)], both)):
                 if any((a.shape[1], len(b)) == (columns, rows) for a, b in pairs):
-                    places.append((rank, where, scene.place, factor[1]))  # one turned is likelier
-    for _, where, place, words in sorted(places, key=lambda one: one[0])[:1]:
+                    place = node.sources[i].name or factor[0]
+                    places.append((rank, place, factor[1]))  # one turned is likelier
+    for _, where, words in sorted(places, key=lambda one: one[0])[:1]:
         said = f"backward raises {type(error).__name__}{told_line(error)}: {columns} columns meet "
-        said += f"{rows} rows; {words} fits, and gives what nudging finds for {place}"
+        said += f"{rows} rows; {words} fits"
         return [finding("weight-not-transposed", where, said)]
     return []
-
-
-def observed_scenes(piece, h, seed):
-    """(name, scene) for each array of a piece whose backward cannot be run."""
-    try:
-        observation = Observation(piece, h, seed, claims=False)
-    except Exception:
-        return []
-    return [(name, observation.scene(name, 0)) for name in observation.names]
 
 
 def operand(scene, words):
@@ -274,19 +267,3 @@ def located(findings, layer):
         replace(one, where=layer if one.where in ("x", "dout", "t") else f"{layer}.{one.where}")
         for one in findings
     ]
-
-
-def chain_scenes(piece):
-    """(where, scene) for each array of a network that our own layers can rebuild."""
-    try:
-        subject = piece.fresh()
-        x = np.asarray(piece.inputs[0], np.float64)
-        params, value = piece.parameters(subject), float(piece.forward(subject))
-        chain = chain_of_network(params, x, piece.t, value, penalty(piece))
-        return [
-            (name if scene.place == "x" else chain.keys[name, scene.place][0], scene)
-            for name in (chain.layers if chain else ())
-            for scene in chain.scenes(name)
-        ]
-    except Exception:
-        return []

@@ -191,3 +191,11 @@ def layers_of(network):
         return {}
     whole = all(hasattr(v, "forward") and hasattr(v, "backward") for v in layers.values())
     return {str(name): layer for name, layer in layers.items()} if whole else {}
+
+
+def loss_of(network):
+    names = ("loss_layer", "lastLayer", "last_layer", "loss_fn", "criterion")
+    candidates = (getattr(network, name, None) for name in names)
+    return next(
+        (one for one in candidates if hasattr(one, "forward") and hasattr(one, "backward")), None
+    )

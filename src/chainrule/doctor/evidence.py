@@ -350,7 +350,7 @@ class Observation:
         return made
 
 
-def observed(piece, limit=None):
+def observed(piece, limit=LIMIT):
     try:
         return Observation(piece, limit=limit)
     except Exception:  # outside the domain of forward

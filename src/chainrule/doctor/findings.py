@@ -125,7 +125,7 @@ def missing(name):
     return finding("gradient-missing", name, f"no gradient is given for {name}", hint=hint)
 
 
-def shapeless(name, sample, lacks=""):
+def shapeless(name, sample):
     wanted, got, hint = sample.seen.shape, np.shape(sample.claim), None
     words = f"the gradient of {name} has shape {got}, but {name} has shape {wanted}"
     if got == wanted[::-1]:
@@ -139,7 +139,7 @@ def shapeless(name, sample, lacks=""):
         hint = "Cut the padding off at the end: dx = dx[..., p:-p, p:-p] for a padding of p."
     elif got == np.shape(sample.scene.out):
         words += ": it still has the shape of the output, so sum over the axes that were stretched"
-    return finding("wrong-shape", name, words + lacks, hint=hint)
+    return finding("wrong-shape", name, words, hint=hint)
 
 
 def padded(sample):

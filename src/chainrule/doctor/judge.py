@@ -1,18 +1,17 @@
 """The judge: which known mistake explains the gradients that nudging contradicts.
 
-First array by array, by the table of mistakes; then, for what is one whole, by a chain of our own
-layers with one mistake put into it. Read `state` and `doctor` next.
+First array by array, by the table of mistakes; then by walks through the graph of the code, with one
+mistake put into it. Read `state` and `doctor` next.
 """
 
-import copy
 from dataclasses import replace
 
 import numpy as np
 
-from chainrule.doctor.chain import chain_of_layer, chain_of_network, own_chain
-from chainrule.doctor.evidence import LIMIT, Suspect, common_factor, observed, suspects
+from chainrule.doctor.copies import layers_of, loss_of, private_copy, slots
+from chainrule.doctor.evidence import common_factor, observed, suspects
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
-from chainrule.doctor.missing import FEW, by_decay, by_what_is_missing, lacking, penalty
+from chainrule.doctor.missing import FEW, by_decay, by_what_is_missing
 from chainrule.doctor.pieces import tried, variants
 from chainrule.doctor.walks import EXACTLY, NEARLY, Trials
 from chainrule.scenes import same
@@ -23,10 +22,16 @@ BY_BATCH = (
     "double-batch-division",
     "samples-as-columns",
 )
+MULTIPLES = (*BY_BATCH[1:], "scaled")
+GENERIC = RANK["upstream-ignored"]  # from here on a mistake may be made anywhere
 
 
-def judge(observation):
-    """The findings that have a name, and name -> samples of the wrong gradients that got none."""
+def judge(observation, layers_are_right=False):
+    """The findings that have a name, and name -> samples of the wrong gradients that got none.
+
+    layers_are_right   whether the layers of a network are known to be: what they give, called one after
+                       the other, is exact then, where nudging meets curves
+    """
     found, wrong = [], {}
     network = not observation.piece.names
     for name in reversed(observation.names) if network else observation.names:
@@ -38,40 +43,34 @@ def judge(observation):
             found.append(finding("not-finite", name, "backward gives a number that is not finite"))
         elif not all(sample.right for sample in samples):
             wrong[name] = samples
-    if wrong and (chain := its_own_chain(observation)):  # exact, where nudging meets curves
-        exact = {n: same(s[0].claim, chain.gradients[n], 1e-9) for n, s in wrong.items()}
-        wrong = {name: samples for name, samples in wrong.items() if not exact[name]}
+    exact = tried({}, by_layers, observation.piece) if wrong and layers_are_right else {}
+    right = [n for n in wrong if n in exact and same(wrong[n][0].claim, exact[n], 1e-9)]
+    wrong = {name: samples for name, samples in wrong.items() if name not in right}
     explained = tried({}, explain, observation, wrong) if wrong else {}
     unnamed = {name: samples for name, samples in wrong.items() if name not in explained}
     for name in [name for name in unnamed if not all(s.shaped for s in unnamed[name])]:
-        sample = unnamed.pop(name)[0]
-        factor = lacking(sample)
-        words = f"; {factor[1]} would be right" if factor else ""
-        found.insert(0, shapeless(name, sample, words))
-    reasons = {
-        n: ("weight-decay", words) for n, words in tried({}, by_decay, observation, unnamed).items()
-    }
-    for name, samples in unnamed.items():
-        if name not in reasons and not close(samples):
-            reasons[name] = tried(None, by_what_is_missing, observation, name, samples)
+        found.insert(0, shapeless(name, unnamed.pop(name)[0]))
+    reasons = {n: ("weight-decay", w) for n, w in tried({}, by_decay, observation, unnamed).items()}
+    left = {n: s for n, s in unnamed.items() if n not in reasons and not close(s)}
+    reasons |= {n: tried(None, by_what_is_missing, observation, n, s) for n, s in left.items()}
+    more = by_walks(observation, {n: s for n, s in left.items() if not reasons[n]}, NEARLY)
+    explained |= more
     for name, (code, words) in [item for item in reasons.items() if item[1]]:
-        found.append(finding(code, name, f"{proof(name, unnamed.pop(name)[0])}; {words}"))
-    more = by_walks(observation, {n: s for n, s in unnamed.items() if not close(s)}, NEARLY)
-    more |= {name: with_its_multiple(observation, name, some) for name, some in more.items()}
-    more = {name: causes for name, causes in more.items() if causes is not None}
-    explained |= {
-        name: with_its_multiple(observation, name, some)
-        for name, some in explained.items()
-        if some and some[0].factor is not None
-    }
-    explained = {name: (explained | more)[name] for name in wrong if name in explained | more}
-    unnamed = {name: samples for name, samples in unnamed.items() if name not in more}
-    return found + tell(explained, wrong), unnamed
+        found.append(finding(code, name, f"{proof(name, wrong[name][0])}; {words}"))
+    unnamed = {n: s for n, s in unnamed.items() if n not in more and not reasons.get(n)}
+    return found + tell({n: explained[n] for n in wrong if n in explained}, wrong), unnamed
 
 
 def explain(observation, wrong):
     """name -> suspects, for as many of the wrong arrays as possible."""
-    ways = (by_table, by_chain) if observation.piece.names else (by_chain, by_table)
+
+    if found := one_multiple(observation, wrong):
+        return found
+
+    def walks(observation, wrong):
+        return by_walks(observation, wrong, EXACTLY)
+
+    ways = (by_table, walks) if observation.piece.names else (walks, by_table)
     first = ways[0](observation, wrong)
     double = {n: wrong[n] for n, causes in first.items() if causes and causes[0].also}
     first |= by_walks(observation, double, EXACTLY)  # one mistake is likelier than two
@@ -84,6 +83,18 @@ def explain(observation, wrong):
     return whole | first | by_walks(observation, more, EXACTLY)
 
 
+def one_multiple(observation, wrong):
+    """name -> suspects, where all gradients of a network are the same multiple of the right ones."""
+    names = list(wrong)
+    if observation.piece.names or len(names) < 2 or len(names) < len(observation.names):
+        return {}
+    if common_factor(sum(wrong.values(), [])) is None:
+        return {}
+    found = by_table(observation, {names[0]: wrong[names[0]]})
+    causes = [replace(one, where="loss") for one in found.get(names[0], ())]
+    return {name: [] for name in names} | {names[0]: causes} if causes else {}
+
+
 def by_walks(observation, wrong, stages):
     """name -> suspects, from the walks through the graph of the code."""
     if not wrong:
@@ -93,71 +104,28 @@ def by_walks(observation, wrong, stages):
     return tried({}, observation.trials.explain, wrong, stages) if observation.trials else {}
 
 
-def with_its_multiple(observation, name, causes):
-    """The suspects, where a multiple is the same at other inputs; where it is another one there, a factor
-    that depends on the data is missing. None where nothing like it explains the claims there."""
-    if not causes or "scaled" not in (causes[0].code, causes[0].also):
-        return causes
-    first, elsewhere = causes[0], tried([], multiples_elsewhere, observation, name, causes[0])
-    if not elsewhere or first.words in elsewhere:
-        return causes
-    if first.factor is None and not any(elsewhere):
-        return None
-    words = f"{first.words} here, and another multiple at other inputs,"
-    return [replace(first, code="factor-missing", words=words, factor=None, also=None)]
-
-
-def multiples_elsewhere(observation, name, suspect):
-    """What is found, in words, as the suspect was, at two other inputs; "" for nothing like it."""
-    found = []
-    for piece in list(variants(observation.piece, same_shape=True))[:2]:
-        other = observed(piece, LIMIT)
-        samples = other.samples(name) if other and name in other.names else []
-        if not samples or all(one.right for one in samples):
-            continue
-        if suspect.factor is None:
-            causes = by_walks(other, {name: samples}, NEARLY).get(name)
-            found.append(causes[0].words if causes else "")
-        else:
-            factor = common_factor(samples)
-            alike = factor is not None and abs(factor - suspect.factor) < 1e-4 * abs(factor)
-            found.append(suspect.words if alike else "")
-    return found
-
-
 def by_table(observation, wrong):
     """name -> suspects, for what the table explains array by array."""
-    elsewhere = at_other_inputs(observation)
-    explained = {}
+    explained, elsewhere = {}, []
+    inputs = observation.piece.inputs
+    few = observation.piece.names and sum(value.size for value in inputs) <= FEW
+
+    def more(name, batch=False):
+        """Samples at a few other inputs, which `elsewhere` keeps; for the `batch`, with one sample more."""
+        if not elsewhere:
+            elsewhere.extend(filter(None, map(observed, variants(observation.piece))))
+        others = [one for one in elsewhere if batch or one.piece.inputs[0].shape == inputs[0].shape]
+        return [s for one in others if name in one.names for s in one.samples(name)]
+
     for name, samples in wrong.items():
-        more = [s for other in elsewhere if name in other.names for s in other.samples(name)]
-        causes = explanations(samples + more, len(samples))
-        if causes and causes[0].code in BY_BATCH:
-            causes = explanations(samples + more + one_sample_more(observation, name), len(samples))
+        causes = [] if few else explanations(samples, len(samples))
+        if few or causes and causes[0].code in MULTIPLES:  # with few numbers mistakes coincide
+            causes = explanations(samples + more(name), len(samples))
+        if causes and causes[0].code in BY_BATCH:  # a factor of N grows with it
+            causes = explanations(samples + more(name, batch=True), len(samples))
         if causes:
             explained[name] = causes
     return agreed(explained)
-
-
-def at_other_inputs(observation):
-    """Observations at a few other inputs, where there are so few numbers that mistakes coincide."""
-    piece = observation.piece
-    if sum(value.size for value in piece.inputs) > FEW or not piece.names:
-        return []
-    return [other for other in map(observed, variants(piece, same_shape=True)) if other]
-
-
-def one_sample_more(observation, name):
-    """Samples for a larger batch: a factor of N grows with it, any other factor does not."""
-    piece = observation.piece
-    if len(piece.inputs) != 1 or (piece.inputs[0].ndim < 2 and not piece.listed):
-        return []
-    count = piece.inputs[0].shape[piece.axis]
-    try:
-        larger = observed(piece.sampled(np.append(np.arange(count), 0)), LIMIT)
-    except IndexError:  # the targets have another size
-        return []
-    return larger.samples(name) if larger and name in larger.names else []
 
 
 def explanations(samples, count):
@@ -170,7 +138,8 @@ def explanations(samples, count):
             replace(s, scene=replace(s.scene, true=s.scene.unit, dout=ones(s))) for s in samples
         ]
         return [replace(one, also="upstream-ignored") for one in suspects(flat)[:1]]
-    return two_at_once(samples)
+    turned = suspects([replace(sample, claim=-sample.claim) for sample in samples])[:1]
+    return [replace(one, also="wrong-sign") for one in turned if RANK[one.code] < GENERIC]
 
 
 def ones(sample):
@@ -183,18 +152,6 @@ def ignore_dout(samples):
     return len(claims) > 1 and np.any(claims[0]) and same(claims[0], claims[1], 1e-12)
 
 
-def two_at_once(samples):
-    """A known mistake, and on top of it a batch size or a sign."""
-    N = samples[0].scene.samples
-    factors = {"missing-batch-division": N, "double-batch-division": 1 / N, "wrong-sign": -1}
-    for code, factor in factors.items():
-        undone = [replace(sample, claim=sample.claim / factor) for sample in samples]
-        plain = [one for one in suspects(undone) if RANK[one.code] < RANK["upstream-ignored"]]
-        if factor != 1 and plain:
-            return [replace(plain[0], also=code)]
-    return []
-
-
 def agreed(explained):
     """For each array the suspects to be told: one that all arrays have in common, where there is one.
 
@@ -205,80 +162,25 @@ def agreed(explained):
     if common:
         code = min(common, key=RANK.get)
         return {name: [c for c in causes if c.code == code] for name, causes in explained.items()}
-    generic = RANK["upstream-ignored"]
     return {
-        name: causes[:1] + [c for c in causes[1:] if RANK[c.code] < generic]
+        name: causes[:1] + [c for c in causes[1:] if RANK[c.code] < GENERIC]
         for name, causes in explained.items()
     }
 
 
-def by_chain(observation, wrong):
-    """name -> suspects, from a chain with the same numbers as the code under test."""
-    piece, truth = observation.piece, observation.truth
-    params = observation.params
-    try:
-        if piece.names:
-            alone = len(piece.names) == 1 and piece.t is None and params
-            chain = chain_of_layer(params, piece.inputs[0], truth.out) if alone else None
-        else:
-            x, t, value = piece.inputs[0], piece.t, float(truth.out)
-            chain = its_own_chain(observation) or chain_of_network(
-                params, x, t, value, penalty(piece)
-            )
-    except Exception:  # the numbers do not suit our own layers
+def by_layers(piece):
+    """The gradients that the layers of a network give, called one after the other; or none."""
+    twin = private_copy(piece.target)
+    layers, loss = layers_of(twin), loss_of(twin)
+    held = {id(slot.array) for slot in slots(loss).values()}  # by the loss too, for a penalty
+    own = {id(slot.array) for layer in layers.values() for slot in slots(layer).values()}
+    if piece.hold or loss is None or held & own:
         return {}
-    if chain is None:
-        return {}
-    whole = {name: observation.samples(name) for name in observation.names}
-    if not piece.names:
-        return by_mistaken_chain([chain], whole, wrong)
-    runs = [copy.deepcopy(chain).run(piece.inputs[0], dout=dout) for dout in observation.douts]
-    return by_mistaken_chain(runs, whole, wrong)
-
-
-def its_own_chain(observation):
-    """The chain of a network's own layers, or None."""
-    piece, value = observation.piece, observation.truth.out
-    if piece.names or piece.hold or value.size != 1:
-        return None
-    return own_chain(piece.target, observation.names, piece.inputs[0], piece.t, float(value))
-
-
-def by_mistaken_chain(chains, samples, wrong):
-    """name -> suspects. The mistake may sit at one array, or above several that it spoils.
-
-    chains    the right chain, run for each upstream gradient
-    samples   name -> its samples, for these upstream gradients, of every array
-    wrong     the names among them whose gradients are wrong, from the loss backward
-    """
-    runs = [{one[:3]: one[3] for one in chain.with_mistakes()} for chain in chains]
-    made = {key: [run[key] for run in runs] for key in runs[0] if all(key in r for r in runs)}
-    untouched = [name for name in samples if name not in wrong]
-
-    def from_above(names):
-        for (code, words, where), gradients in made.items():
-            if names and where not in samples and fitting(samples, gradients, names + untouched):
-                return {name: [] for name in names} | {
-                    names[0]: [Suspect(code, words, where=where)]
-                }
-        return {}
-
-    if found := from_above(list(wrong)):
-        return found
-    alone = {}
-    for (code, words, where), gradients in made.items():
-        if where in wrong and fitting(samples, gradients, [where]):
-            alone.setdefault(where, [Suspect(code, words)])
-    found = alone | from_above([name for name in wrong if name not in alone])
-    return {name: found[name] for name in wrong if name in found}
-
-
-def fitting(samples, gradients, names):
-    """Whether the claims for all of `names` are these gradients, one dict an upstream gradient."""
-    for name in names:
-        for sample, made in zip(samples[name], gradients, strict=True):
-            if np.size(made.get(name, ())) != sample.seen.size:
-                return False
-            if not sample.explained_by(np.reshape(made[name], sample.seen.shape)):
-                return False
-    return True
+    x = np.array(piece.inputs[0], np.float64)
+    for layer in layers.values():
+        x = layer.forward(x)
+    value, dout = loss.forward(x, piece.t), loss.backward()
+    for layer in reversed(layers.values()):
+        dout = layer.backward(dout)
+    fits = same(float(value), float(piece.forward(piece.fresh())), 1e-9)
+    return {name: slot.gradient() for name, slot in slots(twin).items()} if fits else {}

@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.doctor.copies import private_copy
 from chainrule.doctor.evidence import LIMIT, common_factor, observed
 from chainrule.doctor.probe import Truth
-from chainrule.scenes import fits, products, same
+from chainrule.scenes import same
 
 FEW = 30  # entries of all inputs together: with so few, two mistakes may agree by accident
 
@@ -20,12 +20,13 @@ def by_what_is_missing(observation, name, samples):
     """(code, words) for a claim that lacks a mask, a use or a factor; or None."""
     if name in observation.piece.names and (words := passes_where_closed(samples)):
         return "mask-missing", words
+    if (factor := common_factor(samples)) is not None:
+        words = f"it is {factor:.6g} times the right one here, and another multiple at other inputs"
+        return "factor-missing", words
     if not linear(observation, name):
         return None  # what dout does to it is no missing factor
     if words := by_turning(observation, name, samples[0]):
         return "kernel-not-turned", words
-    if factor := lacking(samples[0]):
-        return "factor-missing", f"{factor[1]} would be right"
     if found := left_out(observation, name, samples[0]):
         return found
     words = by_lines(samples[0])
@@ -85,8 +86,6 @@ def by_lines(sample):
         if np.all(size > 1e-12 * size.max()):
             factors = np.sum(claim * true, axis=axis, keepdims=True) / size
             if sample.explained_by(factors * true):
-                if np.ptp(factors) <= 1e-6 * np.abs(factors).max():
-                    return f"it is {factors.flat[0]:.4g} times the right one here, not everywhere"
                 told = ", ".join(f"{one:.4g}" for one in factors.ravel()[:3])
                 return f"each {words} is the right one times a number of its own ({told}, ...)"
     return ""
@@ -137,26 +136,6 @@ def penalty(piece):
     return 0.0
 
 
-def lacking(sample):
-    """(name, words) of an array that the claim wants to be multiplied by, to be right; or None."""
-    scene, claim = sample.scene, np.asarray(sample.claim)
-    if not sample.seen.all() or not np.any(claim):
-        return None
-    held = dict(scene.others)
-    if scene.slope is not None and claim.shape == scene.out.shape:
-        held |= {"x": scene.own, "the output": (y := scene.out)}
-        held |= {"(1 - the output)": 1 - y, "(1 + the output)": 1 + y}
-    for name, array in held.items():
-        made = [(words.replace("dout", "it").replace("M", name), product)
-                for words, product in products(replace(scene, dout=claim), array)]  # fmt: skip
-        if claim.shape == sample.seen.shape and array.ndim <= claim.ndim and np.ptp(array):
-            made += [(f"it times {name}", claim * array)] if fits(claim, array) else []
-        for words, product in made:
-            if sample.noise < np.linalg.norm(scene.true) and same(product, scene.true, 1e-6):
-                return name, words
-    return None
-
-
 def left_out(observation, name, sample):
     """(code, words) where the right gradient of `name` depends on arrays (or entries of x) on which
     what backward gives does not: as a factor of it, or as another use beside it."""
@@ -170,7 +149,7 @@ def left_out(observation, name, sample):
         indices = [index for index in np.ndindex(sample.seen.shape) if index != place]
         handles = {f"{name}{list(index)}": (name, grown_at(index)) for index in indices}
     for words, change in handles.items():
-        changed = observed(with_changed(piece, *change), LIMIT)
+        changed = observed(with_changed(piece, *change))
         if changed is None or name not in changed.names or changed.claims[0].get(name) is None:
             continue
         both = (observation, changed)

@@ -443,15 +443,15 @@ def one_hot(t, a, axis=0):
     t = np.asarray(t)
     if t.shape == a.shape and t.dtype.kind in "fiub":
         return t.astype(np.float64)
-    if axis == 1 and a.ndim == 2 and (t := one_hot(np.ravel(t), a.T)) is not None:
-        return t.T
+    if axis == 1 and a.ndim == 2 and (columns := one_hot(np.ravel(t), a.T)) is not None:
+        return columns.T
     if t.dtype.kind in "iu" and t.shape == a.shape[:-1] and np.all((t >= 0) & (t < a.shape[-1])):
         return np.eye(a.shape[-1])[t]
     return None
 
 
 def variants(piece, same_shape=False):
-    """The same piece at other inputs: moved on by one and grown, turned around, fewer samples."""
+    """The same piece at other inputs: moved on by one and grown, turned around, one sample more."""
     inputs, t = piece.inputs, piece.t
     if any(value.dtype.kind != "f" for value in inputs):
         yield piece.at([np.roll(value, 1, axis=0) if value.ndim else value for value in inputs], t)
@@ -466,12 +466,12 @@ def variants(piece, same_shape=False):
     sizes = [np.max(np.abs(value), initial=0.0) for value in inputs]
     if 0 < max(sizes) < 1e-3 or max(sizes) > 20:  # all kinks, or all saturated
         yield piece.at([value / max(sizes) for value in inputs], t)
-    if len(inputs) == 1 and np.ndim(inputs[0]) > 1 and not same_shape:
+    if len(inputs) == 1 and (np.ndim(inputs[0]) > 1 or piece.listed) and not same_shape:
         count = inputs[0].shape[piece.axis]
         fits = not np.ndim(t) or np.shape(t)[min(piece.axis, np.ndim(t) - 1)] == count
         if count > 1 and fits:
-            fewer = piece.sampled(np.arange(1, count))
-            yield fewer.at([1.1 * value for value in fewer.inputs], fewer.t)
+            more = piece.sampled(np.append(np.arange(count), 0))
+            yield more.at([1.1 * value for value in more.inputs], more.t)
 
 
 def tried(default, search, *arguments):

@@ -8,13 +8,13 @@ import linecache
 import math
 import sys
 from contextlib import contextmanager
-from functools import cached_property
-from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
 
+from chainrule.doctor.copies import layers_of, loss_of
 from chainrule.guards.numbers import sum_to
+from chainrule.nodes import MatMul
 
 STEP = 1e-6  # of a nudge, for a number of size 1
 CELLS = 400_000  # entries of one matrix of derivatives, at most
@@ -24,7 +24,7 @@ AS_IT_IS = ("asarray", "asanyarray", "ascontiguousarray", "asfortranarray")
 MAKERS = ("zeros", "empty", "ones", "full", "array", *AS_IT_IS)
 array_of, asarray_of = np.array, np.asarray  # as they are, while a tape runs
 OF_NUMBERS = ("exp", "log", "sqrt", "tanh", "sin", "cos", "pow")
-METHODS = """reshape transpose ravel flatten swapaxes squeeze repeat take copy astype dot mean sum max
+METHODS = """reshape transpose ravel flatten swapaxes squeeze repeat take copy astype mean sum max
     min var std prod cumsum clip diagonal trace""".split()
 
 
@@ -38,7 +38,7 @@ class Node:
     spent   what has been done for all nodes together since it was set to 0, counted in calls
     """
 
-    floated, spent = False, 0.0
+    floated, spent, layer = False, 0.0, None
 
     @classmethod
     def spend(cls, calls):
@@ -46,40 +46,43 @@ class Node:
         if Node.spent > CALLS:
             raise NoGraph("too many calls made again")
 
-    def __init__(self, value, again=None, sources=(), entrywise=False, site=(), name=None):
+    def __init__(self, value, again=None, sources=(), kind=None, site=(), name=None):
         self.value, self.again = array_of(value, np.float64), again
         self.sources, self.places = zip(*sources, strict=True) if sources else ((), ())
-        self.entrywise, self.site, self.name, self.uses = entrywise, site, name, []
+        self.entrywise, self.pair = kind == "entrywise", kind if callable(kind) else None
+        self.site, self.name, self.uses, self.known = site, name, [], {}
 
     @property
     def line(self):
         """The line of code that made it, or the name of a leaf."""
         if self.name is not None:
             return self.name
-        code, lineno = self.site[0][0], self.site[0][2]
+        code, _, lineno = self.site[0]
         return f"`{linecache.getline(code.co_filename, lineno).strip()}`" or "a line of forward"
 
-    def at(self, i, value):
+    def at(self, i, value, other=None):
+        """The value, with another array in the place of source i, and of the other one of two."""
         self.spend(1 + value.size / 2000)
         values = [source.value for source in self.sources]
         values[i] = value
+        if other is not None:
+            values[1 - i] = other
         return array_of(self.again(values), np.float64)
 
-    def slope(self, i, value=None):
+    def slope(self, i, value=None, other=None):
         """The derivative of each entry of an entrywise call by its own entry of source i."""
         value = self.sources[i].value if value is None else value
         step = STEP * (1 + np.abs(value))
         wide = np.broadcast_to(step, np.shape(self.value)) if step.ndim else step
-        return (self.at(i, value + step) - self.at(i, value - step)) / (2 * wide)
+        return (self.at(i, value + step, other) - self.at(i, value - step, other)) / (2 * wide)
 
-    @cached_property
-    def local(self):
-        """For each source the slopes, in the shape of the value, or the matrix (value.size, source.size)."""
-        return [
-            self.slope(i) if self.entrywise else self.matrix(i) for i in range(len(self.sources))
-        ]
+    def local(self, i):
+        """The slopes by source i, in the shape of the value, or the matrix (value.size, source.size)."""
+        if i not in self.known:
+            self.known[i] = self.slope(i) if self.entrywise else self.matrix(i)
+        return self.known[i]
 
-    def matrix(self, i):
+    def matrix(self, i, other=None):
         value = self.sources[i].value.copy()
         if value.size * self.value.size > CELLS:
             raise NoGraph("too large to be nudged entry by entry")
@@ -87,51 +90,55 @@ class Node:
         for k, kept in enumerate(value.ravel().copy()):
             step = STEP * (1 + abs(kept))
             value.flat[k] = kept + step
-            above = self.at(i, value)
+            above = self.at(i, value, other)
             value.flat[k] = kept - step
-            columns[:, k] = np.ravel(above - self.at(i, value)) / (2 * step)
+            columns[:, k] = np.ravel(above - self.at(i, value, other)) / (2 * step)
             value.flat[k] = kept
         whole = np.round(columns)  # a choice is one exactly
         return np.where(np.abs(columns - whole) < 1e-8, whole, columns)
-
-    def back_with(self, i, dout, other):
-        """The same for a product of two sources, had the other one been another array."""
-        made = Node(self.value, lambda values: self.again(values))
-        pair = [SimpleNamespace(value=self.sources[i].value)] * 2
-        pair[1 - i] = SimpleNamespace(value=other)
-        made.sources, made.entrywise = pair, self.entrywise
-        made.local = {i: made.slope(i) if self.entrywise else made.matrix(i)}
-        return made.back(i, dout)
 
     def multiplies(self, i):
         """Whether the derivative by source i depends on the other one of two sources, as in a product."""
         rng = np.random.default_rng(5)
         value, other = (self.sources[k].value for k in (i, 1 - i))
-        way, kept = rng.uniform(0.5, 1.5, value.shape) * STEP, self.sources
-        slopes = []
-        try:
-            for partner in (other, other + rng.uniform(0.1, 0.2, other.shape)):
-                pair = [SimpleNamespace(value=partner)] * 2
-                self.sources = pair
-                slopes.append(self.at(i, value + way) - self.at(i, value - way))
-        finally:
-            self.sources = kept
+        way = rng.uniform(0.5, 1.5, value.shape) * STEP
+        slopes = [
+            self.at(i, value + way, partner) - self.at(i, value - way, partner)
+            for partner in (other, other + rng.uniform(0.1, 0.2, other.shape))
+        ]
         return not np.allclose(*slopes, rtol=1e-6, atol=1e-9 * STEP)
 
     def touches(self, i):
         """Which entries of source i the value depends on."""
-        local, shape = self.local[i], self.sources[i].value.shape
-        if self.entrywise:
-            return sum_to(np.ones(self.value.shape), shape) > 0
-        return np.any(local != 0, axis=0).reshape(shape)
+        shape = self.sources[i].value.shape
+        if self.entrywise or self.pair:
+            return np.ones(shape, bool)
+        return np.any(self.local(i) != 0, axis=0).reshape(shape)
 
-    def back(self, i, dout):
-        """The gradient of source i, from that of the value."""
-        local, shape = self.local[i], self.sources[i].value.shape
+    def back(self, i, dout, other=None):
+        """The gradient of source i, from that of the value; with `other`, had the other one of two sources
+        been that array."""
+        shape = self.sources[i].value.shape
+        if self.pair:
+            return self.back_through_product(i, dout, other)
+        if other is None:
+            local = self.local(i)
+        else:
+            local = self.slope(i, other=other) if self.entrywise else self.matrix(i, other)
         self.spend(0.5 + local.size / 10_000)
         if self.entrywise:
             return sum_to(dout * local, shape)
         return (np.ravel(dout) @ local).reshape(shape)
+
+    def back_through_product(self, i, dout, other):
+        """The same for a matrix product, which needs no nudging."""
+        self.spend(0.5 + self.value.size / 10_000)
+        values = [source.value for source in self.sources]
+        if other is not None:
+            values[1 - i] = other
+        product, pair = MatMul(), self.pair(values)
+        product.forward(*pair)
+        return product.backward(np.reshape(dout, self.value.shape))[self.places[i][1]]
 
 
 class Recorded(np.ndarray):
@@ -145,8 +152,10 @@ class Recorded(np.ndarray):
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
         if method == "at":
             return change(inputs[0], lambda old, *rest: ufunc.at(old, *rest), inputs[1:])
-        call = getattr(ufunc, method)
-        made = record(call, inputs, kwargs, method == "__call__" and ufunc.signature is None)
+        kind = "entrywise" if ufunc.signature is None else "product" if ufunc is np.matmul else None
+        made = record(
+            getattr(ufunc, method), inputs, kwargs, kind if method == "__call__" else None
+        )
         if out is None:
             return made
         np.copyto(asarray_of(out[0]).view(np.ndarray), asarray_of(made).view(np.ndarray), "unsafe")
@@ -158,7 +167,8 @@ class Recorded(np.ndarray):
         if function is np.copyto:
             return change(args[0], np.copyto, args[1:], kwargs)
         kwargs.pop("out", None)
-        return record(function, args, kwargs)
+        flat = function is np.dot and all(0 < np.ndim(one) < 3 for one in args)
+        return record(function, args, kwargs, "product" if flat else None)
 
     def __getitem__(self, index):
         return record(lambda array, at: array[at], (self, index))
@@ -173,6 +183,9 @@ class Recorded(np.ndarray):
         if RUNNING and RUNNING[-1] and self.node is not None:
             self.node.floated = True  # what a plain number goes on into is not seen
         return float(self.view(np.ndarray))
+
+    def dot(self, other):
+        return np.dot(self, other)
 
     T = property(lambda self: self.transpose())
     mT = property(lambda self: self.swapaxes(-1, -2))
@@ -201,6 +214,7 @@ for _name in ("add", "subtract", "multiply", "power", "true_divide", "matmul"):
     setattr(Recorded, f"__i{sign.get(_name, _name)}__", inplace(getattr(np, _name)))
 
 RUNNING = []  # the tape that is running, if any: a list of nodes
+INSIDE = [None]  # the name of the layer of a network that is running
 
 
 def change(array, function, args, kwargs=None):
@@ -217,13 +231,19 @@ def change(array, function, args, kwargs=None):
         array.node = getattr(made, "node", None)
 
 
-def record(function, args, kwargs=None, entrywise=False):
-    """Call the function, and write down what it made of which recorded arrays."""
+def record(function, args, kwargs=None, kind=None):
+    """Call the function, and write down what it made of which recorded arrays. Of some kinds more is
+    known: "entrywise", or a "product" of two matrices."""
     sources, tape = [], RUNNING[-1] if RUNNING else []
     args, kwargs = stripped((args, kwargs or {}), sources)
 
     def again(values):
         return function(*filled(args, values), **filled(kwargs, values))
+
+    if kind == "product":
+
+        def kind(values):
+            return filled(args, values)
 
     RUNNING.append(None)  # what NumPy does inside is not to be seen
     try:
@@ -232,20 +252,21 @@ def record(function, args, kwargs=None, entrywise=False):
         RUNNING.pop()
     if isinstance(made, (tuple, list)):
         return type(made)(
-            wrapped(one, lambda values, k=k: again(values)[k], sources, False, tape)
+            wrapped(one, lambda values, k=k: again(values)[k], sources, None, tape)
             for k, one in enumerate(made)
         )
-    return wrapped(made, again, sources, entrywise, tape)
+    return wrapped(made, again, sources, kind, tape)
 
 
-def wrapped(made, again, sources, entrywise, tape):
+def wrapped(made, again, sources, kind, tape):
     if asarray_of(made).dtype.kind != "f" or tape is None:
         return made
     array = array_of(made).view(Recorded)
     if sources:
         if len(tape) >= NODES:
             raise NoGraph("too many calls to be written down")
-        array.node = Node(made, again, sources, entrywise, site())
+        array.node = Node(made, again, sources, kind, site())
+        array.node.layer = INSIDE[-1]
         tape.append(array.node)
     return array if sources or array.ndim else made
 
@@ -287,7 +308,23 @@ def site():
         if frame.f_code.co_filename != __file__ and "numpy" not in frame.f_code.co_filename:
             found.append((frame.f_code, frame.f_lasti, frame.f_lineno))
         frame = frame.f_back
-    return tuple(found)
+    return (*found, INSIDE[-1])
+
+
+def tell_layers(network):
+    """Let the layers of a network, and its loss, say whose calls are written down."""
+    for name, layer in {**layers_of(network), "loss": loss_of(network)}.items():
+        run = getattr(layer, "forward", None)
+
+        def forward(*args, name=name, run=run):
+            INSIDE.append(name)
+            try:
+                return run(*args)
+            finally:
+                INSIDE.pop()
+
+        if layer is not None and hasattr(layer, "__dict__"):
+            layer.forward = forward
 
 
 @contextmanager
@@ -329,7 +366,9 @@ def scaled(tape, value):
     if value.size != 1 or not ends:
         raise NoGraph("the output is not on the tape")
     factor = float(value.ravel()[0]) / float(ends[-1].value.ravel()[0])
-    end = Node(value, lambda values: factor * values[0], [(ends[-1], ())], True, ends[-1].site)
+    end = Node(
+        value, lambda values: factor * values[0], [(ends[-1], ())], "entrywise", ends[-1].site
+    )
     tape.append(end)
     return [end]
 
@@ -341,6 +380,8 @@ def recorded(piece):
     subject, arguments = piece.on_tape(lambda value, name: leaf(value, name, tape))
     if piece.hold:
         piece.noise.again()
+    if not piece.names:
+        tell_layers(subject)
     with recording(tape):
         out = piece.output(subject, arguments)
     value = array_of(out, np.float64)

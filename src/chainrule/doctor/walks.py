@@ -6,8 +6,8 @@ made in every pass. What comes out at the leaves is what the code would have cla
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, field
-from itertools import combinations
+from dataclasses import dataclass, replace
+from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,40 +19,61 @@ from chainrule.doctor.tape import Node, NoGraph, recorded
 from chainrule.mistakes import TABLE
 from chainrule.scenes import BY_OUTPUT, Scene, same
 
-STRETCH = 6  # how many calls a stretch may have
+STRETCH = (
+    6  # how many calls a stretch may have; twice as many down to a single number, as in a loss
+)
+FEW = 3  # passes of a loop, of which each is looked at alone
 
 
 @dataclass
 class Change:
-    """A mistake: its code, what it does in words, and what it changes of the walk.
+    """A mistake.
 
-    edges    (node, position) -> what is handed on there in place of the right gradient, from dout
-    assigned  node -> whether a later use overwrites the entries of an earlier one, or the other way round
-    past     (node, position) -> a later node, whose gradient is handed on there in place of the node's
-    lost     whether it hands on nothing, so that a part of it might be handed on as well
-    jumps    node -> (an earlier node, what is handed on to it from dout), in place of all its edges
-    at       the node at which it is made; None where it is no single one
+    code, words  its name, and what it does
+    at           the node at which it is made
+    gives        node -> {where to: what is handed on there in place of the right gradient}. Where to is the
+                 position of a source, or an earlier node in place of all sources. What is handed on is a
+                 function of dout and of `gradient`, which gives the gradient of any later node
+    lost         whether it hands on nothing, so that a part of it might be handed on as well
     """
 
     code: str
     words: str
-    at: object = None
-    edges: dict = field(default_factory=dict)
-    jumps: dict = field(default_factory=dict)
-    assigned: dict = field(default_factory=dict)
-    past: dict = field(default_factory=dict)
+    at: object
+    gives: dict
     lost: bool = False
 
     @property
-    def sources(self):
-        jumped = [start for start, _ in self.jumps.values()]
-        return jumped + [node.sources[i] for node, i in (*self.edges, *self.past)]
+    def targets(self):
+        return [
+            node.sources[to] if isinstance(to, int) else to
+            for node, handed in self.gives.items()
+            for to in handed
+        ]
+
+
+def gives(edges, hand_on):
+    """The `gives` of a change: hand_on(node, i, dout) at each edge (node, i)."""
+    made = defaultdict(dict)
+    for node, i in edges:
+        made[node][i] = lambda d, _, node=node, i=i: hand_on(node, i, d)
+    return made
+
+
+def each(places):
+    """All of them, as one in every pass of a loop; and each alone, where they are few."""
+    return [places, *([one] for one in places if 1 < len(places) <= FEW)]
+
+
+def jumps(pairs, hand_on):
+    """The same past whole stretches: hand_on(start, node, dout) for each pair (start, node)."""
+    return {v: {u: lambda d, _, u=u, v=v: hand_on(u, v, d)} for u, v in pairs}
 
 
 class Graph:
     """The graph of a piece. Raises an exception where the code cannot be recorded."""
 
-    def __init__(self, piece):
+    def __init__(self, piece, judged=()):
         self.order = recorded(piece)
         self.out, self.piece = self.order[-1], piece
         self.leaves = {node.name: node for node in self.order if node.name is not None}
@@ -61,6 +82,10 @@ class Graph:
             if node.name is None:
                 self.sites[node.site].append(node)
         self.above = self.dominators()
+        self.reached = {}  # node -> the names, among those that are judged, to which its gradient goes on
+        for node in self.order:
+            own = {node.name} & set(judged)
+            self.reached[node] = own.union(*(self.reached[source] for source in node.sources))
         held = getattr(piece.target, "__dict__", {})
         self.held = {name: one for name, one in held.items() if isinstance(one, np.ndarray)}
         self.gradients = self.right(
@@ -92,39 +117,28 @@ class Graph:
         """node -> what a change adds to the right gradient, for the nodes that it reaches."""
         off = {}
 
-        def add(node, more):
-            off[node] = off.get(node, 0.0) + more
+        def gradient(node):
+            return right[node] + off.get(node, 0.0)
 
         for node in reversed(self.order):
             if node not in right or node in self.dead:
                 continue
-            if node in change.assigned:
-                off[node] = self.overwritten(node, right, off, change.assigned[node]) - right[node]
-            dout = right[node] + off.get(node, 0.0)
-            if node in change.jumps:
-                start, hand_on = change.jumps[node]
-                add(start, hand_on(dout))
+            handed, added = change.gives.get(node, {}), []
+            jumped = [to for to in handed if not isinstance(to, int)]
+            for to in jumped:
+                added.append((to, handed[to](gradient(node), gradient)))
             for i, source in enumerate(node.sources):
-                if node in change.jumps:
-                    add(source, -node.back(i, right[node]))
-                elif (node, i) in change.past:
-                    gate = change.past[node, i]
-                    given = node.back(i, right[gate] + off.get(gate, 0.0))
-                    add(source, given - node.back(i, right[node]))
-                elif (node, i) in change.edges:
-                    add(source, change.edges[node, i](dout) - node.back(i, right[node]))
+                if jumped:
+                    added.append((source, -node.back(i, right[node])))
+                elif i in handed:
+                    given = handed[i](gradient(node), gradient)
+                    given = np.reshape(given, source.value.shape)
+                    added.append((source, given - node.back(i, right[node])))
                 elif node in off:
-                    add(source, node.back(i, off[node]))
+                    added.append((source, node.back(i, off[node])))
+            for to, more in added:
+                off[to] = off.get(to, 0.0) + more
         return off
-
-    def overwritten(self, source, right, off, first):
-        """The gradient of a source whose uses are written, one after the other, over each other."""
-        made = np.zeros(source.value.shape)
-        uses = [use for use in source.uses if use[0] in right]
-        for node, i in reversed(uses) if first else uses:
-            given = node.back(i, right[node] + off.get(node, 0.0))
-            made = np.where(node.touches(i), given, made)
-        return made
 
     def at_leaves(self, gradients):
         zero = np.zeros(())
@@ -148,43 +162,62 @@ class Graph:
 
     # What a code may do wrong.
 
-    def changes(self):
-        """Every `Change` to be tried, the likelier ones first."""
+    def changes(self, wrong, alone):
+        """Every `Change` that spoils some of the `wrong` leaves, and nothing else (`alone`), or others too."""
+        whole = {} if self.piece.names else self.right(np.ones(self.out.value.shape))
+
+        def spoils(nodes):
+            reached = set().union(*(self.reached[node] for node in nodes))
+            return bool(reached & wrong) and (reached <= wrong) == alone
+
         for source in self.order:
-            yield from self.at_fork(source)
+            if spoils([source]):
+                yield from self.at_fork(source)
         for nodes in self.sites.values():
             uses = defaultdict(list)
             for node in nodes:
                 for i, place in enumerate(node.places):
                     uses[place].append((node, i))
-            for edges in uses.values():
-                yield from self.at_edges(edges)
-            edges = {
-                (n, i): lambda d, n=n, i=i: n.back(i, np.ones(n.value.shape))
-                for n in nodes
-                for i in range(len(n.sources))
-            }
-            yield Change("upstream-ignored", f"a dout of 1 at {nodes[0].line}", nodes[0], edges)
-        yield from self.at_stretches()
+            for edges in (some for all_of_them in uses.values() for some in each(all_of_them)):
+                if spoils([node.sources[i] for node, i in edges]):
+                    yield from self.at_edges(edges)
+            given = whole.get(nodes[0], np.arange(2))
+            one_number = np.ptp(given) <= 1e-6 * np.max(np.abs(given))  # as in the end of a network
+            if spoils(nodes) and not one_number:
+                edges = [(node, i) for node in nodes for i in range(len(node.sources))]
+                made = gives(edges, lambda n, i, d: n.back(i, np.ones(n.value.shape)))
+                yield Change("upstream-ignored", f"a dout of 1 at {nodes[0].line}", nodes[0], made)
+        for pairs in (some for all_of_them in self.stretches() for some in each(all_of_them)):
+            if spoils([start for start, _ in pairs]):
+                start, node = pairs[0]
+                if start.value.shape == node.value.shape:
+                    yield from self.at_functions(pairs)
+                yield from self.by_table(self.scene_of_stretch, pairs, node, jumps)
 
     def at_fork(self, source):
         uses = self.by_site(source)
         if len(source.uses) < 2:
             return
         for kept in ([source.uses[0]], [source.uses[-1]], *uses.values()):
-            edges = {use: nothing(source) for use in source.uses if use not in kept}
-            words = (
-                f"the use in {kept[0][0].line} alone"
-                if len(kept) > 1 or len(uses) > 1
-                else "one use alone"
-            )
-            if edges:
-                yield Change("overwritten-at-fork", words, source, edges)
-        for one in uses.values():
-            if 1 < len(one):
-                for first in (True, False):
-                    words = f"the {'first' if first else 'last'} use of each entry alone"
-                    yield Change("overwritten-at-fork", words, source, assigned={source: first})
+            lost = [use for use in source.uses if use not in kept]
+            one = "one use alone"
+            if len(kept) > 1 or len(uses) > 1:
+                one = f"the use in {kept[0][0].line} alone"
+            if lost:
+                yield Change("overwritten-at-fork", one, source, gives(lost, nothing))
+        for one in uses.values() if any(len(some) > 1 for some in uses.values()) else ():
+            for words in ("first", "last") if len(one) > 1 else ():
+                made = self.written_over(source.uses, words == "first")
+                told = f"the {words} use of each entry alone"
+                yield Change("overwritten-at-fork", told, source, made)
+
+    def written_over(self, uses, first):
+        """Each entry gets the gradient of its first use alone, or of its last one."""
+        taken, masks = False, {}
+        for node, i in uses if first else reversed(uses):
+            masks[node, i] = node.touches(i) & ~np.asarray(taken)
+            taken = taken | masks[node, i]
+        return gives(masks, lambda n, i, d: n.back(i, d) * masks[n, i])
 
     def by_site(self, source):
         found = defaultdict(list)
@@ -195,45 +228,32 @@ class Graph:
     def at_edges(self, edges):
         """One source of a call, in every pass."""
         node, i = edges[0]
-        lost = {edge: nothing(edge[0].sources[edge[1]]) for edge in edges}
         words = f"nothing coming back through {node.line}"
-        yield Change(lost_code(node, i), words, node, lost, lost=True)
+        yield Change(lost_code(node, i), words, node, gives(edges, nothing), lost=True)
         yield from self.at_others(edges)
         if len(node.sources) == 1 and node.entrywise:
             yield from self.at_functions([(one.sources[0], one) for one, _ in edges])
         yield from self.past_gates(edges)
-        if not node.entrywise:
-            yield from self.at_choices(edges)
+        if node.pair and node.value.shape == node.sources[i].value.shape:
+            as_it_came = gives(edges, lambda n, k, d: d)
+            yield Change("factor-missing", f"dout as it came at {node.line}", node, as_it_came)
+        if not node.entrywise and not node.pair:
             yield from self.at_moves(edges)
-        scene = scene_of_edge(node, i, self.gradients.get(node, 1.0))
-        for mistake, words, code in self.by_table(scene, node):
-            yield Change(
-                code,
-                f"{words} at {node.line}",
-                node,
-                {
-                    (n, k): lambda d, n=n, k=k, m=mistake, w=words: predicted(
-                        scene_of_edge(n, k, d), m, w
-                    )
-                    for n, k in edges
-                },
-            )
+        yield from self.by_table(scene_of_edge, edges, node, gives)
 
     def at_others(self, edges):
         """Another array of the same shape in the place of the one that meets this source in a product."""
         node, i = edges[0]
-        if len(node.sources) != 2:
+        if len(node.sources) != 2 or not node.multiplies(i):
             return
         partner = node.sources[1 - i]
-        if not node.multiplies(i):
-            return
         for code, words, others in self.in_place_of(partner):
-            handed = {}
-            for k, (one, j) in enumerate(edges):
-                other = others[min(k, len(others) - 1)].value
-                if other.shape == one.sources[1 - j].value.shape:
-                    handed[one, j] = lambda d, one=one, j=j, other=other: one.back_with(j, d, other)
-            yield Change(code, f"{words} in place of {partner.line}", node, handed)
+            pairs = {
+                (one, j): others[min(k, len(others) - 1)].value for k, (one, j) in enumerate(edges)
+            }
+            fit = [(n, j) for (n, j), o in pairs.items() if o.shape == n.sources[1 - j].value.shape]
+            made = gives(fit, lambda n, j, d, pairs=pairs: n.back(j, d, pairs[n, j]))
+            yield Change(code, f"{words} in place of {partner.line}", node, made)
 
     def in_place_of(self, wanted):
         """(code, words, nodes) for each array that might have been taken for another one."""
@@ -255,81 +275,51 @@ class Graph:
         start, node = pairs[0]
         known = [(f, df) for f, df in BY_OUTPUT.values() if same(f(start.value), node.value)]
         for f, df in known if np.ptp(node.value) else ():
-            for words, factor in PARTS.items():
-                made = {v: (u, lambda d, v=v, part=factor: d * part(v.value)) for u, v in pairs}
+            for words, part in PARTS.items():
+                made = jumps(pairs, lambda u, v, d, part=part: d * part(v.value))
                 words = f"{words} alone in place of the derivative of {node.line}"
-                yield Change("factor-missing", words, node, jumps=made)
+                yield Change("factor-missing", words, node, made)
             for code, words, others in self.in_place_of(start):
+                at = {v: others[min(k, len(others) - 1)].value for k, (_, v) in enumerate(pairs)}
+                place = "another array of that line" if words == node.line else words
+                words = f"the derivative at {node.line}, taken of {place},"
                 for form in (df, lambda x, f=f, df=df: df(f(x))):
-                    made = {}
-                    for k, (u, v) in enumerate(pairs):
-                        other = others[min(k, len(others) - 1)].value
-                        made[v] = (u, lambda d, other=other, form=form: d * form(other))
-                    place = "another array of that line" if words == node.line else words
-                    told = f"the derivative at {node.line}, taken of {place},"
-                    yield Change(code, told, node, jumps=made)
+                    made = jumps(pairs, lambda u, v, d, form=form, at=at: d * form(at[v]))
+                    yield Change(code, words, node, made)
 
     def past_gates(self, edges):
         """One way of several that meet, when it leads past the function that comes after all of them."""
         node, i = edges[0]
         if len(node.sources) < 2 or any(len(one.uses) != 1 for one, _ in edges):
             return
-        gates = [one.uses[0][0] for one, _ in edges]
-        slope = gates[0].local[0] if gates[0].entrywise and len(gates[0].sources) == 1 else 1.0
+        gate = node.uses[0][0]
+        slope = gate.local(0) if gate.entrywise and len(gate.sources) == 1 else 1.0
         if np.shape(slope) == node.value.shape and np.ptp(slope) > 1e-6:
             code = "mask-missing" if np.isin(np.round(slope, 6), (0, 1)).all() else "factor-missing"
-            words = f"dout from after {gates[0].line}, where {node.line} leads back,"
-            yield Change(code, words, node, past=dict(zip(edges, gates, strict=True)))
+            words = f"dout from after {gate.line}, where {node.line} leads back,"
+            made = {n: {k: lambda d, g, n=n, k=k: n.back(k, g(n.uses[0][0]))} for n, k in edges}
+            yield Change(code, words, node, made)
 
     def siblings(self, node):
         return self.sites[node.site] if node.name is None else [node]
 
-    def at_choices(self, edges):
-        """Where an entry is taken more than once, one of its uses alone."""
-        matrices = [node.local[i] for node, i in edges]
-        chosen = all(np.isin(m, (0, 1)).all() and (m.sum(1) <= 1).all() for m in matrices)
-        if not chosen or not any((m.sum(0) > 1).any() for m in matrices):
-            return
-        (node, i), _ = edges[0], None
-        value, source = node.value, node.sources[i].value
-        rows = value.shape[value.ndim - source.ndim + 1 :] == source.shape[1:]
-        for words, turn in (("last", -1), ("first", 1)):
-            handed = {}
-            for (one, k), m in zip(edges, matrices, strict=True):
-                row = np.argmax(m[::turn], axis=0)[None]
-                alone = np.zeros_like(m)
-                np.put_along_axis(alone, row if turn > 0 else len(m) - 1 - row, 1, axis=0)
-                handed[one, k] = lambda d, m=m * alone, s=one.sources[k]: (np.ravel(d) @ m).reshape(
-                    s.value.shape
-                )
-            code = "repeated-rows" if rows else "overwritten-at-fork"
-            yield Change(code, f"the {words} use of each entry alone at {node.line}", node, handed)
-
     def at_moves(self, edges):
         """Where the entries only change places: in the order that they had before, or moved once more."""
         node, i = edges[0]
-        matrix, moved = node.local[i], np.arange(node.value.size)
+        matrix, moved = node.local(i), np.arange(node.value.size)
         if len(matrix) != matrix.shape[1] or not np.all(np.sort(matrix @ moved) == moved):
             return
-        ways = {
-            "as they stand, not moved back,": lambda n, k, d: d,
-            "moved once more": lambda n, k, d: n.again([d]),
-        }
-        if node.value.ndim != node.sources[i].value.ndim:
-            del ways["moved once more"]
+        ways = {"as they stand, not moved back,": lambda n, k, d: d}
+        if node.value.ndim == node.sources[i].value.ndim:
+            ways["moved once more"] = lambda n, k, d: n.again([d])
         for words, way in ways.items():
-            handed = {
-                (n, k): lambda d, n=n, k=k, way=way: np.reshape(
-                    way(n, k, d), n.sources[k].value.shape
-                )
-                for n, k in edges
-            }
-            yield Change(
-                "axes-in-wrong-order", f"the numbers of dout {words} at {node.line}", node, handed
-            )
+            told = f"the numbers of dout {words} at {node.line}"
+            yield Change("axes-in-wrong-order", told, node, gives(edges, way))
 
-    def by_table(self, scene, node):
-        """(mistake, words, code) for all that the table has for a scene at a node."""
+    def by_table(self, scene_of, places, node, made):
+        """Changes for all that the table has for the scenes scene_of(*place, dout) at a node."""
+        scene = scene_of(*places[0], self.gradients.get(node, 1.0))
+        once = len(places) == 1 == node.value.size  # then all is a multiple of dout
         for mistake in TABLE:
             code = mistake.code
             if code in ELSEWHERE or code in BY_BATCH and node.value.size > 1:
@@ -342,40 +332,31 @@ class Graph:
                     code = "scaled"
                 elif code == "derivative-missing" and scene.others:
                     code = "factor-missing"
-            for words in mistake.predictions(scene):
-                yield mistake, words, code
+            for words, numbers in mistake.predictions(scene).items():
 
-    def at_stretches(self):
+                def hand_on(a, b, d, mistake=mistake, words=words, numbers=numbers):
+                    if once:
+                        return (
+                            shaped(numbers, scene.true) * np.ravel(d)[0] / np.ravel(scene.dout)[0]
+                        )
+                    one = scene_of(a, b, d)
+                    return shaped(mistake.predictions(one).get(words, np.nan), one.true)
+
+                yield Change(code, f"{words} at {node.line}", node, made(places, hand_on))
+
+    def stretches(self):
+        """Lists of pairs (start, node): in each, the same stretch in every pass."""
         groups = defaultdict(list)
         for node in self.order:
             start = self.above.get(node)
-            for _ in range(STRETCH):
+            for _ in range(STRETCH if node.value.size > 1 else 2 * STRETCH):
                 if start is None:
                     break
                 if start is not node.sources[0] or len(node.sources) > 1:
-                    if start.value.shape == node.value.shape or node is self.out:
+                    if start.value.shape == node.value.shape or node.value.size == 1:
                         groups[start.site or start.name, node.site].append((start, node))
                 start = self.above.get(start)
-        for pairs in groups.values():
-            start, node = pairs[0]
-            if start.value.shape == node.value.shape:
-                yield from self.at_functions(pairs)
-            scene = self.scene_of_stretch(start, node, self.gradients.get(node, 1.0))
-            for mistake, words, code in self.by_table(scene, node):
-                yield Change(
-                    code,
-                    f"{words} at {node.line}",
-                    node,
-                    jumps={
-                        v: (
-                            u,
-                            lambda d, u=u, v=v, m=mistake, w=words: predicted(
-                                self.scene_of_stretch(u, v, d), m, w
-                            ),
-                        )
-                        for u, v in pairs
-                    },
-                )
+        return groups.values()
 
     def scene_of_stretch(self, start, node, dout):
         """A scene for what lies between two nodes."""
@@ -384,7 +365,7 @@ class Graph:
         )
         entrywise = start.value.shape == node.value.shape and same(true, dout * unit, 1e-9)
         t = None
-        if node is self.out and self.piece.t is not None:
+        if node.value.size == 1 and self.piece.t is not None:
             t = one_hot(self.piece.t, start.value, self.piece.axis)
 
         def out_at(x):
@@ -427,8 +408,8 @@ PARTS = {
 }
 
 
-def nothing(source):
-    return lambda dout: np.zeros(source.value.shape)
+def nothing(node, i, dout):
+    return np.zeros(node.sources[i].value.shape)
 
 
 def lost_code(node, i):
@@ -440,12 +421,13 @@ def lost_code(node, i):
             if comes_from(source, node.sources[1 - i])
             else "overwritten-at-fork"
         )
-    if node.value.size < source.value.size and not node.entrywise and len(node.sources) == 1:
+    one = len(node.sources) == 1 and not node.entrywise and not node.pair
+    if one and node.value.size < source.value.size:
         partners = {one for user, _ in node.uses for one in user.sources}
-        if source in partners and np.allclose(np.sum(node.local[i], axis=0), 1):
+        if source in partners and np.allclose(np.sum(node.local(i), axis=0), 1):
             return "softmax-diagonal"
-        share = np.max(node.local[i], axis=1, initial=0.0)
-        if np.allclose(np.sum(node.local[i], axis=1), 1):  # a mean, or a choice
+        share = np.max(node.local(i), axis=1, initial=0.0)
+        if np.allclose(np.sum(node.local(i), axis=1), 1):  # a mean, or a choice
             if np.all(share < 1):
                 return "statistics-constant"
             if (
@@ -465,11 +447,11 @@ def comes_from(node, other):
     return other in before
 
 
-def predicted(scene, mistake, words):
-    made = np.asarray(mistake.predictions(scene).get(words, np.nan), np.float64)
-    if made.size == scene.true.size:
-        return made.reshape(scene.true.shape)
-    return np.full(scene.true.shape, made if made.size == 1 else np.nan)
+def shaped(made, true):
+    made = np.asarray(made, np.float64)
+    if made.size == true.size:
+        return made.reshape(true.shape)
+    return np.full(true.shape, made if made.size == 1 else np.nan)
 
 
 def scene_of_edge(node, i, dout):
@@ -477,7 +459,7 @@ def scene_of_edge(node, i, dout):
     keys = [s.name or f"v{k}" for k, s in enumerate(node.sources)]
     held = dict(zip(keys, (s.value for s in node.sources), strict=True))
     place, ones = keys[i], np.ones(node.value.shape)
-    slopes = dict(zip(keys, node.local, strict=True)) if node.entrywise else {}
+    slopes = {key: node.local(k) for k, key in enumerate(keys)} if node.entrywise else {}
     alone = node.entrywise and len(node.sources) == 1
     inputs = {k: v for k, v in held.items() if k == place or k[0] == "v"}
     params = {k: v for k, v in held.items() if k not in inputs}
@@ -495,47 +477,48 @@ class Trials:
     """The changes of the graph of a piece, and what each makes of the gradients."""
 
     def __init__(self, observation):
-        self.made = []  # (change, one dict of gradients for each upstream gradient)
-        Node.spent = 0.0
+        piece, self.made, self.more = observation.piece, [], iter(())
+        self.network, Node.spent = not piece.names, 0.0
+        self.douts = (
+            observation.douts[:1] if piece.pair else observation.douts
+        )  # of a pair they are alike
+        self.size = float(np.ravel(self.douts[0])[0]) if piece.pair else 1.0
+        self.samples = {n: observation.samples(n)[: len(self.douts)] for n in observation.names}
+        wrong = {n for n, some in self.samples.items() if not all(s.right for s in some)}
         try:
-            self.make(observation)
-        except NoGraph:  # what has been made until then is of use
+            self.graph = Graph(piece, self.samples)
+            self.walks = [self.graph.right(dout / self.size) for dout in self.douts]
+            self.right = [self.at_leaves(walk) for walk in self.walks]
+            if self.belongs():
+                self.more = (self.graph.changes(wrong, alone) for alone in (True, False))
+        except NoGraph:
             pass
 
-    def make(self, observation):
-        graph, douts = Graph(observation.piece), observation.douts
-        if observation.piece.pair:
-            douts = douts[:1]  # the other is a multiple of it
-        size = float(np.ravel(douts[0])[0]) if observation.piece.pair else 1.0
-        walks = [graph.right(dout / size) for dout in douts]
+    def at_leaves(self, gradients):
+        return {n: self.size * one for n, one in self.graph.at_leaves(gradients).items()}
 
-        def at_leaves(gradients):
-            return {name: size * one for name, one in graph.at_leaves(gradients).items()}
+    def grow(self):
+        """Try more changes. What has been tried until the work becomes too much is of use."""
+        try:
+            for change in next(self.more, ()):
+                if (off := tried(None, self.walked, change)) is not None:
+                    self.keep(change, off)
+        except NoGraph:
+            self.more = iter(())
 
-        self.right = [at_leaves(walk) for walk in walks]
-        self.samples = {name: observation.samples(name)[: len(douts)] for name in observation.names}
-        if not self.belongs():
-            return
+    def walked(self, change):
+        return [self.at_leaves(self.graph.wrong(walk, change)) for walk in self.walks]
 
-        def walked(change):
-            return [at_leaves(graph.wrong(walk, change)) for walk in walks]
-
-        for change in graph.changes():
-            off = tried(None, walked, change)
-            if off is None:
-                continue
-            moved = [
-                n
-                for n in self.samples
-                if any(
-                    not same(r[n], r[n] + o[n], 1e-9) for r, o in zip(self.right, off, strict=True)
-                )
-            ]
-            if moved:
-                if all(parallel(off[0][n], graph.leaves[n].value) for n in moved):
-                    continue  # a penalty, which is looked for elsewhere
-                made = [{n: r[n] + o[n] for n in r} for r, o in zip(self.right, off, strict=True)]
-                self.made.append((change, made))
+    def keep(self, change, off):
+        made = [{n: r[n] + o[n] for n in r} for r, o in zip(self.right, off)]
+        moved = [
+            n
+            for n in self.samples
+            if any(not same(r[n], m[n], 1e-9) for r, m in zip(self.right, made))
+        ]
+        penalty = all(parallel(off[0][n], self.graph.leaves[n].value) for n in moved)
+        if not penalty:  # that is looked for elsewhere, and is true of none
+            self.made.append((change, made))
 
     def belongs(self):
         """Whether it is the graph of this code: the walk without a mistake gives what nudging finds."""
@@ -545,134 +528,86 @@ class Trials:
             for s, one in zip(some, self.right, strict=False)
         )
 
-    def explain(self, wrong, stages):
+    def explain(self, wrong, look):
         """name -> suspects, from the changes that give what the code claims."""
         found, left = {}, dict(wrong)
-        for look in stages if self.made else ():
-            while left:
-                best = None
-                for suspect, names, clean, changes in look(
-                    self.made, self.right, self.samples, left
-                ):
-                    key = (
-                        clean and len(names) == len(left),
-                        clean,
-                        len(names),
-                        -RANK[suspect.code],
-                    )
-                    if names and (best is None or key > best[0]):
-                        best = key, suspect, names, changes
-                if best is None:
+        if not self.made:
+            self.grow()
+        while left:
+            best = None
+            for suspect, made, change in look(self, left):
+                names, clean = self.outcome(made, left)
+                whole = clean and len(names) == len(left)
+                key = whole, clean, len(names), suspect.also is None, -RANK[suspect.code]
+                if names and (best is None or key > best[0]):
+                    best = key, suspect, names, change
+            if best is None:
+                before = len(self.made)
+                self.grow()
+                if len(self.made) == before:
                     break
-                _, suspect, names, changes = best
-                at = {source.name for change in changes for source in change.sources}
-                for name in names:  # what is spoilt further on has no mistake of its own
-                    found[name] = [suspect] if name == names[0] or name in at else []
-                    left.pop(name)
+                continue
+            (_, clean, *_), suspect, names, change = best
+            at = {target.name for target in change.targets}
+            if self.network and clean and not at & set(names):
+                where = "loss" if change.at.value.size == 1 else change.at.layer
+                suspect = replace(suspect, where=where)
+            for name in names:  # what is spoilt further on has no mistake of its own
+                found[name] = [suspect] if name == names[0] or name in at else []
+                left.pop(name)
         return found
+
+    def outcome(self, gradients, left):
+        """The names among `left` that these gradients explain, and whether all others stay as they are
+        claimed."""
+        names = [
+            name
+            for name in left
+            if len(self.samples[name]) == len(gradients)
+            and all(s.explained_by(g[name]) for s, g in zip(self.samples[name], gradients))
+        ]
+        others = [name for name in self.samples if name not in names] if names else ()
+        pairs = list(zip(gradients, self.right))
+        return names, all(same(g[n], r[n], 1e-6) for g, r in pairs for n in others)
 
 
 def parallel(a, b):
     return a.size > 2 and np.any(b) and same(a, np.vdot(a, b) / np.vdot(b, b) * b, 1e-6)
 
 
-def explains(samples, gradients, name):
-    return len(samples[name]) == len(gradients) and all(
-        s.shaped and s.explained_by(one[name])
-        for s, one in zip(samples[name], gradients, strict=True)
-    )
+def as_it_is(trials, left):
+    for change, made in trials.made:
+        yield Suspect(change.code, change.words), made, change
 
 
-def outcome(samples, gradients, right, left):
-    """The names among `left` that these gradients explain, and whether all others stay as they are claimed."""
-    names = [name for name in left if explains(samples, gradients, name)]
-    others = [name for name in samples if name not in names] if names else ()
-    clean = all(
-        same(g[n], r[n], 1e-6) for g, r in zip(gradients, right, strict=True) for n in others
-    )
-    return names, clean
-
-
-def as_it_is(trials, right, samples, left):
-    for change, made in trials:
-        yield Suspect(change.code, change.words), *outcome(samples, made, right, left), [change]
-
-
-def in_parts(count):
-    """Suspects by which a part of the gradient, or two, have another factor: 0 where they are lost."""
-
-    def look(trials, right, samples, left):
-        lost = [(change, made) for change, made in trials if change.lost]
-        for name in left if len(lost) >= count else ():
-            here = samples[name]
-            if len(here) != len(right) or not all(s.shaped for s in here):
-                continue
-            rest = stacked(here, [s.claim - r[name] for s, r in zip(here, right, strict=True)])
-            parts = [
-                stacked(here, [r[name] - m[name] for r, m in zip(right, made, strict=True)])
-                for _, made in lost
-            ]
-            for some in combinations(range(len(lost)), count):
-                P = np.array([parts[k] for k in some])
-                if not P.any(axis=1).all() or np.count_nonzero(P.any(axis=0)) < 3 * count:
-                    continue
-                more = np.linalg.lstsq(P.T, rest, rcond=1e-6)[0]
-                if np.linalg.norm(rest - more @ P) > 1e-4 * np.linalg.norm(rest):
-                    continue
-                made = [
-                    {
-                        n: r[n]
-                        + sum(
-                            c * (r[n] - lost[k][1][j][n]) for c, k in zip(more, some, strict=True)
-                        )
-                        for n in r
-                    }
-                    for j, r in enumerate(right)
-                ]
-                factors, lines = 1 + more, [lost[k][0].at.line for k in some]
-                codes = [lost[k][0].code for k in some]
-                code = "scaled" if any(abs(c) > 1e-5 for c in factors) else min(codes, key=RANK.get)
-                code = "wrong-sign" if np.allclose(factors, -1, atol=1e-5) else code
-                words = " and ".join(
-                    f"{c:.4g} times what comes back through {line}"
-                    for c, line in zip(factors, lines, strict=True)
-                )
-                yield (
-                    Suspect(code, words.replace("-0 times", "0 times")),
-                    *outcome(samples, made, right, left),
-                    [lost[k][0] for k in some],
-                )
-
-    return look
-
-
-def stacked(samples, gradients):
-    return np.concatenate([np.ravel(s.visible(g)) for s, g in zip(samples, gradients, strict=True)])
-
-
-def all_scaled(trials, right, samples, left):
-    """A mistake, and a factor on top of it."""
-    for change, made in trials:
-        for name in left:
+def nearly(trials, left):
+    """Suspects by which a part of the gradient has another factor, or all of a wrong one."""
+    right, samples = trials.right, trials.samples
+    for change, made in trials.made:
+        ways = [("{}, {:.5g} times,", [{n: 0 * g for n, g in one.items()} for one in made], made)]
+        if change.lost:
+            parts = [{n: r[n] - m[n] for n in r} for r, m in zip(right, made, strict=True)]
+            ways.append(("{1:.4g} times what comes back through {2}", made, parts))
+        for (words, base, parts), name in product(ways, left):
             if len(samples[name]) != len(made) or not all(s.shaped for s in samples[name]):
                 continue
-            m = stacked(samples[name], [one[name] for one in made])
-            claim = stacked(samples[name], [s.claim for s in samples[name]])
-            if np.count_nonzero(m) < 3:
-                continue
-            c = float(m @ claim / (m @ m))
-            if abs(c) < 1e-9 or np.linalg.norm(claim - c * m) > 1e-4 * np.linalg.norm(claim):
-                continue
-            names, clean = outcome(
-                samples, [{n: c * g for n, g in one.items()} for one in made], right, left
+            part, rest = (
+                np.concatenate(
+                    [np.ravel(s.visible(g)) for s, g in zip(samples[name], some, strict=True)]
+                )
+                for some in (
+                    [p[name] for p in parts],
+                    [s.claim - b[name] for s, b in zip(samples[name], base)],
+                )
             )
-            also = "wrong-sign" if abs(c + 1) < 1e-6 else "scaled"
-            yield (
-                Suspect(change.code, f"{change.words}, {c:.5g} times,", also=also),
-                names,
-                clean,
-                [change],
-            )
+            c = float(part @ rest / (part @ part)) if np.count_nonzero(part) > 2 else 0.0
+            if abs(c) < 1e-9 or np.linalg.norm(rest - c * part) > 1e-4 * np.linalg.norm(rest):
+                continue
+            code = "wrong-sign" if abs(c + 1) < 1e-5 else "scaled"
+            both = {"code": change.code, "also": code} if parts is made else {"code": code}
+            whole = [{n: b[n] + c * p[n] for n in b} for b, p in zip(base, parts, strict=True)]
+            told = words.format(change.words, c, change.at.line)
+            yield Suspect(words=told, **both), whole, change
 
 
-EXACTLY, NEARLY = (as_it_is,), (in_parts(1), all_scaled, in_parts(2))
+EXACTLY, NEARLY = as_it_is, nearly
