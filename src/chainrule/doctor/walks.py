@@ -181,6 +181,7 @@ class Graph:
             for edges in (some for all_of_them in uses.values() for some in each(all_of_them)):
                 if spoils([node.sources[i] for node, i in edges]):
                     yield from self.at_edges(edges)
+            yield from self.at_branches(nodes) if spoils(nodes) else ()
             given = whole.get(nodes[0], np.arange(2))
             one_number = np.ptp(given) <= 1e-6 * np.max(np.abs(given))  # as in the end of a network
             if spoils(nodes) and not one_number:
@@ -302,6 +303,16 @@ class Graph:
 
     def siblings(self, node):
         return self.sites[node.site] if node.name is None else [node]
+
+    def at_branches(self, nodes):
+        """Where each entry is taken from one of two arrays: each of them gets what belongs to the other."""
+        node = nodes[0]
+        alike = {source.value.shape for source in node.sources} == {node.value.shape}
+        if len(node.sources) == 2 and alike and not node.pair:
+            if all(np.isin(node.local(i), (0, 1)).all() for i in (0, 1)):
+                edges = [(n, i) for n in nodes for i in (0, 1)]
+                made = gives(edges, lambda n, i, d: n.back(1 - i, d))
+                yield Change("mask-inverted", f"the two ways of {node.line} exchanged", node, made)
 
     def at_moves(self, edges):
         """Where the entries only change places: in the order that they had before, or moved once more."""
