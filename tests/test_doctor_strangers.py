@@ -727,3 +727,29 @@ def test_a_constant_that_only_backward_adds_is_told_as_close(eps):
     p = 0.2 + 0.6 * np.random.default_rng(0).random((5, 1))
     (one,) = diagnose(Entropy2(), p, (p > 0.4).astype(float))
     assert one.cause == "unknown" and "they are close" in one.evidence and "eps" in one.hint
+
+
+@pytest.mark.parametrize("wrong, where", [("dW", "W2"), ("dh", "W2"), ("first", "W1")])
+def test_a_product_that_does_not_fit_is_told_in_names_of_the_code(wrong, where):
+    class ByHand:
+        def __init__(self):
+            self.params = {"W1": W1.copy(), "W2": W2.copy()}
+
+        def loss(self, x, t):
+            p = self.params
+            self.h = np.tanh(x @ p["W1"])
+            self.off = self.h @ p["W2"] - t
+            return float(np.sum(self.off**2) / 2)
+
+        def gradient(self, x, t):
+            self.loss(x, t)
+            W2 = self.params["W2"]
+            dh = (self.off @ (W2 if wrong == "dh" else W2.T)) * (1 - self.h**2)
+            return {
+                "W1": (dh @ x.T) if wrong == "first" else x.T @ dh,
+                "W2": (self.off.T @ self.h.T) if wrong == "dW" else self.h.T @ self.off,
+            }
+
+    (one,) = diagnose(ByHand(), X, np.ones((7, 3)))
+    assert (one.cause, one.where) == ("weight-not-transposed", where)
+    assert "v0" not in one.evidence and "v1" not in one.evidence and "fits" in one.evidence
