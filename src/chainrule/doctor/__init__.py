@@ -198,8 +198,9 @@ def by_exception(error, piece):
                     told = (
                         factor[1] if other.name else factor[1].replace(factor[0], f"({other.line})")
                     )
-                    places.append((rank, where, told))  # one turned is likelier
-    for _, where, words in sorted(places, key=lambda one: one[0])[:1]:
+                    strange = where not in told_line(error)
+                    places.append((strange, rank, where, told))  # one turned is likelier
+    for _, _, where, words in sorted(places, key=lambda one: one[:2])[:1]:
         said = f"backward raises {type(error).__name__}{told_line(error)}: {columns} columns meet "
         said += f"{rows} rows; {words} fits"
         return [finding("weight-not-transposed", where, said)]
