@@ -198,7 +198,8 @@ def by_exception(error, piece):
                     told = (
                         factor[1] if other.name else factor[1].replace(factor[0], f"({other.line})")
                     )
-                    strange = where not in told_line(error)
+                    names = [one.name for one in (source, other) if one.name]
+                    strange = not any(name in told_line(error) for name in names)
                     places.append((strange, rank, where, told))  # one turned is likelier
     for _, _, where, words in sorted(places, key=lambda one: one[:2])[:1]:
         said = f"backward raises {type(error).__name__}{told_line(error)}: {columns} columns meet "
