@@ -753,3 +753,67 @@ def test_a_product_that_does_not_fit_is_told_in_names_of_the_code(wrong, where):
     (one,) = diagnose(ByHand(), X, np.ones((7, 3)))
     assert (one.cause, one.where) == ("weight-not-transposed", where)
     assert "v0" not in one.evidence and "v1" not in one.evidence and "fits" in one.evidence
+
+
+@pytest.mark.parametrize("scale", [0.3, 3.0, 10.0])
+@pytest.mark.parametrize("wrong", ["mask-missing", "another-array", None])
+def test_a_hidden_layer_of_any_size_has_a_graph(scale, wrong):
+    class Hidden:
+        def __init__(self, rng):
+            sizes = [(4, 5), (5, 5), (5, 3)]
+            self.params = {f"W{i}": scale * rng.normal(size=size) for i, size in enumerate(sizes)}
+
+        def loss(self, x, t):
+            self.hs = [x]
+            for i in range(2):
+                self.hs.append(np.maximum(self.hs[-1] @ self.params[f"W{i}"], 0))
+            self.y = softmax_along(self.hs[-1] @ self.params["W2"], -1)
+            return -np.mean(np.log(self.y[np.arange(len(x)), t]))
+
+        def gradient(self, x, t):
+            self.loss(x, t)
+            d, grads = self.y.copy(), {}
+            d[np.arange(len(x)), t] -= 1
+            d /= len(x)
+            for i in (2, 1, 0):
+                grads[f"W{i}"] = self.hs[i].T @ d
+                d = d @ self.params[f"W{i}"].T
+                if i == 2:
+                    d = d * (self.hs[1 if wrong == "another-array" else 2] > 0)
+                elif i == 1 and wrong != "mask-missing":
+                    d = d * (self.hs[1] > 0)
+            return grads
+
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        found = causes(Hidden(rng), rng.normal(size=(7, 4)), LABELS)
+        assert [code for code, _ in found[:1]] == ([wrong] if wrong else []), found
+
+
+@pytest.mark.parametrize("on", [0, 1])
+def test_a_state_that_is_one_step_on_is_another_array(on):
+    class Steps:
+        def __init__(self):
+            rng = np.random.default_rng(2)
+            self.params = {"U": rng.normal(size=(4, 3)), "W": rng.normal(size=(3, 3))}
+            self.grads = {}
+
+        def forward(self, x):
+            self.x, self.h = x, [np.zeros((len(x), 3))]
+            for t in range(x.shape[1]):
+                z = x[:, t] @ self.params["U"] + self.h[-1] @ self.params["W"]
+                self.h.append(np.tanh(z))
+            return self.h[-1]
+
+        def backward(self, d):
+            self.grads, dx = {key: np.zeros_like(p) for key, p in self.params.items()}, self.x * 0
+            for t in reversed(range(self.x.shape[1])):
+                d = d * (1 - self.h[t + 1] ** 2)
+                self.grads["U"] += self.x[:, t].T @ d
+                self.grads["W"] += self.h[t + on].T @ d
+                dx[:, t] = d @ self.params["U"].T
+                d = d @ self.params["W"].T
+            return dx
+
+    x = np.random.default_rng(3).normal(size=(2, 3, 4))
+    assert causes(Steps(), x) == ([("another-array", "W")] if on else [])

@@ -186,4 +186,5 @@ def by_layers(piece):
     for layer in reversed(layers.values()):
         dout = layer.backward(dout)
     fits = same(float(value), float(piece.forward(piece.fresh())), 1e-9)
-    return {name: slot.gradient() for name, slot in slots(twin).items()} if fits else {}
+    held = [(name, *item) for name, layer in layers.items() for item in slots(layer).items()]
+    return {f"{name}.{key}": slot.gradient() for name, key, slot in held} if fits else {}

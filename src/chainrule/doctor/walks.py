@@ -244,15 +244,14 @@ class Graph:
 
     def at_others(self, edges):
         """Another array of the same shape in the place of the one that meets this source in a product."""
-        node, i = edges[0]
-        if len(node.sources) != 2 or not node.multiplies(i):
+        whole = [edge for edge in edges if len(edge[0].sources) == 2]
+        if not whole or not whole[0][0].multiplies(whole[0][1]):
             return
+        node, i = whole[0]
         partner = node.sources[1 - i]
         for code, words, others in self.in_place_of(partner):
-            pairs = {
-                (one, j): others[min(k, len(others) - 1)].value for k, (one, j) in enumerate(edges)
-            }
-            fit = [(n, j) for (n, j), o in pairs.items() if o.shape == n.sources[1 - j].value.shape]
+            pairs = {edge: others[min(k, len(others) - 1)].value for k, edge in enumerate(edges)}
+            fit = [(n, j) for (n, j), other in pairs.items() if np.shape(n.met(j)) == other.shape]
             made = gives(fit, lambda n, j, d, pairs=pairs: n.back(j, d, pairs[n, j]))
             yield Change(code, f"{words} in place of {partner.line}", node, made)
 
