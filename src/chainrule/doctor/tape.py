@@ -84,6 +84,12 @@ class Node:
             close, rounding = central(STEP * np.where(small, size, 1 + size))
             agree = np.abs(close - made) <= rounding + 1e-6 * np.abs(close)
             made = np.where(agree | ~np.isfinite(close), made, close)
+        if not np.all(
+            size
+        ):  # at a kink, as of a ReLU at 0, code takes the slope of the closed side
+            below = (self.at(i, value, other) - self.at(i, value - STEP, other)) / STEP
+            halved = (np.abs(made - below) > 1e-3) & (np.abs(made) > 1e-3)  # that of |x| is 0
+            made = np.where(halved & np.broadcast_to(size == 0, halved.shape), below, made)
         return made
 
     def local(self, i):
