@@ -14,7 +14,6 @@ SOURCES := $(shell find book src _theme third_party -type f -not -path '*/.ipynb
 # A lock names everything that is needed, so nothing else is asked for: pip before 24 takes "coverage[toml]" in what
 # a package needs for the newest coverage of today, and not for the one that is pinned. `pip check` says what lacks.
 PINNED := install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all:
-# The longest file, test_access.py, is the first: so the other worker is not idle at the end.
 WORKERS := 2
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # No hash holds for these: PyTorch's wheel differs by what a machine has, and yattag comes as source and is built here.
@@ -29,7 +28,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export PYTHONHASHSEED := 0
 
-.PHONY: help env book slides sheet test unit nbval binder browsers hosts bad-inputs witnesses explore coverage mutants reproducible links bench bench-quick zoo convolution lint format notebooks lock upgrade serve clean
+.PHONY: help env book slides sheet test browsers-there unit nbval binder browsers hosts bad-inputs witnesses explore coverage mutants reproducible links bench bench-quick zoo convolution lint format notebooks lock upgrade serve clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */ /' | while read -r name what; do printf '%-13s%s\n' "$$name" "$$what"; done
@@ -81,12 +80,15 @@ slides: $(SITE)  ## slides of a chapter, a figure each, in one file: make slides
 sheet: $(SITE)  ## a sheet of a chapter's exercises to print, answers at the end: make sheet CHAPTER=05_affine
 	$(BIN)/python _theme/handouts/handouts.py sheet $(WHICH)
 
-# To build the book takes one core for a minute and a half; the other one runs the chapters meanwhile.
-test: lint  ## run everything: lint, notebooks, unit tests, the built site in a browser
-	$(MAKE) --jobs=2 book nbval WORKERS=1
+# To build the book takes one core for a minute and a half, since it runs every chapter: what is printed and drawn is
+# compared afterwards (tests/test_outputs.py). The other core looks for the browsers and runs the unit tests meanwhile.
+test: lint  ## run everything: lint, the notebooks, unit tests, the built site in a browser
+	$(MAKE) --jobs=2 book browsers-there unit WORKERS=1
+	$(PYTEST) -m "browser or site" tests
+
+browsers-there: $(READY)
 	$(BIN)/python tests/find_browser.py --install
 	-$(BIN)/python tests/find_browser.py --install --also firefox
-	$(PYTEST) tests
 
 unit: $(READY)  ## run the tests that need neither the built site nor a browser
 	$(PYTEST) -m "not browser and not site" tests

@@ -14,6 +14,7 @@ from docutils import nodes
 ROW = re.compile(r"(\S(?:.*?\S)?)\s{2,}(\S.*)")  # a name, a gap, what it is
 CODE_OR_STRESS = re.compile(r"`[^`]+`|(?<![\w*])\*\w[\w ]*\*(?![\w*])")
 LOCAL_LINK = re.compile(r"\[([^\]]+)\]\(#([^)]+)\)")
+KOREAN_SWITCH = '<label class="korean-switch"><input type="checkbox" id="korean" autocomplete="off"> Show the Korean terms</label>'
 LIST_MARK = re.compile(r"\w{1,5}[.)]\s|[-+•]\s")  # "Y. LeCun" is a name, and no point of a list
 
 
@@ -34,12 +35,14 @@ def read_glossary(app, docname, source):
 def as_glossary(text):
     """The page of plain headings, which leads to each word in every notebook host, with Sphinx's own glossary in their place.
 
-    Headings that follow each other are terms of one entry; a link to a heading becomes a {term}.
+    Headings that follow each other are terms of one entry; a link to a heading becomes a {term}. The Korean lines, each the
+    last one of its entry, get a switch above the first fold: book.css hides them until the reader asks.
     """
-    head, body = text.split("\n## ", 1)
     terms = {heading(name): name for name in re.findall(r"(?m)^## (.+)$", text)}
-    body = LOCAL_LINK.sub(lambda m: f"{{term}}`{m[1]} <{terms.get(m[2], m[2])}>`", f"## {body}")
-    body = re.sub(r"(?m)^(?!## )(?=.)", "  ", body)
+    text = LOCAL_LINK.sub(lambda m: f"{{term}}`{m[1]} <{terms.get(m[2], m[2])}>`", text)
+    head, body = text.split("\n## ", 1)
+    head = head.replace("\n<details", f"\n{KOREAN_SWITCH}\n\n<details", 1)
+    body = re.sub(r"(?m)^(?!## )(?=.)", "  ", f"## {body}")
     body = re.sub(r"(?m)^## (.+)\n+", r"\1\n", body)
     return f"{head}\n```{{glossary}}\n{body}```\n"
 

@@ -1,7 +1,7 @@
 """All of the package's speed in one run: `make bench` writes the page of the book that shows it.
 
 python benchmarks/speed.py                  measure, print
-python benchmarks/speed.py --write          and write book/reference/speed.md and README.md's table
+python benchmarks/speed.py --write          and write book/reference/speed.md, README.md's table and the times of step_parts
 python benchmarks/speed.py --quick          a minute, for a look while you work
 """
 
@@ -15,6 +15,7 @@ import timing  # before NumPy: it fixes the threads
 import convolution_step
 import costs
 import scalar_graph
+import step_parts
 import training_step
 
 ROOT = Path(__file__).parents[1]
@@ -102,3 +103,4 @@ if __name__ == "__main__":
     if wanted.write:
         PAGE.write_text(text, encoding="utf-8")
         into_readme(steps)
+        step_parts.write(seconds=4)

@@ -1,7 +1,8 @@
 """What axe, which audits web pages, finds in a page as it stands.
 
 Its rules of colour took nine tenths of its time: for each letter they ask the browser what lies under it. So of all
-texts that look alike they are shown the first and the last, and those once, as long as the page stays open.
+texts that look alike they are shown the first and the last, and those once: what looks like a text of a page before has
+the same contrast. A look that is bad fails the first page that has it.
 """
 
 from axe_playwright_python.base import AXE_SCRIPT
@@ -10,8 +11,8 @@ COLOUR_RULES = ["color-contrast", "link-in-text-block"]
 
 # Two texts look alike if they have the same size and weight, and if each of their ancestors that changes anything has
 # the same colours and place. Texts of pictures are left out, as axe leaves them.
-NEW_LOOKS = """() => {
-    const audited = (globalThis.looksAudited ??= new Set());
+NEW_LOOKS = """(before) => {
+    const audited = new Set(before);
     const looks = new Map([[document, ""]]);
     const lookOf = (one) => {
         if (!looks.has(one)) {
@@ -31,9 +32,9 @@ NEW_LOOKS = """() => {
         found.set(look, [found.get(look)?.[0] ?? one, one]);
     }
     const fresh = [...found].filter(([look]) => !audited.has(look));
-    fresh.forEach(([look]) => audited.add(look));
-    return [...new Set(fresh.flatMap(([, both]) => both))];
+    return [fresh.map(([look]) => look), [...new Set(fresh.flatMap(([, both]) => both))]];
 }"""
+AUDITED = set()  # the looks that axe has been shown
 RUN = """async ([where, options]) => {
     const found = await axe.run(where, { preload: false, resultTypes: ["violations"], ...options });
     return found.violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 160)}`));
@@ -48,9 +49,12 @@ def load_axe(page):
 def off_contrast(page):
     """What the rules of colour find, as "rule: element" lines."""
     load_axe(page)
-    texts = page.evaluate_handle(NEW_LOOKS)
-    if not page.evaluate("(texts) => texts.length", texts):
+    fresh = page.evaluate_handle(NEW_LOOKS, list(AUDITED))
+    looks = page.evaluate("([looks]) => looks", fresh)
+    if not looks:
         return []
+    AUDITED.update(looks)
+    texts = page.evaluate_handle("([, texts]) => texts", fresh)
     only = {"runOnly": {"type": "rule", "values": COLOUR_RULES}}
     return page.evaluate(RUN, [texts, only])
 
@@ -58,6 +62,33 @@ def off_contrast(page):
 def findings(page):
     """What all rules find."""
     load_axe(page)
+    page.evaluate("globalThis.seenByAxe = new Set()")
+    page.evaluate(SHOWN_ANEW)
     document = page.evaluate_handle("document")
     others = {"rules": {rule: {"enabled": False} for rule in COLOUR_RULES}}
     return page.evaluate(RUN, [document, others]) + off_contrast(page)
+
+
+# Elements that are to be seen, or heard, and were not when this was asked before: the outermost ones.
+SHOWN_ANEW = """() => {
+    const shown = [...document.body.querySelectorAll("*")].filter((one) => one.checkVisibility({ visibilityProperty: true }));
+    const anew = shown.filter((one) => !seenByAxe.has(one));
+    shown.forEach((one) => seenByAxe.add(one));
+    return anew.filter((one) => !anew.includes(one.parentElement));
+}"""
+# What else depends on the width of a window, and not only on what is shown in it.
+RULES_OF_WIDTH = ["scrollable-region-focusable", "meta-viewport", "meta-viewport-large"]
+
+
+def findings_after_a_change(page):
+    """What all rules find once more when only the window or the style has changed since `findings`.
+
+    They look at what is shown now and was not; of the rest at what scrolls now.
+    """
+    anew = page.evaluate_handle(SHOWN_ANEW)
+    document = page.evaluate_handle("document")
+    others = {"rules": {rule: {"enabled": False} for rule in COLOUR_RULES}}
+    found = page.evaluate(RUN, [document, {"runOnly": RULES_OF_WIDTH}])
+    if page.evaluate("(anew) => anew.length", anew):
+        found += page.evaluate(RUN, [anew, others])
+    return found + off_contrast(page)

@@ -9,17 +9,15 @@ packages, JupyterLab among them) comes from PyPI here, in the same versions.
 import os
 import re
 import shutil
-import socket
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
 import nbformat
 import pytest
+from lab import RUN_ALL, open_notebook, seen, serving
 from playwright.sync_api import expect
-from processes import running
 from test_binder import ROOT, installs, python_version
-from test_lab import open_notebook
 
 CHAPTERS = sorted((ROOT / "book").rglob("*.ipynb"))
 BROUGHT = ["jupyterlab", "notebook", "ipykernel"]
@@ -27,21 +25,6 @@ BROUGHT = ["jupyterlab", "notebook", "ipykernel"]
 # Until then a figure would be shown as its picture.
 WIDGETS_ARE_READY = """() => jupyterapp.shell.currentWidget.content.rendermime.mimeTypes
     .includes("application/vnd.jupyter.widget-view+json")"""
-# What was saved with the chapter is cleared first: what is seen then has run here.
-RUN_ALL = """async () => {
-    await jupyterapp.commands.execute("notebook:clear-all-cell-outputs");
-    await jupyterapp.commands.execute("notebook:run-all-cells");
-    const cells = jupyterapp.shell.currentWidget.content.widgets.filter((c) => c.model.type === "code");
-    return cells.map((cell) => ({
-        ran: cell.model.executionCount !== null,
-        errors: cell.model.outputs.toJSON().filter((o) => o.output_type === "error").map((o) => o.evalue),
-    }));
-}"""
-SHOW_CELL = """(number) => {
-    const notebook = jupyterapp.shell.currentWidget.content;
-    notebook.activeCellIndex = number;
-    return notebook.scrollToItem(number, "start");
-}"""
 
 
 def python():
@@ -98,18 +81,10 @@ def environment(checkout):
 @pytest.fixture(scope="module")
 def server(environment, checkout):
     """A JupyterLab of that environment in the checkout: its address, and its log."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [environment / "bin" / "jupyter", "lab", "--allow-root", "--no-browser"]
-    command += [f"--port={port}", "--IdentityProvider.token=", "--LabApp.news_url="]
-    command += ["--expose-app-in-browser", "--ServerApp.port_retries=0"]
-    home = {"HOME": str(checkout), "JUPYTER_CONFIG_DIR": str(checkout.parent / "config")}
-    log = checkout.parent / "log"
-    with open(log, "w") as file:
-        options = {"patience": 60, "cwd": checkout, "env": os.environ | home}
-        with running(command, stdout=file, stderr=file, **options):
-            yield f"http://127.0.0.1:{port}", log
+    lab = [environment / "bin" / "jupyter", "lab"]
+    options = {"cwd": checkout, "env": {"HOME": str(checkout)}}
+    with serving(checkout, checkout.parent, program=lab, **options) as (address, log):
+        yield address.removesuffix("/lab/tree"), log
 
 
 def test_the_package_and_the_pins_are_in_the_environment(environment, checkout):
@@ -124,12 +99,18 @@ def test_the_pins_fit_each_other_and_what_binder_brings(environment):
     subprocess.run([environment / "bin" / "pip", "check"], check=True)
 
 
-def first_stepper(chapter):
-    """The number of the first cell that shows a stepper with its buttons, or None."""
+def figures(chapter):
+    """The cells that show a figure, by number, and the first of them with a stepper and its buttons, or None."""
+    found, stepper = [], None
     for number, cell in enumerate(nbformat.read(chapter, as_version=4).cells):
+        if cell.metadata.get("jupyter", {}).get("outputs_hidden"):
+            continue
         html = str([o.get("data", {}).get("text/html") for o in cell.get("outputs", [])])
-        if "chainrule-stepper" in html and "Explorer(" not in cell.source:
-            return number
+        if "chainrule-still" in html:
+            found.append(number)
+        if stepper is None and "chainrule-stepper" in html and "Explorer(" not in cell.source:
+            stepper = number
+    return found, stepper
 
 
 def steps(page):
@@ -148,11 +129,16 @@ def test_a_chapter_runs_from_top_to_bottom_and_its_figure_steps(chapter, server,
     path = f"lab/workspaces/{chapter.stem}/tree/{chapter.relative_to(ROOT).as_posix()}"
     open_notebook(page, f"{address}/{path}", log)
     page.wait_for_function(WIDGETS_ARE_READY)
+    drawn, stepper = figures(chapter)
+    for number in drawn:
+        seen(page, number, ".chainrule-still")
     cells = page.evaluate(RUN_ALL)
     assert [error for cell in cells for error in cell["errors"]] == []
     assert cells and all(cell["ran"] for cell in cells)
-    if (number := first_stepper(chapter)) is not None:
-        page.evaluate(SHOW_CELL, number)
+    for number in drawn:
+        seen(page, number, ".chainrule-live")
+    if stepper is not None:
+        seen(page, stepper, ".chainrule-live")
         steps(page)
     lab = page.evaluate("jupyterapp.version")
     tell(

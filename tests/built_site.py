@@ -1,13 +1,66 @@
-"""The built site: where it is, how the tests serve it, and what is watched when a page of it opens."""
+"""The built site: its pages, how the tests serve them, and what is watched when one opens."""
 
 import os
+from functools import cache
+from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import urlsplit
 
 # The tests of the tests name a broken copy of their own.
 SITE = Path(os.environ.get("CHAINRULE_SITE") or Path(__file__).parents[1] / "_build" / "html")
+BESIDES = ("_static", "_sources", "_images", "_downloads")
+PAGES = sorted(
+    path.relative_to(SITE).as_posix()
+    for path in SITE.rglob("*.html")
+    if path.relative_to(SITE).parts[0] not in BESIDES
+)
+CHAPTERS = [page for page in PAGES if page.startswith("book/")]
+READ = [page for page in PAGES if page != "index.html"]  # that one only sends the reader on
 SUB_PATH = "/some/where/"  # the site must work where it is not at the root of its host
+
+
+class Page(HTMLParser):
+    """What a page's markup refers to, and what can be referred to in it."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.ids, self.images, self.meta = [], [], [], {}
+        self.lang = self.canonical = self.title = None
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
+        if attributes.get("rel") == "canonical":
+            self.canonical = attributes["href"]
+            return
+        for name in ("href", "src", "data", "poster", "action"):
+            if attributes.get(name):
+                self.links.append((tag, attributes[name]))
+        if tag == "meta" and (attributes.get("http-equiv") or "").lower() == "refresh":
+            self.links.append((tag, attributes["content"].partition("url=")[2]))
+        elif tag == "meta":
+            self.meta[attributes.get("name") or attributes.get("property")] = attributes.get(
+                "content"
+            )
+        if tag == "img":
+            self.images.append(attributes)
+        if tag == "html":
+            self.lang = attributes.get("lang")
+        if tag == "title" and self.title is None:  # the first one: a figure has its own
+            self.title = ""
+
+    def handle_data(self, data):
+        if self.title == "":
+            self.title = data
+
+
+@cache
+def parsed(path, site=SITE):
+    return Page((site / path).read_text(encoding="utf-8"))
 
 
 class BelowAPath(SimpleHTTPRequestHandler):

@@ -76,37 +76,3 @@ def unhappy_images(path):
             if not alt or not (Path(path).parent / address).is_file():
                 found.append(address)
     return found
-
-
-NOT_SEEN = {"remove-input", "remove-cell", "hide-input", "hide-cell"}
-
-
-def visible_lines(path):
-    """How many lines of code a reader of the page sees before pressing anything."""
-    return sum(
-        len(cell.source.splitlines())
-        for cell in cells(path)
-        if not NOT_SEEN & set(cell.metadata.get("tags", []))
-    )
-
-
-def verdicts(path):
-    """Printed lines that end in True or False where a number belongs."""
-    return [
-        (cell.id, line)
-        for cell in cells(path)
-        if "remove-cell" not in cell.metadata.get("tags", [])
-        for output in cell.outputs
-        for line in "".join(output.get("text", "")).splitlines()
-        if re.search(r"\b(True|False)$", line)
-    ]
-
-
-def foreign_markup(path):
-    """What only MyST understands: a notebook is read in other places, too."""
-    construct = r"^(?:`{3,}|:{3,}) ?\{[^\n]*|\{(?:term|cite|ref|doc|eq)[:}][^\n]*"
-    return [
-        found
-        for cell in cells(path, "markdown")
-        for found in re.findall(construct, cell.source, re.MULTILINE)
-    ]

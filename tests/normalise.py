@@ -33,6 +33,7 @@ KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 LANGUAGE = {"name": "python"}
 # A widget's view holds a random id and is nothing without its kernel; the figure is in text/html.
 DROPPED_OUTPUT = "application/vnd.jupyter.widget-view+json"
+RESULT = {"code_prompt_hide": "Hide the result", "code_prompt_show": "Show the result"}
 DROPPED_METADATA = {"execution", "collapsed", "scrolled", "ExecuteTime", "vscode", "id", "outputId"}
 
 
@@ -72,6 +73,8 @@ def fold(metadata):
     metadata.pop("jupyter", None)
     if any(hidden.values()):
         metadata["jupyter"] = {name: True for name, is_hidden in hidden.items() if is_hidden}
+    if "hide-output" in tags:  # or the page would offer to show the code, which is there
+        metadata.setdefault("mystnb", nbformat.from_dict(RESULT))
 
 
 def with_keys(source):

@@ -1,9 +1,8 @@
-"""Reading without seeing or without a mouse: an audit by axe of pages and figures, in every state."""
+"""Reading without seeing or without a mouse: an audit by axe of figures, in every state. That of the pages: test_pages.py."""
 
 import numpy as np
 import pytest
 from audit import findings, off_contrast
-from test_site import READ
 from test_stepper import bill
 
 from chainrule.network import two_layer_net
@@ -19,50 +18,6 @@ def at(width):
 def network():
     net = two_layer_net(2, 3, 2, np.random.default_rng(0))
     return Stepper(net, np.array([[1.0, 2.0], [-3.0, 0.5]]), np.array([0, 1]), caption="A net.")
-
-
-@pytest.mark.parametrize("path", READ)
-def test_axe_finds_nothing_on_a_page_in_light_and_dark_wide_and_narrow(path, open_page):
-    """All rules in both widths, and those of colour in the dark as well.
-
-    The page stays open: what differs between the four is style, and the figures answer as to a reader.
-    """
-    page = open_page(path, viewport=at(WIDTHS[0]), color_scheme=SCHEMES[0], reduced_motion="reduce")
-    page.eval_on_selector_all(
-        'button[aria-label="Last step"]', "all => all.forEach((one) => one.click())"
-    )
-    turn_to(page, WIDTHS[0], "dark")
-    assert off_contrast(page) == off_colour(page) == []
-    turn_to(page, WIDTHS[0], "light")
-    assert findings(page) == off_colour(page) == []
-    turn_to(page, WIDTHS[1], "dark")
-    assert off_contrast(page) == []
-    turn_to(page, WIDTHS[1], "light")
-    assert findings(page) == []
-
-
-def turn_to(page, width, scheme):
-    page.set_viewport_size(at(width))
-    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    settle(page, scheme)
-
-
-def off_colour(page):
-    """What stands in a formula in another colour than the text around it, or on a ground of its own."""
-    return page.evaluate(
-        """() => [...document.querySelectorAll(".katex-html *")].filter((one) => {
-            const { color, backgroundColor } = getComputedStyle(one);
-            const around = getComputedStyle(one.closest(".katex").parentElement).color;
-            return color !== around || backgroundColor !== "rgba(0, 0, 0, 0)";
-        }).map((one) => one.outerHTML.slice(0, 160))"""
-    )
-
-
-def test_a_letter_of_a_formula_in_a_colour_of_its_own_is_seen(open_page):
-    page = open_page("book/05_affine.html")
-    assert off_colour(page) == []
-    page.evaluate("document.querySelector('.katex-html .mord').style.color = '#eee'")
-    assert len(off_colour(page)) >= 1
 
 
 def test_of_many_texts_that_look_alike_each_other_look_is_audited(show):
@@ -84,19 +39,6 @@ def test_of_many_texts_that_look_alike_each_other_look_is_audited(show):
         assert off_contrast(page) != [], change
         assert off_contrast(page) == [], "it was reported"
         one.evaluate("(one) => one.removeAttribute('style')")
-
-
-def settle(page, scheme):
-    """Wait until the page has followed the reader's scheme, and no colour is on its way to another."""
-    page.wait_for_function(
-        "(scheme) => (document.documentElement.dataset.theme ?? scheme) === scheme", arg=scheme
-    )
-    page.wait_for_function(  # the theme gives what scrolls a tab stop, a moment after the window changes
-        """() => [...document.querySelectorAll(
-            "pre, .cell_output > .output, .jp-RenderedHTMLCommon, .pst-scrollable-table-container")].every(
-            (one) => one.scrollWidth <= one.clientWidth || one.tabIndex === 0)"""
-    )
-    page.evaluate("document.getAnimations().forEach((one) => one.cancel())")  # one may never finish
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

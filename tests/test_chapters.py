@@ -22,22 +22,3 @@ def test_a_figure_shows_what_its_trace_says(chapter):
 @every_chapter
 def test_every_picture_of_a_chapter_is_there_and_described(chapter):
     assert chapter_checks.unhappy_images(chapter) == []
-
-
-MORE = {"03_add_and_multiply": 125, "07_network": 135}  # lines; to come down to 120, too
-
-
-@every_chapter
-def test_a_chapter_shows_at_most_120_lines_of_code(chapter):
-    if chapter.stem != "figures":  # whose code is what it is about
-        assert chapter_checks.visible_lines(chapter) <= MORE.get(chapter.stem, 120)
-
-
-@every_chapter
-def test_a_chapter_prints_numbers_and_no_verdicts(chapter):
-    assert chapter_checks.verdicts(chapter) == []
-
-
-@every_chapter
-def test_a_chapter_reads_well_where_nobody_knows_myst(chapter):
-    assert chapter_checks.foreign_markup(chapter) == []

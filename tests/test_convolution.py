@@ -194,20 +194,6 @@ def test_bad_input_is_refused_in_words_that_say_what_was_wanted(call, words):
     assert words in str(error.value)
 
 
-def test_a_refused_image_leaves_the_layer_as_it_was():
-    layer, x = conv(), normal(1, 2, 4, 4)
-    dout = np.ones(layer.forward(x).shape)
-    with pytest.raises(ValueError):
-        layer.forward(np.ones((1, 3, 4, 4)))
-    close(layer.backward(dout), Conv2DTwin(x, dout))
-
-
-def Conv2DTwin(x, dout):
-    layer = conv()
-    layer.forward(x)
-    return layer.backward(dout)
-
-
 # ---------------------------------------------------------------- in a network
 
 

@@ -28,6 +28,17 @@ def test_one_side_of_a_cube_is_off_by_6_h_and_h_squared(h):
     assert ((2 + h) ** 3 - 8) / h == 12 + 6 * h + h**2
 
 
+@pytest.mark.parametrize("h", [Fraction(1), Fraction(1, 10), Fraction(-3, 7)])
+def test_the_central_difference_of_a_fourth_power_at_1_is_off_by_4_h_squared(h):
+    assert central(lambda w: w**4, Fraction(1), h) == 4 + 4 * h**2
+
+
+def test_one_side_is_exact_for_a_straight_line_alone():
+    h, line = Fraction(2, 3), lambda w: 5 * w - 2
+    assert (line(1 + h) - line(Fraction(1))) / h == 5
+    assert ((1 + h) ** 2 - 1) / h != 2
+
+
 def test_the_central_difference_of_a_square_is_exact_for_any_step():
     assert central(lambda w: w**2, Fraction(3), Fraction(1)) == 6
 

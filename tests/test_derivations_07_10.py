@@ -78,6 +78,14 @@ def test_the_mean_square_of_a_sum_is_D_times_the_variance_times_the_mean_square(
     assert np.mean(np.maximum(sums, 0) ** 2) == pytest.approx(np.mean(sums**2) / 2, rel=0.02)
 
 
+def test_in_the_valley_two_elevenths_is_the_rate_at_which_the_slower_direction_is_fastest():
+    def slower(lr):
+        return max(abs(1 - lr), abs(1 - 10 * lr))
+
+    assert slower(2 / 11) == pytest.approx(9 / 11)
+    assert all(slower(lr) > 9 / 11 for lr in (0.02, 0.1, 0.18, 0.183, 0.19, 0.2))
+
+
 @pytest.mark.parametrize("lr", [0.25, 1.0, 1.25])
 def test_an_update_of_a_parabola_multiplies_the_distance_by_1_less_2_lr(lr):
     w = Variable(5.0)

@@ -69,6 +69,21 @@ def test_a_mask_by_the_sign_of_the_upstream_never_gives_a_negative_gradient_to_p
     assert grads["Affine1.W"].max() > 0
 
 
+@pytest.mark.parametrize("name", ["ReLU: mask forgotten", "ReLU: mask inverted"])
+def test_with_one_sample_the_length_of_a_wrong_mask_says_its_relative_error(name):
+    """A forgotten mask adds something at a right angle; an inverted one is at a right angle itself."""
+    x, t = (part[:1] for part in batch())
+    true = two_layer_net(D, H, C, np.random.default_rng(1)).gradient(x, t)["Affine1.W"]
+    wrong = specimen(name).gradient(x, t)["Affine1.W"]
+    size = np.linalg.norm(true)
+    length, error = np.linalg.norm(wrong) / size, np.linalg.norm(wrong - true) / size
+    assert length != pytest.approx(1, abs=0.05)  # or both formulas would be hard to tell apart
+    if name.endswith("inverted"):
+        assert error == pytest.approx(np.sqrt(length**2 + 1))
+    else:
+        assert error == pytest.approx(np.sqrt(length**2 - 1))
+
+
 @pytest.mark.parametrize("samples", [1, 3, 10])
 def test_no_division_and_two_divisions_have_the_same_relative_error(samples):
     missing, twice = (abs(c - 1) / (c + 1) for c in (samples, 1 / samples))

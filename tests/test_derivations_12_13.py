@@ -1,5 +1,9 @@
 """The formulas of chapters 12 and 13, each as a claim, against nudging, sums or many draws."""
 
+import re
+from pathlib import Path
+
+import nbformat
 import numpy as np
 import pytest
 
@@ -8,6 +12,7 @@ from chainrule.guests import BatchNorm, Dropout
 from chainrule.layers import Affine
 from chainrule.numeric import numerical_gradient
 
+BOOK = Path(__file__).parents[1] / "book"
 N, D = 6, 4
 
 
@@ -96,6 +101,30 @@ def test_the_steps_of_the_derivation(eps):
     dc = (g - x_hat * np.mean(g * x_hat)) / sigma
     close(numerical_gradient(lambda c: np.sum(g * c / np.sqrt(np.mean(c**2) + eps)), c), dc)
     close(dc.mean(), g.mean() / sigma, 1e-13)
+
+
+def test_the_numbers_beside_the_closed_form_are_those_of_the_nine_nodes():
+    chapter = BOOK / "13_batch_normalisation.ipynb"
+    cells = {cell.id: cell.source for cell in nbformat.read(chapter, as_version=4).cells}
+    rows = re.findall(r"(?m)^\| \d \|.*\| (.+) \|$", cells["ch13-closed"])
+    told = [np.array([float(n.replace("−", "-")) for n in row.split(", ")]) for row in rows]
+    graph = {"np": np, "x": np.array([[5.0], [1.0], [4.0], [7.0], [3.0]])}
+    exec(cells["ch13-graph"], graph)
+    made, leaf = graph["made"], graph["leaf"]
+    made["y"][0, 0].backward()
+    grads = {name: variable.grad.ravel() for name, variable in made.items()}
+    c, s = made["c"].value.ravel(), made["s"].value
+    through_s = grads["c²"] * 2 * c
+    wanted = [
+        *(grads["x̂"] / s, grads["s"], through_s, grads["c"], grads["μ"]),
+        *(np.full(5, grads["μ"] / 5), leaf.grad.ravel()),
+    ]
+    assert len(told) == len(wanted) == 7
+    for line, right in zip(told, wanted, strict=True):
+        close(line, right, 1e-12)
+    for name, number in {"v": -0.125, "c²": -0.025}.items():
+        assert f"−{-number}" in cells["ch13-closed"]
+        close(grads[name], np.full_like(grads[name], number), 1e-12)
 
 
 def test_each_of_the_four_paths_by_a_leaf_of_its_own_and_the_fourth_brings_nothing():

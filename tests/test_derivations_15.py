@@ -86,7 +86,7 @@ def test_a_score_of_h_products_has_the_variance_h():
     assert np.var((q * k).sum(axis=1)) == pytest.approx(64, rel=0.03)
 
 
-def test_exercise_1():
+def test_exercise_2():
     plain, y = three_tokens()
     plain.backward(DOUT)
     other, y_other = three_tokens(2 * WQ, WK / 2)
@@ -102,7 +102,7 @@ def test_exercise_1():
     assert round(21 * LOG2, 2) == 14.56
 
 
-def test_exercise_2():
+def test_exercise_1():
     q, k, v = np.array([1.0, 0.0]), np.array([math.log(3), 0.0]), np.array([4.0, 0.0])
     layer = Attention(*np.eye(3)[:, :, None])
     y = layer.forward(np.column_stack([q, k, v]))

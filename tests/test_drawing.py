@@ -206,3 +206,10 @@ def test_an_array_of_any_shape_is_drawn(shape):
 def test_numbers_that_are_not_finite_are_drawn():
     x = Variable(np.array([np.nan, np.inf, -np.inf] * 4), "x")
     ElementTree.fromstring(draw(trace_graph(-x, np.ones(12))))
+
+
+def test_no_picture_has_a_sign_that_looks_like_a_missing_one():
+    x = Variable(3.0, "x")
+    for power, symbol in ((2, "(·)²"), (-1, "(·)⁻¹"), (0.5, "(·)^0.5")):
+        drawn = draw(trace_graph(x**power))
+        assert f">{symbol}</text>" in drawn and "□" not in drawn

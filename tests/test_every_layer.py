@@ -149,3 +149,30 @@ def test_what_a_layer_returned_is_the_callers_own_to_keep_and_to_write_into(make
     layer.forward(x if x.dtype.kind == "i" else x + 1.0)
     layer.backward(dout)
     assert snapshot([dx, grads]) == kept and np.all(out == 7.0)
+
+
+@pytest.mark.parametrize(
+    ("make", "x", "bad"),
+    [
+        (ReLU, array(4, 3), "no array"),
+        (Sigmoid, array(4, 3), "no array"),
+        (Tanh, array(4, 3), "no array"),
+        (affine, array(4, 3), array(4, 2)),
+        (lambda: dropout(True), array(4, 3), "no array"),
+        (lambda: batch_norm(True), array(4, 3), array(4, 2)),
+        (lambda: convolution(1, 0, True), array(1, 2, 4, 4), array(1, 3, 4, 4)),
+        (lambda: MaxPool2D(2), array(1, 2, 4, 4), array(1, 2, 1, 4)),
+        (attention, array(2, 4, 3), array(2, 4, 3) * np.nan),
+        (embedding, np.array([[0, 2, 2]]), np.array([[9]])),
+        (Flatten, array(2, 4, 3), "no array"),
+    ],
+    ids=lambda one: type(one()).__name__ if callable(one) else "",
+)
+def test_a_refused_input_leaves_a_layer_as_it_was(make, x, bad):
+    layer, twin = make(), make()
+    dout = array(*layer.forward(x).shape, seed=3)
+    twin.forward(x)
+    with pytest.raises((ValueError, TypeError)):
+        layer.forward(bad)
+    got = [layer.backward(dout), dict(layer.grads)]
+    assert snapshot(got) == snapshot([twin.backward(dout), dict(twin.grads)])

@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ def handouts(site):
     spec = importlib.util.spec_from_file_location("handouts", PATH)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    module.slides, module.sheet = cache(module.slides), cache(module.sheet)
     return module
 
 
@@ -125,9 +127,10 @@ def test_no_slide_is_called_after_the_list_of_contents(handouts):
 @some_chapters
 def test_words_on_a_slide_can_be_read_from_the_last_row(chapter, handouts, from_disk):
     """Headings and paragraphs are a thirtieth of the screen's height or more with their line, on any projector."""
+    page = from_disk(handouts.slides(chapter), viewport=WIDE)
+    page.wait_for_selector("html[data-ready]")
     for wide, high in ((1280, 720), (1920, 1080)):
-        page = from_disk(handouts.slides(chapter), viewport={"width": wide, "height": high})
-        page.wait_for_selector("html[data-ready]")
+        page.set_viewport_size({"width": wide, "height": high})
         sizes = page.eval_on_selector_all(
             ".slide > :is(h1, h2, p)",
             "(all) => all.map((one) => parseFloat(getComputedStyle(one).lineHeight))",

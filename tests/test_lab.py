@@ -1,18 +1,15 @@
 """The same figure in a real JupyterLab and a real Notebook, with a live kernel, driven in the browser."""
 
 import json
-import os
 import shutil
-import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import nbformat
 import pytest
+from lab import KERNEL_IS_IDLE, SERVERS, open_notebook, run, serving
+from nbformat.sign import NotebookNotary
 from playwright.sync_api import expect
-from processes import running
 from test_still import EACH, output
 
 pytest.importorskip("jupyterlab", reason="JupyterLab is not installed")
@@ -37,30 +34,15 @@ HBox([stepper, slider])""",
     "print(dict(stepper.inputs), stepper.trace.variables[-1].value, side.value)",
     "stepper.inputs = {'side': 5.0, 'price': 20.0}",
 ]
-SERVERS = {
-    "lab": ("jupyterlab", ["--LabApp.news_url="], "lab/tree"),
-    "notebook": ("notebook", [], "notebooks"),
-}
 
 
 @pytest.fixture(scope="module", params=SERVERS)
 def server(request, tmp_path_factory):
     """A JupyterLab, and a Notebook, each with a folder of its own: (address of a notebook by name, folder)."""
-    module, options, path = SERVERS[request.param]
-    pytest.importorskip(module, reason=f"{module} is not installed")
+    pytest.importorskip(SERVERS[request.param][0])
     folder = tmp_path_factory.mktemp(request.param)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", module, *options, "--allow-root", "--no-browser"]
-    command += [f"--port={port}", "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}"]
-    command += ["--expose-app-in-browser", "--ServerApp.port_retries=0"]
-    home = {"JUPYTER_CONFIG_DIR": str(folder / "config"), "JUPYTER_DATA_DIR": str(folder / "data")}
-    with open(folder / "log", "w") as log:
-        # It shuts its kernels down first, and on a busy machine that takes a while.
-        options = {"patience": 60, "env": {**os.environ, **home}}
-        with running(command, stdout=log, stderr=log, **options):
-            yield lambda name: f"http://127.0.0.1:{port}/{path}/{name}", folder
+    with serving(folder, folder, request.param) as (address, _):
+        yield lambda name: f"{address}/{name}", folder
 
 
 def write(folder, name, cells):
@@ -85,34 +67,30 @@ def page(server, browser):
     page.close()
 
 
-KERNEL_IS_IDLE = """() => {
-    const widget = globalThis.jupyterapp?.shell.currentWidget;
-    return widget?.sessionContext?.session?.kernel?.status === "idle";
-}"""
+@pytest.fixture
+def another(page, server):
+    """another(name, height) opens one more notebook: Lab in a tab, beside the first one; Notebook in a page of its own."""
+    address, folder = server
+    opened = []
 
+    def open_it(name, height):
+        size = {"width": 1280, "height": height}
+        if "/lab/" in address(""):
+            page.set_viewport_size(size)
+            page.evaluate(
+                "(path) => jupyterapp.commands.execute('docmanager:open', { path })", name
+            )
+            page.wait_for_function(KERNEL_IS_IDLE, timeout=90_000)
+            return page
+        opened.append(page.context.browser.new_page(viewport=size))
+        open_notebook(opened[0], address(name), folder / "log")
+        return opened[0]
 
-def open_notebook(page, address, log):
-    for _ in range(120):
-        try:
-            page.goto(address)
-            break
-        except Exception:
-            time.sleep(0.5)
-    else:
-        pytest.fail(f"the server did not start: {log.read_text()}")
-    page.wait_for_function(KERNEL_IS_IDLE, timeout=90_000)
-
-
-def run(page, number):
-    """Run one cell."""
-    page.evaluate(
-        """(number) => {
-            const notebook = jupyterapp.shell.currentWidget.content;
-            notebook.activeCellIndex = number;
-            return jupyterapp.commands.execute("notebook:run-cell");
-        }""",
-        number,
-    )
+    yield open_it
+    for one in opened:
+        one.close()
+    if not opened:
+        page.evaluate("jupyterapp.shell.currentWidget.close()")
 
 
 def prints(page, number, wanted):
@@ -188,9 +166,9 @@ def test_the_picture_is_in_the_saved_output_too(page):
 
 
 @pytest.mark.parametrize("trusted", [False, True])
-def test_a_notebook_that_has_not_run_shows_every_figure_once_and_still(trusted, server, browser):
+def test_a_notebook_that_has_not_run_shows_every_figure_once_and_still(trusted, server, another):
     """Opened as it was cloned: where it is not trusted no SVG is let in, and where it is, nothing runs the script."""
-    address, folder = server
+    _, folder = server
     cells = []
     for kind, (figure, *_) in EACH.items():
         cell = nbformat.v4.new_code_cell(kind)
@@ -199,14 +177,9 @@ def test_a_notebook_that_has_not_run_shows_every_figure_once_and_still(trusted, 
     name = f"cloned{trusted}.ipynb"
     write(folder, name, cells)
     if trusted:
-        home = {
-            "JUPYTER_CONFIG_DIR": str(folder / "config"),
-            "JUPYTER_DATA_DIR": str(folder / "data"),
-        }
-        trust = [sys.executable, "-m", "jupyter", "trust", str(folder / name)]
-        subprocess.run(trust, check=True, env={**os.environ, **home})
-    page = browser.new_page(viewport={"width": 1280, "height": 4000})
-    open_notebook(page, address(name), folder / "log")
+        notebook = nbformat.read(folder / name, as_version=4)
+        NotebookNotary(data_dir=str(folder / "data")).sign(notebook)
+    page = another(name, 4000)
     cell = "jupyterapp.shell.currentWidget.content.widgets[0].model"
     page.wait_for_function(f"{cell}.trusted === {str(trusted).lower()}", timeout=30_000)
     outputs = page.locator(".jp-OutputArea-output:visible")
@@ -220,21 +193,18 @@ def test_a_notebook_that_has_not_run_shows_every_figure_once_and_still(trusted, 
         assert drawn == [True] * pictures
         assert shown.locator("svg, script, form, figure").count() == 0
         assert "{" not in shown.inner_text()  # the text of a script that was taken out
-    page.close()
 
 
-def test_a_link_to_a_word_leads_to_the_word_in_the_glossary(server, browser):
+@pytest.mark.parametrize("server", ["lab"], indirect=True)
+def test_a_link_to_a_word_leads_to_the_word_in_the_glossary(server, another):
     """In Lab; Notebook opens the page in a window of its own."""
-    address, folder = server
-    if "/lab/" not in address(""):
-        pytest.skip("Notebook")
+    _, folder = server
     shutil.copy(GLOSSARY, folder)
     cell = nbformat.v4.new_markdown_cell(
         "[a word](glossary.md#upstream-gradient) [another](glossary.md#He's-start)"
     )
     write(folder, "words.ipynb", [cell])
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
-    open_notebook(page, address("words.ipynb"), folder / "log")
+    page = another("words.ipynb", 800)
     for link, word in (("a word", "upstream gradient"), ("another", "He's start")):
         page.get_by_role("tab", name="words.ipynb").click()
         page.get_by_role("link", name=link, exact=True).click()
@@ -246,4 +216,3 @@ def test_a_link_to_a_word_leads_to_the_word_in_the_glossary(server, browser):
             timeout=30_000,
         )
     assert "{" not in page.locator(".jp-MarkdownViewer").inner_text()
-    page.close()

@@ -1,5 +1,6 @@
 """The two fast versions that the appendix *Making it fast* shows, taken from its cells and tried on more than it tries."""
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -80,3 +81,45 @@ def test_a_product_multiplies_as_often_as_is_counted(shown):
     x[:] = Counted(1)
     x @ W
     assert Counted.calls == shown["multiplications"]([3, 2], 4)["Affine1: x W"] == 24
+
+
+def test_the_multiples_and_times_in_the_text_are_those_of_the_speed_page():
+    """Within a tenth: the page is measured anew now and then, and a word like "a twentieth" need not move with it."""
+    page = (BOOK / "reference" / "speed.md").read_text(encoding="utf-8").replace("\u2011", "-")
+    text = "".join(
+        cell.source
+        for cell in nbformat.read(BOOK / "appendix_making_it_fast.ipynb", as_version=4).cells
+        if cell.cell_type == "markdown"
+    )
+
+    def of_page(net, column):
+        row = re.search(rf"(?m)^\| {net}<br>\d+, float64 \|.*$", page)[0].split("|")
+        return float(re.search(r"[\d.]+", row[column])[0])
+
+    def graph(engine):
+        row = re.search(rf"(?m)^\| {engine} \|.*$", page)[0].split("|")
+        number, unit = row[6].split()
+        return float(number) / (1000 if unit == "ns" else 1)
+
+    said = re.search(
+        r"takes ([\d.]+) times the floor for 784-50-10 in float64, ([\d.]+) times for a large network"
+        r" \(784-512-512-10\), and ([\d.]+) times for 2-3-1",
+        text,
+    ).groups()
+    hand = re.search(
+        r"([\d.]+) in place of [\d.]+ times the floor for 2-3-1, ([\d.]+) in place of [\d.]+ for 784-50-10,"
+        r" and ([\d.]+) in place of",
+        text,
+    ).groups()
+    numbers = re.search(
+        r"took ([\d.]+) microseconds a node, and ([\d.]+) with the collector switched off", text
+    ).groups()
+    tape = re.search(r"65,818 nodes took ([\d.]+) microseconds", text)[1]
+    pairs = [
+        *zip(said, (of_page(n, 5) for n in ("784-50-10", "784-512-512-10", "2-3-1")), strict=True),
+        *zip(hand, (of_page(n, 3) for n in ("2-3-1", "784-50-10", "784-512-512-10")), strict=True),
+        *zip(numbers, (graph(rf"chainrule \| 69,118 \| {c}") for c in ("on", "off")), strict=True),
+        (tape, graph(r"tape of the appendix \| 65,818 \| on")),
+    ]
+    for told, measured in pairs:
+        assert float(told) == pytest.approx(measured, rel=0.1)

@@ -18,7 +18,9 @@ from chainrule.trace import trace_graph, trace_network
     [
         ("At x = -4 the slope is -0.5, not +0.5.", "At x = −4 the slope is −0.5, not +0.5."),
         ("[1, -4, -.5] and (-3)", "[1, −4, −.5] and (−3)"),
-        ("2.1e-02, 1e-10, 3e+07, 1e+00", "2.1e−2, 1e−10, 3e7, 1e0"),
+        ("2.1e-02, 1e-10, 3e+07, 1e+00", "0.021, 1e−10, 3e7, 1"),
+        ("1.33e3 and -3.60e+02, but 3.5e10", "1330 and −360, but 3.5e10"),
+        ("At `x = -4` it is `f(-4)`", "At `x = −4` it is `f(-4)`"),
         ("a 784-50-10 network, 2-3-1, 8-by-8, max(axis=-1), well-kept", None),
         ("`x[-1] -= 1e-05` stays, and -1 does not", "`x[-1] -= 1e-05` stays, and −1 does not"),
         ("−2 − 3", None),
@@ -106,6 +108,7 @@ def test_every_slot_of_every_template_is_one_that_can_be_filled():
     known = {"x", "y", "z", "p", "up.p", "up.q", "dout", "dx", "dy", "op", "sum"}
     known |= {"db", "dc"} | {f"{letter}.{what}" for letter in "xyzbc" for what in ("name", "shape")}
     known |= {"so.x", "so.y", "so.z", "of.z"}
+    known |= {f"{what}.{letter}" for what in ("sum", "copies", "list", "is") for letter in "xy"}
     for words in WORDS.values():
         texts = [*words.get("forward", ()), *words.get("backward", ()), *words.get("to", ())]
         assert {slot for text in texts for slot in SLOT.findall(text)} <= known
@@ -150,10 +153,53 @@ def test_a_square_is_told_as_a_square_and_a_maximum_with_zero_as_a_relu():
 def test_no_sentence_prints_an_array_that_the_picture_shows():
     net = two_layer_net(2, 3, 2, np.random.default_rng(0))
     trace = trace_network(net, np.ones((2, 2)), [0, 1])
-    x = Variable(np.array([1.0, 2.0]), "x")
-    for run in (trace, trace.nodes, trace_graph(x * x + 3.0 * x, np.ones(2))):
+    x = Variable(np.arange(5.0), "x")
+    for run in (trace, trace.nodes, trace_graph(x * x + 3.0 * x, np.ones(5))):
         for step in range(len(run) + 1):
             assert "[" not in run.sentence(step)
+
+
+def softmax_by_a_dot_product():
+    """u / Σ u, of which a vector of zeros and a one takes an entry."""
+    u, t = Variable(np.array([6.0, 3.0, 1.0]), "u"), Variable(np.array([0.0, 1.0, 0.0]), "t")
+    S = sum_(u)
+    S.name = "S"
+    y = u / S
+    y.name = "y"
+    p = y @ t
+    p.name = "p"
+    L = -log(p)
+    L.name = "L"
+    return trace_graph(L)
+
+
+def test_a_dot_product_is_told_with_its_numbers_and_not_as_a_product_of_matrices():
+    said = [softmax_by_a_dot_product().sentence(step) for step in range(12)]
+    assert said[3] == "Dot product. Entries are multiplied in pairs and summed: y · t = 0.3."
+    assert said[9] == (
+        "A dot product swaps. The upstream gradient −3.333 is multiplied by the other side: "
+        "y gets −3.333 × [0, 1, 0] = [0, −3.33, 0], "
+        "t gets −3.333 × [0.6, 0.3, 0.1] = [−2, −1, −0.333]."
+    )
+    assert not any(" number" in sentence for sentence in said)
+
+
+def test_what_was_stretched_gets_a_sum_and_says_so():
+    said = softmax_by_a_dot_product().sentence(10)
+    assert said.endswith("S gets −Σ ∂L/∂y × u ÷ 10² = 0.1.")
+    x, b = Variable(np.ones((2, 3)), "x"), Variable(np.arange(3.0), "b")
+    for made in (x + b, x - b, maximum(x, b)):
+        trace = trace_graph(sum_(made))
+        assert "b gets a gradient of shape (3,), summed over its copies." in trace.sentence(5)
+        assert "x gets a gradient of shape (2, 3), b" in trace.sentence(5)
+    assert "b gets Σ ∂" in trace_graph(sum_(x * b)).sentence(5)
+
+
+def test_at_a_fork_of_short_vectors_the_pieces_are_whole():
+    said = softmax_by_a_dot_product().sentence(11)
+    assert said.endswith(
+        "its gradients add: [0, −0.333, 0] + [0.1, 0.1, 0.1] = [0.1, −0.233, 0.1]."
+    )
 
 
 def test_a_seed_that_is_not_one_is_given_and_no_derivative_by_itself():

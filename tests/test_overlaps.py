@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from test_drawing import HOSTILE, PICTURES, points
 
-from chainrule.graph import Variable, exp, log
+from chainrule.graph import Variable, exp, log, sum_
 from chainrule.losses import SoftmaxWithLoss
 from chainrule.network import two_layer_net
 from chainrule.trace import trace_graph, trace_network
@@ -38,7 +38,17 @@ def hostile():
     return trace_graph(made)
 
 
+def long_words():
+    """Local derivatives that are longer than their edges, on steep ones too, and a sum over a stretched input."""
+    x = Variable(np.array([[5.0], [1.0], [4.0]]), "x")
+    c = x - sum_(x, axis=0) / 3.0
+    s = (sum_(c * c) + 1e-3) ** 0.5
+    c.name, s.name = "centred", "spread"
+    return trace_graph(sum_(c / s * Variable(np.array([[-1.5], [2.0], [0.125]]), "weights")))
+
+
 MORE = {
+    "long words": long_words(),
     "long skips": skips(),
     "softmax with loss": softmax(),
     "2-3-2 by layers": two_levels("layers"),
@@ -128,3 +138,125 @@ def test_the_measure_sees_an_overlap(show):
     away = {**box, "y": box["y"] - 99, "bottom": box["bottom"] - 99}
     both = [{**box, "what": "on it"}, {**away, "what": "above it"}]
     assert crossed(drawn["paths"][0]["path"], both) == ["on it"]
+
+
+# Each pair of texts, and of a text and a node, that share a pixel, and each text outside of the picture: at every step.
+OVER = """async (figure) => {
+    const odd = [];
+    const shown = (one) => one.textContent && getComputedStyle(one).visibility === "visible";
+    for (const level of [null, ...figure.querySelectorAll("button[data-level]")]) {
+        level?.click();
+        const svg = figure.querySelector(".chainrule-picture");
+        const slider = figure.querySelector(".chainrule-controls input[type=range]");
+        for (let step = 1; step <= Number(slider.max); step += 1) {
+            slider.value = step;
+            slider.dispatchEvent(new Event("input", { bubbles: true }));
+            const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+            // a line box is taller than its digits
+            const boxOf = (one, what, empty = 0) => {
+                const box = one.getBoundingClientRect();
+                return { what, x: box.left, right: box.right, y: box.top + empty * scale, bottom: box.bottom - empty * scale };
+            };
+            const over = (a, b) =>
+                Math.min(a.right, b.right) - Math.max(a.x, b.x) > scale && Math.min(a.bottom, b.bottom) - Math.max(a.y, b.y) > scale;
+            const nodes = [...svg.querySelectorAll(".node")].map((node) => boxOf(node.firstElementChild, node.textContent));
+            const texts = [...svg.querySelectorAll("text:not(.node text)")].filter(shown).map((text) => boxOf(text, text.textContent, 3));
+            const frame = boxOf(svg, "the edge");
+            for (const [k, a] of texts.entries()) {
+                for (const b of [...texts.slice(k + 1), ...nodes]) if (over(a, b)) odd.push(`${step}: ${a.what} over ${b.what}`);
+                if (a.x < frame.x - 1 || a.right > frame.right + 1) odd.push(`${step}: ${a.what} over ${frame.what}`);
+            }
+        }
+    }
+    return odd;
+}"""
+
+
+def over_at_any_step(figure):
+    return figure.evaluate(OVER)
+
+
+@pytest.mark.parametrize(
+    "name", ["fork", "sigmoid", "long words", "softmax with loss", "2-3-2 by nodes"]
+)
+def test_at_no_step_a_text_lies_over_a_node_or_another_text(name, show):
+    page = show(
+        Stepper((PICTURES | MORE)[name]),
+        viewport={"width": 1280, "height": 900},
+        reduced_motion="reduce",
+    )
+    assert over_at_any_step(page.locator(".chainrule-stepper")) == []
+
+
+def test_the_measure_of_every_step_sees_an_overlap(show):
+    page = show(Stepper(PICTURES["fork"]), reduced_motion="reduce")
+    page.evaluate(
+        """() => {
+            const [a, b] = document.querySelectorAll(".variables .value");
+            a.setAttribute("x", b.getAttribute("x"));
+            a.setAttribute("y", b.getAttribute("y"));
+        }"""
+    )
+    assert over_at_any_step(page.locator(".chainrule-stepper")) != []
+
+
+CLEAR = """() => [...document.querySelectorAll(".chainrule-picture g[data-box]")].flatMap((grid) => {
+    const cells = [...grid.querySelectorAll("[data-cell]")].map((text) => [text.dataset.cell.split(",")[0], text.getBBox(), text.textContent]);
+    return cells.slice(1).flatMap(([row, box, text], k) => (row === cells[k][0]
+        ? [[box.x - cells[k][1].x - cells[k][1].width, cells[k][2], text]] : []));
+})"""
+NUMBERS = [[7.0, -1.5, 2.0], [0.5, -0.333, 1234.0]]
+
+
+@pytest.mark.parametrize("numbers", [NUMBERS, [[-120.0, -99.5, -0.0625], [1e-7, -1e6, 3.25]]])
+def test_a_number_of_a_grid_stands_clear_of_its_neighbour(numbers, show):
+    """7 −1.5 is not a subtraction, and 2 0.5 is not 20.5: in the general picture, in that of a network, and when changed."""
+    x = np.array(numbers)
+    net = two_layer_net(3, 3, 2, np.random.default_rng(0))
+    for source in (trace_graph(sum_(Variable(x, "x") * 1.0)), trace_network(net, x, [0, 1])):
+        page = show(Stepper(source, step=-1), viewport={"width": 1280, "height": 900})
+        gaps = page.evaluate(CLEAR)
+        assert len(gaps) >= 4 and min(gaps)[0] >= 5, min(gaps)
+
+
+def test_a_number_that_a_reader_types_gets_smaller_before_it_touches_its_neighbour(show):
+    page = show(Stepper(sum_(Variable(np.ones((2, 3)), "x") * 1.0)))
+    page.get_by_text("Change a number").click()
+    page.locator('input[name="x[0,1]"]').fill("-0.12345")
+    page.locator('input[name="x[1,2]"]').fill("-123456")
+    assert min(page.evaluate(CLEAR))[0] >= 4
+
+
+@pytest.mark.parametrize("chosen", ["side", "price", "tax"])
+def test_what_a_nudge_writes_lies_over_no_node_and_no_number(chosen, show):
+    side, price, tax = Variable(3.0, "side"), Variable(20.0, "price"), Variable(1.2, "tax")
+    page = show(
+        Stepper((side**2 * price + 15.0) * tax),
+        viewport={"width": 1280, "height": 900},
+        reduced_motion="reduce",
+    )
+    page.clock.install()
+    page.get_by_role("button", name="Nudge", exact=True).click()
+    page.locator(".chainrule-nudge").get_by_role("button", name=chosen).click()
+    for way in ("forward", "backward"):
+        for _ in range(6):
+            page.clock.run_for(900)
+            drawn = page.evaluate(MEASURE)
+            told = page.evaluate(DELTAS)
+            assert told
+            boxes = [{**box, "bottom": box["bottom"] - 3} for box in drawn["texts"]]
+            lies = [
+                (a["what"], b["what"])
+                for a in told
+                for b in [*boxes, *drawn["nodes"]]
+                if over(a, b, 1.5)
+            ]
+            assert lies == []
+        if way == "forward":
+            page.get_by_role("button", name="Backward").click()
+
+
+DELTAS = """() => [...document.querySelectorAll(".delta")].map((text) => {
+    const { x, y, width, height } = text.getBBox();
+    return { what: text.textContent, x, y: y + 3, right: x + width, bottom: y + height - 3 };
+})"""

@@ -124,7 +124,8 @@ def test_every_entry_of_the_glossary_is_linked_from_a_page_or_another_entry():
     roles, anchors = set(), set()
     for page in PAGES:
         text = prose(page)
-        anchors |= set(re.findall(r"\](?:\(|\(\S*glossary\.md)#([^)]*)\)", text))
+        links = re.findall(r"\[([^\]]*)\](?:\(|\(\S*glossary\.md)#([^)]*)\)", text)
+        anchors |= {anchor for name, anchor in links if not re.fullmatch("[A-Z]", name)}
         for role in re.findall(r"\{term\}`([^`]+)`", text):
             target = re.search(r"<(.+)>", role)
             roles.add((target[1] if target else role).lower())
@@ -140,6 +141,17 @@ def test_the_time_that_the_core_path_takes_is_told_alike_and_computed():
     hours = sum(names["minutes"](path) for path in BOOK.glob("0[0-7]_*.ipynb")) / 60
     words = ["none", "one", "two", "three", "four", "five", "six"]
     assert f"takes about {words[round(hours)]} hours" in read("reference/teachers.md"), hours
+
+
+def test_the_index_says_of_every_chapter_which_question_it_answers_and_how_long_it_takes():
+    rows = [row for row in tables(read("index.md")) if row[0].startswith("[")]
+    for link, question, time in rows:
+        name = re.search(r"\((?:(\d\d)_\w+|appendix_(\w+))\)", link)
+        assert question.endswith("?"), question
+        assert time == f"{{glue:text}}`minutes {name[1] or name[2]}`"
+    linked = [re.search(r"\((\w+)\)", link)[1] for link, *_ in rows]
+    assert linked == [path.stem for path in sorted(BOOK.glob("[01]*.ipynb"))] + linked[-3:]
+    assert set(linked[-3:]) == {path.stem for path in BOOK.glob("appendix_*.ipynb")}
 
 
 def test_the_glossary_has_the_terms_of_the_note():
@@ -165,6 +177,13 @@ def test_the_glossary_is_in_alphabetical_order_and_tells_nothing_twice():
     assert terms == sorted(terms)
     every = [term.lower() for terms, _ in glossary() for term in terms]
     assert len(every) == len(set(every))
+
+
+def test_a_letter_at_the_top_of_the_glossary_leads_to_its_first_entry():
+    firsts = {}
+    for terms, _ in glossary():
+        firsts.setdefault(terms[0][0].upper(), heading(terms[0]))
+    assert re.findall(r"\[([A-Z])\]\(#(.*?)\)", read("glossary.md")) == list(firsts.items())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)

@@ -52,3 +52,19 @@ def test_the_glossary_is_plain_markdown_and_the_site_makes_terms_of_its_headings
     assert text == (
         "# Words\n\nHello.\n\n```{glossary}\na b\nc\n  See {term}`its <d e>`\n  line.\n\n  *K:* x.\n\nd e\n  Other.\n```\n"
     )
+
+
+def test_the_korean_terms_are_hidden_until_a_reader_asks_or_follows_a_link(open_page):
+    page = open_page("book/glossary.html")
+    korean = page.locator("dl.glossary dd > p:last-child")
+    assert korean.count() > 140
+    assert page.locator("dl.glossary dd > p:last-child:visible").count() == 0
+    switch = page.get_by_role("checkbox", name="Show the Korean terms")
+    switch.focus()
+    page.keyboard.press("Space")
+    assert page.locator("dl.glossary dd > p:last-child:visible").count() == korean.count()
+    assert all("Korean" in told for told in korean.all_inner_texts())
+
+    page = open_page("book/glossary.html#term-chain-rule")
+    shown = page.locator("dl.glossary dd > p:last-child:visible")
+    assert shown.all_inner_texts() == ["Korean: 연쇄법칙."]

@@ -351,7 +351,12 @@ def test_without_every_the_frames_come_where_something_happens():
         assert frames[-1]["gradient_norms"][name] == pytest.approx(np.mean(norms))
     replay = Replay(frames, frame=-1)
     assert replay.axes["loss"][0].log
-    assert "The loss of its mini-batches, a mean over 13, is" in replay.as_text()
+    assert "The loss, a mean over the last 13 mini-batches, is" in replay.as_text()
+    named = re.findall(r'class="name"[^>]*>([^<]*)<', replay.html)
+    assert named == [
+        *("loss, logarithmic", "update", "accuracy", "update"),
+        "size of each gradient, logarithmic",
+    ]
 
 
 def regression(**options):

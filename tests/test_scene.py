@@ -176,11 +176,35 @@ def test_without_script_the_first_picture_and_all_sentences_are_there(show):
     page = show(secant(), java_script_enabled=False)
     assert page.locator(".chainrule-chart").is_visible()
     assert said(page) == "With h = 1 the slope is 3."
-    page.get_by_text("All 4 pictures in words").click()
+    page.get_by_text("In words").click()
     rows = page.locator("tbody tr").all_inner_texts()
     assert [row.split("\t") for row in rows] == [
         [f"{h:g}", f"{2 + h:g}", f"With h = {h:g} the slope is {2 + h:g}."] for h in STEPS
     ]
+
+
+def draw_switch(pen, size, lit):
+    pen.box(1, 1, 2 + (size if lit == "yes" else 0), 3)
+    return f"A bar of {size}." if lit == "yes" else "No bar."
+
+
+def test_pictures_of_which_the_same_is_said_share_a_row_of_the_table(show):
+    page = show(Scene(draw_switch, {"size": [1, 2, 3], "lit": ["no", "yes"]}, title="Bars"))
+    page.get_by_text("In words").click()
+    assert [row.split("\t") for row in page.locator("tbody tr").all_inner_texts()] == [
+        ["any", "no", "No bar."],
+        *([f"{size}", "yes", f"A bar of {size}."] for size in (1, 2, 3)),
+    ]
+    for lit, size, wanted in (
+        ("no", 2, "No bar."),
+        ("yes", 2, "A bar of 3."),
+        ("yes", 0, "A bar of 1."),
+    ):
+        page.get_by_role("button", name=lit).click()
+        if lit == "yes":
+            page.get_by_role("slider").fill(f"{size}")
+        assert said(page) == wanted
+        assert page.locator("tr.now td").all_inner_texts() == [wanted]
 
 
 def test_two_scenes_on_a_page_do_not_disturb_each_other(show):

@@ -267,11 +267,19 @@ def test_of_several_largest_entries_the_first_wins_in_both(module, x, axis):
     assert np.sum(trace.variables[0].grad) == (1 if axis in (None, (1, 0)) else 2)
 
 
+def vectors():
+    """A dot product, what is stretched, and forks of short and of long vectors."""
+    for size in (3, 5):
+        x, b = Variable(np.arange(1.0, size + 1), "x"), Variable(2.0, "b")
+        for made in (x + b, x - b, x * b, b / x, maximum(x, b)):
+            yield (made * x) @ (x / sum_(x))
+
+
 def test_python_and_script_say_every_sentence_alike(module):
     rng = generator(2)
-    for _ in range(60 * times()):
-        with np.errstate(all="ignore"):
-            stepper = Stepper(random_expression(rng))
+    with np.errstate(all="ignore"):
+        made = [Stepper(random_expression(rng)) for _ in range(60 * times())]
+    for stepper in [*made, *map(Stepper, vectors())]:
         said = module.evaluate(
             """text => {
                 const run = new chainrule.Run(JSON.parse(text));

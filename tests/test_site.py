@@ -1,86 +1,15 @@
-"""The built site, as a reader meets it: on a server, below a path, and opened from disk."""
+"""The built site: its markup, its menus and ways on, its search, its print. What holds for each page that opens: test_pages.py."""
 
-import gzip
 import posixpath
 import re
-from dataclasses import dataclass, field
-from functools import cache
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from built_site import SITE, SUB_PATH, watch
+from built_site import CHAPTERS, PAGES, READ, SITE, parsed, watch
 
-SCRIPT_BUDGET, STYLE_BUDGET = 60_000, 40_000  # bytes, gzip, on any page
-WIDTHS = (360, 640, 1280, 2560)  # 640 is also 200 % zoom of 1280
-BESIDES = ("_static", "_sources", "_images", "_downloads")
-PAGES = sorted(
-    path.relative_to(SITE).as_posix()
-    for path in SITE.rglob("*.html")
-    if path.relative_to(SITE).parts[0] not in BESIDES
-)
-CHAPTERS = [page for page in PAGES if page.startswith("book/")]
 every_page = pytest.mark.parametrize("path", PAGES)
-READ = [page for page in PAGES if page != "index.html"]  # that one only sends the reader on
 every_chapter = pytest.mark.parametrize("path", CHAPTERS)
-# What a page loads only if it holds something that matches: a part of the file's name, and what.
-LOADED_FOR = {
-    "chainrule.js": ".chainrule-stepper, .chainrule-quiz, .chainrule-explorer, .chainrule-replay, .chainrule-scene, .chainrule-bets",
-    "chainrule.css": "[class*='chainrule-']",
-    "clipboard": ".highlight",
-    "copybutton": ".highlight",
-    "design-tabs": "[class*='sd-tab']",
-    "katex": ".katex",
-    "mystnb": ".cell",
-    "pygments": ".highlight",
-    "search.js": "#search-results",
-    "sphinx-design": "[class*='sd-']",
-    "togglebutton": ".toggle",
-}
-
-
-class Page(HTMLParser):
-    """What a page's markup refers to, and what can be referred to in it."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.links, self.ids, self.images, self.meta = [], [], [], {}
-        self.lang = self.canonical = self.title = None
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attributes):
-        attributes = dict(attributes)
-        if "id" in attributes:
-            self.ids.append(attributes["id"])
-        if attributes.get("rel") == "canonical":
-            self.canonical = attributes["href"]
-            return
-        for name in ("href", "src", "data", "poster", "action"):
-            if attributes.get(name):
-                self.links.append((tag, attributes[name]))
-        if tag == "meta" and (attributes.get("http-equiv") or "").lower() == "refresh":
-            self.links.append((tag, attributes["content"].partition("url=")[2]))
-        elif tag == "meta":
-            self.meta[attributes.get("name") or attributes.get("property")] = attributes.get(
-                "content"
-            )
-        if tag == "img":
-            self.images.append(attributes)
-        if tag == "html":
-            self.lang = attributes.get("lang")
-        if tag == "title" and self.title is None:  # the first one: a figure has its own
-            self.title = ""
-
-    def handle_data(self, data):
-        if self.title == "":
-            self.title = data
-
-
-@cache
-def parsed(path, site=SITE):
-    return Page((site / path).read_text(encoding="utf-8"))
 
 
 def dead_links(path, site=SITE):
@@ -112,61 +41,10 @@ def loaded_from_elsewhere(path, site=SITE):
     ]
 
 
-@dataclass
-class Visit:
-    """What was seen when a page was opened."""
-
-    title: str
-    loaded: list  # addresses
-    matched: list  # the selectors of LOADED_FOR that match something
-    undrawn: list  # icons without a picture
-    widths: dict  # of the window: of the page in it
-    complaints: list = field(default_factory=list)
-
-
-def look_around(page, widths, complaints):
-    wide = {}
-    for width in widths:
-        page.set_viewport_size({"width": width, "height": 800})
-        wide[width] = page.evaluate("document.documentElement.scrollWidth")
-    return Visit(
-        title=page.title(),
-        loaded=page.evaluate("performance.getEntriesByType('resource').map((entry) => entry.name)"),
-        matched=page.evaluate(
-            "(all) => all.filter((one) => document.querySelector(one))", [*LOADED_FOR.values()]
-        ),
-        undrawn=page.eval_on_selector_all(
-            ":is(i, span)[class*='fa-']",
-            """(all) => all.filter((one) => !getComputedStyle(one).maskImage.startsWith("url("))
-                .map((one) => one.className)""",
-        ),
-        widths=wide,
-        complaints=complaints,
-    )
-
-
 @pytest.mark.parametrize("path", READ)
 def test_no_page_shows_a_zero_with_a_minus_sign(path, site):
     text = (site / path).read_text(encoding="utf-8")
     assert re.findall(r"(?<![\w.)\]−])−0(?:\.0*)?(?![\de]|\.\d)", text) == []
-
-
-@pytest.fixture(scope="module")
-def visit(browser, site, site_url):
-    """visit(path, scheme="http") opens a page of the site once, however many tests ask what was seen."""
-
-    @cache
-    def visit_once(path, scheme):
-        home = site_url if scheme == "http" else site.as_uri() + "/"
-        complaints, page = [], browser.new_page()
-        watch(page, home, path, complaints)
-        page.goto(home + path)
-        page.wait_for_load_state("networkidle")
-        seen = look_around(page, WIDTHS if scheme == "http" else (), complaints)
-        page.close()
-        return seen
-
-    return lambda path, scheme="http": visit_once(path, scheme)
 
 
 def test_the_site_has_the_pages_of_the_table_of_contents(site):
@@ -217,52 +95,11 @@ def test_no_page_carries_the_state_of_widgets_or_their_manager(path, site):
         assert word not in text
 
 
-@pytest.mark.parametrize("scheme", ["http", "file"])
-@every_page
-def test_a_page_opens_without_a_complaint(path, scheme, visit):
-    seen = visit(path, scheme)
-    assert seen.complaints == []
-    assert seen.title
-
-
-@pytest.mark.parametrize("path", READ)
-def test_a_page_is_light(path, visit):
-    files = {SITE / urlsplit(url).path.partition(SUB_PATH)[2] for url in visit(path).loaded}
-    for kind, budget in ((".js", SCRIPT_BUDGET), (".css", STYLE_BUDGET)):
-        sizes = [len(gzip.compress(file.read_bytes())) for file in files if file.suffix == kind]
-        assert sum(sizes) <= budget
-        assert sizes or path == "404.html"
-
-
 @pytest.mark.parametrize("path", [page for page in READ if page not in ("404.html", "search.html")])
 def test_no_script_of_any_size_holds_up_the_first_screen(path, site):
     head = (site / path).read_text(encoding="utf-8").partition("</head>")[0]
     waited_for = re.findall(r"<script(?![^>]* (?:defer|async))[^>]* src=\"([^\"?]*)", head)
     assert [Path(name).name for name in waited_for] == ["documentation_options.js"]
-
-
-@pytest.mark.parametrize("path", READ)
-def test_a_page_loads_what_it_uses_and_no_more(path, visit):
-    seen = visit(path)
-    for name, selector in LOADED_FOR.items():
-        is_loaded = any(name in address for address in seen.loaded)
-        assert is_loaded <= (selector in seen.matched), f"{name} is loaded in vain"
-
-
-def test_what_a_page_may_leave_out_is_loaded_where_it_is_used(visit):
-    loaded = "\n".join(address for path in READ for address in visit(path).loaded)
-    for name in ("chainrule.js", "chainrule.css", "copybutton", "katex", "mystnb", "search.js"):
-        assert name in loaded
-
-
-@pytest.mark.parametrize("path", READ)
-def test_no_page_is_wider_than_the_window(path, visit):
-    assert {width: wide for width, wide in visit(path).widths.items() if wide > width} == {}
-
-
-@pytest.mark.parametrize("path", READ)
-def test_every_icon_of_the_theme_is_drawn_by_our_style(path, visit):
-    assert visit(path).undrawn == []
 
 
 @pytest.mark.parametrize("scheme", ["http", "file"])
@@ -279,16 +116,6 @@ def test_search_finds_a_page(scheme, open_page):
 def test_the_page_follows_the_readers_colour_scheme(scheme, open_page):
     page = open_page("book/index.html", color_scheme=scheme)
     assert page.evaluate("document.documentElement.dataset.theme") == scheme
-
-
-@every_chapter
-def test_without_javascript_the_text_and_every_figure_stand(path, open_page):
-    page = open_page(path, "file", java_script_enabled=False)
-    assert page.locator("section > h1").first.is_visible()
-    page.eval_on_selector_all("details", "all => all.forEach(one => (one.open = true))")
-    for figure in page.locator(".chainrule-stepper").all():
-        assert figure.locator("svg").first.is_visible()
-        assert figure.locator("table").count() == 1
 
 
 def test_a_menu_opens_and_closes_by_click_and_by_key(open_page):
@@ -334,10 +161,14 @@ def test_title_and_search_stay_in_view_in_a_low_window_and_names_of_chapters_nee
     for shown in (title, sidebar.get_by_role("button", name="Search")):
         box = shown.bounding_box()
         assert 0 <= box["y"] and box["y"] + box["height"] < 150
-    heights = sidebar.locator("nav.bd-links a").evaluate_all(
-        "(all) => all.map((one) => one.offsetHeight)"
-    )
-    assert len(heights) == len(CHAPTERS) - 1 and max(heights) < 1.5 * min(heights)
+    sizes = "(all) => all.map((one) => [one.offsetHeight, one.scrollWidth - one.clientWidth])"
+    links = sidebar.locator("nav.bd-links a").evaluate_all(sizes)
+    parts = sidebar.locator("nav.bd-links .caption").evaluate_all(sizes)
+    assert len(links) == len(CHAPTERS) - 1 and len(parts) == 4
+    for group in (links, parts + title.locator("p").evaluate_all(sizes)):
+        assert max(group)[0] < 1.5 * min(group)[0] and max(over for _, over in group) <= 0
+    page.set_viewport_size({"width": 1000, "height": 720})  # a narrow column: the title takes two
+    assert all(over <= 0 for _, over in title.locator("p").evaluate_all(sizes))
 
 
 def test_contents_mark_the_section_that_is_read_and_keep_it_in_view(open_page):
@@ -356,21 +187,6 @@ def test_contents_mark_the_section_that_is_read_and_keep_it_in_view(open_page):
         assert marked.count() == 1
         box = marked.bounding_box()
         assert 0 <= box["y"] and box["y"] + box["height"] <= 720
-
-
-@pytest.mark.parametrize("path", CHAPTERS)
-def test_every_page_has_a_way_on_that_says_what_comes(path, open_page):
-    page = open_page(path, java_script_enabled=False)  # whose figures would take most of the time
-    way = page.get_by_role("navigation", name="Pages before and after").locator(".right-next")
-    said = way.inner_text().split("\n")
-    way.click()
-    page.wait_for_load_state()
-    heading = page.locator("article h1").inner_text().rstrip("#")
-    assert said[1] == heading
-    if page.url.endswith("/index.html"):
-        assert said[0] == "The end. Back to the start"
-    else:
-        assert said[2] == page.locator("meta[name=description]").get_attribute("content")
 
 
 def test_the_menus_of_a_wide_window_have_words(open_page):
@@ -497,36 +313,3 @@ def test_the_first_stepper_is_at_most_ten_tabs_from_the_target_of_the_skip_link(
         if page.evaluate("document.activeElement.closest('.chainrule-stepper') !== null"):
             return
     raise AssertionError(f"after {pressed} presses no stepper is reached")
-
-
-EVERY_STEP = """async () => {
-    const plain = (element) => element.textContent.replace(/\\s+/g, " ").trim();
-    const odd = [];
-    for (const figure of document.querySelectorAll(".chainrule-stepper")) {
-        figure.scrollIntoView();
-        while (!figure.matches(".chainrule-live")) await new Promise(requestAnimationFrame);
-        for (const level of [null, ...figure.querySelectorAll("button[data-level]")]) {
-            level?.click();
-            const slider = figure.querySelector(".chainrule-controls input[type=range]");
-            const rows = [...figure.querySelectorAll(".chainrule-table tbody tr")];
-            for (const step of [...rows.keys()].map((row) => row + 1)) {
-                slider.value = step;
-                slider.dispatchEvent(new Event("input", { bubbles: true }));
-                await new Promise(requestAnimationFrame);
-                const [said, told] = [plain(figure.querySelector(".chainrule-sentence")), plain(rows[step - 1].lastElementChild)];
-                if (said !== told) odd.push([step, said, told]);
-            }
-        }
-    }
-    return odd;
-}"""
-STEPPED = [
-    path for path in READ if "chainrule-stepper" in (SITE / path).read_text(encoding="utf-8")
-]
-
-
-@pytest.mark.parametrize("path", STEPPED)
-def test_every_step_of_every_figure_says_what_its_table_says(path, open_page):
-    """The words come with the page's own script, which holds those of its own operations alone."""
-    page = open_page(path, viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
-    assert page.evaluate(EVERY_STEP) == []

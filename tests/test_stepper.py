@@ -693,3 +693,33 @@ def test_the_grids_of_arrays_are_in_the_accessibility_tree(show):
     page = show(Stepper(sum_(x * 3.0), step=-1))
     tree = page.locator(".chainrule-stepper").aria_snapshot()
     assert "x, value, 1 by 2" in tree and "x, gradient, 1 by 2" in tree
+
+
+def layouts(page):
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+
+    def count():
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        return next(one["value"] for one in metrics if one["name"] == "LayoutCount")
+
+    return count
+
+
+def test_a_step_lays_the_page_out_once(show):
+    """What is read from a page that was written to lays it out anew: each such time is a part of a frame."""
+    x = made = Variable(1.0, "x")
+    for k in range(30):
+        made = made * 0.9 + x if k % 3 else made + x
+    page = show(Stepper(made), viewport={"width": 1280, "height": 900})
+    page.wait_for_timeout(300)
+    count = layouts(page)
+    before = count()
+    page.evaluate(
+        """() => {
+            const press = (key) => document.querySelector(".chainrule-scroll").dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+            for (let k = 0; k < 60; k += 1) press("ArrowRight");
+        }"""
+    )
+    assert count() - before <= 70
+    assert page.locator(".chainrule-stepper").get_attribute("data-step") == "60"

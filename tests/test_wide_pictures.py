@@ -10,58 +10,42 @@ from chainrule.network import two_layer_net
 from chainrule.trace import trace_graph, trace_network
 from chainrule.widgets import Stepper
 
-PAGES = [
-    "index.html",
-    "book/01_computational_graphs.html",
-    "book/02_chain_rule.html",
-    "book/03_add_and_multiply.html",
-    "book/04_relu_and_sigmoid.html",
-    "book/05_affine.html",
-    "book/06_softmax_with_loss.html",
-    "book/07_network.html",
-    "book/12_dropout.html",
-    "book/13_batch_normalisation.html",
-    "book/14_convolution.html",
-    "book/15_attention.html",
-    "book/reference/figures.html",
-    "book/appendix_making_it_fast.html",
-]
-# What scrolls in a window of 1280 pixels: (page, number of the figure), and nothing else.
-SCROLL = {("book/15_attention.html", 0), ("book/reference/figures.html", 3)}
 
-MEASURE = """() => [...document.querySelectorAll(".chainrule-stepper")].map((figure) => {
-    const scroll = figure.querySelector(".chainrule-scroll");
-    const svg = scroll.querySelector("svg");
-    const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
-    const sizes = [...svg.querySelectorAll("[data-cell]")].map((cell) => parseFloat(getComputedStyle(cell).fontSize));
-    return {
-        scrolls: scroll.scrollWidth > scroll.clientWidth + 1,
-        overflow: getComputedStyle(scroll).overflowX,
-        more: scroll.dataset.more ?? "",
-        mask: getComputedStyle(scroll).maskImage,
-        left: scroll.scrollLeft,
-        step: Number(figure.dataset.step),
-        digits: sizes.length ? scale * Math.min(...sizes) : 99,
-        level: figure.dataset.level,
-    };
-})"""
+def normalised(size=6):
+    """Batch normalisation: a picture in rows that is higher than a window."""
+    x = Variable(np.arange(1.0, size + 1)[:, np.newaxis] % 5, "x")
+    c = x - x.mean(axis=0)
+    y = c / (c**2).mean(axis=0) ** 0.5
+    return sum_(y * Variable(np.array([2.0]), "gamma") + Variable(np.array([0.5]), "beta"))
 
 
-@pytest.mark.parametrize("width", [1280, 1024, 390])
-@pytest.mark.parametrize("path", PAGES)
-def test_a_picture_that_scrolls_shows_it(path, width, open_page):
-    page = open_page(path, viewport={"width": width, "height": 900}, reduced_motion="reduce")
-    page.wait_for_selector(".chainrule-live")
-    for number, one in enumerate(page.evaluate(MEASURE)):
-        assert one["overflow"] == "auto" and one["level"] in ("layers", "nodes")
-        if width == 1280:
-            assert one["scrolls"] == ((path, number) in SCROLL)
-            assert one["digits"] >= 12
-        assert bool(one["more"]) == one["scrolls"]
-        assert ("gradient" in one["mask"]) == one["scrolls"]
-        if one["scrolls"] and one["step"] == 0:
-            assert one["left"] == 0 and one["more"] == "right"  # it starts at its inputs
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+@pytest.mark.parametrize("size", [(1280, 900), (1280, 720), (390, 844)])
+def test_of_a_tall_picture_the_running_node_the_sentence_and_the_buttons_are_in_sight(size, show):
+    width, height = size
+    page = show(
+        Stepper(normalised()),
+        viewport={"width": width, "height": height},
+        reduced_motion="reduce",
+    )
+    assert page.locator(".chainrule-tall").bounding_box()["height"] > height * 0.9
+    button = page.get_by_role("button", name="Next step")
+    for step in range(int(page.locator(".chainrule-stepper").get_attribute("data-steps"))):
+        button.click()
+        for one in (page.locator(".node.now"), page.get_by_role("status"), button):
+            box = one.bounding_box()
+            assert -1 <= box["y"] and box["y"] + box["height"] <= height + 1, (step, box)
+        node, dock = page.locator(".node.now").bounding_box(), button.bounding_box()
+        assert node["y"] + node["height"] < dock["y"], step  # and not behind the buttons
+
+
+def test_a_change_of_a_number_does_not_scroll_the_picture(show):
+    page = show(Stepper(*net()), viewport={"width": 390, "height": 800}, reduced_motion="reduce")
+    scroll = page.locator(".chainrule-scroll")
+    scroll.press("End")
+    page.get_by_text("Change a number").click()
+    scroll.evaluate("(box) => box.scrollTo(33, 0)")
+    page.locator(".chainrule-array input").first.fill("2")
+    assert scroll.evaluate("(box) => box.scrollLeft") == 33
 
 
 def net(D=2, H=3, C=2, N=2):

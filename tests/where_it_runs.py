@@ -13,8 +13,8 @@ from pathlib import Path
 import engines
 import nbformat
 import pytest
+from lab import RUN_ALL, SERVERS, open_notebook, seen, serving
 from processes import running
-from test_lab import SERVERS, open_notebook
 
 from chainrule.widgets.sphinx_extension import FIGURE
 
@@ -84,69 +84,38 @@ def node_modules(tmp_path_factory):
 
 # ---- JupyterLab and Notebook, with their server
 
-RUN_ALL = """async () => {
-    await jupyterapp.commands.execute("notebook:clear-all-cell-outputs");
-    await jupyterapp.commands.execute("notebook:run-all-cells");
-    const cells = jupyterapp.shell.currentWidget.content.widgets.filter((c) => c.model.type === "code");
-    return cells.flatMap((cell) => cell.model.outputs.toJSON()).filter((o) => o.output_type === "error");
-}"""
-SHOW_CELL = """async (number) => {
-    const notebook = jupyterapp.shell.currentWidget.content;
-    notebook.activeCellIndex = number;
-    await notebook.scrollToItem(number, "start");
-    return notebook.widgets[number].node.dataset.here = String(number);
-}"""
-
-
-def seen(page, number, selector):
-    """Scroll to a cell, and wait for something in it."""
-    page.evaluate(SHOW_CELL, number)
-    page.locator(f'[data-here="{number}"] {selector}').first.wait_for(state="visible")
-
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_in_jupyter_a_chapter_shows_still_pictures_and_after_a_run_live_figures(
     name, tell, page, tmp_path
 ):
-    module, options, path = SERVERS[name]
     shutil.copy(CHAPTER, tmp_path)
-    port = engines.free_port()
-    command = [sys.executable, "-m", module, *options, "--allow-root", "--no-browser"]
-    command += [f"--port={port}", "--IdentityProvider.token=", f"--ServerApp.root_dir={tmp_path}"]
-    command += ["--expose-app-in-browser", "--ServerApp.port_retries=0"]
-    home = {
-        "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
-        "JUPYTER_DATA_DIR": str(tmp_path / "data"),
-    }
-    log = tmp_path / "log"
-    with open(log, "w") as file:
-        settings = {"patience": 60, "env": os.environ | home}
-        with running(command, stdout=file, stderr=file, **settings):
-            address = f"http://127.0.0.1:{port}/{path}/{CHAPTER.name}"
-            open_notebook(page, address, log)
-            for number in FIGURES:
-                seen(page, number, ".chainrule-still")
-            first = next(k for k, cell in enumerate(NOTEBOOK.cells) if "<details" in cell.source)
-            seen(page, first, "details:not([open]) > summary")
-            assert page.evaluate(RUN_ALL) == []
-            for number in FIGURES:
-                seen(page, number, ".chainrule-live")
-            figure = page.locator(".chainrule-stepper.chainrule-live:visible").first
-            assert figure.evaluate(STEP) == "1"
-            # Saved, and opened again without what has run: the environment has Lab save the figures too.
-            page.evaluate("jupyterapp.commands.execute('docmanager:save')")
-            page.evaluate("jupyterapp.commands.execute('notebook:shutdown-kernel')")
-            open_notebook(page, address, log)
-            for number in FIGURES:
-                seen(page, number, ".chainrule-live")
-            figure = page.locator(".chainrule-stepper.chainrule-live:visible").first
-            assert figure.evaluate(STEP) == "1"
+    with serving(tmp_path, tmp_path, name) as (address, log):
+        address = f"{address}/{CHAPTER.name}"
+        open_notebook(page, address, log)
+        for number in FIGURES:
+            seen(page, number, ".chainrule-still")
+        first = next(k for k, cell in enumerate(NOTEBOOK.cells) if "<details" in cell.source)
+        seen(page, first, "details:not([open]) > summary")
+        assert [error for cell in page.evaluate(RUN_ALL) for error in cell["errors"]] == []
+        for number in FIGURES:
+            seen(page, number, ".chainrule-live")
+        figure = page.locator(".chainrule-stepper.chainrule-live:visible").first
+        assert figure.evaluate(STEP) == "1"
+        # Saved, and opened again without what has run: the environment has Lab save the figures too.
+        page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+        page.evaluate("jupyterapp.commands.execute('notebook:shutdown-kernel')")
+        open_notebook(page, address, log)
+        for number in FIGURES:
+            seen(page, number, ".chainrule-live")
+        figure = page.locator(".chainrule-stepper.chainrule-live:visible").first
+        assert figure.evaluate(STEP) == "1"
     title = {"lab": "JupyterLab", "notebook": "Jupyter Notebook"}[name]
     tell(
         title,
         f"text, formulas, folded hints, {ON_PAPER}; trusted or not",
         "every figure lives; saved and opened again, it lives at once",
-        f"{title} {version(module)}, Chromium",
+        f"{title} {version(SERVERS[name][0])}, Chromium",
     )
 
 
@@ -347,6 +316,8 @@ def test_in_a_mocked_colab_every_figure_lives_in_its_own_frame(tell, page, node_
             widget_views=embed.widget_view_template.format(view_spec=json.dumps(view)),
         )
         html = re.sub(r' integrity="[^"]*"', "", html)  # npm has RequireJS in another form
+        # Colab has RequireJS loaded before; here every frame loads it anew, and on a busy machine it would give up.
+        html = f"<script>globalThis.require = {{ waitSeconds: 0 }};</script>{html}"
         (tmp_path / f"{view['model_id']}.html").write_text(f"<!doctype html><body>{html}</body>")
         frames += f'<iframe src="{view["model_id"]}.html" width="900" height="600"></iframe>'
     (tmp_path / "colab.html").write_text(f"<!doctype html>{frames}")

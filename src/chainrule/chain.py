@@ -6,10 +6,12 @@ page. Here only what the layers hand on takes room along the line. `drawing` dra
 
 import re
 from dataclasses import dataclass, field
+from math import ceil
 
 import numpy as np
 
 from chainrule.layout import (
+    CLEAR,
     HEAT_HEIGHT,
     LARGEST_GRID,
     ROW,
@@ -18,6 +20,7 @@ from chainrule.layout import (
     shorten,
     summary,
     text_width,
+    widest_number,
 )
 from chainrule.narration import display, fit, label
 
@@ -29,6 +32,7 @@ BESIDE = 12  # between the blocks over or under two boxes
 WIDEST = 715  # of a picture in a book; the grids of a wider one are shown as summaries
 FEW = 3  # columns of a grid that always shows its numbers
 NUMBERS = 7  # characters of a single number
+CLOSE = 6  # pixels between two numbers of a grid, where there is little room
 
 
 @dataclass
@@ -89,24 +93,30 @@ def port_of_line(trace, j):
 
 
 def lay_out_chain(trace):
-    """A `Chain`. Where it would be too wide its numbers stand closer, and then its widest grids are summaries."""
+    """A `Chain`. Where it would be too wide its numbers stand closer, leaves on both sides, and then its widest grids are summaries."""
     chain = placed(trace)
     if chain.width > WIDEST:
         chain = placed(trace, tight=True)
+    if chain.width > WIDEST:
+        chain = placed(trace, tight=True, apart=True)
     summaries = set()
     for block in sorted(chain.line, key=lambda block: -block.width):
         columns = np.shape(trace.variables[block.variable].value)[-1:] or (0,)
         if chain.width > WIDEST and FEW < columns[0] <= LARGEST_GRID:
             summaries.add(block.variable)
-            chain = placed(trace, summaries, tight=True)
+            chain = placed(trace, summaries, tight=True, apart=True)
     return chain
 
 
-def placed(trace, summaries=(), tight=False):
+def placed(trace, summaries=(), tight=False, apart=False):
+    """`tight`: numbers stand closer. `apart`: of boxes with one block beside them every second one has it below."""
     made = [j for j, v in enumerate(trace.variables) if v.inputs]
     first = trace.variables[made[0]].inputs[0]
     line = [block_of(trace, i, tight, i in summaries) for i in [first, *made]]
     boxes = [box_of(trace, j, tight, j in summaries) for j in made]
+    single = [box for box in boxes if len(box.above) == 1 and not box.below]
+    for box in single[1::2] if apart else []:
+        box.above, box.below = [], box.above
     set_along(line, boxes)
     chain = Chain(line, boxes)
     set_heights(trace, chain)
@@ -123,6 +133,10 @@ def block_of(trace, i, tight, summarised=False, kept=False):
         shown, name = [variable.kept[1]], label("kept", name=variable.kept[0])
     room = max(3 if tight else 4, *map(room_of, shown))
     cell = 0 if summarised else round(SIZE * 0.62 * room + (3 if tight else 5))
+    grids = [rows for rows in map(rows_of, shown) if rows is not None]
+    if cell and grids:
+        clear = CLOSE if tight else CLEAR
+        cell = max([cell, *(ceil(widest_number(rows, room, SIZE) + clear) for rows in grids)])
     sizes = [size_of(value, cell) for value in shown]
     width = max(36.0, text_width(name, SIZE) + 4, *(width for width, _ in sizes))
     height = 16 + sum(height + 2 for _, height in sizes)

@@ -25,7 +25,7 @@ from chainrule.layout import (
     WIDEST,
     block_size,
     cell_room,
-    cell_width,
+    cell_widths,
     entry_of_pieces,
     grid,
     height_of,
@@ -472,18 +472,19 @@ def number(kind, value, x, y, anchor, known):
 def block(kind, value, middle, top, known):
     """A value or a gradient under its top edge: a number, a grid of numbers, or a summary."""
     rows = grid(value)
-    step, room = (0, 0) if rows is None else (cell_width(rows), cell_room(rows))
-    return drawn_block(kind, value, rows, block_size(value), middle, top, known, step, room, 5)
+    steps, room = ((), 0) if rows is None else (cell_widths(rows), cell_room(rows))
+    return drawn_block(kind, value, rows, block_size(value), middle, top, known, steps, room, 5)
 
 
 def chain_block(kind, value, place, top, known):
     """As `block`, in the closer grid of a network."""
     rows, size = row.rows_of(value) if place.cell else None, row.size_of(value, place.cell)
-    return drawn_block(kind, value, rows, size, place.middle, top, known, place.cell, place.room, 3)
+    steps = () if rows is None else [place.cell] * rows.shape[1]
+    return drawn_block(kind, value, rows, size, place.middle, top, known, steps, place.room, 3)
 
 
-def drawn_block(kind, value, rows, size, middle, top, known, step, room, inset):
-    """`rows` as a grid, a number every `step` pixels with `room` characters for each; None: a summary."""
+def drawn_block(kind, value, rows, size, middle, top, known, steps, room, inset):
+    """`rows` as a grid with columns of these widths, and `room` characters a number; None: a summary."""
     if np.ndim(value) == 0:
         return number(kind, value, middle, top + 13, "middle", known)
     (width, height), box = size, ""
@@ -492,10 +493,11 @@ def drawn_block(kind, value, rows, size, middle, top, known, step, room, inset):
         body = summarised(value, middle, top)
     else:
         box = f' data-room="{room}" data-columns="{rows.shape[1]}"'
-        box += f' data-box="{n(left + inset)} {n(top)} {n(step)}"'
+        box += f' data-box="{n(left + inset)} {n(top)} {" ".join(map(str, steps))}"'
+        ends = np.cumsum(steps)
         body = bracket(left, top, height, 4) + bracket(right, top, height, -4)
         body += "".join(
-            f'<text data-cell="{r},{c}" x="{n(left + 2 + (c + 1) * step)}" '
+            f'<text data-cell="{r},{c}" x="{n(left + 2 + ends[c])}" '
             f'y="{n(top + ROW * r + 13)}">{escape(fit(entry, room))}</text>'
             for r, entries in enumerate(rows)
             for c, entry in enumerate(entries)
@@ -606,7 +608,9 @@ def chain_edges(trace, chain, state, back):
             pen.across(box.x - box.reach - 1)
             if not back:
                 pen.head(1)
-            word = f"{n(box.x - 6)} {n(chain.y + chain.under - 4)} end"
+            gradient = trace.variables[block.variable].grad
+            under = 0 if gradient is None else row.size_of(gradient, block.cell)[1]
+            word = f"{n(box.x - 6)} {n(chain.y + 22 + max(under, row.REACH))} end"
             port = row.port_of_line(trace, box.variable)
             edge(block.variable, box.variable, port, pen.path, word)
     for box in chain.boxes:

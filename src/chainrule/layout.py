@@ -22,7 +22,7 @@ FORK_GAP = 66, 56  # behind a fork, where the pieces that come back stand on the
 WIRE = 60, 48  # a wire is at least so long
 MARGIN = 12  # around a picture
 WIDEST = 719  # of a picture in a book
-TALLEST = 960  # of one in several rows; one that would be taller scrolls to the side
+TALLEST = 1400  # of one in several rows; one that would be taller scrolls to the side
 MOST_ROWS, MOST_TURNS = 4, 3  # and wires that go from one row to the next
 TURN = 14  # between two of those
 ROW = 17  # the height of a line of numbers
@@ -31,7 +31,9 @@ CELL_ROOM = (
     4  # characters that a cell of a grid holds at least, and a number on a wire: NUMBER_ROOM
 )
 NUMBER_ROOM = 7
-BOLD = 0.66  # the width of a bold digit, in em, in the widest of the usual fonts
+BOLD = 0.66  # the width of a bold digit, in em, in most fonts
+WIDE = {"−": 0.84, ".": 0.38}  # of signs in the widest of the usual fonts, and of all others 0.7
+CLEAR = 7  # pixels between a number of a grid and the one on its left
 LARGEST_GRID = 8  # rows or columns; a larger array shows shape, range and a heat picture
 HEAT_HEIGHT = 36
 KEPT_LABEL = "keeps mask"
@@ -195,7 +197,7 @@ def in_rows(trace, cuts=(), close=False):
             top += TURN * (len(coming) + 1)
         set_heights(row, range(start, end), top)
         pieces = any(len(place.right) > 1 for place in coming)  # they stand left of their nodes
-        set_widths(trace, row, (TURN * len(coming) + 4 + 24 * pieces) * bool(coming), close)
+        set_widths(trace, row, (TURN * len(coming) + 28 + 24 * pieces) * bool(coming), close)
         for n, place in enumerate(
             coming
         ):  # from top to bottom: the top one turns outside, then inside
@@ -239,9 +241,16 @@ def cell_room(rows):
     return max(CELL_ROOM, *map(len, texts))
 
 
-def cell_width(rows):
-    room = cell_room(rows)
-    return round(GRID * BOLD * room + (5 if room > 5 else 3), 1)  # a minus is wider than a digit
+def cell_widths(rows):
+    """The width of each column of a grid: of its longest number, and some clear space."""
+    room, least = cell_room(rows), GRID * BOLD * CELL_ROOM + 3
+    widths = (widest_number(column, room, GRID) + CLEAR for column in rows.T)
+    return [round(max(least, width)) for width in widths]
+
+
+def widest_number(rows, room, size):
+    """The width in pixels of the longest of some numbers, in the widest of the usual fonts."""
+    return size * max(sum(WIDE.get(c, 0.7) for c in fit(v, room)) for v in rows.flat)
 
 
 def block_size(value):
@@ -250,7 +259,7 @@ def block_size(value):
         return 15 * BOLD * max(4, len(fit(value, NUMBER_ROOM))) + 8, ROW
     rows = grid(value)
     if rows is not None:
-        return rows.shape[1] * cell_width(rows) + 10, rows.shape[0] * ROW
+        return sum(cell_widths(rows)) + 10, rows.shape[0] * ROW
     return max(GRID * BOLD * len(line) for line in summary(value)) + 10, 2 * ROW + HEAT_HEIGHT + 4
 
 
@@ -433,7 +442,8 @@ def entry_of_pieces(trace, i):
 def node_reach(variable):
     """Half the width of a node: a circle, or a longer pill for a longer symbol."""
     symbol = node_symbol(variable)
-    return RADIUS if len(symbol) < 4 else max(RADIUS, text_width(symbol, 13) / 2 + 8)
+    narrow = len(symbol.replace("(·)", "··")) < 4
+    return RADIUS if narrow else max(RADIUS, text_width(symbol, 13) / 2 + 8)
 
 
 def node_symbol(variable, whole=True):
@@ -445,7 +455,8 @@ def node_symbol(variable, whole=True):
         return shorten(variable.name if named else symbol)
     text = display(exponent)
     raised = text.translate(SUPERSCRIPT)
-    return f"□{raised}" if set(text) <= set("−0123456789") else f"□^{text}"  # □: whatever comes in
+    whole = set(text) <= set("−0123456789")
+    return f"(·){raised}" if whole else f"(·)^{text}"  # the dot is whatever comes in
 
 
 def name_width(variable):

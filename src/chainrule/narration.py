@@ -24,7 +24,7 @@ WORDS = {
     "Add": {
         "forward": ("Add.", "{x} + {y}{so.z}."),
         "backward": ("Add copies.", "The upstream gradient {dout} goes to every input unchanged:"),
-        "to": ("{x.name} gets {dx}", "{y.name} gets {dy}"),
+        "to": ("{x.name} gets {dx}{copies.x}", "{y.name} gets {dy}{copies.y}"),
         "entry": ("{x} + {y}", "{dout}", "{dout}"),
         "rule": ("{x.name} + {y.name}", "1", "1"),
     },
@@ -34,7 +34,7 @@ WORDS = {
             "Subtract turns one sign.",
             "The upstream gradient {dout} goes to the first input as it is, to the second negated:",
         ),
-        "to": ("{x.name} gets {dx}", "{y.name} gets {dy}"),
+        "to": ("{x.name} gets {dx}{copies.x}", "{y.name} gets {dy}{copies.y}"),
         "entry": ("{x} − {y}", "{dout}", "−{dout}"),
         "rule": ("{x.name} − {y.name}", "1", "−1"),
     },
@@ -44,7 +44,10 @@ WORDS = {
             "Multiply swaps.",
             "The upstream gradient {dout} is multiplied by the other input:",
         ),
-        "to": ("{x.name} gets {dout} × {y}{so.x}", "{y.name} gets {dout} × {x}{so.y}"),
+        "to": (
+            "{x.name} gets {sum.x}{dout} × {y}{so.x}",
+            "{y.name} gets {sum.y}{dout} × {x}{so.y}",
+        ),
         "entry": ("{x} × {y}", "{dout} × {y}", "{dout} × {x}"),
         "rule": ("{x.name} × {y.name}", "{y.name}", "{x.name}"),
     },
@@ -54,7 +57,10 @@ WORDS = {
             "Divide.",
             "The upstream gradient {dout} is multiplied by each local derivative:",
         ),
-        "to": ("{x.name} gets {dout} ÷ {y}{so.x}", "{y.name} gets −{dout} × {x} ÷ {y}²{so.y}"),
+        "to": (
+            "{x.name} gets {sum.x}{dout} ÷ {y}{so.x}",
+            "{y.name} gets −{sum.y}{dout} × {x} ÷ {y}²{so.y}",
+        ),
         "entry": ("{x} ÷ {y}", "{dout} ÷ {y}", "−{dout} × {x} ÷ {y}²"),
         "rule": ("{x.name} ÷ {y.name}", "1 ÷ {y.name}", "−{x.name} ÷ {y.name}²"),
     },
@@ -126,7 +132,7 @@ WORDS = {
             "The larger input gets the upstream gradient {dout}, the other 0 (a tie goes to the "
             "second input):",
         ),
-        "to": ("{x.name} gets {dx}", "{y.name} gets {dy}"),
+        "to": ("{x.name} gets {dx}{copies.x}", "{y.name} gets {dy}{copies.y}"),
         "entry": ("max({x}, {y})", "{dout} × {won}", "{dout} × {won}"),
         "rule": (
             "max({x.name}, {y.name})",
@@ -161,6 +167,21 @@ WORDS = {
         ),
         "rule": ("{x.name} @ {y.name}", "{z.gradient} @ {y.name}ᵀ", "{x.name}ᵀ @ {z.gradient}"),
         "local": ("@ {y.name}ᵀ", "{x.name}ᵀ @"),
+    },
+    "MatMul.dot": {  # of two vectors
+        "forward": (
+            "Dot product.",
+            "Entries are multiplied in pairs and summed: {x.name} · {y.name}{so.z}.",
+        ),
+        "backward": (
+            "A dot product swaps.",
+            "The upstream gradient {dout} is multiplied by the other side:",
+        ),
+        "to": (
+            "{x.name} gets {dout} × {list.y}{is.x}",
+            "{y.name} gets {dout} × {list.x}{is.y}",
+        ),
+        "rule": ("{x.name} · {y.name}", "{y.name}", "{x.name}"),
     },
     "Sum": {
         "forward": ("Sum.", "The sum over {x.name} {x.shape}{so.z}."),
@@ -492,6 +513,8 @@ WORDS = {
         "constant": "a constant {shape}",
         "shaped": "a gradient of shape {shape}",
         "of.shape": ", of shape {shape}",
+        "copies": ", summed over its copies",
+        "slope": "× slope",
         "one.edge": " on one edge",
         "other.edge": " on the other",
         "change": "Change a number",
@@ -507,7 +530,6 @@ WORDS = {
         "ask.gradient": "Which gradient goes to {name}?",
         "ask.share": "Which gradient goes to entry {cell} of {name}?",
         "ask.piece": "How much does {out} send back to {name}?",
-        "ask.seed": "What is the derivative of {name} with respect to itself?",
         "ask.check": "Check",
         "ask.show": "Show me",
         "ask.right": "Right: {told}",
@@ -537,8 +559,8 @@ WORDS = {
         "nudge.which": "Change a little:",
         "nudge.back": "Backward",
         "nudge.start": "Press an input, here or in the picture.",
-        "nudge.go": "Each edge multiplies Δ by its local derivative.",
-        "nudge.end": "{name} changes by Δ: the output changes Δ × {factor}. Press Backward: the same product, from the other end.",
+        "nudge.go": "Each arrow stretches the change by its own factor.",
+        "nudge.end": "{name} changes by Δ: the output changes by Δ × {factor}. Press Backward: the same product, from the other end.",
         "nudge.from": "Now from {out} back to {name}.",
         "nudge.met": "The same product, from the other side: {factor}.",
         "read.matrix": "{name}, {kind}, {rows} by {columns}. Arrow keys read its entries.",
@@ -563,7 +585,8 @@ WORDS = {
         "explorer.kinks": "Points with the mark “{kink}”: {count}.",
         "explorer.empty": "{name}: no point can be drawn.",
         "explorer.left": "Not in the picture: {count} of {all} points of {name} ({values}).",
-        "scene.table": "All {count} pictures in words",
+        "scene.table": "In words",
+        "scene.any": "any",
         "scene.said": "What is seen",
         "replay.title": "A training run",
         "replay.walk": "Step through the training run",
@@ -572,11 +595,12 @@ WORDS = {
         "replay.loss": "loss",
         "replay.accuracy": "accuracy",
         "replay.norms": "size of each gradient",
+        "replay.log": "{name}, logarithmic",
         "replay.bars": "One bar a parameter, on a log axis. The table holds the numbers.",
         "replay.curve": "The {name} goes from {first} to {last}.",
         "replay.update": "Update {step}.",
         "replay.loss.is": "The loss of its mini-batch is {loss}.",
-        "replay.loss.mean": "The loss of its mini-batches, a mean over {over}, is {loss}.",
+        "replay.loss.mean": "The loss, a mean over the last {over} mini-batches, is {loss}.",
         "replay.metric.now": "The {name} is {metric}.",
         "replay.metric.before": "The {name}, measured at update {step}, was {metric}.",
         "replay.held": "held-out loss",
@@ -649,19 +673,25 @@ def unsigned(text):
 
 
 HYPHEN = re.compile(r"(?<![\w.)\]=−-])-(?=[.\d])")
-EXPONENT = re.compile(r"(?<=\d)e([+-])0*(\d+)\b")
+EXPONENT = re.compile(r"(?<![\w.])(\d(?:\.\d+)?)e([+-]?\d+)\b")
+NAMED_NUMBER = re.compile(r"[^\W\d]\w* = [-\d.e+]+")
 
 
 def typeset(text):
-    """What an author wrote with Python's format, with the minus sign and the exponents of `display`.
+    """What an author wrote with Python's format, as `display` writes it: minus signs, 360 and not 3.6e2.
 
-    `code` in backticks stays as it is, and so do the hyphens of 784-50-10.
+    `code` in backticks stays as it is, but for a name and its number, and so do the hyphens of 784-50-10.
     """
     pieces = text.split("`")
-    for k in range(0, len(pieces), 2):
-        short = EXPONENT.sub(lambda m: f"e{'−' * (m[1] == '-')}{m[2]}", pieces[k])
-        pieces[k] = HYPHEN.sub("−", unsigned(short))
+    for k, piece in enumerate(pieces):
+        if k % 2 == 0 or NAMED_NUMBER.fullmatch(piece):
+            pieces[k] = HYPHEN.sub("−", unsigned(EXPONENT.sub(in_full, piece)))
     return "`".join(pieces)
+
+
+def in_full(match):
+    """A number with an exponent as `display` has it, with as many digits as were written."""
+    return display(float(match[0]), len(match[1].replace(".", "")))
 
 
 def trim(number):
@@ -702,15 +732,28 @@ def told_as(op, exponent, inputs):
         return f"{op}.plain"
     if op == "Maximum" and inputs[1][0] and np.ndim(inputs[1][1]) == 0 and inputs[1][1] == 0:
         return "Maximum.gate"
+    if op == "MatMul" and all(np.ndim(value) == 1 for _, value in inputs):
+        return "MatMul.dot"
     return op if op in WORDS and op[0].isupper() else "other"
+
+
+FEW = 4  # entries of a vector that a sentence holds
+
+
+def listed(value):
+    """A number, or a short vector with its numbers, [0, −0.333, 0]; "" for any other array."""
+    if np.ndim(value) == 0:
+        return display(value)
+    short = np.ndim(value) == 1 and np.size(value) <= FEW
+    return f"[{', '.join(display(entry, 3) for entry in value)}]" if short else ""
 
 
 def summed(terms):
     """The terms of a sum as parts; of a long one the first and the last."""
     long = len(terms) > LONGEST
-    texts = [display(term) for term in (terms[: LONGEST - 2] if long else terms)]
+    texts = [listed(term) for term in (terms[: LONGEST - 2] if long else terms)]
     if long:
-        texts += ["…", display(terms[-1])]
+        texts += ["…", listed(terms[-1])]
     parts = [part for text in texts for part in (("", " + "), ("gradient", text))]
     return bracketed(parts[1:])
 

@@ -23,6 +23,7 @@ from chainrule.narration import (
     display,
     fill,
     label,
+    listed,
     raised,
     summed,
     told_as,
@@ -184,10 +185,10 @@ class Trace:
             got = self.got(i, number)
             if len(got) > 1 and not self.variables[i].constant:
                 terms, total = [gradient for _, gradient, _ in got], got[-1][2]
-                said = [("", ": "), *summed(terms), ("", " = "), ("gradient", display(total))]
+                said = [("", ": "), *summed(terms), ("", " = "), ("gradient", listed(total))]
                 slots = {
                     "x.name": ("", self.variables[i].shown),
-                    "sum": said if np.ndim(total) == 0 else [],
+                    "sum": said if listed(total) else [],
                 }
                 parts += [("", " "), *fill(WORDS["fork"]["backward"][1], slots)]
         return parts
@@ -234,6 +235,10 @@ class Trace:
             slots[letter] = ("value", called(variable))
             slots[f"{letter}.name"] = slots[letter] if variable.constant else ("", variable.shown)
             slots[f"{letter}.shape"] = ("", shape_text(variable.value))
+            slots[f"list.{letter}"] = ("value", listed(variable.value) or called(variable))
+            stretched = np.size(variable.value) < np.size(out.value)
+            slots[f"sum.{letter}"] = ("", "Σ " if stretched else "")
+            slots[f"copies.{letter}"] = ("", label("copies") if stretched else "")
         slots["z"], slots["z.name"] = ("value", called(out)), ("", out.shown)
         slots["z.shape"] = ("", shape_text(out.value))
         slots["of.z"] = ending("value", out.value)
@@ -243,7 +248,9 @@ class Trace:
             slots["dout"] = ("gradient", known)
             for letter, gradient in zip(LETTERS, step.contributions, strict=False):
                 slots[f"d{letter}"] = ("gradient", given(gradient))
-                slots[f"so.{letter}"] = ending("gradient", gradient)
+                ends = slots[f"so.{letter}"] = ending("gradient", gradient)
+                short = gradient is not None and listed(gradient)
+                slots[f"is.{letter}"] = [("", " = "), ("gradient", short)] if short else ends
         return slots
 
     def read_again(self, nodes):

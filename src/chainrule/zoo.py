@@ -185,59 +185,94 @@ class ForgetsGamma(BatchNorm):
         return (dout - dout.mean(axis=0) - self.x_hat * along) / self.std
 
 
-class KernelNotTurned(Conv2D):
-    """Slides W over dout as forward slid it over x, which hands each entry the weight across from its own."""
-
+class KernelNotTurned(Conv2D):  # for a stride of 1
     def backward(self, dout):
-        super().backward(dout)
-        W = self.W[:, :, ::-1, ::-1]
-        return self.spread(dout, W, lambda view, share: view + share)
+        super().backward(dout)  # the gradients of W and b are right
+        edges = [(size - 1 - self.pad,) * 2 for size in self.W.shape[2:]]
+        framed = np.pad(dout, [(0, 0), (0, 0), *edges])
+        return Conv2D(self.W.swapaxes(0, 1)).forward(framed)
 
-    def spread(self, dout, W, written):
-        """dx, where each window gets W times its dout; `written` tells how, where windows overlap."""
+
+class WindowsOverwrite(Conv2D):
+    def backward(self, dout):
+        super().backward(dout)  # the gradients of W and b are right
         dx = np.zeros(self.x_shape)
-        for k, view in enumerate(views(dx, W.shape[2:], self.stride)):
-            weights = W.reshape(*W.shape[:2], -1)[:, :, k]
-            view[...] = written(view, np.einsum("fc,nfhw->cnhw", weights, dout))
+        for k, seen in enumerate(views(dx, self.W.shape[2:], self.stride)):
+            weights = self.W.reshape(*self.W.shape[:2], -1)[:, :, k]
+            seen[...] = np.einsum("fc,nfij->cnij", weights, dout)
         return cropped(dx, self.pad).swapaxes(0, 1)
 
 
-class WindowsOverwrite(KernelNotTurned):
-    def backward(self, dout):
-        Conv2D.backward(self, dout)
-        return self.spread(dout, self.W, lambda view, share: share)
-
-
-class ForgetsTheScale(Attention):
-    def backward(self, dout):
-        return self.back(dout, self.softmax_back)
-
-    def softmax_back(self, dA):
-        return self.A * (dA - (dA * self.A).sum(axis=-1, keepdims=True))
-
-    def back(self, dout, softmax_back):
-        """The backward pass of `Attention`, with another one through the softmax and its scale."""
-        super().backward(dout)  # the gradient of Wv is right
-        dscores = softmax_back(dout @ self.V.mT)
-        dQ, dK = dscores @ self.K, dscores.mT @ self.Q
-        for name, gradient in (("Wq", dQ), ("Wk", dK)):
-            self.grads[name] = as_rows(self.x).T @ as_rows(gradient)
-        Wq, Wk, Wv = self.W
-        return dQ @ Wq.T + dK @ Wk.T + self.A.mT @ dout @ Wv.T
-
-
-class WeightsAsConstantSum(ForgetsTheScale):
-    def softmax_back(self, dA):
-        return self.A * dA / np.sqrt(self.Q.shape[-1])
-
-
-class ForgetsTheValues(Attention):
+class BiasOfOnePlace(Conv2D):
     def backward(self, dout):
         dx = super().backward(dout)
-        return dx - self.A.mT @ dout @ self.W[2].T
+        self.grads["b"] = dout[:, :, 0, 0].sum(axis=0)
+        return dx
 
 
-PART_TWO = {  # layers, and the code of their mistake
+class KeepsTheFrame(Conv2D):
+    def backward(self, dout):
+        dx, p = super().backward(dout), self.pad
+        return np.pad(dx, [(0, 0), (0, 0), (p, p), (p, p)])
+
+
+class ReshapesAxes(Conv2D):  # dW was (F, K, C), and should be (F, C, K)
+    def backward(self, dout):
+        dx, (F, C) = super().backward(dout), self.W.shape[:2]
+        columns = self.grads["W"].reshape(F, C, -1).swapaxes(1, 2)
+        self.grads["W"] = columns.reshape(self.W.shape)
+        return dx
+
+
+class InParts(Attention):
+    """Attention, its way back in three parts; an animal has another one of them."""
+
+    def softmax_back(self, dA):
+        return self.A * (dA - (self.A * dA).sum(axis=-1, keepdims=True))
+
+    def scores_back(self, dS):
+        root = np.sqrt(self.Q.shape[-1])
+        return dS @ self.K / root, dS.mT @ self.Q / root
+
+    def total(self, pieces):
+        return sum(pieces)
+
+    def backward(self, dout):
+        dA, dV = dout @ self.V.mT, self.A.mT @ dout
+        three = *self.scores_back(self.softmax_back(dA)), dV
+        for name, d in zip(self.params, three, strict=True):
+            self.grads[name] = as_rows(self.x).T @ as_rows(d)
+        return self.total([d @ W.T for d, W in zip(three, self.W, strict=True)])
+
+
+class WeightsAsConstantSum(InParts):
+    def softmax_back(self, dA):
+        return self.A * dA
+
+
+class TakesTheDiagonal(InParts):
+    def softmax_back(self, dA):
+        return self.A * (1 - self.A) * dA
+
+
+class ScoresNotTurned(InParts):
+    def scores_back(self, dS):
+        root = np.sqrt(self.Q.shape[-1])
+        return dS @ self.K / root, dS @ self.Q / root
+
+
+class ForgetsTheScale(InParts):
+    def scores_back(self, dS):
+        return dS @ self.K, dS.mT @ self.Q
+
+
+class ForgetsTheValues(InParts):
+    def total(self, pieces):
+        through_q, through_k, through_v = pieces
+        return through_q + through_k
+
+
+PART_TWO = {  # layers, and the code of their mistake; the doctor has no name for that of ScoresNotTurned
     RedrawsTheMask: "mask-redrawn",
     ForgetsTheFactor: "scaled",
     DropsInPlace: "mutates-input",
@@ -246,7 +281,11 @@ PART_TWO = {  # layers, and the code of their mistake
     ForgetsGamma: "factor-missing",
     KernelNotTurned: "kernel-not-turned",
     WindowsOverwrite: "overwritten-at-fork",
-    ForgetsTheScale: "scaled",
+    BiasOfOnePlace: "overwritten-at-fork",
+    KeepsTheFrame: "wrong-shape",
+    ReshapesAxes: "axes-in-wrong-order",
     WeightsAsConstantSum: "softmax-diagonal",
+    TakesTheDiagonal: "softmax-diagonal",
+    ForgetsTheScale: "scaled",
     ForgetsTheValues: "overwritten-at-fork",
 }

@@ -98,15 +98,11 @@ class BetGrid(Figure):
         )
 
     def row(self, row, cells):
-        texts = "".join(f"<td>{self.sign(happens)}</td>" for happens in cells.values())
-        return f'<tr><th scope="row">{escape(row)}</th>{texts}</tr>'
-
-    def sign(self, happens):
-        sign, word = ("✓", self.yes) if happens else ("–", self.no)
-        return (
-            f'<span aria-hidden="true">{sign}</span>'
-            f'<span class="chainrule-aside">{escape(word)}</span>'
+        texts = "".join(
+            f'<td class="yes">{escape(self.yes)}</td>' if happens else f"<td>{escape(self.no)}</td>"
+            for happens in cells.values()
         )
+        return f'<tr><th scope="row">{escape(row)}</th>{texts}</tr>'
 
     def as_text(self):
         return "\n".join([self.question, *(f"  - {row}" for row in self.found)])

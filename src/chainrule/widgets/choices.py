@@ -10,6 +10,7 @@ from itertools import product
 import numpy as np
 import traitlets
 
+from chainrule.narration import display
 from chainrule.widgets.figure import Figure
 from chainrule.widgets.quiz import is_text
 
@@ -74,6 +75,11 @@ def one_of(values, value, name):
 
 def is_number(value):
     return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+
+
+def worded(value):
+    """A choice as the reader sees it."""
+    return display(value) if is_number(value) else str(value)
 
 
 def plain(value):

@@ -35,7 +35,7 @@ from chainrule.widgets.chart import (
     tenth,
     worn,
 )
-from chainrule.widgets.choices import Choosing, check_settings
+from chainrule.widgets.choices import Choosing, check_settings, worded
 from chainrule.widgets.quiz import check_reveal, is_text, marked
 
 WIDTH, HEIGHT = 560, 340
@@ -268,7 +268,7 @@ class Explorer(Choosing):
 
     def called(self, key):
         """What the record of a key is called: the settings, and what the numbers are."""
-        pairs = [f"{name} {value}" for name, value in zip(self.settings, key, strict=True)]
+        pairs = [f"{name} {worded(value)}" for name, value in zip(self.settings, key, strict=True)]
         return ", ".join([self.y, *pairs])
 
     def described(self, record):

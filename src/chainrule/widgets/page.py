@@ -82,16 +82,17 @@ def module(kinds=None):
     `hydrate` for pages, and its pure functions for tests.
 
     kinds   the figures that it is for, such as ("stepper", "quiz"), and the groups of operations in
-            them, out of `GROUPS`; with names of operations, such as "Add" (or "Power2", of two inputs),
-            those have words alone; None for all
+            them, out of `GROUPS`, and "Power2" and the like, of two inputs, out of `OF_TWO`; with names of
+            operations, such as "Add", those have words alone; None for all
     """
     wanted = names_for(kinds)
     scripts = "".join(joinable(read("script", f"{name}.js"), wanted) for name in wanted)
     labels = {key: text for key, text in WORDS["labels"].items() if is_said(key, scripts)}
     absent = {op for group, ops in GROUPS.items() if kinds and group not in kinds for op in ops}
-    if named := {kind for kind in kinds or () if kind[0].isupper()}:
-        absent = {op for op in WORDS if op.isalnum() and op[0].isupper() and op not in named}
-        absent |= {key for key, name in OF_TWO.items() if name not in named}
+    if kinds:
+        absent |= {key for key, name in RARE.items() if name not in kinds}
+    if named := {kind for kind in kinds or () if kind[0].isupper()}.difference(RARE.values()):
+        absent |= {op for op in WORDS if op.isalnum() and op[0].isupper() and op not in named}
     told, guesses = (
         {
             key: said
@@ -101,11 +102,14 @@ def module(kinds=None):
         for table in (WORDS, GUESSES)
     )
     tables = {"WORDS": {**told, "labels": labels}, "GUESSES": guesses}
-    words = "".join(
-        f"export const {name} = {json.dumps(table, ensure_ascii=False, separators=(',', ':'))};\n"
-        for name, table in tables.items()
-    )
+    words = "".join(f"export const {name} = {literal(table)};\n" for name, table in tables.items())
     return words + scripts
+
+
+def literal(table):
+    """A table as JavaScript writes it, which wants no quotes around most keys."""
+    text = json.dumps(table, ensure_ascii=False, separators=(",", ":"))
+    return re.sub(r'"([A-Za-z]+)":', r"\1:", text)
 
 
 KINDS = ("stepper", "quiz", "explorer", "replay", "scene", "bets")  # each has a script of this name
@@ -120,6 +124,7 @@ GROUPS = {
 }
 # What tells an operation of two inputs that has one, or three, more often; and its name among the kinds.
 OF_TWO = {"Power.variable": "Power2", "Affine.plain": "Affine2", "Conv2D.plain": "Conv2D2"}
+RARE = {**OF_TWO, "MatMul.dot": "Dot"}
 IMPORT = re.compile(r'from "\./(\w+)\.js"')
 MOUNT = re.compile(r'^"chainrule-(\w+)": ?mount\w+,$', re.MULTILINE)
 

@@ -7,7 +7,7 @@ from html import escape
 
 import traitlets
 
-from chainrule.narration import label
+from chainrule.narration import label, typeset
 from chainrule.widgets.figure import Figure
 
 MOST = 6  # choices; more cannot be kept in mind
@@ -145,13 +145,13 @@ def is_text(value):
 
 
 def marked(text):
-    """A text as markup: `code` and *emphasis* are marked, and everything else is text."""
+    """A text as markup: `code` and *emphasis* are marked, and everything else is text, its numbers as figures write them."""
 
     def mark(match):
         code, emphasis = match.groups()
         return f"<code>{code}</code>" if code else f"<em>{emphasis}</em>"
 
-    return MARKED.sub(mark, escape(text))
+    return MARKED.sub(mark, escape(typeset(text)))
 
 
 def unmarked(text):

@@ -176,7 +176,8 @@ class Replay(Figure):
         here = self.last_known(name)
         x = tenth(across.at(self.steps[self.frame]))
         called = label("replay.loss") if name == "loss" else self.measured
-        body = axes_svg(across, up, label("replay.step"), called)
+        beside = label("replay.log", name=called) if up.log else called
+        body = axes_svg(across, up, label("replay.step"), beside)
         body += (
             f'<path class="guide" d="M0 {up.end:g}V{up.start:g}" transform="translate({x:g} 0)" '
             f'stroke="#8a939e"/><g class="c0" color="#0b61a8" fill="none" stroke="currentColor">'
@@ -204,7 +205,8 @@ class Replay(Figure):
         """How large each gradient is, as a bar on a log axis; zero has no bar."""
         (across,) = self.axes["norms"]
         bottom = 30 + ROW * len(self.names)
-        body = [text_svg(label("replay.norms"), 2, 15, "start", "name")]
+        named = label("replay.log", name=label("replay.norms"))
+        body = [text_svg(named, 2, 15, "start", "name")]
         for tick in across.ticks(3):
             x = tenth(across.at(tick))
             body.append(f'<path class="hair" stroke="#c9d1d9" d="M{x:g} 26V{bottom:g}"/>')

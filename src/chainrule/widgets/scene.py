@@ -28,7 +28,7 @@ from chainrule.widgets.chart import (
     points_of,
     tenth,
 )
-from chainrule.widgets.choices import Choosing, check_settings, is_number
+from chainrule.widgets.choices import Choosing, check_settings, is_number, worded
 from chainrule.widgets.quiz import is_text, marked, unmarked
 
 WIDTH, SQUARE = 560, 40  # pixels: of the picture, and of the unit where there is no axis
@@ -165,18 +165,36 @@ class Scene(Choosing):
         columns = [*self.settings, *next(iter(self.numbers.values()))]
         head = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
         head += f'<th scope="col">{escape(label("scene.said"))}</th>'
-        rows = "".join(self.row(key) for key in self.keys_of_all)
-        name = escape(label("scene.table", count=len(self.keys_of_all)))
+        rows = "".join(self.row(keys) for keys in self.alike())
+        name = escape(label("scene.table"))
         return (
             f'<details class="chainrule-table"><summary>{name}</summary><div class="chainrule-wide" '
             f'tabindex="0" role="group" aria-label="{name}"><table><thead><tr>{head}</tr></thead>'
             f"<tbody>{rows}</tbody></table></div></details>"
         )
 
-    def row(self, key):
-        heads = "".join(f'<th scope="row">{escape(worded(value))}</th>' for value in key)
-        cells = "".join(f"<td>{escape(display(n))}</td>" for n in self.numbers[key].values())
-        return f"<tr>{heads}{cells}<td>{marked(self.said[key])}</td></tr>"
+    def alike(self):
+        """The choices, those together of which the same is said: where they are all that some values make."""
+        groups = {}
+        for key in self.keys_of_all:
+            groups.setdefault((self.said[key], *self.numbers[key].values()), []).append(key)
+        for keys in list(groups.values()):
+            whole = math.prod(len(set(values)) for values in zip(*keys, strict=True)) == len(keys)
+            yield from [keys] if whole else ([key] for key in keys)
+
+    def row(self, keys):
+        """data-of: the numbers of the pictures that the row tells of."""
+        of = " ".join(str(self.keys_of_all.index(key)) for key in keys)
+        heads = "".join(
+            f'<th scope="row">{escape(self.head(setting, dict.fromkeys(values)))}</th>'
+            for setting, values in zip(self.settings, zip(*keys, strict=True), strict=True)
+        )
+        cells = "".join(f"<td>{escape(display(n))}</td>" for n in self.numbers[keys[0]].values())
+        return f'<tr data-of="{of}">{heads}{cells}<td>{marked(self.said[keys[0]])}</td></tr>'
+
+    def head(self, setting, values):
+        every = len(values) == len(self.settings[setting]) > 1
+        return label("scene.any") if every else ", ".join(map(worded, values))
 
     def data(self):
         """What the script needs, as JSON: the settings, what moves, and where the handles are."""
@@ -405,10 +423,6 @@ def handles_of(pens):
 
 
 # ---------------------------------------------------------------- what is allowed
-
-
-def worded(value):
-    return display(value) if is_number(value) else str(value)
 
 
 def check_height(height):

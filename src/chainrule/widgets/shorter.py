@@ -9,7 +9,7 @@ statement of ours ends in a semicolon or a brace.
 import itertools
 import re
 import string
-from collections import Counter
+from collections import Counter, defaultdict
 
 REGEX = r"/(?![/*\s])(?:\\.|\[(?:\\.|[^\]\n])*\]|[^/\\\n\[])+/[a-z]*"
 TOKEN = re.compile(
@@ -23,11 +23,11 @@ KEPT = set(
     "finally for from function get if import in instanceof let new null of return set static super switch "
     "this throw true false try typeof undefined var void while yield arguments "
     # what a browser has
-    "Array BigInt Blob Boolean Date CSS Error Infinity IntersectionObserver JSON KeyboardEvent PointerEvent CustomEvent Event RegExp Symbol Map Math MutationObserver NaN "
+    "Array BigInt Blob Boolean Date CSS DOMPoint Error Infinity IntersectionObserver JSON KeyboardEvent PointerEvent CustomEvent Event RegExp Symbol Map Math MutationObserver NaN "
     "Number Object Promise ResizeObserver Set String URL WeakMap WeakSet addEventListener "
     "cancelAnimationFrame clearInterval clearTimeout console document getComputedStyle globalThis "
     "innerHeight innerWidth isFinite isNaN localStorage location matchMedia navigator parseFloat parseInt "
-    "performance removeEventListener requestAnimationFrame setInterval setTimeout structuredClone window "
+    "performance removeEventListener requestAnimationFrame scrollBy setInterval setTimeout structuredClone window "
     # what the module gives to others
     "hydrate".split()
 )
@@ -67,14 +67,21 @@ def shorter(source):
     letters = [*string.ascii_lowercase, *string.ascii_uppercase]
     free = (name for name in short_names() if name not in KEPT and name not in letters)
     shared = {name: next(free) for name, _ in counts.most_common() if name in outer}
-    inner, spare = {}, []
+    # what is called alike in many functions is alike there, too: so the whole packs better
+    usual = dict(zip((name for name, _ in counts.most_common() if name not in outer), letters))
+    inner, spare = defaultdict(dict), []
+    for n in named:
+        if texts[n] in usual:
+            inner[units[n]][texts[n]] = usual[texts[n]]
     for n in named:
         text = texts[n]
-        short = shared if text in shared else inner.setdefault(units[n], {})
+        short = shared if text in shared else inner[units[n]]
         if text not in short:
-            if len(short) >= len(letters) + len(spare):
-                spare.append(next(free))
-            short[text] = [*letters, *spare][len(short)]
+            left = [one for one in [*letters, *spare] if one not in short.values()]
+            if not left:
+                left = [next(free)]
+                spare += left
+            short[text] = left[0]
         new = short[text]
         tokens[solid[n]] = ("name", f"{text}:{new}" if roles[n] == "shorthand" else new)
     return re.sub(r"(?<![\w$])\(([A-Za-z]+)\)=>", r"\1=>", "".join(close_up(tokens)))

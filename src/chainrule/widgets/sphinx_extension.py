@@ -162,10 +162,10 @@ def kinds_in(body):
     """
     found, ops = set(FIGURE.findall(body)), set(OPERATION.findall(body))
     groups = [group for group, members in page.GROUPS.items() if ops & set(members)]
-    if {"moves", "windows", "guests"}.isdisjoint(groups):
-        own = []
-    else:
-        own = [*sorted(ops & set(WORDS)), *sorted({f"{op}2" for op in OF_TWO.findall(body)})]
+    own = ["Dot"] if WORDS["MatMul.dot"]["backward"][0] in body else []
+    own += sorted({f"{op}2" for op in OF_TWO.findall(body)})
+    if not {"moves", "windows", "guests"}.isdisjoint(groups):
+        own += sorted(ops & set(WORDS))
     return (*(kind for kind in page.KINDS if kind in found), *groups, *own)
 
 

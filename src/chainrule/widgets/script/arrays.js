@@ -1,11 +1,21 @@
 // Arrays. A value is a number, or {shape, data} with the entries in C order, as NumPy has them.
 
-export const shapeOf = (value) => (typeof value === "number" ? [] : value.shape);
-export const entries = (value) => (typeof value === "number" ? [value] : value.data);
+export const isNumber = (value) => typeof value === "number";
+export const shapeOf = (value) => (isNumber(value) ? [] : value.shape);
+export const entries = (value) => (isNumber(value) ? [value] : value.data);
 /** The entry at a position; of a number, the number. */
-export const entry = (value, flat) => (typeof value === "number" ? value : value.data[flat]);
+export const entry = (value, flat) => (isNumber(value) ? value : value.data[flat]);
 export const sizeOf = (shape) => shape.reduce((product, n) => product * n, 1);
+export const sum = (numbers) => numbers.reduce((total, n) => total + n, 0);
 export const some = (value, test) => entries(value).some(test);
+
+export const columnsOf = (array) => array.shape[array.shape.length - 1];
+
+/** The rows of an array, as lists. */
+export function cutRows(array) {
+  const columns = columnsOf(array);
+  return Array.from({ length: array.data.length / columns }, (_, r) => array.data.slice(r * columns, (r + 1) * columns));
+}
 
 /** The smallest and the largest of many numbers (Math.min(...numbers) fails on very many). */
 export const extent = (numbers) =>
@@ -61,11 +71,11 @@ export const sourcesOf = (x, like) => sources(shapeOf(x), shapeOf(like));
 export const targets = (shape, axis) => sources(kept(shape, axis), shape);
 
 export function map(f, x) {
-  return typeof x === "number" ? f(x) : { shape: x.shape, data: x.data.map(f) };
+  return isNumber(x) ? f(x) : { shape: x.shape, data: x.data.map(f) };
 }
 
 export function map2(f, x, y) {
-  if (typeof x === "number" && typeof y === "number") return f(x, y);
+  if (isNumber(x) && isNumber(y)) return f(x, y);
   const shape = broadcast(shapeOf(x), shapeOf(y));
   const [a, b] = [stretch(x, shape).data, stretch(y, shape).data];
   return { shape, data: a.map((entry, k) => f(entry, b[k])) };
@@ -81,12 +91,12 @@ export function stretch(x, shape) {
 
 /** Undo broadcasting: sum a gradient to the shape of its input. */
 export function sumTo(gradient, like) {
-  if (typeof gradient === "number" && typeof like === "number") return gradient;
+  if (isNumber(gradient) && isNumber(like)) return gradient;
   const shape = shapeOf(like);
   const data = new Array(sizeOf(shape)).fill(0);
   const given = entries(gradient);
   sources(shape, shapeOf(gradient)).forEach((to, k) => (data[to] += given[k]));
-  return typeof like === "number" ? data[0] : { shape, data };
+  return isNumber(like) ? data[0] : { shape, data };
 }
 
 export const add = (x, y) => map2((a, b) => a + b, x, y);
@@ -108,7 +118,7 @@ export function transpose(x) {
 
 export function product(x, y) {
   const [rows, inner] = x.shape.slice(-2);
-  const columns = y.shape[y.shape.length - 1];
+  const columns = columnsOf(y);
   const stack = broadcast(x.shape.slice(0, -2), y.shape.slice(0, -2));
   const [a, b] = [x, y].map((v) => ({
     data: v.data,
@@ -135,7 +145,7 @@ export const asColumn = (y) => (y.shape.length > 1 ? y : reshape(y, [...y.shape,
 
 /** The shape of a sum over `axis` with the summed axes kept as 1. */
 export function kept(shape, axis) {
-  const axes = axis === null || axis === undefined ? shape.map((_, k) => k) : [axis].flat();
+  const axes = axis == null ? shape.map((_, k) => k) : [axis].flat();
   const summed = new Set(axes.map((k) => (k < 0 ? k + shape.length : k)));
   return shape.map((n, k) => (summed.has(k) ? 1 : n));
 }

@@ -13,7 +13,7 @@ export function mountBets(figure, host) {
       const name = [row.firstChild.textContent, columns[k]];
       const box = element("input", { type: "checkbox", "aria-label": name.join(", "), autocomplete: "off" });
       box.addEventListener("change", () => host.tell("bets", cells.filter((one) => one.box.checked).map((one) => one.name)));
-      return { name, cell, box, truth: [...cell.childNodes], happens: cell.textContent.startsWith("✓") };
+      return { name, cell, box, truth: [...cell.childNodes], happens: cell.matches(".yes") };
     }),
   );
   const look = element("button", { type: "button", class: "chainrule-look" }, details.querySelector("summary").textContent);
@@ -33,8 +33,8 @@ export function mountBets(figure, host) {
       const bet = box.checked === happens;
       right += bet;
       cell.classList.toggle("lost", now && !bet);
-      const aside = element("span", { class: "chainrule-aside" }, ` (${label("bets.yours", { bet: box.checked ? yes : no })})`);
-      cell.replaceChildren(...(now ? [...truth, aside] : [box]));
+      const yours = element("small", {}, label("bets.yours", { bet: box.checked ? yes : no }));
+      cell.replaceChildren(...(now ? [...truth, " ", yours] : [box]));
     }
     const blank = cells.filter((one) => !one.happens).length;
     said.textContent = now ? label("bets.score", { right, all: cells.length, blank }) : "";

@@ -1,6 +1,6 @@
 // What if: numbers that the reader may change, by typing, by arrow keys, or by dragging in the picture.
 
-import { cellName, entry } from "./arrays.js";
+import { cellName, columnsOf, entry, isNumber } from "./arrays.js";
 import { display, parseNumber } from "./numbers.js";
 import { element, label, setDisabled, word } from "./parts.js";
 
@@ -11,7 +11,7 @@ const KEYS = { ArrowUp: 1, ArrowDown: -1, PageUp: 10, PageDown: -10 };
 const grain = (n) => 10 ** Math.floor(Math.log10(Math.max(Math.abs(n), 0.1)) - 0.3);
 const stepped = (n, ways, whole) => (whole ? n + ways : Number((n + ways * grain(n)).toPrecision(12)));
 const replaced = (value, flat, number) =>
-  typeof value === "number" ? number : { ...value, data: value.data.map((n, k) => (k === flat ? number : n)) };
+  isNumber(value) ? number : { ...value, data: value.data.map((n, k) => (k === flat ? number : n)) };
 
 /**
  * The fields for the open inputs, with undo and reset.
@@ -91,10 +91,10 @@ export function changes(inputs, apply) {
 
   function makeField(input, flat) {
     const value = input.get();
-    const text = typeof value === "number" ? input.name : `${input.name}${cellName(value, flat)}`;
+    const text = isNumber(value) ? input.name : `${input.name}${cellName(value, flat)}`;
     const name = text.replaceAll(", ", ",");
     const field = element("input", { name, type: "text", inputmode: "decimal", autocomplete: "off", size: 5 });
-    if (typeof value !== "number") field.setAttribute("aria-label", text);
+    if (!isNumber(value)) field.setAttribute("aria-label", text);
     const made = { input, flat, text, field };
     fields.push(made);
     field.addEventListener("input", () => {
@@ -120,14 +120,14 @@ export function changes(inputs, apply) {
   function makeInput(input) {
     const value = input.get();
     const name = element("span", { class: "chainrule-input-name" }, input.name);
-    if (typeof value === "number") return element("label", {}, name, makeField(input, 0));
-    const columns = value.shape[value.shape.length - 1];
+    if (isNumber(value)) return element("label", {}, name, makeField(input, 0));
+    const columns = columnsOf(value);
     const grid = element("span", { class: "chainrule-grid" }, ...value.data.map((_, flat) => makeField(input, flat)));
     grid.style.setProperty("--columns", columns);
     return element("div", { class: "chainrule-array", role: "group", "aria-label": input.name }, name, grid);
   }
 
-  const [numbers, arrays] = [true, false].map((plain) => inputs.filter((input) => (typeof input.get() === "number") === plain));
+  const [numbers, arrays] = [true, false].map((plain) => inputs.filter((input) => (isNumber(input.get())) === plain));
   const rows = numbers.map(makeInput);
   if (arrays.length) {
     const all = element("div", { class: "chainrule-arrays" }, ...arrays.map(makeInput));
@@ -148,10 +148,10 @@ export function changes(inputs, apply) {
     for (const made of fields) {
       const group = [...svg.querySelectorAll(".variable")].find((one) => one.dataset.variable === made.input.name);
       const place = group?.querySelector(".value");
-      const columns = made.input.get().shape?.at(-1) ?? 1;
-      const cell = place?.dataset.box
+      const columns = place?.dataset.columns;
+      const cell = columns
         ? place.querySelector(`[data-cell="${Math.floor(made.flat / columns)},${made.flat % columns}"]`)
-        : typeof made.input.get() === "number" && place;
+        : isNumber(made.input.get()) && place;
       if (!cell) continue;
       cell.classList.add("open");
       at.set(cell, made);

@@ -2,24 +2,29 @@
 
 import { calm } from "./parts.js";
 
+const AROUND = 130; // pixels over and under the running node that are to be seen: its numbers, and the page's header
+
 /**
  * Keep `data-more` of a scroll box at "left", "right" or "both", and away where all is seen: { watch(), destroy() }.
  * Box and picture are watched, each may change alone; `watch` begins anew, with the picture that is in the box now.
+ * `fit` is called when one has a new size, and first in the next frame: to look at once costs a layout a figure.
  */
-export function edges(scroll) {
+export function edges(scroll, fit) {
   function look() {
     const left = scroll.scrollLeft > 1;
     const right = scroll.scrollLeft + scroll.clientWidth < scroll.scrollWidth - 1;
     if (left || right) scroll.dataset.more = left && right ? "both" : left ? "left" : "right";
     else delete scroll.dataset.more;
   }
-  const sizes = new ResizeObserver(look);
+  const sizes = new ResizeObserver(() => {
+    look();
+    fit();
+  });
   scroll.addEventListener("scroll", look, { passive: true });
   return {
     watch() {
       sizes.disconnect();
       for (const one of [scroll, scroll.firstElementChild]) sizes.observe(one);
-      look();
     },
     destroy() {
       sizes.disconnect();
@@ -28,11 +33,19 @@ export function edges(scroll) {
   };
 }
 
-/** Bring a part of the picture to the middle of its box, where that scrolls; without a part, go to its start. */
-export function follow(scroll, part) {
-  if (scroll.scrollWidth <= scroll.clientWidth) return;
-  const box = part?.getBoundingClientRect();
-  const frame = scroll.getBoundingClientRect();
-  const left = box ? scroll.scrollLeft + box.left + box.width / 2 - frame.left - frame.width / 2 : 0;
-  scroll.scrollTo({ left, behavior: calm() ? "auto" : "smooth" });
+/**
+ * Bring a part of the picture to the middle of its box, where that scrolls; without a part, go to its start.
+ * `dock` is what stands at the lower edge of the window, before a picture that is higher than the window.
+ */
+export function follow(scroll, part, dock) {
+  const behavior = calm() ? "auto" : "smooth";
+  if (dock && part) {
+    const { top, bottom } = part.getBoundingClientRect();
+    const low = bottom + AROUND + dock.offsetHeight - innerHeight;
+    scrollBy({ top: low > 0 ? low : Math.min(top - AROUND, 0), behavior });
+  }
+  if (!scroll.dataset.more) return;
+  const [box, frame] = [part, scroll].map((one) => part && one.getBoundingClientRect());
+  const left = part ? scroll.scrollLeft + box.left + box.width / 2 - frame.left - frame.width / 2 : 0;
+  scroll.scrollTo({ left, behavior });
 }

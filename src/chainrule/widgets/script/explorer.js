@@ -1,5 +1,6 @@
 // The explorer: a slider along recorded curves, and a choice of recorded runs. It computes no curve.
 
+import { isNumber } from "./arrays.js";
 import { draggable, thumb } from "./handles.js";
 import { decode, display } from "./numbers.js";
 import { element, label } from "./parts.js";
@@ -80,7 +81,7 @@ export function mountExplorer(figure, host) {
   }
 
   function chooser(name, values) {
-    const select = element("select", {}, ...values.map((value, k) => element("option", { value: k }, String(value))));
+    const select = element("select", {}, ...values.map((value, k) => element("option", { value: k }, isNumber(value) ? display(value) : value)));
     select.addEventListener("change", () => {
       const chosen = settings.map(([, all], k) => all[selects[k].value]);
       choose(chosen);

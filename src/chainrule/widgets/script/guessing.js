@@ -1,28 +1,28 @@
 // Ask first: the next number is hidden until the reader has typed a guess.
 
-import { cellName, entry } from "./arrays.js";
+import { cellName, entry, isNumber } from "./arrays.js";
 import { display, parseNumber } from "./numbers.js";
 import { telling } from "./reading.js";
 import { element, label, press, toggle, word } from "./parts.js";
-import { derivative } from "./run.js";
 import { GUESSES } from "./words.js";
 
 const NEAR = 0.02; // of the answer: a guess this close is right
 
 /**
- * The questions that step `now` answers: { words, told, answer, op, port, numbers, wrong, place }. told(value)
+ * The questions that step `now` answers, of the seed none: { words, told, answer, op, port, numbers, wrong, place }. told(value)
  * says the answer; numbers are those of a formula in GUESSES; wrong() lists the known mistakes of a layer as
  * [label, number]; place is the drawn number that is asked for: { i, kind, flat }.
  */
 export function questions(run, now, chosen) {
   const { variables, steps } = run.trace;
   const step = steps[now - 1];
+  if (step.seed) return []; // it is 1, or given
   if (step.phase === "forward") return [question(run, now, "value", step.variable, -1, chosen)];
   return run
     .receivers(step)
     .map((i, port) => [i, port, run.contributions[now - 1][port]])
-    .filter(([i, , given]) => !variables[i].constant && given !== null && given !== undefined)
-    .map(([i, port]) => question(run, now, step.seed ? "seed" : "gradient", i, port, chosen));
+    .filter(([i, , given]) => !variables[i].constant && variables[i].name !== "t" && given != null) // nobody learns targets
+    .map(([i, port]) => question(run, now, "gradient", i, port, chosen));
 }
 
 function question(run, now, kind, i, port, chosen) {
@@ -30,19 +30,18 @@ function question(run, now, kind, i, port, chosen) {
   const step = steps[now - 1];
   const { op, inputs, options } = variables[step.variable];
   const whole = kind === "value" ? run.values[i] : run.contributions[now - 1][port];
-  const place = { i, kind: kind === "value" ? kind : "gradient", flat: 0 };
+  const place = { i, kind, flat: 0 };
   const given = inputs.map((k) => run.values[k]);
   const [z, dout] = [run.values[step.variable], run.gradient(step.variable) ?? 0];
   let { name } = variables[i];
   let words;
-  if (typeof whole === "number") words = label(`ask.${kind}`, { name });
+  if (isNumber(whole)) words = label(`ask.${kind}`, { name });
   else {
     place.flat = telling(run, place, now, chosen);
     words = label(kind === "value" ? "ask.cell" : "ask.share", { name, cell: cellName(whole, place.flat) });
     name += cellName(whole, place.flat);
   }
   const answer = entry(whole, place.flat);
-  if (kind === "seed") name = derivative(name, name);
   let told = (value) => label(kind === "gradient" ? "ask.gets" : "ask.is", { name, value });
   if (kind === "gradient" && run.uses[i].length > 1) {
     // at a fork one piece of the gradient is asked for, not the sum that stands in the picture
@@ -51,11 +50,11 @@ function question(run, now, kind, i, port, chosen) {
     told = (value) => label("ask.sends", { name, out, value });
   }
   // of arrays that are not stretched, the numbers that made the entry
-  const at = (x) => (typeof x === "number" || typeof whole === "number" ? x : x?.data.length === whole.data.length ? x.data[place.flat] : NaN);
+  const at = (x) => (isNumber(x) || isNumber(whole) ? x : x?.data.length === whole.data.length ? x.data[place.flat] : NaN);
   const [x, y] = given.map(at);
   const numbers = { x, y: y ?? options.exponent, z: at(z), dout: at(dout) };
-  const wrong = () => (kind !== "seed" && SLIPS[op]?.({ port, given, z, dout, kept: run.kept[step.variable], flat: place.flat })) || [];
-  return { words, told, answer, cell: typeof whole !== "number", op: kind === "seed" ? "" : op, port, numbers, wrong, place };
+  const wrong = () => SLIPS[op]?.({ port, given, z, dout, kept: run.kept[step.variable], flat: place.flat }) ?? [];
+  return { words, told, answer, cell: !isNumber(whole), op, port, numbers, wrong, place };
 }
 
 export const near = (guess, answer) => Math.abs(guess - answer) <= NEAR * Math.abs(answer) + 1e-9;
@@ -71,7 +70,7 @@ const SIGNS = { "+": (a, b) => a + b, "-": (a, b) => a - b, "*": (a, b) => a * b
 
 /** A formula is a number, a name, or [sign, formula, formula]. */
 function evaluate(formula, numbers) {
-  if (typeof formula === "number") return formula;
+  if (isNumber(formula)) return formula;
   if (typeof formula === "string") return numbers[formula];
   const [sign, ...parts] = formula;
   const [a, b] = parts.map((part) => evaluate(part, numbers));
@@ -144,6 +143,7 @@ export function guessing(acts) {
   function askStep(to) {
     const all = questions(acts.run(), to, acts.chosen);
     answer.textContent = "";
+    if (!all.length) return void (reached = to);
     waiting = { to, all };
     ask(all);
   }

@@ -1,8 +1,8 @@
 // Losses: how an entry of their gradient is read, and what known mistakes make of them.
 
-import { entries, entry, extent } from "./arrays.js";
+import { columnsOf, entries, entry, extent, isNumber } from "./arrays.js";
 import { says, SLIPS } from "./guessing.js";
-import { columnsOf, gradient, READERS, rowsOf, text, value } from "./reading.js";
+import { gradient, READERS, rowsOf, text, value } from "./reading.js";
 
 const loss = {
   forward: () => null,
@@ -13,7 +13,7 @@ const loss = {
     const y = kept[j] ?? scores;
     const [columns, batch] = [columnsOf(y), rowsOf(y)];
     const row = Math.floor(flat / columns);
-    const oneHot = typeof t !== "number" && t.data.length === y.data.length;
+    const oneHot = !isNumber(t) && t.data.length === y.data.length;
     const target = oneHot ? t.data[flat] : Number(entry(t, row) === flat % columns);
     const parts = [text("("), value(y.data[flat]), text(" − "), value(target), text(") ÷ "), value(batch)];
     if (dout !== 1) parts.push(text(" × "), gradient(dout));

@@ -1,6 +1,6 @@
 // The mirror of chainrule/more_nodes.py, for pages of Part II: what they compute, and how an entry is read.
 
-import { divide, entries, entry, map, shapeOf, targets } from "./arrays.js";
+import { divide, entries, entry, isNumber, map, shapeOf, targets } from "./arrays.js";
 import { OPERATIONS, shrunk } from "./operations.js";
 import { gradient, joined, range, READERS, termsOf, text, value } from "./reading.js";
 
@@ -42,8 +42,8 @@ Object.assign(OPERATIONS, {
     },
   },
   Max: {
-    forward: ([x], options) => (typeof x === "number" ? x : shrunk(winners(x, options.axis).map((k) => x.data[k]), x, options)),
-    backward: (dout, [x], _, { axis }) => [typeof x === "number" ? dout : scattered(winners(x, axis), dout, x)],
+    forward: ([x], options) => (isNumber(x) ? x : shrunk(winners(x, options.axis).map((k) => x.data[k]), x, options)),
+    backward: (dout, [x], _, { axis }) => [isNumber(x) ? dout : scattered(winners(x, axis), dout, x)],
   },
 });
 

@@ -1,15 +1,15 @@
 // A nudge: a small change Δ of one input travels to the output, edge by edge, and the same product comes
 // back from the output. Both are measured, by changing numbers a little and running the nodes again.
 
-import { cellName, entries, entry } from "./arrays.js";
+import { cellName, entries, entry, isNumber } from "./arrays.js";
 import { display } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
-import { bracketed, element, label, plain, press, setDisabled, toggle, word } from "./parts.js";
+import { bracketed, element, label, plain, press, scaled, setDisabled, toggle, word } from "./parts.js";
 import { telling } from "./reading.js";
 
 const HOP = 900; // milliseconds from node to node
 
-const shifted = (value, flat, h) => (typeof value === "number" ? value + h : { ...value, data: value.data.map((n, k) => (k === flat ? n + h : n)) });
+const shifted = (value, flat, h) => (isNumber(value) ? value + h : { ...value, data: value.data.map((n, k) => (k === flat ? n + h : n)) });
 
 /** How fast every variable changes with entry `flat` of variable `from`: a number, an array, or undefined. */
 export function slopes(run, from, flat = 0) {
@@ -24,7 +24,7 @@ export function slopes(run, from, flat = 0) {
     }
     return values;
   });
-  return variables.map((_, j) => (up[j] === undefined ? undefined : measured(entries(up[j]), entries(down[j]), h, typeof up[j] === "number")));
+  return variables.map((_, j) => (up[j] === undefined ? undefined : measured(entries(up[j]), entries(down[j]), h, isNumber(up[j]))));
 }
 
 /** A measured slope, without the digits that rounding has made up. */
@@ -37,7 +37,7 @@ function measured(up, down, h, single) {
 function slopeAt(run, j, port) {
   const { op, inputs, options } = run.trace.variables[j];
   const given = inputs.map((i) => run.values[i]);
-  if ([...given, run.values[j]].some((value) => typeof value !== "number")) return run.local(run.returnedAt[j], port);
+  if ([...given, run.values[j]].some((value) => !isNumber(value))) return run.local(run.returnedAt[j], port);
   const h = 1e-5 * Math.max(1, Math.abs(given[port]));
   const [up, down] = [h, -h].map((step) => OPERATIONS[op].forward(given.map((n, k) => (k === port ? n + step : n)), options));
   return measured([up], [down], h, true);
@@ -46,7 +46,6 @@ function slopeAt(run, j, port) {
 /** Where a slope is largest: the entry, flat. */
 const strongest = (slope) => (slope.length ? slope.reduce((best, n, k) => (Math.abs(n) > Math.abs(slope[best]) ? k : best), 0) : 0);
 
-const factorOf = (n) => plain(bracketed([["", "×"], ["value", n]])).slice(1);
 const productOf = (factors) => plain(bracketed(factors.flatMap((n) => [["", " × "], ["value", n]]).slice(1)));
 
 /**
@@ -81,7 +80,7 @@ export function nudging(acts) {
   function choice(name, i) {
     const value = acts.run().values[i];
     const flat = telling(acts.run(), { i, kind: "value" }, Infinity);
-    return word(typeof value === "number" ? name : `${name}${cellName(value, flat)}`, () => start(i, flat));
+    return word(isNumber(value) ? name : `${name}${cellName(value, flat)}`, () => start(i, flat));
   }
 
   /** Nudge entry `flat` of variable i, if it is an input. */
@@ -89,7 +88,7 @@ export function nudging(acts) {
     const { name, inputs, constant, grad } = acts.run().trace.variables[i];
     if (inputs.length || constant || grad === null) return;
     const value = acts.run().values[i];
-    chosen = { i, flat, name: typeof value === "number" ? name : `${name}${cellName(value, flat)}` };
+    chosen = { i, flat, name: isNumber(value) ? name : `${name}${cellName(value, flat)}` };
     travel(false);
   }
 
@@ -111,7 +110,7 @@ export function nudging(acts) {
     const says = (j) => {
       const flat = j === chosen.i ? chosen.flat : strongest(reached[j]);
       const change = backward ? display(slopes(run, j, flat)[last]) : productOf(["Δ", ...(j === chosen.i ? [] : [display(reached[j][flat] ?? reached[j])])]);
-      return typeof run.values[j] === "number" ? change : `${cellName(run.values[j], flat)}: ${change}`;
+      return isNumber(run.values[j]) ? change : `${cellName(run.values[j], flat)}: ${change}`;
     };
     const factors = [];
     const hops = backward ? [...path].reverse() : path;
@@ -124,7 +123,7 @@ export function nudging(acts) {
         clearInterval(timer);
         const begin = backward ? [] : ["Δ"];
         const product = straight ? `${productOf([...begin, ...factors])} = ${productOf([...begin, display(total)])}` : "";
-        acts.say(label(backward ? "nudge.met" : "nudge.end", { name: chosen.name, out: variables[last].name, factor: factorOf(display(total)) }), product);
+        acts.say(label(backward ? "nudge.met" : "nudge.end", { name: chosen.name, out: variables[last].name, factor: scaled(display(total)).slice(2) }), product);
         setDisabled(back, backward);
         return;
       }
@@ -134,7 +133,7 @@ export function nudging(acts) {
       variables[j].inputs.forEach((i, port) => {
         if (i !== chosen.i && !path.includes(i)) return;
         const local = slopeAt(run, j, port);
-        factors.push(typeof local === "number" ? display(local) : local);
+        factors.push(isNumber(local) ? display(local) : local);
         acts.picture().lit(j, port, local, backward);
         if (backward) acts.picture().nudge(i, says(i), true);
       });

@@ -1,10 +1,10 @@
 // Numbers: how one is shown, how one is typed, and how Python's JSON is read.
 
-import { shapeText } from "./arrays.js";
+import { isNumber, shapeText } from "./arrays.js";
 
 /** A number as the reader sees it; the same rule as `display` in chainrule/narration.py. */
 export function display(value, digits = 4) {
-  if (typeof value !== "number") return shapeText(value);
+  if (!isNumber(value)) return shapeText(value);
   if (Number.isNaN(value)) return "not a number";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   if (value === 0) return "0";
@@ -49,7 +49,7 @@ const SPECIAL = { NaN, Infinity, "-Infinity": -Infinity };
 
 /** Undo `encode` of chainrule/trace.py: a number, or {shape, data} for an array with axes. */
 export function decode(value) {
-  if (value === null || value === undefined || typeof value === "number") return value;
+  if (value == null || isNumber(value)) return value;
   if ("float" in value) return SPECIAL[value.float];
   const data = value.data.map(decode);
   return value.shape.length === 0 ? data[0] : { shape: value.shape, data };
@@ -57,7 +57,7 @@ export function decode(value) {
 
 /** The full-precision number, or nested lists of them, as JSON text. */
 export function exact(value) {
-  if (typeof value === "number") return Object.is(value, -0) ? "-0" : String(value);
+  if (isNumber(value)) return Object.is(value, -0) ? "-0" : String(value);
   const nest = (shape, data) => {
     if (shape.length === 0) return exact(data[0]);
     const size = data.length / shape[0];

@@ -1,7 +1,7 @@
 // The mirror of chainrule/nodes.py, and of nothing else (of more_nodes.py: moves.js). backward(dout, inputs, output, options) gives
 // one gradient an input; `compute` in run.js sums each to its input's shape.
 
-import { add, asColumn, asRow, broadcast, divide, entries, kept, map, map2, multiply, negate, product, reshape, some, stretch, sumTo, transpose } from "./arrays.js";
+import { add, asColumn, asRow, broadcast, columnsOf, divide, entries, isNumber, kept, map, map2, multiply, negate, product, reshape, some, stretch, sumTo, transpose } from "./arrays.js";
 import { display } from "./numbers.js";
 
 function power(base, exponent) {
@@ -75,15 +75,15 @@ export const OPERATIONS = {
     backward(dout, [x, y]) {
       const [a, b] = [asRow(x), asColumn(y)];
       const stack = broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2));
-      const g = reshape(dout, [...stack, a.shape[a.shape.length - 2], b.shape[b.shape.length - 1]]);
+      const g = reshape(dout, [...stack, a.shape[a.shape.length - 2], columnsOf(b)]);
       const [dx, dy] = [product(g, transpose(b)), product(transpose(a), g)];
       return [squeeze(dx, x, -2), squeeze(dy, y, -1)];
     },
   },
   Sum: {
-    forward: ([x], options) => (typeof x === "number" ? x : shrunk(sumTo(x, { shape: kept(x.shape, options.axis) }).data, x, options)),
+    forward: ([x], options) => (isNumber(x) ? x : shrunk(sumTo(x, { shape: kept(x.shape, options.axis) }).data, x, options)),
     backward(dout, [x], _, { axis }) {
-      return [typeof x === "number" ? dout : stretch(reshape(dout, kept(x.shape, axis)), x.shape)];
+      return [isNumber(x) ? dout : stretch(reshape(dout, kept(x.shape, axis)), x.shape)];
     },
   },
 };

@@ -72,6 +72,9 @@ export function bracketed(parts) {
   });
 }
 
+/** "× 3", or "× (−3)". */
+export const scaled = (factor) => plain(bracketed([["", "× "], ["value", factor]]));
+
 const cut = new Map(); // template -> text and slots in turn
 
 export const plain = (parts) => parts.map(([, text]) => text).join("");

@@ -1,15 +1,17 @@
 // The picture: numbers filled into the SVG that Python drew, classes set on it, values on their way.
 
-import { cellName, entry, extent } from "./arrays.js";
-import { bracketed, calm, label, plain, vector } from "./parts.js";
+import { cellName, columnsOf, entry, extent, isNumber } from "./arrays.js";
+import { calm, label, plain, scaled, vector } from "./parts.js";
 import { summed } from "./run.js";
 import { display, exact, fit } from "./numbers.js";
 
 const NUMBER_ROOM = 7; // as in chainrule/layout.py
+const CLOSE = 7; // pixels between two numbers of a grid; DIGIT is the width of one of their digits
+const DIGIT = 8.4;
 const HEAT_LEVELS = 6;
 const HEAT_CELLS = 24;
-const WIDE = 8; // pixels of a letter on an edge
-const ARROW = 13.9; // the length of the arrowhead that ends the path of an edge
+const STEEP = 9; // pixels that an edge climbs where no word stands beside it
+const LONG = 10; // with its sign, letters of a word that has no room there
 
 /** One drawn figure of a run: `show(now)` brings it to a step. */
 export class Picture {
@@ -32,7 +34,6 @@ export class Picture {
     this.edges = [by(".edges [data-edge]", "data-edge"), by(".backs [data-edge]", "data-edge")];
     this.pieces = by("[data-piece]", "data-piece");
     this.travelling = null;
-    this.spots = new Map(); // an edge and a width -> where a word of it stands
   }
 
   node(index) {
@@ -106,33 +107,26 @@ export class Picture {
     const path = this.edges[0].get(edge);
     if (!path) return;
     const beside = this.svg.querySelector(`[data-piece="${edge}"]:not(.hidden)`);
-    const factor = typeof local === "number" ? fit(local, NUMBER_ROOM) : local;
-    const words = /[@Σ]/.test(local) ? local : plain(bracketed([["", "× "], ["value", factor]]));
+    const single = isNumber(local);
+    const factor = single ? fit(local, NUMBER_ROOM) : local.replace(/[^\W\d]\w*\./g, ""); // W of Affine.W
+    const product = scaled(factor);
+    const words = /[@Σ]/.test(local) ? factor : single || path.dataset.word || product.length < LONG ? product : label("slope");
     const said = beside ? `${words} =` : words;
-    const { x, y, anchor } = this.spot(edge, path, WIDE * said.length, beside);
-    const text = vector("text", { class: "local", "data-exact": local, x, y }, said);
-    text.style.textAnchor = anchor;
-    this.svg.append(text);
+    const [x, y, anchor = "end"] = this.spot(edge, path, beside);
+    this.svg.append(vector("text", { class: "local", "data-exact": local, x, y, "text-anchor": anchor }, said));
   }
 
-  /** Where a word of this width stands on an edge. To ask the browser for it costs a layout, so it is remembered. */
-  spot(edge, path, width, beside) {
+  /** Where a word of an edge stands: [x, y], and how it is anchored there, if not at its end. */
+  spot(edge, path, beside) {
+    if (path.dataset.word) return path.dataset.word.split(" ");
     if (beside) {
-      const [x, y] = [Number(beside.getAttribute("x")), Number(beside.getAttribute("y"))];
-      return { x, y: y + 15 * (y > this.middle(edge) + 9 ? 1 : -1), anchor: "end" }; // on its outer side
+      const [x, y] = ["x", "y"].map((side) => Number(beside.getAttribute(side)));
+      return [x, y + 15 * (y > this.middle(edge) + 9 ? 1 : -1)]; // on its outer side
     }
-    if (path.dataset.word) {
-      const [x, y, anchor] = path.dataset.word.split(" ");
-      return { x, y, anchor };
-    }
-    const key = `${edge} ${width}`;
-    if (!this.spots.has(key)) {
-      const end = path.getTotalLength() - ARROW;
-      const at = path.getPointAtLength(Math.max(end - 12 - width / 2, 0));
-      const port = path.getPointAtLength(end).y - this.middle(edge); // above the node's middle or below it: so far apart
-      this.spots.set(key, { x: at.x, y: at.y + 7 + 6 * Math.sign(Math.round(port)), anchor: "middle" });
-    }
-    return this.spots.get(key);
+    const line = lineOf(path);
+    const { x, y } = line.getPointAtLength(1e5); // its end
+    const [, dx, dy = 0, on = 0] = line.getAttribute("d").match(/c[^a-z]*?(-?\d+) ?(-?\d+)(?:h(\d+))?$/) ?? [];
+    return [Math.abs(dy) > STEEP ? x - on - dx + 9 : x - 12, y - dy + 5]; // on the wire, before it climbs
   }
 
   /** The height of the node that an edge comes into. */
@@ -146,7 +140,7 @@ export class Picture {
     const { x, y, width } = (gradient ?? value).getBBox();
     for (const old of this.svg.querySelectorAll(`.delta[data-of="${i}"]`)) old.remove();
     const kind = back ? "gradient" : "value";
-    const text = vector("text", { class: `delta ${kind}`, "data-of": i, x: x + width / 2, y: y + (gradient ? 14 : 40), "font-weight": 600 }, words);
+    const text = vector("text", { class: `delta ${kind}`, "data-of": i, x: x + width / 2, y: y + (gradient ? 20 : 40), "font-size": 13, "font-weight": 600 }, words);
     this.svg.append(text);
     const [left, , wide] = this.svg.getAttribute("viewBox").split(" ").map(Number);
     const half = text.getComputedTextLength() / 2 + 2; // whole, at the end of the picture
@@ -190,15 +184,15 @@ export class Picture {
     const carried = inputs.map((i, port) => (back ? this.run.contributions[now - 1][port] : this.run.values[i]));
     const tokens = inputs
       .map((_, port) => [this.edges[back ? 1 : 0].get(`${step.variable}.${port}`), carried[port]])
-      .filter(([path, number]) => path && number !== null && number !== undefined)
-      .map(([path, number]) => ({ path, token: tokenOf(number, back), length: path.getTotalLength() - (back ? 0 : ARROW) }));
+      .filter(([path, number]) => path && number != null)
+      .map(([path, number]) => ({ line: lineOf(path), token: tokenOf(number, back) }));
     this.svg.append(...tokens.map(({ token }) => token));
     const begun = performance.now();
     const frame = (time_now) => {
       const share = Math.min(1, Math.max(0, (time_now - begun) / time));
       const eased = share * share * (3 - 2 * share);
-      for (const { path, token, length } of tokens) {
-        const at = path.getPointAtLength(length * (back ? 1 - eased : eased));
+      for (const { line, token } of tokens) {
+        const at = line.getPointAtLength(line.getTotalLength() * (back ? 1 - eased : eased));
         token.setAttribute("transform", `translate(${at.x.toFixed(1)} ${at.y.toFixed(1)})`);
       }
       if (share < 1) this.travelling.frame = requestAnimationFrame(frame);
@@ -220,11 +214,14 @@ export class Picture {
 /** "6 + 5 = ", before the sum, of the gradients that came back to a fork; of arrays "[1]: 6 + 5" and " = 11", or their number. */
 function sumWords(got, total, flat) {
   if (got.length < 2) return ["", ""];
-  const single = typeof total === "number";
+  const single = isNumber(total);
   if (!single && flat === undefined) return [label("pieces", { count: got.length }), ""];
   const terms = plain(summed(got.map((one) => entry(one, flat))));
   return single ? [`${terms} = `] : [`${cellName(total, flat)}: ${terms}`, ` = ${display(entry(total, flat))}`];
 }
+
+/** The way of an edge without its arrowhead. It is in no document, so that to measure it lays nothing out anew. */
+const lineOf = (path) => vector("path", { d: path.getAttribute("d").split("m")[0] });
 
 function later(part, hide) {
   if (part) part.classList.toggle("later", hide);
@@ -233,7 +230,7 @@ function later(part, hide) {
 function tokenOf(number, back) {
   const kind = back ? "gradient" : "value";
   const token = vector("g", { class: `token ${kind}`, "aria-hidden": "true" });
-  if (typeof number === "number") token.append(vector("text", { y: -7, "text-anchor": "middle" }, fit(number, NUMBER_ROOM)));
+  if (isNumber(number)) token.append(vector("text", { y: -7, "text-anchor": "middle" }, fit(number, NUMBER_ROOM)));
   token.append(vector("circle", { r: 5 }));
   return token;
 }
@@ -245,26 +242,27 @@ function fillIn(place, value, known) {
   const precise = exact(value);
   if (place.dataset.exact === precise) return;
   place.dataset.exact = precise;
-  if (typeof value === "number") setText(place, fit(value, NUMBER_ROOM), NUMBER_ROOM);
+  if (isNumber(value)) setText(place, fit(value, NUMBER_ROOM), NUMBER_ROOM);
   else if (place.dataset.box) fillGrid(place, value);
   else if (place.querySelector(".heat")) summarise(place, value);
   else place.textContent = display(value);
 }
 
 function fillGrid(place, value) {
-  const columns = value.shape[value.shape.length - 1];
+  const columns = columnsOf(value);
   for (const cell of place.querySelectorAll("[data-cell]")) {
     const [r, c] = cell.dataset.cell.split(",").map(Number);
-    const room = Number(place.dataset.room);
-    setText(cell, fit(value.data[r * columns + c], room), room);
+    const wide = place.dataset.box.split(" ")[c + 2];
+    setText(cell, fit(value.data[r * columns + c], place.dataset.room), (wide - CLOSE) / DIGIT);
   }
 }
 
-/** Write a number; one that is longer than its room gets smaller letters. */
+/** Write a number; one that is wider than its room, counted in digits, gets smaller letters. */
 function setText(place, text, room = Infinity) {
   if (place.textContent === text) return;
   place.textContent = text;
-  if (text.length > room) place.style.fontSize = `${Math.round((100 * room) / text.length)}%`;
+  const wide = text.length + 0.2 * text.includes("−") - 0.45 * text.includes(".");
+  if (wide > room) place.style.fontSize = `${Math.round((100 * room) / wide)}%`;
   else if (place.style.length) place.style.fontSize = "";
 }
 
@@ -277,7 +275,7 @@ function summarise(place, value) {
 
 /** One path of unit squares a level of grey: the same as `heat` in chainrule/drawing.py. */
 export function heat(value) {
-  const width = value.shape[value.shape.length - 1];
+  const width = columnsOf(value);
   const height = Math.floor(value.data.length / Math.max(width, 1));
   const [rows, columns] = [height, width].map((size) => Math.max(1, Math.min(size, HEAT_CELLS)));
   const sums = new Array(rows * columns).fill(0);

@@ -1,6 +1,6 @@
 // Matrix products: how an entry of x @ W + b and of its gradients is read, and what known mistakes make of it.
 
-import { product, transpose } from "./arrays.js";
+import { isNumber, product, sum, transpose } from "./arrays.js";
 import { says, SLIPS } from "./guessing.js";
 import { gradient, joined, range, READERS, rowsOf, times, value } from "./reading.js";
 
@@ -60,9 +60,13 @@ function slips({ port, given: [x, W, b], z, dout, flat }) {
     return says(["transpose", fits(x, dout)], ["transpose", turned], ["twice", right.data[flat] / N]);
   }
   const column = dout.data.filter((_, k) => k % dout.shape[1] === flat);
-  const sum = column.reduce((a, n) => a + n, 0);
-  const all = dout.data.reduce((a, n) => a + n, 0);
-  return says(["twice", sum / N], ...column.map((n) => ["summed", n]), ["columns", all]);
+  return says(["twice", sum(column) / N], ...column.map((n) => ["summed", n]), ["columns", sum(dout.data)]);
+}
+
+/** Of x · y: the upstream gradient times the other side. */
+function swapped([x, y], inputs, j, dout, _, port, flat) {
+  const other = port ? x : y;
+  return isNumber(dout) ? { parts: times(gradient(dout), value(other.data[flat])), lit: [[inputs[1 - port], "value", [flat]]] } : null;
 }
 
 const matrices = (given) => given.every((x) => x.shape?.length === 2);
@@ -71,7 +75,7 @@ Object.assign(READERS, {
   Affine: { forward: weighted, backward: handed },
   MatMul: {
     forward: (given, ...rest) => (matrices(given) ? weighted(given, ...rest) : null),
-    backward: (given, ...rest) => (matrices(given) ? handed(given, ...rest) : null),
+    backward: (given, ...rest) => (matrices(given) ? handed : swapped)(given, ...rest),
   },
 });
 Object.assign(SLIPS, { Affine: slips, MatMul: (asked) => (matrices(asked.given) ? slips(asked) : []) });

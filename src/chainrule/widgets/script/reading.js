@@ -1,6 +1,6 @@
 // Matrix reading: which numbers made an entry of an array, and the sum written out with them.
 
-import { cellName, entry, sourcesOf, targets } from "./arrays.js";
+import { cellName, columnsOf, entry, isNumber, sourcesOf, targets } from "./arrays.js";
 import { display, raised } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
 import { bracketed, fill } from "./parts.js";
@@ -15,9 +15,7 @@ const LONGEST = 8; // terms; of a longer sum the first ones and the last are wri
 export const value = (n) => ["value", display(n, 3)];
 export const gradient = (n) => ["gradient", display(n, 3)];
 export const text = (words) => ["", words];
-const powers = ({ exponent }) => powersOf(exponent ?? 0);
-const powersOf = (exponent) => ({ p: value(exponent), "up.p": text(raised(exponent)), "up.q": text(raised(exponent - 1)) });
-export const columnsOf = (array) => array.shape[array.shape.length - 1];
+const powers = ({ exponent = 0 }) => ({ p: value(exponent), "up.p": text(raised(exponent)), "up.q": text(raised(exponent - 1)) });
 export const rowsOf = (array) => (array.shape.length === 1 ? 1 : array.shape[0]);
 export const range = (n) => Array.from({ length: n }, (_, k) => k);
 
@@ -34,7 +32,7 @@ export const times = (a, b) => [a, text(" × "), b];
  */
 export function reading(run, i, kind, flat, now) {
   const own = kind === "value" ? run.values[i] : run.gradient(i, now);
-  if (own === undefined || typeof own === "number") return null;
+  if (own === undefined || isNumber(own)) return null;
   const out = run.trace.variables[run.trace.variables.length - 1].name;
   const { name } = run.trace.variables[i];
   const head = text(`${kind === "value" ? name : derivative(out, name)}${cellName(own, flat)} = `);
@@ -55,7 +53,7 @@ function whence(run, i, kind, marked) {
 /** The entry of a result that tells most: with many different numbers in its sum, and row and column apart. */
 export function telling(run, { i, kind }, now, chosen) {
   const own = kind === "value" ? run.values[i] : run.gradient(i, now);
-  if (own === undefined || typeof own === "number" || own.data.length === 0) return 0;
+  if (own === undefined || isNumber(own) || own.data.length === 0) return 0;
   const columns = columnsOf(own);
   if (chosen && own.shape.length === 2 && chosen[0] < own.shape[0] && chosen[1] < columns) return chosen[0] * columns + chosen[1];
   const scores = own.data.slice(0, 64).map((n, flat) => {
@@ -68,7 +66,7 @@ export function telling(run, { i, kind }, now, chosen) {
 /** How the number that a step asks for is made, without the number: { parts, lit }. */
 export function hinted(run, { i, kind, flat }, port, now) {
   const whole = kind === "value" ? run.values[i] : run.contributions[now - 1][port];
-  if (typeof whole === "number") return null;
+  if (isNumber(whole)) return null;
   const made = kind === "value" ? madeForward(run, i, flat) : share(run, i, now, port, flat);
   const { variables } = run.trace;
   const name = kind === "value" ? variables[i].name : derivative(variables[variables.length - 1].name, variables[i].name);
@@ -118,7 +116,7 @@ function share(run, i, step, port, flat) {
   if (READERS[op]) return READERS[op].backward(given, inputs, j, dout, options, port, flat, run);
   if (op in OPERATIONS) return op === "Sum" ? null : elementwise(run, j, dout, given, options, port, flat);
   const formula = WORDS[run.told(run.trace.variables[j])].entry?.[1];
-  if (!formula || typeof dout === "number") return null;
+  if (!formula || isNumber(dout)) return null;
   const slots = { x: value(given[0].data[flat]), z: value(out.data[flat]), dout: gradient(dout.data[flat]) };
   if (run.kept[j]) slots.kept = value(run.kept[j].data[flat]);
   return { parts: fill(formula, slots), lit: [[j, "gradient", [flat]], [j, run.kept[j] ? "kept" : "value", [flat]]] };
@@ -128,7 +126,7 @@ function share(run, i, step, port, flat) {
 function elementwise(run, j, dout, given, options, port, flat) {
   const { op } = run.trace.variables[j];
   const shares = OPERATIONS[op].backward(dout, given, run.values[j], options)[port];
-  if (typeof shares === "number") return null;
+  if (isNumber(shares)) return null;
   const from = sourcesOf(given[port], shares);
   const into = range(shares.data.length).filter((k) => from[k] === flat);
   const lit = [[j, "gradient", into]];

@@ -1,6 +1,6 @@
 // A run: its numbers, recorded or computed anew, and its words.
 
-import { add, extent, map, shapeText, sumTo } from "./arrays.js";
+import { add, cutRows, entries, extent, isNumber, map, shapeText, sumTo } from "./arrays.js";
 import { decode, display, raised } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
 import { bracketed, fill, label, plain } from "./parts.js";
@@ -9,9 +9,7 @@ import { WORDS } from "./words.js";
 
 /** The largest entry of each row, as RowMaximum in chainrule/losses.py. */
 function rowMaximum(x) {
-  const columns = x.shape[x.shape.length - 1];
-  const rows = Array.from({ length: x.data.length / columns }, (_, r) => x.data.slice(r * columns, (r + 1) * columns));
-  return { shape: [...x.shape.slice(0, -1), 1], data: rows.map((row) => extent(row)[1]) };
+  return { shape: [...x.shape.slice(0, -1), 1], data: cutRows(x).map((row) => extent(row)[1]) };
 }
 
 /** Compute the whole run anew from its leaves: { values, contributions }. Throws in words. */
@@ -96,7 +94,7 @@ export class Run {
     const got = [];
     for (const [step, port] of this.uses[variable]) {
       const given = this.contributions[step - 1][port];
-      if (step <= now && given !== null && given !== undefined) got.push(given);
+      if (step <= now && given != null) got.push(given);
     }
     return got;
   }
@@ -122,16 +120,22 @@ export class Run {
       slots[letter] = ["value", this.called(i)];
       slots[`${letter}.name`] = constant ? slots[letter] : ["", name];
       slots[`${letter}.shape`] = ["", shapeWords(this.values[i])];
+      slots[`list.${letter}`] = ["value", listed(this.values[i]) || this.called(i)];
+      const stretched = entries(this.values[i]).length < entries(value).length;
+      slots[`sum.${letter}`] = ["", stretched ? "Σ " : ""];
+      slots[`copies.${letter}`] = ["", stretched ? label("copies") : ""];
     });
     Object.assign(slots, { z: ["value", this.called(step.variable)], "z.name": ["", out.name], "z.shape": ["", shapeWords(value)] });
     Object.assign(slots, { "of.z": ending("value", value), "so.z": ending("value", value, out.name) });
     if (step.phase === "backward") {
       const dout = this.gradient(step.variable, now);
-      slots.dout = ["gradient", dout === undefined ? WORDS.other.unfit : typeof dout === "number" ? display(dout) : derivative(variables[variables.length - 1].name, out.name)];
+      slots.dout = ["gradient", dout === undefined ? WORDS.other.unfit : isNumber(dout) ? display(dout) : derivative(variables[variables.length - 1].name, out.name)];
       this.contributions[now - 1].forEach((share, k) => {
         const letter = LETTERS[k];
-        slots[`d${letter}`] = ["gradient", share == null ? "nothing" : typeof share === "number" ? display(share) : label("shaped", { shape: shapeText(share) })];
+        slots[`d${letter}`] = ["gradient", share == null ? "nothing" : isNumber(share) ? display(share) : label("shaped", { shape: shapeText(share) })];
+        const short = share == null ? "" : listed(share);
         slots[`so.${letter}`] = ending("gradient", share);
+        slots[`is.${letter}`] = short ? [["", " = "], ["gradient", short]] : slots[`so.${letter}`];
       });
     }
     return slots;
@@ -140,7 +144,7 @@ export class Run {
   /** A value within a sentence: a number, or an array by its name. */
   called(i) {
     const [value, { name, constant }] = [this.values[i], this.trace.variables[i]];
-    if (typeof value === "number") return display(value);
+    if (isNumber(value)) return display(value);
     return constant ? label("constant", { shape: shapeText(value) }) : name;
   }
 
@@ -149,6 +153,7 @@ export class Run {
     if (op === "Power") return inputs.length === 2 ? "Power.variable" : options.exponent === 2 ? "Power.square" : op;
     if (["Affine", "Conv2D"].includes(op) && inputs.length === 2) return `${op}.plain`;
     if (op === "Maximum" && this.trace.variables[inputs[1]].constant && this.values[inputs[1]] === 0) return "Maximum.gate";
+    if (op === "MatMul" && inputs.every((i) => this.values[i].shape?.length === 1)) return `${op}.dot`;
     return op in WORDS && /^[A-Z]/.test(op) ? op : "other";
   }
 
@@ -194,7 +199,7 @@ export class Run {
       const terms = this.received(i, now);
       if (terms.length < 2 || this.trace.variables[i].constant) return [];
       const total = terms.reduce(add);
-      const sum = typeof total === "number" ? [["", ": "], ...summed(terms), ["", " = "], ["gradient", display(total)]] : [];
+      const sum = listed(total) ? [["", ": "], ...summed(terms), ["", " = "], ["gradient", listed(total)]] : [];
       return [["", " "], ...fill(WORDS.fork.backward[1], { "x.name": ["", this.trace.variables[i].name], sum })];
     });
   }
@@ -218,8 +223,8 @@ export class Run {
       const names = plain(fill(slope, slots));
       if (slope.includes("gradient}")) return `${derivative(last, by.name)} = ${names}`;
       const local = this.local(now, port);
-      const sides = [derivative(name, by.name), slope.includes(" where ") && typeof local === "number" ? "" : names];
-      if (typeof local === "number" && display(local) !== names) sides.push(display(local));
+      const sides = [derivative(name, by.name), slope.includes(" where ") && isNumber(local) ? "" : names];
+      if (isNumber(local) && display(local) !== names) sides.push(display(local));
       return sides.filter(Boolean).join(" = ");
     });
     if (inputs.length === 2 && inputs[0] === inputs[1]) return told[0] + label("one.edge") + ",  " + told[1] + label("other.edge");
@@ -249,26 +254,32 @@ export class Run {
     const { op, inputs, options } = this.trace.variables[variable];
     const given = inputs.map((k) => this.values[k]);
     const known = op in OPERATIONS;
-    if (known && [...given, this.values[variable]].every((value) => typeof value === "number")) {
+    if (known && [...given, this.values[variable]].every((value) => isNumber(value))) {
       return OPERATIONS[op].backward(1, given, this.values[variable], options)[port];
     }
     const words = this.words(now);
     const word = (words.local ?? words.rule.slice(1))[port];
     if (word) return plain(fill(word, this.ruleSlots(now)));
     const [dout, share] = [this.gradient(variable, now), this.contributions[now - 1][port]];
-    return typeof dout === "number" && typeof share === "number" && dout !== 0 ? share / dout : null;
+    return isNumber(dout) && isNumber(share) && dout !== 0 ? share / dout : null;
   }
 }
 
 const LETTERS = "xybcdefghijklmnopqrstuvw"; // the inputs in a sentence, in order
-const MOST = 4; // terms of a fork; of a longer sum the first ones and the last are written
+const MOST = 4; // entries of a vector in a sentence, and terms of a fork; of a longer sum the first ones and the last are written
 
-const shapeWords = (value) => (typeof value === "number" ? "number" : shapeText(value));
+const shapeWords = (value) => (isNumber(value) ? "number" : shapeText(value));
+
+/** A number, or a short vector with its numbers; "" for any other array. */
+function listed(value) {
+  if (isNumber(value)) return display(value);
+  return value.shape.length === 1 && value.data.length <= MOST ? `[${value.data.map((n) => display(n, 3)).join(", ")}]` : "";
+}
 
 /** How a sum ends: with its number, or with the name and the shape of an array. */
 function ending(kind, value, name = "") {
-  if (value === null || value === undefined) return [["", " = "], [kind, "nothing"]];
-  if (typeof value === "number") return [["", " = "], [kind, display(value)]];
+  if (value == null) return [["", " = "], [kind, "nothing"]];
+  if (isNumber(value)) return [["", " = "], [kind, display(value)]];
   const named = name ? [["", " = "], [kind, name]] : [];
   return [...named, ["", label("of.shape", { shape: shapeText(value) })]];
 }
@@ -276,7 +287,7 @@ function ending(kind, value, name = "") {
 /** The terms of a sum as parts; of a long one the first and the last. */
 export function summed(terms) {
   const shown = terms.length > MOST ? [...terms.slice(0, MOST - 2), null, terms[terms.length - 1]] : terms;
-  return bracketed(shown.flatMap((term) => [["", " + "], ["gradient", term === null ? "…" : display(term)]]).slice(1));
+  return bracketed(shown.flatMap((term) => [["", " + "], ["gradient", term === null ? "…" : listed(term)]]).slice(1));
 }
 
 /** ∂L/∂x; a name that reads as a sum or a product stands in parentheses. */
@@ -297,11 +308,7 @@ const READ = {
 
 /** The index of the largest entry of each row. */
 function classes(rows) {
-  const columns = rows.shape[rows.shape.length - 1];
-  const data = Array.from({ length: rows.data.length / columns }, (_, r) => {
-    const row = rows.data.slice(r * columns, (r + 1) * columns);
-    return row.indexOf(extent(row)[1]);
-  });
+  const data = cutRows(rows).map((row) => row.indexOf(extent(row)[1]));
   return rows.shape.length === 1 ? data[0] : { shape: [data.length], data };
 }
 
@@ -315,7 +322,7 @@ export function readLayers(layers, reads, nodes) {
     if (step.phase === "forward" || step.seed) return layers.contributions[k];
     return variables[step.variable].inputs.map((i, port) => {
       const recorded = layers.contributions[k][port];
-      return recorded === null || recorded === undefined ? null : nodes.gradient(reads[i][0][0]);
+      return recorded == null ? null : nodes.gradient(reads[i][0][0]);
     });
   });
   return { values, kept, contributions };

@@ -9,7 +9,8 @@ export function mountScene(figure, host) {
   const svg = figure.querySelector("svg");
   const shapes = [...svg.querySelectorAll("[data-moves]")];
   const said = figure.querySelector(".chainrule-said");
-  const rows = [...figure.querySelectorAll("tbody tr")];
+  const rows = []; // a row may tell of many pictures
+  for (const row of figure.querySelectorAll("tbody tr")) for (const one of row.dataset.of.split(" ")) rows[one] = row;
   const at = settings.map(([, values], k) => values.indexOf(chosen[k]));
   const controls = element("div", { class: "chainrule-sliders" });
   const shows = settings.map(([name, values, texts, numbers], k) => (numbers ? slider : buttons)(name, texts, k));
@@ -87,7 +88,7 @@ export function mountScene(figure, host) {
     const words = rows[now].lastChild.cloneNode(true);
     if (words.textContent !== said.textContent) said.replaceChildren(...words.childNodes);
     svg.querySelector("desc").textContent = said.textContent;
-    rows.forEach((row, k) => row.classList.toggle("now", k === now));
+    for (const row of rows) row.classList.toggle("now", row === rows[now]);
   }
 
   return {

@@ -1,5 +1,6 @@
 // The stepper: one node's visit at a time, forward and then backward.
 
+import { columnsOf, isNumber, sum } from "./arrays.js";
 import { changes } from "./changes.js";
 import { codePane } from "./code.js";
 import { edges, follow } from "./edges.js";
@@ -24,12 +25,13 @@ export function mountStepper(figure, host) {
   const rule = element("p", { class: "chainrule-rule rule" });
   const told = element("p", { class: "chainrule-reading", "aria-live": "polite" });
   const code = codePane(Number(figure.dataset.step));
-  const more = edges(scroll);
+  const more = edges(scroll, center);
   const note = element("p", { class: "chainrule-note" });
   const tools = element("div", { class: "chainrule-tools" });
   let level = data.level;
   let run = model.runs[level];
-  let picture, rows, walk, undrag, pointed, pending;
+  let picture, rows, walk, undrag, pointed, pending, tall;
+  let stale = new Set(); // the rows whose sentence has old numbers
   let places = null; // the entries that were asked for
 
   const asks = guessing({
@@ -45,7 +47,7 @@ export function mountStepper(figure, host) {
       figure.classList.toggle("chainrule-asking", on);
       if (walk.now() === run.last) walk.move(0);
       limitRows();
-      showStep(walk.now());
+      showStep();
       return walk.now();
     },
     mark: (place) => picture?.mark(place),
@@ -63,7 +65,7 @@ export function mountStepper(figure, host) {
       figure.classList.toggle("chainrule-nudging", on);
       if (on) left = walk.now();
       if (on || walk.now() === run.turn) walk.move(on ? run.turn : left);
-      showStep(walk.now());
+      showStep();
     },
     say(text, product) {
       write(sentence, [["title", `${label("nudge")}.`], ["", ` ${text}`]]);
@@ -84,7 +86,7 @@ export function mountStepper(figure, host) {
     const [r, c] = (event.target.dataset.cell ?? "0,0").split(",").map(Number);
     nudge.start(i, r * (run.values[i].shape?.at(-1) ?? 1) + c);
   }, true);
-  sentence.after(asks.form, rule, told, whatIf ? whatIf.element : note, code.element);
+  nudge.row.after(asks.form, rule, told, whatIf ? whatIf.element : note, code.element);
   scroll.addEventListener("selectstart", (event) => event.preventDefault()); // WebKit selects what user-select forbids
   scroll.setAttribute("tabindex", "0");
   scroll.setAttribute("role", "group");
@@ -106,14 +108,17 @@ export function mountStepper(figure, host) {
     walk = player({ last: run.last, turn: run.turn, name: label("walk"), show, count, allow: (to) => asks.allow(to, walk.now(), run) });
     if (before) before.replaceWith(walk.element);
     else tools.before(walk.element);
+    tall = picture.svg.matches(".chainrule-tall") && innerHeight > 600;
+    if (tall) walk.element.append(sentence); // buttons and sentence stay at the lower edge of the window
+    else nudge.row.after(sentence);
     undrag = whatIf ? whatIf.drag(picture.svg) : null;
     for (const node of picture.nodes.values()) node.onclick = () => walk.move(run.stepOf(Number(node.dataset.node), walk.now()));
     pointed = null;
     readable();
     walk.set(now);
-    showStep(now);
-    if (model.changed) stale();
-    nudge.toggle.hidden = !computed(run) || typeof run.values[run.values.length - 1] !== "number";
+    showStep();
+    if (model.changed) age();
+    nudge.toggle.hidden = !computed(run) || !isNumber(run.values[run.values.length - 1]);
   }
 
   function levels() {
@@ -156,7 +161,8 @@ export function mountStepper(figure, host) {
 
   function show(now, before) {
     if (now !== run.turn) nudge.off();
-    showStep(now);
+    showStep();
+    center(walk.element);
     if (now === before + 1) picture.travel(now, Math.min(700, 0.5 * walk.pace()));
     tell();
   }
@@ -165,7 +171,8 @@ export function mountStepper(figure, host) {
     host.tell("step", walk.now());
   }
 
-  function showStep(now) {
+  function showStep() {
+    const now = walk.now();
     figure.dataset.step = now;
     figure.dataset.phase = run.phase(now);
     picture.arrive();
@@ -179,7 +186,12 @@ export function mountStepper(figure, host) {
     rule.textContent = run.rule(now);
     code.show(run, now);
     read(pointed ? [pointed] : usual(now));
-    follow(scroll, now > 0 ? picture.node(run.trace.steps[now - 1].variable) : null);
+  }
+
+  /** Keep the running node in view; without a dock the page itself does not move. */
+  function center(dock) {
+    const step = run.trace.steps[walk.now() - 1];
+    follow(scroll, step && picture.node(step.variable), tall && dock);
   }
 
   /** While the figure asks, the table says no more than the picture. */
@@ -207,31 +219,28 @@ export function mountStepper(figure, host) {
   /** After a change of numbers: everything that shows one. */
   function refresh() {
     nudge.off();
+    age();
     whatIf?.refresh();
-    showStep(walk.now());
-    stale();
-  }
-
-  function stale() {
-    for (const row of rows) row.dataset.stale = "";
-    freshen();
+    showStep();
   }
 
   /**
-   * Write the table's stale sentences anew: at once those that can be seen, the others a few a frame, so
+   * All sentences of the table are old: write anew at once those that can be seen, the others a few a frame, so
    * that a long table does not hold up the picture.
    */
-  function freshen() {
+  function age() {
+    stale = new Set(rows);
+    freshen(rows[0].closest("details").open ? rows.filter(inWindow) : []);
+  }
+
+  function freshen(some) {
     cancelAnimationFrame(pending);
-    const waiting = rows.flatMap((row, k) => (row.dataset.stale === undefined ? [] : [k]));
-    const first = waiting.slice(0, FEW);
-    const seen = rows[0].closest("details").open ? waiting.slice(FEW).filter((k) => inWindow(rows[k])) : [];
-    for (const k of [...first, ...seen]) {
-      const [heading, parts] = run.sentence(k + 1);
-      rows[k].lastElementChild.textContent = `${heading} ${plain(parts)}`;
-      delete rows[k].dataset.stale;
+    for (const row of some) {
+      const [heading, parts] = run.sentence(rows.indexOf(row) + 1);
+      row.lastElementChild.textContent = `${heading} ${plain(parts)}`;
+      stale.delete(row);
     }
-    if (first.length + seen.length < waiting.length) pending = requestAnimationFrame(freshen);
+    if (stale.size) pending = requestAnimationFrame(() => freshen([...stale].slice(0, FEW)));
   }
 
   // ---- reading an array, entry by entry
@@ -274,12 +283,11 @@ export function mountStepper(figure, host) {
   }
 
   function light(i, kind, flat, own) {
+    if (!drawn({ i, kind })) return;
     const place = group(i, kind);
-    if (!place?.dataset.box || place.classList.contains("hidden")) return;
-    const [left, top, width] = place.dataset.box.split(" ").map(Number);
-    const columns = Number(place.dataset.columns);
-    const [r, c] = [Math.floor(flat / columns), flat % columns];
-    const rect = { class: own ? "lit own" : "lit", x: left + c * width - 1, y: top + r * ROW + 0.5, width, height: ROW - 1, rx: 3 };
+    const [left, top, ...wide] = place.dataset.box.split(" ").map(Number);
+    const [r, c] = [Math.floor(flat / wide.length), flat % wide.length];
+    const rect = { class: own ? "lit own" : "lit", x: left + sum(wide.slice(0, c)) - 1, y: top + r * ROW + 0.5, width: wide[c], height: ROW - 1, rx: 3 };
     place.prepend(vector("rect", rect));
   }
 
@@ -289,7 +297,6 @@ export function mountStepper(figure, host) {
       const i = Number(place.closest(".variable").dataset.index);
       const kind = place.classList.contains("value") ? "value" : "gradient";
       const cells = [...place.querySelectorAll("[data-cell]")];
-      const columns = Number(place.dataset.columns);
       let flat = 0;
       const point = (to) => {
         flat = to;
@@ -300,14 +307,15 @@ export function mountStepper(figure, host) {
         pointed = null;
         read(usual(walk.now()));
       };
-      const [left, top, width] = place.dataset.box.split(" ").map(Number);
-      const ground = vector("rect", { class: "ground", x: left, y: top, width: columns * width, height: (cells.length / columns) * ROW });
+      const [left, top, ...wide] = place.dataset.box.split(" ").map(Number);
+      const columns = wide.length;
+      const rows = cells.length / columns;
+      const ground = vector("rect", { class: "ground", x: left, y: top, width: sum(wide), height: rows * ROW });
       place.prepend(ground); // between the digits too
-      const within = (share, count) => Math.min(Math.max(Math.floor(share * count), 0), count - 1);
       const under = (event) => {
-        const box = ground.getBoundingClientRect();
-        const row = within((event.clientY - box.top) / box.height, cells.length / columns);
-        return row * columns + within((event.clientX - box.left) / box.width, columns);
+        const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(ground.getScreenCTM().inverse());
+        const count = (sizes, at) => Math.max(sizes.filter((_, k) => at >= sum(sizes.slice(0, k))).length - 1, 0);
+        return count(new Array(rows).fill(ROW), y - top) * columns + count(wide, x - left);
       };
       place.addEventListener("pointermove", (event) => {
         const to = under(event);
@@ -316,7 +324,7 @@ export function mountStepper(figure, host) {
       place.addEventListener("click", (event) => point(under(event)));
       place.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && leave());
       const name = run.trace.variables[i].name;
-      const words = label("read.matrix", { name, kind: label(kind), rows: cells.length / columns, columns });
+      const words = label("read.matrix", { name, kind: label(kind), rows, columns });
       for (const [key, text] of Object.entries({ tabindex: 0, role: "application", "aria-label": words, "data-keys": "" })) place.setAttribute(key, text);
       place.addEventListener("focus", () => point(flat));
       place.addEventListener("blur", leave);
@@ -332,7 +340,7 @@ export function mountStepper(figure, host) {
 
   // a printed figure is one that has run
   const paper = matchMedia("print");
-  const onPaper = () => (paper.matches ? picture.show(run.last) : showStep(walk.now()));
+  const onPaper = () => (paper.matches ? picture.show(run.last) : showStep());
   paper.addEventListener("change", onPaper);
 
   const onKey = (event) => walk.key(event);
@@ -353,7 +361,8 @@ export function mountStepper(figure, host) {
       step(to) {
         if (to === walk.now() || to > run.last) return;
         walk.set(to);
-        showStep(to);
+        showStep();
+        center();
       },
       numbers(text) {
         if (!text || !model.install(JSON.parse(text))) return;
@@ -364,7 +373,7 @@ export function mountStepper(figure, host) {
   };
 }
 
-const FEW = 40; // rows of a table that are written in one frame, beside those that can be seen
+const FEW = 40; // rows of a table that are written in one frame
 const ROW = 17; // the height of a row of a grid, as in chainrule/layout.py
 
 /** The runs behind a figure: of its nodes, and of its layers where it has any. */
@@ -388,23 +397,23 @@ function makeModel(data) {
   function place(name) {
     const [[index, way]] = layers ? reads[layers.names.get(name)] : [[base.names.get(name), "same"]];
     const value = base.values[index];
-    return { index, classes: way === "class" ? value.shape[value.shape.length - 1] : undefined };
+    return { index, classes: way === "class" ? columnsOf(value) : undefined };
   }
 
   const top = layers ?? base;
   const known = (name) => top.values[top.names.get(name)];
 
   function oneHot(classes, value) {
-    const labels = typeof classes === "number" ? [classes] : classes.data;
+    const labels = isNumber(classes) ? [classes] : classes.data;
     const data = labels.flatMap((right) => Array.from({ length: value }, (_, c) => Number(c === right)));
-    return { shape: typeof classes === "number" ? [value] : [labels.length, value], data };
+    return { shape: isNumber(classes) ? [value] : [labels.length, value], data };
   }
 
   return Object.assign(model, {
     base,
     runs,
     at: layers && places(layers, reads, base),
-    arrays: base.values.some((value) => typeof value !== "number"),
+    arrays: base.values.some((value) => !isNumber(value)),
     input: (name) => ({ name, classes: place(name).classes, get: () => known(name) }),
 
     /** Change inputs, { name: value }; the old numbers stay if the new ones make no sense. */

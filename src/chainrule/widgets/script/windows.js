@@ -1,7 +1,8 @@
 // Reading an image: which window made an entry of a convolution or a pooling, and where a weight was used.
 
+import { columnsOf } from "./arrays.js";
 import { weightedSum } from "./products.js";
-import { columnsOf, gradient, joined, range, READERS, text, times, value } from "./reading.js";
+import { gradient, joined, range, READERS, text, times, value } from "./reading.js";
 
 /** Of output `flat`: its kernel (in pooling its channel), and where its window is in x, [k, place] for each entry in the image. */
 function windowOf([x, W], places, flat) {
