@@ -63,7 +63,6 @@ def judge(observation, layers_are_right=False):
 
 def explain(observation, wrong):
     """name -> suspects, for as many of the wrong arrays as possible."""
-
     if found := one_multiple(observation, wrong):
         return found
 
@@ -77,7 +76,7 @@ def explain(observation, wrong):
     if len(first) == len(wrong):
         return first
     whole = ways[1](observation, wrong)  # one mistake behind them all is better than a few of them
-    if len(whole) == len(wrong):
+    if len(whole) == len(wrong) and not observation.piece.names:
         return whole
     more = {name: one for name, one in wrong.items() if name not in first | whole}
     return whole | first | by_walks(observation, more, EXACTLY)

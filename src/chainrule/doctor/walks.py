@@ -488,7 +488,7 @@ class Trials:
 
     def __init__(self, observation):
         piece, self.made, self.more = observation.piece, [], iter(())
-        self.network, Node.spent = not piece.names, 0.0
+        self.network, self.right, Node.spent = not piece.names, [], 0.0
         self.douts = (
             observation.douts[:1] if piece.pair else observation.douts
         )  # of a pair they are alike
