@@ -563,7 +563,8 @@ class Trials:
                 where = "loss" if change.at.value.size == 1 else change.at.layer
                 suspect = replace(suspect, where=where)
             for name in names:  # what is spoilt further on has no mistake of its own
-                found[name] = [suspect] if name == names[0] or name in at else []
+                own = name == names[0] or name in at or not clean
+                found[name] = [suspect] if own else []
                 left.pop(name)
         return found
 
