@@ -299,7 +299,7 @@ def set_1():
         def nxt(s, dn):
             return 0
 
-    @c("?", X)
+    @c("another-array", X)
     class R18(RNN):
         def prev(s, t):
             return s.h[t + 1]

@@ -100,6 +100,18 @@ def test_nobody_asks_for_the_derivative_of_a_value_with_respect_to_itself(page):
     assert question(page).strip().startswith("Which gradient goes to z?")
 
 
+def test_nobody_is_asked_for_the_gradient_of_targets(show):
+    y, t = Variable(0.5, "y"), Variable(2.0, "t")
+    page = show(Stepper(y - t))
+    page.get_by_role("button", name="Let me guess").click()
+    guess(page, "-1.5")
+    forward(page)
+    forward(page)
+    assert question(page).strip() == "Which gradient goes to y?"
+    guess(page, "1")
+    assert step(page) == 3 and score(page) == "2 of 2 right at the first try."
+
+
 def test_a_gradient_that_was_not_swapped_is_named(page):
     to_the_first_piece(page)
     assert step(page) == 4

@@ -134,6 +134,24 @@ def test_the_jacobian_by_x_holds_the_transposed_weights_once_a_sample():
     close(dout.ravel() @ J, dx.ravel())
 
 
+def test_with_a_symmetric_matrix_the_wrong_product_is_the_right_one():
+    square, dout = array(M, M), array(N, M, seed=3)
+    close(dout @ (square + square.T), dout @ (square + square.T).T)
+    assert not np.allclose(dout @ square, dout @ square.T, rtol=0.1)
+
+
+@pytest.mark.parametrize("N", [1, 2, 3, 4, 5])
+def test_a_bias_summed_over_the_wrong_axis_is_silent_for_one_sample_and_for_as_many_as_outputs(N):
+    """Exercise 5 of chapter 5."""
+    dout, bias = array(N, 4, seed=3), np.zeros(4)
+    if N in (1, 4):
+        bias -= dout.sum(axis=1)
+        assert not np.allclose(bias, -dout.sum(axis=0), rtol=0.1)
+    else:
+        with pytest.raises(ValueError, match="broadcast"):
+            bias -= dout.sum(axis=1)
+
+
 def test_two_affine_layers_are_one():
     first, second = Affine(array(D, M), array(M, seed=1)), Affine(array(M, C), array(C, seed=2))
     x, (W1, b1), (W2, b2) = array(N, D, seed=3), first.params.values(), second.params.values()

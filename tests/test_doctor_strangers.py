@@ -7,6 +7,9 @@ import pytest
 
 from chainrule.doctor import diagnose, tape
 from chainrule.gradcheck import gradient_check
+from chainrule.layers import Affine
+from chainrule.layers import Tanh as OwnTanh
+from chainrule.losses import SoftmaxWithLoss
 from chainrule.network import Network
 from chainrule.scenes import softmax_along
 
@@ -613,3 +616,204 @@ def test_a_padding_that_is_cut_off_at_one_end_is_told(cut, wrong):
 
     x = RNG.normal(size=(4, 6))
     assert causes(layer(forward, backward), x) == ([("axes-in-wrong-order", "x")] if wrong else [])
+
+
+# A whole by hand: its mistake is told with its line, and with its layer where it has layers.
+
+
+class Deep:
+    """Three layers in a loop, their gradients in lists."""
+
+    slope = staticmethod(lambda z, y, place: 1 - y**2)
+
+    def __init__(self):
+        sizes = (4, 5, 6, 3)
+        pairs = list(zip(sizes, sizes[1:], strict=False))
+        rng = np.random.default_rng(8)
+        self.params = {f"W{i}": rng.normal(size=pair) for i, pair in enumerate(pairs)}
+
+    def loss(self, x, t):
+        self.ys, self.zs = [x], []
+        for i in range(3):
+            self.zs.append(self.ys[-1] @ self.params[f"W{i}"])
+            self.ys.append(np.tanh(self.zs[-1]))
+        return float(np.sum((self.ys[-1] - t) ** 2) / 2)
+
+    def gradient(self, x, t):
+        self.loss(x, t)
+        grads, d = {}, self.ys[-1] - t
+        for i in (2, 1, 0):
+            d = d * self.slope(self.zs[i], self.ys[i + 1], i)
+            grads[f"W{i}"] = self.ys[i].T @ d
+            d = d @ self.params[f"W{i}"].T
+        return grads
+
+
+SLOPES = {
+    "derivative-missing": lambda z, y: np.ones_like(y),
+    "derivative-twice": lambda z, y: (1 - y**2) ** 2,
+    "derivative-of-input": lambda z, y: 1 - z**2,
+}
+
+
+@pytest.mark.parametrize("places", [(0,), (1,), (2,), (0, 1, 2)])
+@pytest.mark.parametrize("code", SLOPES)
+def test_a_mistake_in_one_pass_of_a_loop_is_told_with_its_line(code, places):
+    def slope(z, y, place):
+        return SLOPES[code](z, y) if place in places else 1 - y**2
+
+    found = diagnose(changed(Deep, slope=staticmethod(slope))(), X, np.ones((7, 3)))
+    assert [(one.cause, one.where) for one in found] == [(code, f"W{max(places)}")]
+    assert "`self.ys.append(np.tanh(self.zs[-1]))`" in found[0].evidence
+    assert causes(Deep(), X, np.ones((7, 3))) == []
+
+
+@pytest.mark.parametrize("skipped", ["first", "second"])
+def test_a_layer_that_gradient_skips_is_told_by_its_name(skipped):
+    class Skips(Network):
+        def gradient(self, x, t):
+            self.loss(x, t)
+            dout = self.loss_layer.backward(1.0)
+            for name, layer in reversed(self.layers.items()):
+                if name != skipped:
+                    dout = layer.backward(dout)
+            return {
+                f"{name}.W": self.layers[name].grads["W"] for name in ("one", "two", "three")
+            } | {f"{name}.b": self.layers[name].grads["b"] for name in ("one", "two", "three")}
+
+    rng = np.random.default_rng(4)
+    layers = {"one": Affine.init(4, 5, rng), "first": OwnTanh(), "two": Affine.init(5, 6, rng)}
+    layers |= {"second": OwnTanh(), "three": Affine.init(6, 3, rng)}
+    assert causes(Skips(layers, SoftmaxWithLoss()), X, LABELS) == [("derivative-missing", skipped)]
+
+
+@pytest.mark.parametrize("N", range(2, 10))
+def test_a_sum_for_a_mean_is_no_other_target(N):
+    labels = np.arange(N) % 3
+    assert causes(changed(Entropy, mean=False)(), X[[0] * N], labels)[0][0] != "targets-differ"
+    x = np.random.default_rng(N).normal(size=(N, 3))
+    assert causes(changed(Entropy, mean=False)(), x, labels) == [("missing-batch-division", "x")]
+
+
+def test_branches_that_are_exchanged_are_an_inverted_mask():
+    class Huber:
+        def forward(self, x, y):
+            self.r = x - y
+            return np.sum(
+                np.where(np.abs(self.r) > 0.7, 0.7 * np.abs(self.r) - 0.245, self.r**2 / 2)
+            )
+
+        def backward(self, dout=1.0):
+            far = np.abs(self.r) > 0.7
+            dx = dout * np.where(far == self.right, 0.7 * np.sign(self.r), self.r)
+            return dx, -dx
+
+    pair = X, X[::-1] * 0.4
+    assert causes(changed(Huber, right=True)(), pair) == []
+    assert causes(changed(Huber, right=False)(), pair)[0] == ("mask-inverted", "x")
+
+
+@pytest.mark.parametrize("eps", [1e-3, 1e-2])
+def test_a_constant_that_only_backward_adds_is_told_as_close(eps):
+    class Entropy2:
+        def forward(self, p, t):
+            self.p, self.t = p, t
+            return -np.mean(t * np.log(p) + (1 - t) * np.log(1 - p))
+
+        def backward(self, dout=1.0):
+            p, t = self.p, self.t
+            return dout * ((1 - t) / (1 - p + eps) - t / (p + eps)) / t.size
+
+    p = 0.2 + 0.6 * np.random.default_rng(0).random((5, 1))
+    (one,) = diagnose(Entropy2(), p, (p > 0.4).astype(float))
+    assert one.cause == "unknown" and "they are close" in one.evidence and "eps" in one.hint
+
+
+@pytest.mark.parametrize("wrong, where", [("dW", "W2"), ("dh", "W2"), ("first", "W1")])
+def test_a_product_that_does_not_fit_is_told_in_names_of_the_code(wrong, where):
+    class ByHand:
+        def __init__(self):
+            self.params = {"W1": W1.copy(), "W2": W2.copy()}
+
+        def loss(self, x, t):
+            p = self.params
+            self.h = np.tanh(x @ p["W1"])
+            self.off = self.h @ p["W2"] - t
+            return float(np.sum(self.off**2) / 2)
+
+        def gradient(self, x, t):
+            self.loss(x, t)
+            W2 = self.params["W2"]
+            dh = (self.off @ (W2 if wrong == "dh" else W2.T)) * (1 - self.h**2)
+            return {
+                "W1": (dh @ x.T) if wrong == "first" else x.T @ dh,
+                "W2": (self.off.T @ self.h.T) if wrong == "dW" else self.h.T @ self.off,
+            }
+
+    (one,) = diagnose(ByHand(), X, np.ones((7, 3)))
+    assert (one.cause, one.where) == ("weight-not-transposed", where)
+    assert "v0" not in one.evidence and "v1" not in one.evidence and "fits" in one.evidence
+
+
+@pytest.mark.parametrize("scale", [0.3, 1.0, 3.0])
+@pytest.mark.parametrize("wrong", ["mask-missing", "another-array", None])
+def test_a_hidden_layer_of_any_size_has_a_graph(scale, wrong):
+    class Hidden:
+        def __init__(self, rng):
+            sizes = [(4, 5), (5, 5), (5, 3)]
+            self.params = {f"W{i}": scale * rng.normal(size=size) for i, size in enumerate(sizes)}
+
+        def loss(self, x, t):
+            self.hs = [x]
+            for i in range(2):
+                self.hs.append(np.maximum(self.hs[-1] @ self.params[f"W{i}"], 0))
+            self.y = softmax_along(self.hs[-1] @ self.params["W2"], -1)
+            return -np.mean(np.log(self.y[np.arange(len(x)), t]))
+
+        def gradient(self, x, t):
+            self.loss(x, t)
+            d, grads = self.y.copy(), {}
+            d[np.arange(len(x)), t] -= 1
+            d /= len(x)
+            for i in (2, 1, 0):
+                grads[f"W{i}"] = self.hs[i].T @ d
+                d = d @ self.params[f"W{i}"].T
+                if i == 2:
+                    d = d * (self.hs[1 if wrong == "another-array" else 2] > 0)
+                elif i == 1 and wrong != "mask-missing":
+                    d = d * (self.hs[1] > 0)
+            return grads
+
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        found = causes(Hidden(rng), rng.normal(size=(7, 4)), LABELS)
+        assert [code for code, _ in found[:1]] == ([wrong] if wrong else []), found
+
+
+@pytest.mark.parametrize("on", [0, 1])
+def test_a_state_that_is_one_step_on_is_another_array(on):
+    class Steps:
+        def __init__(self):
+            rng = np.random.default_rng(2)
+            self.params = {"U": rng.normal(size=(4, 3)), "W": rng.normal(size=(3, 3))}
+            self.grads = {}
+
+        def forward(self, x):
+            self.x, self.h = x, [np.zeros((len(x), 3))]
+            for t in range(x.shape[1]):
+                z = x[:, t] @ self.params["U"] + self.h[-1] @ self.params["W"]
+                self.h.append(np.tanh(z))
+            return self.h[-1]
+
+        def backward(self, d):
+            self.grads, dx = {key: np.zeros_like(p) for key, p in self.params.items()}, self.x * 0
+            for t in reversed(range(self.x.shape[1])):
+                d = d * (1 - self.h[t + 1] ** 2)
+                self.grads["U"] += self.x[:, t].T @ d
+                self.grads["W"] += self.h[t + on].T @ d
+                dx[:, t] = d @ self.params["U"].T
+                d = d @ self.params["W"].T
+            return dx
+
+    x = np.random.default_rng(3).normal(size=(2, 3, 4))
+    assert causes(Steps(), x) == ([("another-array", "W")] if on else [])

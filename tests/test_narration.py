@@ -73,9 +73,13 @@ def test_what_is_rounded_to_zero_has_no_sign(size, room):
         ("-0.004 and -0.5", "−0.004 and −0.5"),
         ("784-50-0 and 1 - 0", "784-50-0 and 1 - 0"),
         ("`-0.0` is code", "`-0.0` is code"),
+        ("at `x = -4`", "at `x = −4`"),
+        ("3.6e+02 times", "360 times"),
+        ("`h = 1e-9` is typed", "`h = 1e-9` is typed"),
+        ("`h = 1e-02` was formatted", "`h = 0.01` was formatted"),
     ],
 )
-def test_a_sentence_of_an_author_shows_no_zero_with_a_sign(written, shown):
+def test_a_sentence_of_an_author_has_numbers_for_people_and_code_as_it_was_typed(written, shown):
     assert typeset(written) == shown
 
 

@@ -5,8 +5,9 @@ import pytest
 from test_drawing import HOSTILE, PICTURES, points
 
 from chainrule.graph import Variable, exp, log, sum_
+from chainrule.layers import Affine
 from chainrule.losses import SoftmaxWithLoss
-from chainrule.network import two_layer_net
+from chainrule.network import Network, two_layer_net
 from chainrule.trace import trace_graph, trace_network
 from chainrule.widgets import Stepper
 
@@ -212,7 +213,7 @@ NUMBERS = [[7.0, -1.5, 2.0], [0.5, -0.333, 1234.0]]
 def test_a_number_of_a_grid_stands_clear_of_its_neighbour(numbers, show):
     """7 −1.5 is not a subtraction, and 2 0.5 is not 20.5: in the general picture, in that of a network, and when changed."""
     x = np.array(numbers)
-    net = two_layer_net(3, 3, 2, np.random.default_rng(0))
+    net = Network({"Affine": Affine(x.T, np.ones(2))}, SoftmaxWithLoss())
     for source in (trace_graph(sum_(Variable(x, "x") * 1.0)), trace_network(net, x, [0, 1])):
         page = show(Stepper(source, step=-1), viewport={"width": 1280, "height": 900})
         gaps = page.evaluate(CLEAR)

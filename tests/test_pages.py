@@ -230,7 +230,7 @@ def test_the_address_of_the_site_itself_leads_to_the_book(open_page):
 CUT = """() => {
     const found = [];
     for (const one of document.querySelectorAll(".bd-article :is(svg, img, table, math, canvas)")) {
-        if (!one.checkVisibility() || one.closest("svg svg, button, .katex, .chainrule-aside, details:not([open])")) continue;
+        if (!one.checkVisibility() || one.closest("svg svg, button, .katex, details:not([open])")) continue;
         const { left, right, width } = one.getBoundingClientRect();
         if (!width) continue;
         for (let box = one.parentElement; box && box !== document.body; box = box.parentElement) {
@@ -252,7 +252,7 @@ CUT = """() => {
 SMALL = """() => {
     const wanted = ".bd-article :is(button, select, summary, input:not([type=hidden])), .bd-header-article :is(button, summary, a)";
     const large = ".chainrule-buttons button, .chainrule-word, .bd-header-article .btn";
-    const boxes = [...document.querySelectorAll(wanted)].filter((one) => one.checkVisibility() && !one.closest(".chainrule-aside")).map((one) => {
+    const boxes = [...document.querySelectorAll(wanted)].filter((one) => one.checkVisibility()).map((one) => {
         const pressed = one.closest("label") ?? one; // the words beside a box tick it too
         const { x, y, width, height } = pressed.getBoundingClientRect();
         return { one, x, y, width, height };

@@ -515,7 +515,7 @@ def test_a_nudge_runs_forward_edge_by_edge_and_backward_to_the_same_product(show
     assert factors == ["× 6", "× 20", "× 1", "× 1.2"]
     page.clock.run_for(900)
     said = page.get_by_role("status").inner_text()
-    assert "the output changes Δ × 144" in said
+    assert "the output changes by Δ × 144" in said
     assert page.locator(".rule").text_content() == "Δ × 6 × 20 × 1 × 1.2 = Δ × 144"
     press(page, "Backward")
     page.clock.run_for(10_000)
@@ -573,7 +573,7 @@ def test_a_figure_of_layers_or_of_unknown_operations_offers_no_nudge(show):
     press(page, "Nudge")
     page.get_by_role("button", name="Affine1.W[0, 1]").click()
     page.clock.run_for(60_000)
-    assert "the output changes Δ × " in page.get_by_role("status").inner_text()
+    assert "the output changes by Δ × " in page.get_by_role("status").inner_text()
 
 
 # ---------------------------------------------------------------- what looks editable is

@@ -32,7 +32,10 @@ BESIDE = 12  # between the blocks over or under two boxes
 WIDEST = 715  # of a picture in a book; the grids of a wider one are shown as summaries
 FEW = 3  # columns of a grid that always shows its numbers
 NUMBERS = 7  # characters of a single number
-CLOSE = 6  # pixels between two numbers of a grid, where there is little room
+CLOSE, CLOSEST = (
+    6,
+    1,
+)  # pixels between two numbers of a grid, where there is little room, and hardly any
 
 
 @dataclass
@@ -93,27 +96,27 @@ def port_of_line(trace, j):
 
 
 def lay_out_chain(trace):
-    """A `Chain`. Where it would be too wide its numbers stand closer, leaves on both sides, and then its widest grids are summaries."""
+    """A `Chain`. Where it would be too wide its numbers stand closer, leaves on both sides, its widest grids are summaries."""
     chain = placed(trace)
-    if chain.width > WIDEST:
-        chain = placed(trace, tight=True)
-    if chain.width > WIDEST:
-        chain = placed(trace, tight=True, apart=True)
-    summaries = set()
-    for block in sorted(chain.line, key=lambda block: -block.width):
-        columns = np.shape(trace.variables[block.variable].value)[-1:] or (0,)
-        if chain.width > WIDEST and FEW < columns[0] <= LARGEST_GRID:
-            summaries.add(block.variable)
-            chain = placed(trace, summaries, tight=True, apart=True)
+    for clear in (CLOSE, CLOSEST):
+        for apart in (False, True):
+            if chain.width > WIDEST:
+                chain = placed(trace, (), clear, apart)
+        summaries = set()
+        for block in sorted(chain.line, key=lambda block: -block.width):
+            columns = np.shape(trace.variables[block.variable].value)[-1:] or (0,)
+            if chain.width > WIDEST and FEW < columns[0] <= LARGEST_GRID:
+                summaries.add(block.variable)
+                chain = placed(trace, summaries, clear, True)
     return chain
 
 
-def placed(trace, summaries=(), tight=False, apart=False):
-    """`tight`: numbers stand closer. `apart`: of boxes with one block beside them every second one has it below."""
+def placed(trace, summaries=(), clear=CLEAR, apart=False):
+    """`clear`: pixels between two numbers. `apart`: of boxes with one block beside them every second one has it below."""
     made = [j for j, v in enumerate(trace.variables) if v.inputs]
     first = trace.variables[made[0]].inputs[0]
-    line = [block_of(trace, i, tight, i in summaries) for i in [first, *made]]
-    boxes = [box_of(trace, j, tight, j in summaries) for j in made]
+    line = [block_of(trace, i, clear, i in summaries) for i in [first, *made]]
+    boxes = [box_of(trace, j, clear, j in summaries) for j in made]
     single = [box for box in boxes if len(box.above) == 1 and not box.below]
     for box in single[1::2] if apart else []:
         box.above, box.below = [], box.above
@@ -123,7 +126,8 @@ def placed(trace, summaries=(), tight=False, apart=False):
     return chain
 
 
-def block_of(trace, i, tight, summarised=False, kept=False):
+def block_of(trace, i, clear, summarised=False, kept=False):
+    tight = clear < CLEAR
     variable = trace.variables[i]
     shown = [variable.value] + ([] if variable.grad is None else [variable.grad])
     name = "" if variable.constant else shorten(variable.shown)
@@ -135,7 +139,6 @@ def block_of(trace, i, tight, summarised=False, kept=False):
     cell = 0 if summarised else round(SIZE * 0.62 * room + (3 if tight else 5))
     grids = [rows for rows in map(rows_of, shown) if rows is not None]
     if cell and grids:
-        clear = CLOSE if tight else CLEAR
         cell = max([cell, *(ceil(widest_number(rows, room, SIZE) + clear) for rows in grids)])
     sizes = [size_of(value, cell) for value in shown]
     width = max(36.0, text_width(name, SIZE) + 4, *(width for width, _ in sizes))
@@ -149,15 +152,15 @@ def room_of(value):
     return 0 if rows is None else min(4, max(len(display(v, 3)) for v in rows.flat))
 
 
-def box_of(trace, j, tight, summarised):
+def box_of(trace, j, clear, summarised):
     variable, port = trace.variables[j], port_of_line(trace, j)
-    lines = words_of(node_symbol(variable, whole=not tight))
+    lines = words_of(node_symbol(variable, whole=clear == CLEAR))
     box = Box(j, lines, max(17.0, max(text_width(line, SIZE) for line in lines) / 2 + 4))
     for k, i in enumerate(variable.inputs[:port] + variable.inputs[port + 1 :]):
         under = k % 2 == 1 and variable.kept is None
-        (box.below if under else box.above).append(block_of(trace, i, tight))
+        (box.below if under else box.above).append(block_of(trace, i, clear))
     if variable.kept is not None:
-        box.below.append(block_of(trace, j, tight, summarised, kept=True))
+        box.below.append(block_of(trace, j, clear, summarised, kept=True))
     return box
 
 
@@ -179,7 +182,7 @@ def size_of(value, cell):
         return rows.shape[1] * cell + 7, rows.shape[0] * ROW
     columns = np.shape(value)[-1] or 1
     tall = min(HEAT_HEIGHT, 60 * max(np.size(value) // columns, 1) / columns)
-    return max(SIZE * 0.53 * len(line) for line in summary(value)) + 4, 2 * ROW + 6 + tall
+    return max(SIZE * 0.6 * len(line) for line in summary(value)) + 4, 2 * ROW + 6 + tall
 
 
 def rows_of(value):

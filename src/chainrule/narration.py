@@ -674,13 +674,13 @@ def unsigned(text):
 
 HYPHEN = re.compile(r"(?<![\w.)\]=−-])-(?=[.\d])")
 EXPONENT = re.compile(r"(?<![\w.])(\d(?:\.\d+)?)e([+-]?\d+)\b")
-NAMED_NUMBER = re.compile(r"[^\W\d]\w* = [-\d.e+]+")
+NAMED_NUMBER = re.compile(r"[^\W\d]\w* = -?[\d.]+(e[+-]0\d)?")  # as `x = -4` or, formatted, `h = 1e-02`
 
 
 def typeset(text):
     """What an author wrote with Python's format, as `display` writes it: minus signs, 360 and not 3.6e2.
 
-    `code` in backticks stays as it is, but for a name and its number, and so do the hyphens of 784-50-10.
+    `code` in backticks stays as it is typed, but for a name and its number; the hyphens of 784-50-10 stay too.
     """
     pieces = text.split("`")
     for k, piece in enumerate(pieces):

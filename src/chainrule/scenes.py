@@ -534,6 +534,7 @@ BY_OUTPUT = {  # functions whose derivative is mostly written by the output
     "exp": (np.exp, lambda y: y),
     "sqrt": (np.sqrt, lambda y: 0.5 / y),
     "softplus": (lambda x: np.log1p(np.exp(x)), lambda y: 1 - np.exp(-y)),
+    "relu": (lambda x: np.maximum(x, 0), lambda y: (y > 0) * 1.0),
 }
 
 

@@ -225,7 +225,7 @@ class ReshapesAxes(Conv2D):  # dW was (F, K, C), and should be (F, C, K)
 
 
 class InParts(Attention):
-    """Attention, its way back in three parts; an animal has another one of them."""
+    """Attention, with its way back in three parts."""
 
     def softmax_back(self, dA):
         return self.A * (dA - (self.A * dA).sum(axis=-1, keepdims=True))
@@ -242,7 +242,8 @@ class InParts(Attention):
         three = *self.scores_back(self.softmax_back(dA)), dV
         for name, d in zip(self.params, three, strict=True):
             self.grads[name] = as_rows(self.x).T @ as_rows(d)
-        return self.total([d @ W.T for d, W in zip(three, self.W, strict=True)])
+        pieces = [d @ W.T for d, W in zip(three, self.W, strict=True)]
+        return self.total(pieces)
 
 
 class WeightsAsConstantSum(InParts):

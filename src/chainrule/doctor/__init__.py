@@ -183,17 +183,25 @@ def by_exception(error, piece):
         return []
     columns, rows = map(int, (numbers[2], numbers[1]) if numbers else aligned.groups())
     places = []
-    for node, i in [(node, i) for node in recorded(piece) for i in (0, 1) if node.pair]:
+    asked = {None, *piece.names, *piece.parameters(piece.fresh())}
+    products = [node for node in recorded(piece) if node.pair and len(node.sources) == 2]
+    for node, i in [(node, i) for node in products for i in (0, 1)]:
+        source, other = node.sources[i], node.sources[1 - i]
         scene = scene_of_edge(node, i, np.ones(node.value.shape))
-        if factor := right_factor(scene):
+        if source.name in asked and (factor := right_factor(scene)):
             left, right = (operand(scene, words) for words in factor[1].split(" @ "))
             both = [(left.T, right.T), (right, left)]
             both += [(right.T, left), (right, left.T), (right.T, left.T)]
             for rank, pairs in enumerate(([(left, right.T), (left.T, right)], both)):
                 if any((a.shape[1], len(b)) == (columns, rows) for a, b in pairs):
-                    place = node.sources[i].name or factor[0]
-                    places.append((rank, place, factor[1]))  # one turned is likelier
-    for _, where, words in sorted(places, key=lambda one: one[0])[:1]:
+                    where = source.name or other.name or "".join(piece.labels[:1]) or "loss"
+                    told = (
+                        factor[1] if other.name else factor[1].replace(factor[0], f"({other.line})")
+                    )
+                    names = [one.name for one in (source, other) if one.name]
+                    strange = not any(name in told_line(error) for name in names)
+                    places.append((strange, rank, where, told))  # one turned is likelier
+    for _, _, where, words in sorted(places, key=lambda one: one[:2])[:1]:
         said = f"backward raises {type(error).__name__}{told_line(error)}: {columns} columns meet "
         said += f"{rows} rows; {words} fits"
         return [finding("weight-not-transposed", where, said)]

@@ -156,16 +156,16 @@ def unknown(name, samples):
     words, true, hint = proof(name, samples[0]), samples[0].scene.true, None
     if not np.any(true):
         words += f"; nudging {name} changes nothing, so forward may not use it, or use an old copy"
-    elif close(samples):
+    elif close(samples, 0.03):
         words += "; they are close"
-        hint = "Look for a small constant that forward adds and backward does not, as in log(y + 1e-7)."
+        hint = "Look for a small constant that only one of forward and backward adds: log(y + 1e-7), or eps."
     return finding("unknown", name, words, hint=hint)
 
 
-def close(samples):
+def close(samples, tolerance=1e-3):
     """Whether a claim is nearly right, and not right but for a few entries."""
     sample = samples[0]
-    if not sample.shaped or not sample.fits(sample.scene.true, 1e-3):
+    if not sample.shaped or not sample.fits(sample.scene.true, tolerance):
         return False
     claim, true = sample.visible(sample.claim), sample.visible(sample.scene.true)
     worst = np.argmax(np.abs(claim - true))

@@ -5,6 +5,7 @@ mistake put into it. Read `state` and `doctor` next.
 """
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from chainrule.doctor.copies import layers_of, loss_of, private_copy, slots
 from chainrule.doctor.evidence import common_factor, observed, suspects
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
 from chainrule.doctor.missing import FEW, by_decay, by_what_is_missing
-from chainrule.doctor.pieces import tried, variants
+from chainrule.doctor.pieces import one_sample_more, tried, variants
 from chainrule.doctor.walks import EXACTLY, NEARLY, Trials
 from chainrule.scenes import same
 
@@ -22,7 +23,6 @@ BY_BATCH = (
     "double-batch-division",
     "samples-as-columns",
 )
-MULTIPLES = (*BY_BATCH[1:], "scaled")
 GENERIC = RANK["upstream-ignored"]  # from here on a mistake may be made anywhere
 
 
@@ -63,7 +63,6 @@ def judge(observation, layers_are_right=False):
 
 def explain(observation, wrong):
     """name -> suspects, for as many of the wrong arrays as possible."""
-
     if found := one_multiple(observation, wrong):
         return found
 
@@ -77,7 +76,7 @@ def explain(observation, wrong):
     if len(first) == len(wrong):
         return first
     whole = ways[1](observation, wrong)  # one mistake behind them all is better than a few of them
-    if len(whole) == len(wrong):
+    if len(whole) == len(wrong) and not observation.piece.names:
         return whole
     more = {name: one for name, one in wrong.items() if name not in first | whole}
     return whole | first | by_walks(observation, more, EXACTLY)
@@ -106,23 +105,26 @@ def by_walks(observation, wrong, stages):
 
 def by_table(observation, wrong):
     """name -> suspects, for what the table explains array by array."""
-    explained, elsewhere = {}, []
-    inputs = observation.piece.inputs
-    few = observation.piece.names and sum(value.size for value in inputs) <= FEW
+    explained, piece = {}, observation.piece
+    few = piece.names and sum(value.size for value in piece.inputs) <= FEW
 
-    def more(name, batch=False):
-        """Samples at a few other inputs, which `elsewhere` keeps; for the `batch`, with one sample more."""
-        if not elsewhere:
-            elsewhere.extend(filter(None, map(observed, variants(observation.piece))))
-        others = [one for one in elsewhere if batch or one.piece.inputs[0].shape == inputs[0].shape]
-        return [s for one in others if name in one.names for s in one.samples(name)]
+    @cache
+    def observed_at(others):
+        return [one for one in map(observed, others(piece)) if one]
+
+    def more(name, others):
+        return [s for one in observed_at(others) if name in one.names for s in one.samples(name)]
 
     for name, samples in wrong.items():
-        causes = [] if few else explanations(samples, len(samples))
-        if few or causes and causes[0].code in MULTIPLES:  # with few numbers mistakes coincide
-            causes = explanations(samples + more(name), len(samples))
-        if causes and causes[0].code in BY_BATCH:  # a factor of N grows with it
-            causes = explanations(samples + more(name, batch=True), len(samples))
+        some = (
+            samples + more(name, variants) if few else samples
+        )  # with few numbers mistakes coincide
+        causes = explanations(some, len(samples))
+        others = causes and {"scaled": variants}.get(causes[0].code)
+        if causes and causes[0].code in BY_BATCH:  # what is N there grows with the batch
+            others = one_sample_more
+        if others:
+            causes = explanations(some + more(name, others), len(samples))
         if causes:
             explained[name] = causes
     return agreed(explained)
@@ -183,4 +185,5 @@ def by_layers(piece):
     for layer in reversed(layers.values()):
         dout = layer.backward(dout)
     fits = same(float(value), float(piece.forward(piece.fresh())), 1e-9)
-    return {name: slot.gradient() for name, slot in slots(twin).items()} if fits else {}
+    held = [(name, *item) for name, layer in layers.items() for item in slots(layer).items()]
+    return {f"{name}.{key}": slot.gradient() for name, key, slot in held} if fits else {}

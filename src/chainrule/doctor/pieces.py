@@ -450,8 +450,8 @@ def one_hot(t, a, axis=0):
     return None
 
 
-def variants(piece, same_shape=False):
-    """The same piece at other inputs: moved on by one and grown, turned around, one sample more."""
+def variants(piece):
+    """The same piece at other inputs: moved on by one and grown, or turned around."""
     inputs, t = piece.inputs, piece.t
     if any(value.dtype.kind != "f" for value in inputs):
         yield piece.at([np.roll(value, 1, axis=0) if value.ndim else value for value in inputs], t)
@@ -466,10 +466,14 @@ def variants(piece, same_shape=False):
     sizes = [np.max(np.abs(value), initial=0.0) for value in inputs]
     if 0 < max(sizes) < 1e-3 or max(sizes) > 20:  # all kinks, or all saturated
         yield piece.at([value / max(sizes) for value in inputs], t)
-    if len(inputs) == 1 and (np.ndim(inputs[0]) > 1 or piece.listed) and not same_shape:
-        count = inputs[0].shape[piece.axis]
-        fits = not np.ndim(t) or np.shape(t)[min(piece.axis, np.ndim(t) - 1)] == count
-        if count > 1 and fits:
+
+
+def one_sample_more(piece):
+    """The same piece with one sample more, where samples can be told."""
+    x, t = piece.inputs[0], piece.t
+    if len(piece.inputs) == 1 and (np.ndim(x) > 1 or piece.listed) and x.dtype.kind == "f":
+        count = x.shape[piece.axis]
+        if count > 1 and (not np.ndim(t) or np.shape(t)[min(piece.axis, np.ndim(t) - 1)] == count):
             more = piece.sampled(np.append(np.arange(count), 0))
             yield more.at([1.1 * value for value in more.inputs], more.t)
 

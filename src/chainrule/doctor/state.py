@@ -12,7 +12,7 @@ from chainrule.doctor.copies import private_copy, shares_state, slots
 from chainrule.doctor.evidence import LIMIT, Observation
 from chainrule.doctor.findings import finding, raised, unknown
 from chainrule.doctor.judge import judge
-from chainrule.doctor.pieces import GraphPiece, variants
+from chainrule.doctor.pieces import GraphPiece, one_sample_more, variants
 from chainrule.doctor.probe import Truth
 from chainrule.scenes import same
 
@@ -75,7 +75,7 @@ def out_of_date(observation, h, seed, known):
     if piece.hold or shares_state(piece.target) or isinstance(piece, GraphPiece):
         return []  # it draws random numbers, or no two copies of it are apart
     found = called_twice(piece, observation.douts[0])
-    for variant in variants(piece):
+    for variant in (*variants(piece), *one_sample_more(piece)):
         found = found or called_before(piece, variant, seed)
     found = [one for one in found if one.where not in known or one.cause != "stale-cache"] or found
     return found or ([] if known or not piece.names else elsewhere(observation, h, seed))
@@ -139,7 +139,7 @@ def raised_before(error, piece):
 
 def elsewhere(observation, h, seed):
     """Findings at other inputs and with other parameters, for what is right here."""
-    for variant in variants(observation.piece, same_shape=True):
+    for variant in variants(observation.piece):
         other = moved_on(variant, h, seed)
         if other is None:
             continue

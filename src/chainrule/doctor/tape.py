@@ -72,9 +72,25 @@ class Node:
     def slope(self, i, value=None, other=None):
         """The derivative of each entry of an entrywise call by its own entry of source i."""
         value = self.sources[i].value if value is None else value
-        step = STEP * (1 + np.abs(value))
-        wide = np.broadcast_to(step, np.shape(self.value)) if step.ndim else step
-        return (self.at(i, value + step, other) - self.at(i, value - step, other)) / (2 * wide)
+        size = np.abs(value)
+
+        def central(step):
+            wide = np.broadcast_to(step, np.shape(self.value)) if step.ndim else step
+            made = (self.at(i, value + step, other) - self.at(i, value - step, other)) / (2 * wide)
+            return made, 1e-13 * (1 + np.abs(self.value)) / wide  # and its rounding
+
+        made, _ = central(STEP * (1 + size))
+        if np.any(small := (0 < size) & (size < 0.01)):  # log and root want steps smaller than it
+            close, rounding = central(STEP * np.where(small, size, 1 + size))
+            agree = np.abs(close - made) <= rounding + 1e-6 * np.abs(close)
+            made = np.where(agree | ~np.isfinite(close), made, close)
+        if not np.all(
+            size
+        ):  # at a kink, as of a ReLU at 0, code takes the slope of the closed side
+            below = (self.at(i, value, other) - self.at(i, value - STEP, other)) / STEP
+            halved = (np.abs(made - below) > 1e-3) & (np.abs(made) > 1e-3)  # that of |x| is 0
+            made = np.where(halved & np.broadcast_to(size == 0, halved.shape), below, made)
+        return made
 
     def local(self, i):
         """The slopes by source i, in the shape of the value, or the matrix (value.size, source.size)."""
@@ -133,12 +149,17 @@ class Node:
     def back_through_product(self, i, dout, other):
         """The same for a matrix product, which needs no nudging."""
         self.spend(0.5 + self.value.size / 10_000)
-        values = [source.value for source in self.sources]
-        if other is not None:
-            values[1 - i] = other
-        product, pair = MatMul(), self.pair(values)
+        product, place = MatMul(), self.places[i][1]
+        pair = list(self.pair([source.value for source in self.sources]))
+        pair[1 - place] = pair[1 - place] if other is None else other
         product.forward(*pair)
-        return product.backward(np.reshape(dout, self.value.shape))[self.places[i][1]]
+        return product.backward(np.reshape(dout, self.value.shape))[place]
+
+    def met(self, i):
+        """The array that source i meets, in a product of two; or None."""
+        if self.pair:
+            return self.pair([source.value for source in self.sources])[1 - self.places[i][1]]
+        return self.sources[1 - i].value if len(self.sources) == 2 else None
 
 
 class Recorded(np.ndarray):

@@ -181,6 +181,7 @@ class Graph:
             for edges in (some for all_of_them in uses.values() for some in each(all_of_them)):
                 if spoils([node.sources[i] for node, i in edges]):
                     yield from self.at_edges(edges)
+            yield from self.at_branches(nodes) if spoils(nodes) else ()
             given = whole.get(nodes[0], np.arange(2))
             one_number = np.ptp(given) <= 1e-6 * np.max(np.abs(given))  # as in the end of a network
             if spoils(nodes) and not one_number:
@@ -243,15 +244,14 @@ class Graph:
 
     def at_others(self, edges):
         """Another array of the same shape in the place of the one that meets this source in a product."""
-        node, i = edges[0]
-        if len(node.sources) != 2 or not node.multiplies(i):
+        whole = [edge for edge in edges if len(edge[0].sources) == 2]
+        if not whole or not whole[0][0].multiplies(whole[0][1]):
             return
+        node, i = whole[0]
         partner = node.sources[1 - i]
         for code, words, others in self.in_place_of(partner):
-            pairs = {
-                (one, j): others[min(k, len(others) - 1)].value for k, (one, j) in enumerate(edges)
-            }
-            fit = [(n, j) for (n, j), o in pairs.items() if o.shape == n.sources[1 - j].value.shape]
+            pairs = {edge: others[min(k, len(others) - 1)].value for k, edge in enumerate(edges)}
+            fit = [(n, j) for (n, j), other in pairs.items() if np.shape(n.met(j)) == other.shape]
             made = gives(fit, lambda n, j, d, pairs=pairs: n.back(j, d, pairs[n, j]))
             yield Change(code, f"{words} in place of {partner.line}", node, made)
 
@@ -302,6 +302,16 @@ class Graph:
 
     def siblings(self, node):
         return self.sites[node.site] if node.name is None else [node]
+
+    def at_branches(self, nodes):
+        """Where each entry is taken from one of two arrays: each of them gets what belongs to the other."""
+        node = nodes[0]
+        alike = {source.value.shape for source in node.sources} == {node.value.shape}
+        if len(node.sources) == 2 and alike and not node.pair:
+            if all(np.isin(node.local(i), (0, 1)).all() for i in (0, 1)):
+                edges = [(n, i) for n in nodes for i in (0, 1)]
+                made = gives(edges, lambda n, i, d: n.back(1 - i, d))
+                yield Change("mask-inverted", f"the two ways of {node.line} exchanged", node, made)
 
     def at_moves(self, edges):
         """Where the entries only change places: in the order that they had before, or moved once more."""
@@ -478,7 +488,7 @@ class Trials:
 
     def __init__(self, observation):
         piece, self.made, self.more = observation.piece, [], iter(())
-        self.network, Node.spent = not piece.names, 0.0
+        self.network, self.right, Node.spent = not piece.names, [], 0.0
         self.douts = (
             observation.douts[:1] if piece.pair else observation.douts
         )  # of a pair they are alike
@@ -553,7 +563,8 @@ class Trials:
                 where = "loss" if change.at.value.size == 1 else change.at.layer
                 suspect = replace(suspect, where=where)
             for name in names:  # what is spoilt further on has no mistake of its own
-                found[name] = [suspect] if name == names[0] or name in at else []
+                own = name == names[0] or name in at or not clean
+                found[name] = [suspect] if own else []
                 left.pop(name)
         return found
 

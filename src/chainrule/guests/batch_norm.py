@@ -57,10 +57,10 @@ class BatchNorm(Layer):
         return as_before(self.gamma * self.x_hat + self.params["beta"], x.shape)
 
     def backward(self, dout):
-        """dgamma = sum of dout x_hat, dbeta = sum of dout, and with g = dout gamma
+        """dgamma = sum of dout x_hat and dbeta = sum of dout, over the batch.
 
-        dx = (g - mean(g) - x_hat mean(g x_hat)) / std in training, sums and means
-        over the batch (derived in chapter 13). In prediction the mean and the
+        With g = dout gamma, dx = (g - mean(g) - x_hat mean(g x_hat)) / std in
+        training (derived in chapter 13). In prediction the mean and the
         deviation are constants, and dx = g / std.
         """
         rows = as_rows(dout)
@@ -68,7 +68,8 @@ class BatchNorm(Layer):
         self.grads["beta"] = rows.sum(axis=0)
         g = rows * self.gamma
         if self.over_batch:
-            g = g - g.mean(axis=0) - self.x_hat * (g * self.x_hat).mean(axis=0)
+            along = (g * self.x_hat).mean(axis=0)
+            g = g - g.mean(axis=0) - self.x_hat * along
         return as_before(g / self.std, dout.shape)
 
     def expand(self, x):

@@ -2,7 +2,7 @@
 
 import { calm } from "./parts.js";
 
-const AROUND = 130; // pixels over and under the running node that are to be seen: its numbers, and the page's header
+const AROUND = 160; // pixels over and under the running node that are to be seen: its numbers, and the page's header
 
 /**
  * Keep `data-more` of a scroll box at "left", "right" or "both", and away where all is seen: { watch(), destroy() }.

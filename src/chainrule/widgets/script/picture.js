@@ -110,7 +110,7 @@ export class Picture {
     const single = isNumber(local);
     const factor = single ? fit(local, NUMBER_ROOM) : local.replace(/[^\W\d]\w*\./g, ""); // W of Affine.W
     const product = scaled(factor);
-    const words = /[@Σ]/.test(local) ? factor : single || path.dataset.word || product.length < LONG ? product : label("slope");
+    const words = /[@Σᵀ]|reshape/.test(local) ? factor : single || path.dataset.word || product.length < LONG ? product : label("slope");
     const said = beside ? `${words} =` : words;
     const [x, y, anchor = "end"] = this.spot(edge, path, beside);
     this.svg.append(vector("text", { class: "local", "data-exact": local, x, y, "text-anchor": anchor }, said));
@@ -125,7 +125,7 @@ export class Picture {
     }
     const line = lineOf(path);
     const { x, y } = line.getPointAtLength(1e5); // its end
-    const [, dx, dy = 0, on = 0] = line.getAttribute("d").match(/c[^a-z]*?(-?\d+) ?(-?\d+)(?:h(\d+))?$/) ?? [];
+    const [, dx, dy = 0, on = 0] = line.getAttribute("d").match(/c[^a-z]*?(-?\d+) ?(-?\d+)(?:h(-?\d+))?$/) ?? [];
     return [Math.abs(dy) > STEEP ? x - on - dx + 9 : x - 12, y - dy + 5]; // on the wire, before it climbs
   }
 
