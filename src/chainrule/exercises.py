@@ -290,8 +290,12 @@ def run(what, function, *arguments):
     try:
         return function(*arguments)
     except Exception as error:
-        kinds = ", ".join(shape_of(value) for value in arguments) or "nothing"
+        kinds = shapes_of(arguments) or "nothing"
         raise Wrong(f"{raised(error, f'{what}, given {kinds},')}".rstrip(". ") + ".") from error
+
+
+def shapes_of(arguments):
+    return " and ".join(shape_of(value) for value in arguments)
 
 
 def shape_of(value):
@@ -304,7 +308,7 @@ def shape_of(value):
 
 def compare(what, got, wanted, arguments, tolerance=1e-9):
     """End the grading where a value is not the wanted one."""
-    given = ", ".join(shape_of(value) for value in arguments)
+    given = shapes_of(arguments)
     try:
         array = np.asarray(got, dtype=np.float64)
     except (TypeError, ValueError):
