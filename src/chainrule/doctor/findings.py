@@ -120,6 +120,7 @@ def proof(name, sample):
 def missing(name):
     key = name.rpartition(".")[2]
     hint = f'Let backward leave it in self.grads["{key}"] (or self.d{key}), in the shape of {key}.'
+    hint += f" If {key} stays fixed, let self.params name what learns."
     if key in ("x", "y") or key[:1] == "x":
         hint = f"Let backward return the gradient of {key}, in its shape."
     return finding("gradient-missing", name, f"no gradient is given for {name}", hint=hint)
