@@ -155,8 +155,13 @@ def padded(sample):
 
 def unknown(name, samples):
     words, true, hint = proof(name, samples[0]), samples[0].scene.true, None
+    others = samples[0].scene.siblings.items()
+    strange = [key for key, one in others if samples[0].explained_by(one) and np.any(one)]
     if not np.any(true):
         words += f"; nudging {name} changes nothing, so forward may not use it, or use an old copy"
+    elif strange:
+        words += f"; it is the gradient of {strange[0]}"
+        hint = "Look for a copied line that kept an old name, or a loop back that starts with layer one."
     elif close(samples, 0.03):
         words += "; they are close"
         hint = "Look for a small constant that only one of forward and backward adds: log(y + 1e-7), or eps."
