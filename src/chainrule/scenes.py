@@ -275,6 +275,10 @@ def inputs_not_swapped(scene):
 
 
 def softmax_over_batch(scene):
+    for axis in softmax_axes(scene) if scene.out.ndim == 2 else ():
+        if len(scene.out) == len(scene.out.T):  # else the shapes tell
+            laid = np.sum(scene.dout * scene.out, axis=axis, keepdims=True).T
+            yield "the sums of the rows laid along the columns", scene.out * (scene.dout - laid)
     if scene.t is None or scene.x is None or scene.t.shape != scene.x.shape or scene.x.ndim != 2:
         return
     right = scene.probabilities
