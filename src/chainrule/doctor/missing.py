@@ -112,7 +112,7 @@ def by_decay(observation, unnamed):
         if sign:
             found[name] += f" and {sign:.4g} times the sign of {name}"
         elif wanted is not None:
-            found[name] += f": backward adds {wanted + k:.4g} times {name}"
+            found[name] += f": backward adds {round(wanted + k, 7) + 0.0:.4g} times {name}"
             found[name] += f", and the loss wants {wanted:.4g} times"
     return found
 
