@@ -136,8 +136,13 @@ PICTURES = """(all) => [...document.querySelectorAll(".chainrule-stepper")].filt
 })"""
 
 
+FOLLOWED = """() => [...document.querySelectorAll(".chainrule-scroll")].every(
+    (box) => !box.checkVisibility({ contentVisibilityAuto: true }) || (box.scrollWidth > box.clientWidth + 1) === Boolean(box.dataset.more))"""
+
+
 def pictures(page, all=True):
     """Every picture of a graph, or every one that is shown: whether it scrolls, and that it shows it."""
+    page.wait_for_function(FOLLOWED, timeout=10_000)
     found = page.evaluate(PICTURES, all)
     for one in found:
         assert one["overflow"] == "auto" and one["level"] in ("layers", "nodes")
@@ -148,10 +153,6 @@ def pictures(page, all=True):
     return found
 
 
-FOLLOWED = """() => [...document.querySelectorAll(".chainrule-scroll")].every(
-    (box) => !box.checkVisibility({ contentVisibilityAuto: true }) || (box.scrollWidth > box.clientWidth + 1) === Boolean(box.dataset.more))"""
-
-
 def test_no_page_is_wider_than_the_window_and_a_picture_that_scrolls_shows_it(desk):
     found = pictures(desk.page)
     scrolling = {(desk.path, number) for number, one in enumerate(found) if one["scrolls"]}
@@ -159,7 +160,6 @@ def test_no_page_is_wider_than_the_window_and_a_picture_that_scrolls_shows_it(de
     assert all(one["digits"] >= 12 for one in found)
     for width in WIDTHS:
         desk.page.set_viewport_size({"width": width, "height": 900})
-        desk.page.wait_for_function(FOLLOWED, timeout=5_000)
         pictures(desk.page, all=False)
         assert desk.page.evaluate("document.documentElement.scrollWidth") <= width
 
@@ -268,7 +268,7 @@ SMALL = """() => {
 
 def test_no_picture_is_cut_without_a_sign_and_every_control_fits_a_thumb(phone):
     page = phone.page
-    pictures(page)
+    pictures(page, all=False)
     to_the_last_step(page)
     for width in PHONES:
         page.set_viewport_size({"width": width, "height": 740})

@@ -674,9 +674,7 @@ def unsigned(text):
 
 HYPHEN = re.compile(r"(?<![\w.)\]=−-])-(?=[.\d])")
 EXPONENT = re.compile(r"(?<![\w.])(\d(?:\.\d+)?)e([+-]?\d+)\b")
-NAMED_NUMBER = re.compile(
-    r"[^\W\d]\w* = -?[\d.]+(e[+-]0\d)?"
-)  # as `x = -4` or, formatted, `h = 1e-02`
+NAMED_NUMBER = re.compile(r"[^\W\d]\w* = -?[\d.]+(e[+-]0\d)?")  # `x = -4`; formatted, `h = 1e-02`
 
 
 def typeset(text):
