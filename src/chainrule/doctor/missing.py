@@ -92,21 +92,23 @@ def by_lines(sample):
     return ""
 
 
-def by_decay(observation, unnamed):
+def by_decay(observation, wrong):
     """name -> words, where a claim and the truth differ by a multiple of the array itself; in a function,
     where that is the same one at other numbers too."""
-    network, found = not observation.piece.names, {}
-    if not unnamed or not (network or observation.piece.pair):
+    piece, network, found = observation.piece, not observation.piece.names, {}
+    if not (network or piece.pair):
         return found
-    due = tried({}, penalties, observation.piece) if network else {}
-    others = () if network else [one for one in map(observed, variants(observation.piece)) if one]
-    for name, samples in unnamed.items():
-        W, (k, sign) = observation.truth.arrays[name], multiples(samples[0])
-        if not k or not all(
-            same((k, sign), multiples(one.samples(name)[0]), 1e-4) for one in others
-        ):
+    factors = {n: multiples(s[0]) for n, s in wrong.items() if s[0].shaped}
+    factors = {name: both for name, both in factors.items() if both[0]}
+    others = (
+        [] if network or not factors else [one for one in map(observed, variants(piece)) if one]
+    )
+    due = tried({}, penalties, piece) if network and factors else {}
+    for name, (k, sign) in factors.items():
+        if not all(same((k, sign), multiples(one.samples(name)[0]), 1e-4) for one in others):
             continue
         found[name] = f"the difference is {k:.4g} times {name}"
+        W = observation.truth.arrays[name]
         matrix = W.ndim > 1 and min(W.shape) > 1
         wanted = due.get(name, max(due.values(), default=None, key=abs) if matrix else None)
         if sign:

@@ -515,6 +515,7 @@ class Trials:
     def __init__(self, observation):
         piece, self.made, self.more = observation.piece, [], iter(())
         self.network, self.right, Node.spent = not piece.names, [], 0.0
+        self.decays = observation.decays.keys()
         self.douts = (
             observation.douts[:1] if piece.pair else observation.douts
         )  # of a pair they are alike
@@ -553,7 +554,7 @@ class Trials:
             if any(not same(r[n], m[n], 1e-9) for r, m in zip(self.right, made))
         ]
         penalty = all(parallel(off[0][n], self.graph.leaves[n].value) for n in moved)
-        if not (penalty and self.network):  # that is looked for elsewhere, and is true of none
+        if not penalty or not (self.network or self.decays):  # that has a name of its own
             self.made.append((change, made))
 
     def belongs(self):
