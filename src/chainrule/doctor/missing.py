@@ -100,9 +100,8 @@ def by_decay(observation, wrong):
         return found
     factors = {n: multiples(s[0]) for n, s in wrong.items() if s[0].shaped}
     factors = {name: both for name, both in factors.items() if both[0]}
-    others = (
-        [] if network or not factors else [one for one in map(observed, variants(piece)) if one]
-    )
+    elsewhere = map(observed, variants(piece)) if factors and not network else ()
+    others = [one for one in elsewhere if one]
     due = tried({}, penalties, piece) if network and factors else {}
     for name, (k, sign) in factors.items():
         if not all(same((k, sign), multiples(one.samples(name)[0]), 1e-4) for one in others):
@@ -122,22 +121,17 @@ def by_decay(observation, wrong):
 def multiples(sample):
     """(k, s) for which the claim is off by k times its array, wherever it is off, or by s times its sign
     beside that, where one stands for the other; 0 where there are none."""
-    rest = sample.visible(sample.claim - sample.scene.true)
-    rest, W = (
-        np.ravel(rest / np.ravel(sample.scene.dout)[0]),
-        np.ravel(sample.visible(sample.scene.own)),
-    )
+    rest = np.ravel(sample.visible(sample.claim - sample.scene.true))
+    rest = rest / np.ravel(sample.scene.dout)[0]
+    W = np.ravel(sample.visible(sample.scene.own))
     some = np.where(np.abs(rest) > 1e-6 * np.max(np.abs(rest), initial=0.0), W, 0.0)
     k = float(np.vdot(rest, some) / np.vdot(some, some)) if np.count_nonzero(some) > 2 else 0.0
     if same(rest, k * some, 1e-5):
         return k, 0.0
     forms = np.array([W, np.sign(W)]).T
     both = np.linalg.lstsq(forms, rest, rcond=1e-6)[0] if rest.size > 3 else np.zeros(2)
-    return (
-        tuple(both)
-        if np.all(np.abs(both) > 1e-6) and same(rest, forms @ both, 1e-5)
-        else (0.0, 0.0)
-    )
+    fits = np.all(np.abs(both) > 1e-6) and same(rest, forms @ both, 1e-5)
+    return tuple(both) if fits else (0.0, 0.0)
 
 
 def penalties(piece):
