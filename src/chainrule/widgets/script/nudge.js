@@ -130,7 +130,7 @@ export function nudging(acts) {
         clearInterval(timer);
         const begin = backward ? [] : ["Δ"];
         const change = productOf([...begin, display(reached[last])]);
-        acts.say(label(backward ? "nudge.met" : "nudge.end", { name: chosen.name, change }), straight ? `${productOf([...begin, ...factors])} = ${change}` : "");
+        acts.say(label(backward ? "nudge.met" : "nudge.end", { name: chosen.name, change }) + many, straight ? `${productOf([...begin, ...factors])} = ${change}` : "");
         setDisabled(back, backward);
         return;
       }
@@ -141,8 +141,7 @@ export function nudging(acts) {
         if (!changed(i)) return;
         const local = slopeAt(run, j, port, flats[i], flats[j]);
         factors.push(display(local));
-        const single = [...variables[j].inputs, j].every((k) => isNumber(run.values[k]));
-        acts.picture().lit(j, port, single ? local : run.local(run.returnedAt[j], port), backward);
+        acts.picture().lit(j, port, local, backward);
         if (backward) acts.picture().nudge(i, says(i), true);
       });
       if (!backward) acts.picture().nudge(j, says(j), false);

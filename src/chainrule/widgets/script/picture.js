@@ -122,7 +122,7 @@ export class Picture {
     if (path.dataset.word) return path.dataset.word.split(" ");
     if (piece) {
       const [x, y] = ["x", "y"].map((side) => Number(piece.getAttribute(side)));
-      return [x, beside ? y + 15 * (y > this.middle(edge) + 9 ? 1 : -1) : y]; // on its outer side, or in its place
+      return [x, y + (beside ? 15 : 3) * (y > this.middle(edge) + 9 ? 1 : -1)]; // on its outer side, or in its place
     }
     const line = lineOf(path);
     const { x, y } = line.getPointAtLength(1e5); // its end
