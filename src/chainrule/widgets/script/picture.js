@@ -127,7 +127,7 @@ export class Picture {
     const line = lineOf(path);
     const { x, y } = line.getPointAtLength(1e5); // its end
     const [, dx, dy = 0, on = 0] = line.getAttribute("d").match(/c[^a-z]*?(-?\d+) ?(-?\d+)(?:h(-?\d+))?$/) ?? [];
-    return [Math.abs(dy) > STEEP ? x - on - dx + 9 : x - 12, y - dy + 5]; // on the wire, before it climbs
+    return Math.abs(dy) > STEEP ? [x - on - dx + 9, y - dy + 5] : [x - 12, y + 5]; // on the wire, before it climbs, or at its end
   }
 
   /** The height of the node that an edge comes into. */
