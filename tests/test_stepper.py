@@ -547,7 +547,9 @@ def test_at_a_fork_each_arrow_has_its_factor_beside_it_and_nothing_is_called_a_p
     assert "product" not in page.get_by_role("status").inner_text()
     press(page, "Backward")
     page.clock.run_for(10_000)
-    assert page.get_by_role("status").inner_text().endswith("The same number, from the other side: 7.")
+    assert (
+        page.get_by_role("status").inner_text().endswith("The same number, from the other side: 7.")
+    )
 
 
 def test_a_nudge_is_measured_and_agrees_with_the_gradient(show):

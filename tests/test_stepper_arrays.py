@@ -218,9 +218,7 @@ def test_an_operation_of_the_authors_own_is_stepped_but_not_edited_and_says_so(s
     page = show(Stepper(apply(Cube(), Variable(2.0, "x")) * 5.0))
     press(page, "Last step")
     assert exact(page, "x", "gradient") == 60.0
-    assert (
-        "Cube is the author's own" in page.locator(".chainrule-note").inner_text()
-    )
+    assert "Cube is the author's own" in page.locator(".chainrule-note").inner_text()
     assert page.locator(".chainrule-changes").count() == 0
 
 
