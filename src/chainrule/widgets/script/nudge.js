@@ -1,4 +1,4 @@
-// A nudge: a small change Δ of one input travels to the output, edge by edge, and the same product comes
+// A nudge: a small change Δ of one input travels to the output, edge by edge, and the same number comes
 // back from the output. Both are measured, by changing numbers a little and running the nodes again.
 
 import { cellName, entries, entry, isNumber, map, map2 } from "./arrays.js";
