@@ -437,7 +437,10 @@ WORDS = {
         "local": ("(y − t)/N",),
     },
     "IdentityWithLoss": {
-        "forward": ("Identity with loss.", "Half the sum of the squared errors, as a mean over the batch, is {z}."),
+        "forward": (
+            "Identity with loss.",
+            "Half the sum of the squared errors, as a mean over the batch, is {z}.",
+        ),
         "backward": ("Identity with loss subtracts.", "(y − t) / N, times the upstream {dout}:"),
         "to": ("{x.name} gets {dx}",),
         "rule": ("Σ ({x.name} − {y.name})² / 2N", "({x.name} − {y.name}) / N"),
