@@ -80,12 +80,13 @@ slides: $(SITE)  ## slides of a chapter, a figure each, in one file: make slides
 sheet: $(SITE)  ## a sheet of a chapter's exercises to print, answers at the end: make sheet CHAPTER=05_affine
 	$(BIN)/python _theme/handouts/handouts.py sheet $(WHICH)
 
-# A core each: the one builds the book, which runs every chapter, and then tests the pages (what the chapters print and
-# draw, too: tests/test_outputs.py); the other one does all that needs no page. Neither waits for the other.
+# A core each: the one builds the book, runs the chapters once more to compare their outputs, and tests the pages; the
+# other one does all that needs no page. Neither waits for the other.
 test: lint  ## run everything: lint, the notebooks, unit tests, the built site in a browser
 	$(MAKE) --jobs=2 test-site test-package WORKERS=0
 
 test-site: book browsers-there
+	$(PYTEST) --nbval --nbval-current-env $(CHAPTERS)
 	$(PYTEST) -m site tests
 
 test-package: browsers-there

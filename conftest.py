@@ -1,4 +1,4 @@
-"""How the outputs of chapters are compared: by nbval, wherever it is started from, and by tests/test_outputs.py.
+"""How nbval compares the outputs of chapters, wherever it is started from.
 
 Matrix products and `exp` differ in their last digits between processors, so numbers are compared to
 six significant digits. The numbers that a figure carries in full are taken out of that comparison, and
@@ -46,17 +46,12 @@ def compare_exactly_too(cell, compare):
     def compare_outputs(test, ref, *args, **kwargs):
         if not compare(test, ref, *args, **kwargs):
             return False
-        odd = exact_differences(test, ref)
+        pairs = zip_longest(exact(test), exact(ref), fillvalue=(None, 0))
+        odd = [f"now {now[0]}, committed {then[0]}" for now, then in pairs if not same(now, then)]
         cell.comparison_traceback += ["exact numbers of a figure differ:", *odd[:3]] if odd else []
         return not odd
 
     return compare_outputs
-
-
-def exact_differences(test, ref):
-    """The exact numbers that differ, in words."""
-    pairs = zip_longest(exact(test), exact(ref), fillvalue=(None, 0))
-    return [f"now {now[0]}, committed {then[0]}" for now, then in pairs if not same(now, then)]
 
 
 def exact(outputs):

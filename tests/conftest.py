@@ -1,5 +1,6 @@
 """What the tests share: how examples are chosen; a browser, the built site, and pages that complain when anything is amiss."""
 
+import os
 import threading
 from functools import partial
 from http.server import ThreadingHTTPServer
@@ -14,6 +15,8 @@ from processes import listen_to_ctrl_c, nothing_is_left_running  # noqa: F401
 from chainrule.doctor import pieces
 
 listen_to_ctrl_c()
+for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):  # a make that a test starts is none of ours
+    os.environ.pop(name, None)
 pieces.RAISES = (
     True  # what the doctor swallows of the code under test, it may not swallow of its own
 )

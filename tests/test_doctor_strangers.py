@@ -10,6 +10,7 @@ from chainrule.gradcheck import gradient_check
 from chainrule.layers import Affine
 from chainrule.layers import Tanh as OwnTanh
 from chainrule.losses import SoftmaxWithLoss
+from chainrule.mistakes import MISTAKES
 from chainrule.network import Network
 from chainrule.scenes import softmax_along
 
@@ -817,3 +818,164 @@ def test_a_state_that_is_one_step_on_is_another_array(on):
 
     x = np.random.default_rng(3).normal(size=(2, 3, 4))
     assert causes(Steps(), x) == ([("another-array", "W")] if on else [])
+
+
+class Squares:
+    """A network of square layers whose layers are walked back in any order."""
+
+    def __init__(self, order, exchanged=()):
+        self.inner = [Dense(W1[:, :4] / (1 + i)) for i in range(3)]
+        for i, layer in enumerate(self.inner):
+            layer.b += np.arange(4) / (3 + i)
+        self.order, self.names = order, dict(zip(exchanged, exchanged[::-1], strict=True))
+        self.params = {f"{k}{i}": getattr(one, k) for i, one in enumerate(self.inner) for k in "Wb"}
+
+    def loss(self, x, t):
+        self.out = x
+        for layer in self.inner:
+            self.out = np.tanh(layer.forward(self.out))
+            layer.y = self.out
+        return np.sum((self.out - t) ** 2) / 2
+
+    def gradient(self, x, t):
+        self.loss(x, t)
+        dout = self.out - t
+        for i in self.order:
+            dout = self.inner[i].backward(dout * (1 - self.inner[i].y ** 2))
+        found = {f"{k}{i}": getattr(one, f"d{k}") for i, one in enumerate(self.inner) for k in "Wb"}
+        return {self.names.get(name, name): gradient for name, gradient in found.items()}
+
+
+def test_layers_that_are_walked_in_another_order_are_not_swapped_inputs():
+    t = np.cos(X)
+    assert causes(Squares((2, 1, 0)), X, t) == []
+    for order in ((0, 1, 2), (1, 2, 0), (1, 0, 2)):
+        found = diagnose(Squares(order), X, t)
+        assert found and all(one.cause != "inputs-not-swapped" for one in found), found
+
+
+def test_arrays_that_have_each_others_gradient_are_exchanged():
+    for pair in (("b0", "b2"), ("W1", "W2")):
+        found = causes(Squares((2, 1, 0), pair), X, np.cos(X))
+        assert sorted(found) == [("inputs-not-swapped", name) for name in pair]
+
+
+def test_what_belongs_to_another_array_is_told_first():
+    class Copied(Squares):
+        def gradient(self, x, t):
+            found = super().gradient(x, t)
+            return found | {"b2": 1.3 * found["b2"] ** 2, "b0": found["b1"]}
+
+    first = diagnose(Copied((2, 1, 0)), X, np.cos(X))[0]
+    assert (first.cause, first.where) == ("unknown", "b0") and "gradient of b1" in first.evidence
+
+
+A5 = np.array([0.4, -1.3, 0.8, 1.6, -0.6])
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("power", [1, 2, 3])
+def test_a_way_through_a_norm_is_no_penalty(sign, power):
+    def shares(u):
+        size = np.sqrt(np.sum(u * u)) ** power
+        return u @ A5 / size, A5 / size + sign * power * (u @ A5) * u / (size * np.sum(u * u))
+
+    found = causes(shares, np.array([1.2, 0.5, -0.7, 0.9, 0.3]))
+    assert found == ([("wrong-sign", "x")] if sign > 0 else [])
+
+
+@pytest.mark.parametrize("width", [1, 2])
+@pytest.mark.parametrize("wanted, given", [(0.6, 0.3), (0.3, 0.6), (0.3, 0.0), (0.0, 0.2)])
+def test_both_factors_of_a_penalty_are_told(width, wanted, given):
+    class Penalised:
+        def __init__(self):
+            self.params = {"W": W1[:, :width].copy(), "b": np.array([[0.2, -0.4]])[:, :width]}
+
+        def off(self, x, t):
+            return np.tanh(x @ self.params["W"] + self.params["b"]) - np.reshape(t, (-1, 1))
+
+        def loss(self, x, t):
+            return np.sum(self.off(x, t) ** 2) / 2 + wanted / 2 * np.sum(self.params["W"] ** 2)
+
+        def gradient(self, x, t):
+            off = self.off(x, t)
+            d = off * (1 - (off + np.reshape(t, (-1, 1))) ** 2)
+            return {"W": x.T @ d + given * self.params["W"], "b": d.sum(0, keepdims=True)}
+
+    (found,) = diagnose(Penalised(), X, LABELS)
+    assert (found.cause, found.where) == ("weight-decay", "W")
+    assert (
+        f"backward adds {given:.4g} times W, and the loss wants {wanted:.4g} times"
+        in found.evidence
+    )
+
+
+def layer_of(forward, backward):
+    methods = {"forward": forward, "backward": backward}
+    return type("Given", (), methods)()
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_sums_that_are_laid_along_the_other_axis_are_a_softmax_over_the_batch(axis):
+    def forward(self, x):
+        self.y = softmax_along(x, axis)
+        return self.y
+
+    def backward(self, dout):
+        return self.y * (dout - np.sum(dout * self.y, axis=axis, keepdims=True).T)
+
+    assert causes(layer_of(forward, backward), X[:4]) == [("softmax-over-batch", "x")]
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_logarithm_of_a_softmax_that_takes_the_sum_of_dout_for_one(axis):
+    def forward(self, x):
+        self.log = x - np.log(np.sum(np.exp(x), axis=axis, keepdims=True))
+        return self.log
+
+    def backward(self, dout):
+        return dout - np.exp(self.log)
+
+    assert causes(layer_of(forward, backward), X) == [("upstream-ignored", "x")]
+
+
+@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize("choose", [np.max, np.min])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_choice_that_hands_on_to_all_lacks_its_mask(axis, choose, keep):
+    def forward(self, x):
+        self.shape = x.shape
+        return choose(np.sin(x), axis=axis, keepdims=keep)
+
+    def backward(self, dout):
+        dout = dout if keep else np.expand_dims(dout, axis)
+        return np.broadcast_to(dout, self.shape) * np.cos(self.x)
+
+    def kept(self, x):
+        self.x = x
+        return forward(self, x)
+
+    x = np.random.default_rng(3).normal(size=(2, 3, 4))
+    assert causes(layer_of(kept, backward), x) == [("mask-missing", "x")]
+
+
+@pytest.mark.parametrize("gate", [lambda x: np.minimum(x, 0), lambda x: np.where(x > 0.2, x, 0)])
+def test_a_slope_beside_a_gate_that_sums_over_all_entries_lacks_the_mask(gate):
+    class Slope:
+        def __init__(self):
+            self.params, self.grads = {"slope": np.array([0.25])}, {}
+
+        def forward(self, x):
+            self.x = x
+            return np.sin(x) + self.params["slope"] * gate(x)
+
+        def backward(self, dout):
+            self.grads["slope"] = np.sum(dout * self.x, keepdims=True).ravel()
+            return dout * (np.cos(self.x) + self.params["slope"] * (gate(self.x) != 0))
+
+    assert causes(Slope(), X) == [("mask-missing", "slope")]
+
+
+def test_hints_for_what_may_happen_anywhere_name_no_operation():
+    for code in ("another-array", "factor-missing", "scaled", "wrong-sign", "unknown"):
+        assert "@" not in MISTAKES[code].hint, code

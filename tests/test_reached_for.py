@@ -1,5 +1,6 @@
 """What users of other libraries reach for: it works, or is refused in words that help."""
 
+from inspect import signature
 from types import SimpleNamespace
 
 import numpy as np
@@ -218,6 +219,19 @@ def test_momentum_and_adam_are_their_formulas():
         m, s = 0.8 * m + 0.2 * g, 0.9 * s + 0.1 * g**2
         w = w - 0.1 * (m / (1 - 0.8**k)) / (np.sqrt(s / (1 - 0.9**k)) + 1e-8)
     np.testing.assert_allclose(params["w"], w, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("called", "defaults"),
+    [
+        (Momentum, {"momentum": 0.9}),
+        (Adam, {"lr": 0.001, "beta1": 0.9, "beta2": 0.999}),  # algorithm 1 of the paper
+        (numerical_gradient, {"h": 1e-5}),
+    ],
+)
+def test_what_is_not_said_is_what_the_sources_say(called, defaults):
+    parameters = signature(called).parameters.values()
+    assert {one.name: one.default for one in parameters if one.default is not one.empty} == defaults
 
 
 @pytest.mark.parametrize("optimizer", [Momentum(0.1), Adam(0.05), Adam()])

@@ -146,7 +146,7 @@ samples-as-columns
     Where samples are rows N is x.shape[0], where they are columns it is x.shape[1].
 axes-in-wrong-order
     The right numbers stand in the wrong places.
-    Reshape keeps the order of the numbers: what forward moved by transpose, backward has to move back.
+    Send each number back where it came from: a transpose by its inverse, and no reshape; x[:, p] by np.argsort(p).
 weight-decay
     The penalty on the weights is one thing in the loss and another in the gradient.
     A loss with lam / 2 * sum(W ** 2) adds lam * W to the gradient of every W, once, and to no bias.
@@ -164,7 +164,7 @@ factor-missing
     Write the formula of forward down and differentiate it: what is missing stands in the derivative.
 another-array
     Backward multiplies by another array than forward did.
-    For x @ W the gradient of W takes x, the input of this layer, and not what comes out of it.
+    Print what backward multiplies by beside what forward had on that line; keep a copy if it changes later.
 stale-cache
     Backward uses what an earlier call left behind.
     Let each forward store anew what backward needs, and let backward change none of it.

@@ -33,6 +33,7 @@ class Scene:
     forkless: bool = False  # whether the input is known to be used once, as in a power
     axis: int = 0  # along which the samples of the inputs stand
     siblings: dict = field(default_factory=dict)  # right gradients of other arrays of this shape
+    partners: list = field(default_factory=list)  # those of them with which it may be exchanged
     claim: np.ndarray | None = None  # what backward gives, for mistakes that leave a part right
     redraws: bool = False  # whether backward gives another gradient at a second call
     listed: bool = False  # whether each entry of x (N,) is a sample, with a target of its own
@@ -262,7 +263,8 @@ def inputs_not_swapped(scene):
                 yield f"the halves along axis {axis} swapped", np.concatenate([second, first], axis)
     if scene.gate is not None:
         return
-    for name, other in scene.siblings.items() if scene.slope is None else ():
+    for name in scene.partners if scene.slope is None else ():
+        other = scene.siblings[name]
         if not same(np.abs(other), np.abs(scene.true), 1e-3):
             yield f"the gradient of {name}", other
     for name, slope in scene.slopes.items() if scene.slope is not None else ():
@@ -273,6 +275,10 @@ def inputs_not_swapped(scene):
 
 
 def softmax_over_batch(scene):
+    for axis in softmax_axes(scene) if scene.out.ndim == 2 else ():
+        if len(scene.out) == len(scene.out.T):  # else the shapes tell
+            laid = np.sum(scene.dout * scene.out, axis=axis, keepdims=True).T
+            yield "the sums of the rows laid along the columns", scene.out * (scene.dout - laid)
     if scene.t is None or scene.x is None or scene.t.shape != scene.x.shape or scene.x.ndim != 2:
         return
     right = scene.probabilities

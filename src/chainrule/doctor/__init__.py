@@ -23,6 +23,7 @@ from chainrule.doctor.state import (
 )
 from chainrule.doctor.tape import recorded
 from chainrule.doctor.walks import scene_of_edge
+from chainrule.mistakes import MISTAKES
 from chainrule.scenes import right_factor, same
 
 BY_STATE = ("update-in-backward", "stale-cache", "mutates-dout", "mutates-input")
@@ -99,7 +100,8 @@ def examine(piece, h, seed):
         spoilt = {n for n, s in samples.items() if s and tried(False, by_spoiling, piece, s[0])}
         named = [one for one in named if one.where not in spoilt]
         unnamed = {name: one for name, one in unnamed.items() if name not in spoilt}
-    found = named + [unknown(name, samples) for name, samples in unnamed.items()]
+    nameless = [unknown(name, samples) for name, samples in unnamed.items()]
+    found = named + sorted(nameless, key=lambda one: one.hint == MISTAKES["unknown"].hint)
     state += tried([], out_of_date, observation, h, seed, known)
     odd = ("update-in-backward", "stale-cache") if updates else ()  # the one makes the other
     return updates + found + [one for one in state if one.cause not in odd] + remark

@@ -16,7 +16,7 @@ from chainrule.guards.numbers import sum_to
 from chainrule.mistakes import TABLE
 from chainrule.nodes import Power
 from chainrule.numeric import nudged
-from chainrule.scenes import Scene, softmax_along
+from chainrule.scenes import Scene, same, softmax_along
 
 LINES = 200  # entries of an input whose effect on every output is looked at
 MANY = 1000  # entries of one array: beyond that a sample is nudged, and the rest together
@@ -200,6 +200,11 @@ class Observation:
 
     def scene(self, name, k):
         names, truth = self.piece.names, self.truth
+        siblings = {
+            key: g[k]
+            for key, g in truth.gradients.items()
+            if key != name and g.shape == truth.gradients[name].shape and truth.seen[key].all()
+        }
         inputs = {key: truth.arrays[key] for key in names}
         if not names:  # an input that is no place for a gradient still tells the batch size
             inputs = {"x": np.asarray(self.piece.inputs[0], dtype=np.float64)}
@@ -218,16 +223,18 @@ class Observation:
             t=self.targets(inputs) if names else None,
             axis=self.piece.axis,
             claim=self.claims[k].get(name) if self.claims else None,
-            siblings={
-                key: g[k]
-                for key, g in truth.gradients.items()
-                if key != name and g.shape == truth.gradients[name].shape and truth.seen[key].all()
-            },
+            siblings=siblings,
+            partners=[key for key in siblings if names or self.exchanged(name, key, k)],
             redraws=self.redraws,
             listed=self.piece.listed,
             forks=tuple(self.forks(k).get(name, ())),
             forkless=isinstance(self.piece.target, Power),
         )
+
+    def exchanged(self, name, other, k):
+        """Whether backward gives the other array the gradient of this one."""
+        given = self.claims[k].get(other) if self.claims else None
+        return same(given, self.truth.gradients[name][k], FIT) if given is not None else False
 
     @cached_property
     def redraws(self):

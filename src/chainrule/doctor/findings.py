@@ -120,6 +120,7 @@ def proof(name, sample):
 def missing(name):
     key = name.rpartition(".")[2]
     hint = f'Let backward leave it in self.grads["{key}"] (or self.d{key}), in the shape of {key}.'
+    hint += f" If {key} stays fixed, let self.params name what learns."
     if key in ("x", "y") or key[:1] == "x":
         hint = f"Let backward return the gradient of {key}, in its shape."
     return finding("gradient-missing", name, f"no gradient is given for {name}", hint=hint)
@@ -154,8 +155,13 @@ def padded(sample):
 
 def unknown(name, samples):
     words, true, hint = proof(name, samples[0]), samples[0].scene.true, None
+    others = samples[0].scene.siblings.items()
+    strange = [key for key, one in others if samples[0].explained_by(one) and np.any(one)]
     if not np.any(true):
         words += f"; nudging {name} changes nothing, so forward may not use it, or use an old copy"
+    elif strange:
+        words += f"; it is the gradient of {strange[0]}"
+        hint = "Look for a copied line that kept an old name, or a loop back that starts with layer one."
     elif close(samples, 0.03):
         words += "; they are close"
         hint = "Look for a small constant that only one of forward and backward adds: log(y + 1e-7), or eps."

@@ -46,11 +46,12 @@ def judge(observation, layers_are_right=False):
     exact = tried({}, by_layers, observation.piece) if wrong and layers_are_right else {}
     right = [n for n in wrong if n in exact and same(wrong[n][0].claim, exact[n], 1e-9)]
     wrong = {name: samples for name, samples in wrong.items() if name not in right}
+    observation.decays = tried({}, by_decay, observation, wrong)
     explained = tried({}, explain, observation, wrong) if wrong else {}
     unnamed = {name: samples for name, samples in wrong.items() if name not in explained}
     for name in [name for name in unnamed if not all(s.shaped for s in unnamed[name])]:
         found.insert(0, shapeless(name, unnamed.pop(name)[0]))
-    reasons = {n: ("weight-decay", w) for n, w in tried({}, by_decay, observation, unnamed).items()}
+    reasons = {n: ("weight-decay", w) for n, w in observation.decays.items() if n in unnamed}
     left = {n: s for n, s in unnamed.items() if n not in reasons and not close(s)}
     reasons |= {n: tried(None, by_what_is_missing, observation, n, s) for n, s in left.items()}
     more = by_walks(observation, {n: s for n, s in left.items() if not reasons[n]}, NEARLY)

@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.doctor.copies import private_copy
 from chainrule.doctor.evidence import LIMIT, common_factor, observed
+from chainrule.doctor.pieces import tried, variants
 from chainrule.doctor.probe import Truth
 from chainrule.scenes import same
 
@@ -91,49 +92,60 @@ def by_lines(sample):
     return ""
 
 
-def by_decay(observation, unnamed):
-    """name -> words, where a claim and the truth differ by a multiple of the array itself."""
-    network, found = not observation.piece.names, {}
-    if not unnamed or not (network or observation.piece.pair):
+def by_decay(observation, wrong):
+    """name -> words, where a claim and the truth differ by a multiple of the array itself; in a function,
+    where that is the same one at other numbers too."""
+    piece, network, found = observation.piece, not observation.piece.names, {}
+    if not (network or piece.pair):
         return found
-    wanted = penalty(observation.piece) if network else None
-    for name, samples in unnamed.items():
-        W, sample = observation.truth.arrays[name], samples[0]
-        rest = sample.visible(sample.claim - sample.scene.true) / np.ravel(sample.scene.dout)[0]
-        seen = sample.visible(W)
-        off = np.abs(rest) > 1e-6 * np.max(np.abs(rest), initial=0.0)
-        seen = np.where(off, seen, 0.0)  # where there is a difference at all
-        k = float(np.vdot(rest, seen) / np.vdot(seen, seen)) if np.any(seen) else 0.0
-        if np.count_nonzero(off) > 2 and k and same(rest, k * seen, 1e-5):
-            due = wanted or 0.0 if W.ndim > 1 and min(W.shape) > 1 else 0.0
-            found[name] = f"the difference is {k:.4g} times {name}"
-            if wanted is not None:
-                found[name] += f": backward adds {due + k:.4g} times {name}"
-                found[name] += f", and the loss wants {due:.4g} times"
-        elif rest.ndim and rest.size > 3:  # the one is lam W, and the other lam sign(W)
-            forms = np.array([np.ravel(sample.visible(W)), np.sign(np.ravel(sample.visible(W)))]).T
-            both = np.linalg.lstsq(forms, np.ravel(rest), rcond=1e-6)[0]
-            if np.all(np.abs(both) > 1e-6) and same(np.ravel(rest), forms @ both, 1e-5):
-                found[name] = f"the difference is {both[0]:.4g} times {name}"
-                found[name] += f" and {both[1]:.4g} times the sign of {name}"
+    factors = {n: multiples(s[0]) for n, s in wrong.items() if s[0].shaped}
+    factors = {name: both for name, both in factors.items() if both[0]}
+    elsewhere = map(observed, variants(piece)) if factors and not network else ()
+    others = [one for one in elsewhere if one]
+    due = tried({}, penalties, piece) if network and factors else {}
+    for name, (k, sign) in factors.items():
+        if not all(same((k, sign), multiples(one.samples(name)[0]), 1e-4) for one in others):
+            continue
+        found[name] = f"the difference is {k:.4g} times {name}"
+        W = observation.truth.arrays[name]
+        matrix = W.ndim > 1 and min(W.shape) > 1
+        wanted = due.get(name, max(due.values(), default=None, key=abs) if matrix else None)
+        if sign:
+            found[name] += f" and {sign:.4g} times the sign of {name}"
+        elif wanted is not None:
+            found[name] += f": backward adds {round(wanted + k, 7) + 0.0:.4g} times {name}"
+            found[name] += f", and the loss wants {wanted:.4g} times"
     return found
 
 
-def penalty(piece):
-    """The factor of W in the gradient of a network's loss, seen where the inputs are 0: there nothing
-    else moves the first W."""
-    try:
-        truth = Truth(piece.at([0.0 * piece.inputs[0]], piece.t), [np.array(1.0)], limit=LIMIT)
-    except Exception:
-        return 0.0
+def multiples(sample):
+    """(k, s) for which the claim is off by k times its array, wherever it is off, or by s times its sign
+    beside that, where one stands for the other; 0 where there are none."""
+    rest = np.ravel(sample.visible(sample.claim - sample.scene.true))
+    rest = rest / np.ravel(sample.scene.dout)[0]
+    W = np.ravel(sample.visible(sample.scene.own))
+    some = np.where(np.abs(rest) > 1e-6 * np.max(np.abs(rest), initial=0.0), W, 0.0)
+    k = float(np.vdot(rest, some) / np.vdot(some, some)) if np.count_nonzero(some) > 2 else 0.0
+    if same(rest, k * some, 1e-5):
+        return k, 0.0
+    forms = np.array([W, np.sign(W)]).T
+    both = np.linalg.lstsq(forms, rest, rcond=1e-6)[0] if rest.size > 3 else np.zeros(2)
+    fits = np.all(np.abs(both) > 1e-6) and same(rest, forms @ both, 1e-5)
+    return tuple(both) if fits else (0.0, 0.0)
+
+
+def penalties(piece):
+    """name -> the factor of an array in its gradient where the inputs are 0: there nothing else moves
+    the first W."""
+    truth = Truth(piece.at([0.0 * piece.inputs[0]], piece.t), [np.array(1.0)], limit=LIMIT)
+    found = {}
     for name, W in truth.arrays.items():
         seen = truth.seen[name]
-        if W.ndim == 2 and min(W.shape) > 1 and np.any(W[seen]):
-            gradient, w = truth.gradients[name][0][seen], W[seen]
-            factor = float(np.vdot(gradient, w) / np.vdot(w, w))
-            if abs(factor) > 1e-7 and same(gradient, factor * w, 1e-5):
-                return factor
-    return 0.0
+        gradient, w = truth.gradients[name][0][seen], W[seen]
+        factor = float(np.vdot(gradient, w) / np.vdot(w, w)) if np.any(w) and w.size > 2 else 0.0
+        if W.ndim > 1 and np.linalg.norm(gradient - factor * w) <= 1e-5 * np.linalg.norm(w):
+            found[name] = round(factor, 7) + 0.0
+    return found
 
 
 def left_out(observation, name, sample):

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from chainrule.doctor.copies import GIVEN, Noise, among, params_of, private_copy, slots
+from chainrule.doctor.copies import GIVEN, Noise, among, loss_of, params_of, private_copy, slots
 from chainrule.graph import Variable, forward_steps, topological_order
 from chainrule.guards.numbers import as_value
 from chainrule.guards.training import LEARNS
@@ -100,16 +100,34 @@ class Piece:
         found = {n: s for n, s in slots(self.fresh()).items() if n not in self.borrowed}
         loose = [name for name, slot in found.items() if not slot.declared and self.repeatable]
         loose = [name for name in loose if self.moves(name, first)]
-        kept = self.used = [n for n, slot in found.items() if slot.declared or n in loose]
-        try:
-            claims = self.claims(np.ones(first.shape)) if loose else {}
-        except Exception:
-            claims = {}
-        self.unchecked = [n for n in loose if claims.get(n, n) is None and not LEARNS.search(n)]
-        kept = self.used = [name for name in kept if name not in self.unchecked]
-        if self.t is not None and kept and self.names and self.claims_no_input(first):
+        self.used = [n for n, slot in found.items() if slot.declared or n in loose]
+        whole = self.t is not None and self.used and self.names and self.claims_no_input(first)
+        ends = self.target if self.t is not None and self.names and not whole else None
+        self.unchecked = self.constants({n: found[n].owner for n in loose}, first, ends)
+        self.used = [name for name in self.used if name not in self.unchecked]
+        if whole and self.used:
             self.names = []
         self.axis = self.sample_axis(first)
+
+    def constants(self, owners, first, ends):
+        """Those of the arrays, given with their owners, that want no gradient. None is given for them, and
+        they have no name of what learns; or else their owner has `params`, which says what learns there,
+        or nothing but this one could learn there, or, in a loss, nothing does."""
+        try:
+            claims = self.claims(np.ones(first.shape)) if owners else {}
+        except Exception:
+            return []
+        without = [name for name in owners if claims.get(name, name) is None]
+        learn = [id(owner) for name, owner in owners.items() if name not in without]
+        asked = [id(owners[name]) for name in without if LEARNS.search(name)]
+
+        def fixed(owner):
+            if isinstance(getattr(owner, "params", None), (Mapping, list, tuple)):
+                return True
+            loss = owner is ends or owner is loss_of(self.target)
+            return id(owner) not in learn and (loss or asked.count(id(owner)) == 1)
+
+        return [n for n in without if not LEARNS.search(n) or fixed(owners[n])]
 
     def claims_no_input(self, first):
         """Whether it is a whole network, whose backward gives a dict, or nothing, and no dx."""

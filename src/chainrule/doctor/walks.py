@@ -186,8 +186,10 @@ class Graph:
             one_number = np.ptp(given) <= 1e-6 * np.max(np.abs(given))  # as in the end of a network
             if spoils(nodes) and not one_number:
                 edges = [(node, i) for node in nodes for i in range(len(node.sources))]
-                made = gives(edges, lambda n, i, d: n.back(i, np.ones(n.value.shape)))
-                yield Change("upstream-ignored", f"a dout of 1 at {nodes[0].line}", nodes[0], made)
+                for one in (1, -1):
+                    made = gives(edges, lambda n, i, _, o=one: n.back(i, np.full(n.value.shape, o)))
+                    words = f"a dout of {one} at {nodes[0].line}"
+                    yield Change("upstream-ignored", words, nodes[0], made)
         for pairs in (some for all_of_them in self.stretches() for some in each(all_of_them)):
             if spoils([start for start, _ in pairs]):
                 start, node = pairs[0]
@@ -240,6 +242,7 @@ class Graph:
             yield Change("factor-missing", f"dout as it came at {node.line}", node, as_it_came)
         if not node.entrywise and not node.pair:
             yield from self.at_moves(edges)
+            yield from self.at_choices(edges)
         yield from self.by_table(scene_of_edge, edges, node, gives)
 
     def at_others(self, edges):
@@ -252,6 +255,13 @@ class Graph:
         for code, words, others in self.in_place_of(partner):
             pairs = {edge: others[min(k, len(others) - 1)].value for k, edge in enumerate(edges)}
             fit = [(n, j) for (n, j), other in pairs.items() if np.shape(n.met(j)) == other.shape]
+            shut = partner.value == 0
+            if (
+                node.entrywise
+                and shut.any()
+                and all(np.all(shut | (partner.value == o.value)) for o in others)
+            ):
+                code = "mask-missing"  # it is the same but where a gate is closed
             made = gives(fit, lambda n, j, d, pairs=pairs: n.back(j, d, pairs[n, j]))
             yield Change(code, f"{words} in place of {partner.line}", node, made)
 
@@ -325,6 +335,22 @@ class Graph:
         for words, way in ways.items():
             told = f"the numbers of dout {words} at {node.line}"
             yield Change("axes-in-wrong-order", told, node, gives(edges, way))
+
+    def at_choices(self, edges):
+        """Where one of a few entries is taken, as in a maximum: all of them get what belongs to that one."""
+        node, i = edges[0]
+        rows, shape = node.local(i), node.sources[i].value.shape
+        if len(rows) == rows.shape[1] or np.any(np.sort(rows)[:, :-1]) or np.any(rows.max(1) != 1):
+            return
+        for axis in range(len(shape)):
+            kept = (*shape[:axis], 1, *shape[axis + 1 :])
+            if node.value.shape in (kept, (*shape[:axis], *shape[axis + 1 :])):
+
+                def to_all(n, k, d, kept=kept):
+                    return np.broadcast_to(np.reshape(d, kept), shape)
+
+                words = f"dout at every entry that {node.line} chooses from"
+                yield Change("mask-missing", words, node, gives(edges, to_all))
 
     def by_table(self, scene_of, places, node, made):
         """Changes for all that the table has for the scenes scene_of(*place, dout) at a node."""
@@ -489,6 +515,7 @@ class Trials:
     def __init__(self, observation):
         piece, self.made, self.more = observation.piece, [], iter(())
         self.network, self.right, Node.spent = not piece.names, [], 0.0
+        self.decays = observation.decays.keys()
         self.douts = (
             observation.douts[:1] if piece.pair else observation.douts
         )  # of a pair they are alike
@@ -527,7 +554,7 @@ class Trials:
             if any(not same(r[n], m[n], 1e-9) for r, m in zip(self.right, made))
         ]
         penalty = all(parallel(off[0][n], self.graph.leaves[n].value) for n in moved)
-        if not penalty:  # that is looked for elsewhere, and is true of none
+        if not penalty or not (self.network or self.decays):  # that has a name of its own
             self.made.append((change, made))
 
     def belongs(self):
