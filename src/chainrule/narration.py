@@ -439,7 +439,7 @@ WORDS = {
     "IdentityWithLoss": {
         "forward": (
             "Identity with loss.",
-            "The mean over the batch of half the squared errors is {z}.",
+            "Half the sum of the squared errors, as a mean over the batch, is {z}.",
         ),
         "backward": ("Identity with loss subtracts.", "(y − t) / N, times the upstream {dout}:"),
         "to": ("{x.name} gets {dx}",),
