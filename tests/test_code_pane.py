@@ -119,9 +119,8 @@ def test_nothing_in_the_pane_is_cut_at_any_step(width, show):
         Stepper(*net(), step=1), viewport={"width": width, "height": 900}, reduced_motion="reduce"
     )
     pane = page.locator("details.chainrule-code")
-    assert (pane.get_attribute("open") is None) == (width == 390)  # folded on a phone
-    if width == 390:
-        pane.locator("summary").click()
+    assert pane.get_attribute("open") is None  # it is opened by whom it interests
+    pane.locator("summary").click()
     page.get_by_role("button", name="Whole source").click() if page.get_by_role(
         "button", name="Whole source"
     ).is_visible() else None
@@ -135,7 +134,20 @@ def test_nothing_in_the_pane_is_cut_at_any_step(width, show):
             assert page.locator(".chainrule-loop .ran").count() >= 1
 
 
-def test_the_pane_is_folded_where_nothing_has_run_and_away_while_a_nudge_travels(show):
+def test_an_open_pane_is_as_high_at_every_step_so_that_the_page_below_stands_still(show):
+    for figure in (Stepper(*net(), step=1), Stepper(exp(Variable(1.0, "x")) * 2.0, step=1)):
+        page = show(figure, viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+        pane = page.locator("details.chainrule-code")
+        pane.locator("summary").click()
+        heights, lines = set(), set()
+        for _ in range(int(page.locator(".chainrule-stepper").get_attribute("data-steps")) - 1):
+            heights.add(round(pane.bounding_box()["height"]))
+            lines.add(pane.locator(".chainrule-lines span").count())
+            page.locator(".chainrule-scroll").press("ArrowRight")
+        assert len(lines) > 1 and len(heights) == 1
+
+
+def test_the_pane_is_folded_and_away_while_a_nudge_travels(show):
     page = show(Stepper(exp(Variable(1.0, "x"))), reduced_motion="reduce")
     pane = page.locator("details.chainrule-code")
     assert pane.get_attribute("open") is None
@@ -166,6 +178,7 @@ def test_the_gradients_are_back_when_the_nudge_is_switched_off(show):
 
 def test_the_pane_lights_the_loop_and_the_three_lines_and_shows_the_whole_on_a_click(show):
     page = show(Stepper(*net(), step=1), reduced_motion="reduce")
+    page.locator("details.chainrule-code summary").click()
     page.locator(".chainrule-scroll").press("End")
     ran = page.locator(".chainrule-lines .ran").all_inner_texts()
     assert ran[0].strip() == "dout = layer.backward(dout)" and len(ran) == 4

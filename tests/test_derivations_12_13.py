@@ -122,7 +122,7 @@ def test_the_numbers_beside_the_closed_form_are_those_of_the_nine_nodes():
     assert len(told) == len(wanted) == 7
     for line, right in zip(told, wanted, strict=True):
         close(line, right, 1e-12)
-    for name, number in {"v": -0.125, "c²": -0.025}.items():
+    for name, number in {"v": -0.25, "c²": -0.05}.items():
         assert f"−{-number}" in cells["ch13-closed"]
         close(grads[name], np.full_like(grads[name], number), 1e-12)
 

@@ -160,6 +160,7 @@ def test_a_fork_shows_the_sum_so_far(show):
 
 def test_the_line_that_ran_is_marked(show):
     page = show(Stepper(bill(), step=1))
+    page.locator(".chainrule-code summary").click()
     page.get_by_role("slider", name="Step").fill("6")
     assert page.locator(".chainrule-code .ran").last.inner_text().strip() == (
         "return dout * self.y, dout * self.x"
@@ -522,6 +523,33 @@ def test_a_nudge_runs_forward_edge_by_edge_and_backward_to_the_same_product(show
     assert "144" in page.get_by_role("status").inner_text()
     assert page.locator(".rule").text_content() == "1.2 × 1 × 20 × 6 = 144"
     assert page.locator(".delta").all_text_contents() == ["1", "1.2", "1.2", "24", "144"]
+
+
+def test_at_a_fork_each_arrow_has_its_factor_beside_it_and_nothing_is_called_a_product(show):
+    """7 is a sum, 2 + 2 + 3; and no two factors are written on the stem, on top of each other."""
+    x = Variable(2.0, "x")
+    page = show(Stepper(x * x + x * 3.0))
+    page.clock.install()
+    nudge(page, "x")
+    page.clock.run_for(10_000)
+    boxes = page.evaluate(
+        """() => [...document.querySelectorAll(".local")].map((text) => {
+            const { x, y, width, height } = text.getBBox();
+            return [text.textContent, x, x + width, y + 3, y + height - 3];
+        })"""
+    )
+    assert sorted(box[0] for box in boxes) == ["× 1", "× 1", "× 2", "× 2", "× 3"]
+    for k, (_, left, right, top, bottom) in enumerate(boxes):
+        for _, left_too, right_too, top_too, bottom_too in boxes[:k]:
+            apart = max(left, left_too) >= min(right, right_too)
+            assert apart or max(top, top_too) >= min(bottom, bottom_too), boxes
+    assert page.locator(".rule").text_content() == ""
+    assert "product" not in page.get_by_role("status").inner_text()
+    press(page, "Backward")
+    page.clock.run_for(10_000)
+    assert (
+        page.get_by_role("status").inner_text().endswith("The same number, from the other side: 7.")
+    )
 
 
 def test_a_nudge_is_measured_and_agrees_with_the_gradient(show):

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from chainrule.graph import Variable, exp, log, sum_
+from chainrule.graph import Variable, exp, log, maximum, sum_
 from chainrule.losses import SoftmaxWithLoss
 from chainrule.network import two_layer_net
 from chainrule.trace import trace_network
@@ -218,9 +218,7 @@ def test_an_operation_of_the_authors_own_is_stepped_but_not_edited_and_says_so(s
     page = show(Stepper(apply(Cube(), Variable(2.0, "x")) * 5.0))
     press(page, "Last step")
     assert exact(page, "x", "gradient") == 60.0
-    assert (
-        "Cube is an operation of the author's own" in page.locator(".chainrule-note").inner_text()
-    )
+    assert "Cube is the author's own" in page.locator(".chainrule-note").inner_text()
     assert page.locator(".chainrule-changes").count() == 0
 
 
@@ -401,8 +399,65 @@ def test_a_nudge_of_an_array_says_which_entry_changes_most(show):
     page.clock.run_for(60_000)
     said = dict(zip(["a", "e", "S", "y"], page.locator(".delta").all_text_contents(), strict=False))
     assert said["a"] == "[1]: Δ" and said["e"] == "[1]: Δ × 3" and said["S"] == "Δ × 3"
-    assert said["y"] == "[1]: Δ × 0.21"
+    assert said["y"] == "[1]: Δ × 0.21, …"  # and the other two
     assert page.locator(".delta").last.text_content() == "Δ × (−0.7)"
+    page.get_by_role("button", name="Backward").click()
+    assert "other entries change too" in page.get_by_role("status").inner_text()
+
+
+def nudged(page, name, cell):
+    """The deltas by variable, forward and backward, and the line under the sentence after each."""
+    page.get_by_role("button", name="Nudge", exact=True).click()
+    page.locator(f'[data-variable="{name}"] .value [data-cell="{cell}"]').click()
+    said = []
+    for way in ("forward", "backward"):
+        if way == "backward":
+            page.get_by_role("button", name="Backward").click()
+        page.clock.run_for(60_000)
+        said.append(page.evaluate(DELTAS))
+        said.append(page.locator(".rule").text_content())
+    return said
+
+
+DELTAS = """() => Object.fromEntries([...document.querySelectorAll(".delta")].map((one) =>
+    [document.querySelector(`.variable[data-index="${one.dataset.of}"]`).dataset.variable, one.textContent]))"""
+
+
+@pytest.mark.parametrize(
+    ("cell", "change", "product", "back"),
+    [("0,1", "0", "Δ × 0 × (−2) × 1 = Δ × 0", "0"), ("0,2", "1", "Δ × 1 × 3 × 1 = Δ × 3", "3")],
+)
+def test_a_nudge_follows_its_own_entry_through_open_and_closed_gates(
+    cell, change, product, back, show
+):
+    """Where nothing changes, there is no largest change that could lead to another entry."""
+    x = Variable(np.array([[1.0, -0.5, 2.0]]), "x")
+    y = maximum(x, 0.0)
+    weighted = y * np.array([[5.0, -2.0, 3.0]])
+    loss = sum_(weighted)
+    y.name, weighted.name, loss.name = "y", "weighted", "L"
+    page = show(Stepper(loss))
+    page.clock.install()
+    forward, line, backward, line_back = nudged(page, "x", cell)
+    place = f"[{cell.replace(',', ', ')}]"
+    assert forward["y"] == f"{place}: Δ × {change}" and line == product
+    assert forward["weighted"].startswith(place) and backward["y"].startswith(place)
+    assert backward["x"] == f"{place}: {back}" and line_back.endswith(f" = {back}")
+
+
+def test_a_nudge_of_many_entries_shows_one_that_reaches_the_output_and_says_no_product(show):
+    """The largest change, of entry 2, is multiplied by 0 afterwards: what arrives came by entry 1."""
+    x, W = Variable(np.array([[1.0, 2.0]]), "x"), np.array([[1.0, 0.5, 0.0], [0.0, 1.0, 2.0]])
+    xW = x @ Variable(W, "W")
+    weighted = xW * np.array([[3.0, 1.0, 0.0]])
+    loss = sum_(weighted)
+    xW.name, weighted.name, loss.name = "xW", "weighted", "L"
+    page = show(Stepper(loss))
+    page.clock.install()
+    forward, line, backward, line_back = nudged(page, "x", "0,1")
+    assert forward["xW"] == "[0, 1]: Δ × 1, …" and forward["weighted"] == "[0, 1]: Δ × 1"
+    assert backward["xW"] == "[0, 1]: 1, …" and backward["x"] == "[0, 1]: 1"
+    assert line == line_back == ""  # 1 × 1 is not all that arrived
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -38,6 +38,28 @@ def test_of_a_tall_picture_the_running_node_the_sentence_and_the_buttons_are_in_
         assert node["y"] + node["height"] < dock["y"], step  # and not behind the buttons
 
 
+@pytest.mark.parametrize("size", [(1280, 900), (390, 844)])
+def test_of_a_tall_picture_the_number_that_is_asked_for_and_its_question_are_in_sight(size, show):
+    width, height = size
+    page = show(
+        Stepper(normalised()),
+        viewport={"width": width, "height": height},
+        reduced_motion="reduce",
+    )
+    page.get_by_role("button", name="Let me guess").click()
+    asked, stepper = 0, page.locator(".chainrule-stepper")
+    while stepper.get_attribute("data-step") != stepper.get_attribute("data-steps"):
+        while page.locator(".asked").count():
+            asked += 1
+            mark, field = (page.locator(one).bounding_box() for one in (".asked", ".chainrule-ask"))
+            top = page.locator(".chainrule-controls").bounding_box()["y"]
+            assert 0 <= mark["y"] and mark["y"] + mark["height"] <= top, (asked, mark, top)
+            assert field["y"] + field["height"] <= height + 1
+            page.get_by_role("button", name="Show me").click()
+        page.locator(".chainrule-scroll").press("ArrowRight")
+    assert asked > 15
+
+
 def test_a_change_of_a_number_does_not_scroll_the_picture(show):
     page = show(Stepper(*net()), viewport={"width": 390, "height": 800}, reduced_motion="reduce")
     scroll = page.locator(".chainrule-scroll")

@@ -16,8 +16,8 @@ def softmax(a):
 
     Each row is shifted by its maximum first: the ratios stay as they are, and exp cannot overflow.
     """
-    weights = np.exp(a - a.max(axis=-1, keepdims=True))
-    return weights / weights.sum(axis=-1, keepdims=True)
+    powers = np.exp(a - a.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
 
 
 class SoftmaxWithLoss(Loss, targets=one_hot):
@@ -34,9 +34,9 @@ class SoftmaxWithLoss(Loss, targets=one_hot):
         the log, and no epsilon is needed there.
         """
         shifted = a - a.max(axis=-1, keepdims=True)
-        weights = np.exp(shifted)
-        total = weights.sum(axis=-1, keepdims=True)
-        self.y, self.t = weights / total, t
+        powers = np.exp(shifted)
+        total = powers.sum(axis=-1, keepdims=True)
+        self.y, self.t = powers / total, t
         return expectation(t, np.log(total) - shifted) / len(a)
 
     def backward(self, dout=1.0):

@@ -160,7 +160,7 @@ class ForgetsTheFactor(Dropout):
 
 class DropsInPlace(Dropout):
     def forward(self, x):
-        self.mask = self.draw(x)
+        self.mask = self.draw(x) if self.training else 1.0
         x *= self.mask
         return x
 
@@ -246,7 +246,7 @@ class InParts(Attention):
         return self.total(pieces)
 
 
-class WeightsAsConstantSum(InParts):
+class KeepsTheMean(InParts):
     def softmax_back(self, dA):
         return self.A * dA
 
@@ -285,7 +285,7 @@ PART_TWO = {  # layers, and the code of their mistake; the doctor has no name fo
     BiasOfOnePlace: "overwritten-at-fork",
     KeepsTheFrame: "wrong-shape",
     ReshapesAxes: "axes-in-wrong-order",
-    WeightsAsConstantSum: "softmax-diagonal",
+    KeepsTheMean: "softmax-diagonal",
     TakesTheDiagonal: "softmax-diagonal",
     ForgetsTheScale: "scaled",
     ForgetsTheValues: "overwritten-at-fork",

@@ -4,15 +4,26 @@ import { element, label, press, toggle } from "./parts.js";
 
 const NO_SOURCE = { lines: [], shown: [], mark: [] };
 
-/** The pane under a figure, folded where nothing has run yet: { element, show(run, now) }. */
-export function codePane(step) {
+/** The sources of step `now`: of the walk, and of the method that did the step. */
+function codeOf(run, now) {
+  const { code, steps, variables } = run.trace;
+  const step = steps[now - 1];
+  const way = step?.phase ?? "forward";
+  const variable = variables[step?.variable];
+  const atLoss = code[" loss"] && step?.variable === variables.length - 1;
+  const caller = code[step?.seed ? " seed" : atLoss ? " loss" : ""]?.[way];
+  const called = step && !step.seed && (code[run.told(variable)] ?? code[variable.op])?.[way];
+  return [caller || NO_SOURCE, called || NO_SOURCE];
+}
+
+/** The folded pane under a figure, as high as its longest step: { element, show(run, now) }. */
+export function codePane() {
   const loop = element("code", { class: "chainrule-loop" });
   const method = element("code", { class: "chainrule-method" });
   const more = toggle(label("whole"), () => showWhole(!whole));
   const lines = element("div", { class: "chainrule-lines", tabindex: "0", role: "group", "aria-label": label("code") }, loop, method);
   const summary = element("summary", {}, label("code"));
   const pane = element("details", { class: "chainrule-code" }, summary, lines, more);
-  pane.open = step > 0 && !matchMedia("(max-width: 36rem)").matches;
   let whole = false;
   let shown = NO_SOURCE;
 
@@ -25,15 +36,11 @@ export function codePane(step) {
   return {
     element: pane,
     show(run, now) {
-      const { trace } = run;
-      const step = trace.steps[now - 1];
-      const way = step?.phase ?? "forward";
-      const variable = step && trace.variables[step.variable];
-      const atLoss = trace.code[" loss"] && step?.variable === trace.variables.length - 1;
-      const caller = step?.seed ? " seed" : atLoss ? " loss" : "";
-      writeLines(loop, trace.code[caller]?.[way] ?? NO_SOURCE, false, Boolean(step));
-      shown = step && !step.seed ? ((trace.code[run.told(variable)] ?? trace.code[variable.op])?.[way] ?? NO_SOURCE) : NO_SOURCE;
-      more.hidden = shown.shown.length === shown.lines.length;
+      const [caller, called] = codeOf(run, now);
+      lines.style.setProperty("--rows", Math.max(...run.trace.steps.map((_, k) => codeOf(run, k + 1).flatMap((one) => one.shown).length)));
+      writeLines(loop, caller, false, now > 0);
+      shown = called;
+      more.style.visibility = shown.shown.length < shown.lines.length ? "" : "hidden"; // its room stays
       writeLines(method, shown, whole);
     },
   };

@@ -1,50 +1,50 @@
-// A nudge: a small change Δ of one input travels to the output, edge by edge, and the same product comes
+// A nudge: a small change Δ of one input travels to the output, edge by edge, and the same number comes
 // back from the output. Both are measured, by changing numbers a little and running the nodes again.
 
-import { cellName, entries, entry, isNumber } from "./arrays.js";
+import { cellName, entries, entry, isNumber, map, map2 } from "./arrays.js";
 import { display } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
-import { bracketed, element, label, plain, press, scaled, setDisabled, toggle, word } from "./parts.js";
+import { bracketed, element, label, plain, press, setDisabled, toggle, word } from "./parts.js";
 import { telling } from "./reading.js";
 
 const HOP = 900; // milliseconds from node to node
 
-const shifted = (value, flat, h) => (isNumber(value) ? value + h : { ...value, data: value.data.map((n, k) => (k === flat ? n + h : n)) });
+/** What f gives for a value that is a little larger in entry `flat`, and for a little smaller one: how fast it changes. */
+function slope(value, flat, f) {
+  const h = 1e-5 * Math.max(1, Math.abs(entry(value, flat)));
+  const [up, down] = [h, -h].map((step) => f(map((n, k = flat) => n + (k === flat) * step, value)));
+  const speed = (above, below) => (above - below) / (2 * h);
+  const rounded = (n) => (Math.abs(n) < 1e-8 ? 0 : Number(n.toPrecision(7))); // without the digits that rounding has made up
+  return up.map((one, j) => map(rounded, map2(speed, one, down[j])));
+}
 
-/** How fast every variable changes with entry `flat` of variable `from`: a number, an array, or undefined. */
-export function slopes(run, from, flat = 0) {
-  const { variables } = run.trace;
-  const h = 1e-5 * Math.max(1, Math.abs(entry(run.values[from], flat)));
-  const [up, down] = [h, -h].map((step) => {
+/** How fast every variable changes with entry `flat` of variable `from`: a number, an array, or an empty place. */
+export const slopes = (run, from, flat = 0) =>
+  slope(run.values[from], flat, (changed) => {
     const values = [];
-    values[from] = shifted(run.values[from], flat, step);
-    for (let j = from + 1; j < variables.length; j += 1) {
-      const { op, inputs, options } = variables[j];
+    values[from] = changed;
+    run.trace.variables.forEach(({ op, inputs, options }, j) => {
       if (inputs.some((i) => values[i] !== undefined)) values[j] = OPERATIONS[op].forward(inputs.map((i) => values[i] ?? run.values[i]), options);
-    }
+    });
     return values;
   });
-  return variables.map((_, j) => (up[j] === undefined ? undefined : measured(entries(up[j]), entries(down[j]), h, isNumber(up[j]))));
-}
 
-/** A measured slope, without the digits that rounding has made up. */
-function measured(up, down, h, single) {
-  const all = up.map((n, k) => (n - down[k]) / (2 * h)).map((n) => (Math.abs(n) < 1e-8 ? 0 : Number(n.toPrecision(7))));
-  return single ? all[0] : all;
-}
-
-/** How fast the output of a node changes with its input `port`, measured at the node alone; a word for arrays. */
-function slopeAt(run, j, port) {
+/** How fast entry `to` of the output of a node changes with entry `from` of its input `port`, measured at the node alone. */
+function slopeAt(run, j, port, from, to) {
   const { op, inputs, options } = run.trace.variables[j];
   const given = inputs.map((i) => run.values[i]);
-  if ([...given, run.values[j]].some((value) => !isNumber(value))) return run.local(run.returnedAt[j], port);
-  const h = 1e-5 * Math.max(1, Math.abs(given[port]));
-  const [up, down] = [h, -h].map((step) => OPERATIONS[op].forward(given.map((n, k) => (k === port ? n + step : n)), options));
-  return measured([up], [down], h, true);
+  return slope(given[port], from, (changed) => [entry(OPERATIONS[op].forward(given.map((value, k) => (k === port ? changed : value)), options), to)])[0];
 }
 
-/** Where a slope is largest: the entry, flat. */
-const strongest = (slope) => (slope.length ? slope.reduce((best, n, k) => (Math.abs(n) > Math.abs(slope[best]) ? k : best), 0) : 0);
+/**
+ * The entry, flat, by which most of the change reaches the output; where none changes, the entry that it was before
+ * this node. `gradient` says what an entry does to the output.
+ */
+function strongest(slope, gradient, before) {
+  const all = entries(slope);
+  const share = (k) => Math.abs(all[k]) * (Math.abs(entry(gradient, k)) + 1e-9);
+  return all.reduce((best, _, k) => (share(k) > share(best) ? k : best), before < all.length ? before : 0);
+}
 
 const productOf = (factors) => plain(bracketed(factors.flatMap((n) => [["", " × "], ["value", n]]).slice(1)));
 
@@ -78,17 +78,20 @@ export function nudging(acts) {
   }
 
   function choice(name, i) {
-    const value = acts.run().values[i];
     const flat = telling(acts.run(), { i, kind: "value" }, Infinity);
-    return word(isNumber(value) ? name : `${name}${cellName(value, flat)}`, () => start(i, flat));
+    return word(entryName(name, i, flat), () => start(i, flat));
+  }
+
+  function entryName(name, i, flat) {
+    const value = acts.run().values[i];
+    return isNumber(value) ? name : name + cellName(value, flat);
   }
 
   /** Nudge entry `flat` of variable i, if it is an input. */
   function start(i, flat) {
     const { name, inputs, constant, grad } = acts.run().trace.variables[i];
     if (inputs.length || constant || grad === null) return;
-    const value = acts.run().values[i];
-    chosen = { i, flat, name: isNumber(value) ? name : `${name}${cellName(value, flat)}` };
+    chosen = { i, flat, name: entryName(name, i, flat) };
     travel(false);
   }
 
@@ -106,24 +109,28 @@ export function nudging(acts) {
     const last = variables.length - 1;
     const reached = slopes(run, chosen.i, chosen.flat);
     const path = variables.map((v, j) => j).filter((j) => j > chosen.i && reached[j] !== undefined && slopes(run, j)[last] !== undefined);
-    const total = slopes(run, chosen.i, chosen.flat)[last];
+    const changed = (i) => i === chosen.i || path.includes(i);
+    const flats = { [chosen.i]: chosen.flat }; // the entry of each array that is shown
+    for (const j of path) flats[j] = strongest(reached[j], run.gradient(j) ?? 0, flats[variables[j].inputs.find(changed)]);
+    const several = (j) => entries(reached[j]).filter(Boolean).length > 1;
     const says = (j) => {
-      const flat = j === chosen.i ? chosen.flat : strongest(reached[j]);
-      const change = backward ? display(slopes(run, j, flat)[last]) : productOf(["Δ", ...(j === chosen.i ? [] : [display(reached[j][flat] ?? reached[j])])]);
-      return isNumber(run.values[j]) ? change : `${cellName(run.values[j], flat)}: ${change}`;
+      const change = backward ? display(slopes(run, j, flats[j])[last]) : productOf(["Δ", ...(j === chosen.i ? [] : [display(entry(reached[j], flats[j]))])]);
+      const place = entryName("", j, flats[j]);
+      return `${place && `${place}: `}${change}${several(j) ? ", …" : ""}`;
     };
     const factors = [];
     const hops = backward ? [...path].reverse() : path;
     let hop = 0;
-    const straight = hops.every((j) => variables[j].inputs.filter((i) => i === chosen.i || path.includes(i)).length === 1);
+    const many = path.some(several) ? ` ${label("nudge.many")}` : "";
+    const straight = !many && hops.every((j) => variables[j].inputs.filter(changed).length === 1);
     acts.picture().nudge(backward ? last : chosen.i, says(backward ? last : chosen.i), backward);
-    acts.say(label(backward ? "nudge.from" : "nudge.go", { name: chosen.name, out: variables[last].name }), "");
+    acts.say(label("nudge.go") + many, "");
     timer = setInterval(() => {
       if (hop === hops.length) {
         clearInterval(timer);
         const begin = backward ? [] : ["Δ"];
-        const product = straight ? `${productOf([...begin, ...factors])} = ${productOf([...begin, display(total)])}` : "";
-        acts.say(label(backward ? "nudge.met" : "nudge.end", { name: chosen.name, out: variables[last].name, factor: scaled(display(total)).slice(2) }), product);
+        const change = productOf([...begin, display(reached[last])]);
+        acts.say(label(backward ? "nudge.met" : "nudge.end", { name: chosen.name, change }) + many, straight ? `${productOf([...begin, ...factors])} = ${change}` : "");
         setDisabled(back, backward);
         return;
       }
@@ -131,9 +138,9 @@ export function nudging(acts) {
       hop += 1;
       acts.picture().unlit();
       variables[j].inputs.forEach((i, port) => {
-        if (i !== chosen.i && !path.includes(i)) return;
-        const local = slopeAt(run, j, port);
-        factors.push(isNumber(local) ? display(local) : local);
+        if (!changed(i)) return;
+        const local = slopeAt(run, j, port, flats[i], flats[j]);
+        factors.push(display(local));
         acts.picture().lit(j, port, local, backward);
         if (backward) acts.picture().nudge(i, says(i), true);
       });

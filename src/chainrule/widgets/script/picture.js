@@ -106,27 +106,28 @@ export class Picture {
   label(edge, local) {
     const path = this.edges[0].get(edge);
     if (!path) return;
-    const beside = this.svg.querySelector(`[data-piece="${edge}"]:not(.hidden)`);
+    const piece = this.pieces.get(edge);
+    const beside = piece?.matches(":not(.hidden)");
     const single = isNumber(local);
     const factor = single ? fit(local, NUMBER_ROOM) : local.replace(/[^\W\d]\w*\./g, ""); // W of Affine.W
     const product = scaled(factor);
     const words = /[@Σᵀ]|reshape/.test(local) ? factor : single || path.dataset.word || product.length < LONG ? product : label("slope");
     const said = beside ? `${words} =` : words;
-    const [x, y, anchor = "end"] = this.spot(edge, path, beside);
+    const [x, y, anchor = "end"] = this.spot(edge, path, piece, beside);
     this.svg.append(vector("text", { class: "local", "data-exact": local, x, y, "text-anchor": anchor }, said));
   }
 
   /** Where a word of an edge stands: [x, y], and how it is anchored there, if not at its end. */
-  spot(edge, path, beside) {
+  spot(edge, path, piece, beside) {
     if (path.dataset.word) return path.dataset.word.split(" ");
-    if (beside) {
-      const [x, y] = ["x", "y"].map((side) => Number(beside.getAttribute(side)));
-      return [x, y + 15 * (y > this.middle(edge) + 9 ? 1 : -1)]; // on its outer side
+    if (piece) {
+      const [x, y] = ["x", "y"].map((side) => Number(piece.getAttribute(side)));
+      return [x, y + (beside ? 15 : 3) * (y > this.middle(edge) + 9 ? 1 : -1)]; // on its outer side, or in its place
     }
     const line = lineOf(path);
     const { x, y } = line.getPointAtLength(1e5); // its end
     const [, dx, dy = 0, on = 0] = line.getAttribute("d").match(/c[^a-z]*?(-?\d+) ?(-?\d+)(?:h(-?\d+))?$/) ?? [];
-    return [Math.abs(dy) > STEEP ? x - on - dx + 9 : x - 12, y - dy + 5]; // on the wire, before it climbs
+    return Math.abs(dy) > STEEP ? [x - on - dx + 9, y - dy + 5] : [x - 12, y + 5]; // on the wire, before it climbs, or at its end
   }
 
   /** The height of the node that an edge comes into. */

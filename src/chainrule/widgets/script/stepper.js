@@ -24,7 +24,7 @@ export function mountStepper(figure, host) {
   const title = figure.getAttribute("aria-label");
   const rule = element("p", { class: "chainrule-rule rule" });
   const told = element("p", { class: "chainrule-reading", "aria-live": "polite" });
-  const code = codePane(Number(figure.dataset.step));
+  const code = codePane();
   const more = edges(scroll, center);
   const note = element("p", { class: "chainrule-note" });
   const tools = element("div", { class: "chainrule-tools" });
@@ -50,7 +50,10 @@ export function mountStepper(figure, host) {
       showStep();
       return walk.now();
     },
-    mark: (place) => picture?.mark(place),
+    mark(place) {
+      picture?.mark(place);
+      if (place) center(walk.element);
+    },
     hint({ place, port }, to) {
       const found = hinted(run, place, port, to);
       if (found) written([found]);
@@ -86,7 +89,7 @@ export function mountStepper(figure, host) {
     const [r, c] = (event.target.dataset.cell ?? "0,0").split(",").map(Number);
     nudge.start(i, r * (run.values[i].shape?.at(-1) ?? 1) + c);
   }, true);
-  nudge.row.after(asks.form, rule, told, whatIf ? whatIf.element : note, code.element);
+  nudge.row.after(rule, told, whatIf ? whatIf.element : note, code.element);
   scroll.addEventListener("selectstart", (event) => event.preventDefault()); // WebKit selects what user-select forbids
   scroll.setAttribute("tabindex", "0");
   scroll.setAttribute("role", "group");
@@ -109,8 +112,8 @@ export function mountStepper(figure, host) {
     if (before) before.replaceWith(walk.element);
     else tools.before(walk.element);
     tall = picture.svg.matches(".chainrule-tall") && innerHeight > 600;
-    if (tall) walk.element.append(sentence); // buttons and sentence stay at the lower edge of the window
-    else nudge.row.after(sentence);
+    if (tall) walk.element.append(sentence, asks.form); // they stay at the lower edge of the window
+    else nudge.row.after(sentence, asks.form);
     undrag = whatIf ? whatIf.drag(picture.svg) : null;
     for (const node of picture.nodes.values()) node.onclick = () => walk.move(run.stepOf(Number(node.dataset.node), walk.now()));
     pointed = null;
@@ -188,10 +191,10 @@ export function mountStepper(figure, host) {
     read(pointed ? [pointed] : usual(now));
   }
 
-  /** Keep the running node in view; without a dock the page itself does not move. */
+  /** Keep the running node in view, or the number that is asked for; without a dock the page itself does not move. */
   function center(dock) {
     const step = run.trace.steps[walk.now() - 1];
-    follow(scroll, step && picture.node(step.variable), tall && dock);
+    follow(scroll, picture.svg.querySelector(".asked") ?? (step && picture.node(step.variable)), tall && dock);
   }
 
   /** While the figure asks, the table says no more than the picture. */
