@@ -83,15 +83,8 @@ def run(page, number):
 
 
 def seen(page, number, selector):
-    """Scroll to a cell, and wait for something in it: Lab draws those cells alone that are in view.
-
-    What it draws on the way is higher than it had guessed, and moves the cell out of view again.
-    """
+    """Scroll to a cell, and wait for something in it: Lab draws those cells alone that are in view."""
+    page.evaluate(SHOW_CELL, number)
     shown = page.locator(f'[data-here="{number}"] {selector}').first
-    for _ in range(20):
-        page.evaluate(SHOW_CELL, number)
-        page.wait_for_timeout(100)
-        if shown.is_visible():
-            break
     shown.wait_for(state="visible")
     return shown

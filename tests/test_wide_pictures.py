@@ -19,14 +19,14 @@ def normalised(size=6):
     return sum_(y * Variable(np.array([2.0]), "gamma") + Variable(np.array([0.5]), "beta"))
 
 
+def show_tall(show, width, height):
+    size = {"width": width, "height": height}
+    return show(Stepper(normalised()), viewport=size, reduced_motion="reduce")
+
+
 @pytest.mark.parametrize("size", [(1280, 900), (1280, 720), (390, 844)])
 def test_of_a_tall_picture_the_running_node_the_sentence_and_the_buttons_are_in_sight(size, show):
-    width, height = size
-    page = show(
-        Stepper(normalised()),
-        viewport={"width": width, "height": height},
-        reduced_motion="reduce",
-    )
+    page, height = show_tall(show, *size), size[1]
     assert page.locator(".chainrule-tall").bounding_box()["height"] > height * 0.9
     button = page.get_by_role("button", name="Next step")
     for step in range(int(page.locator(".chainrule-stepper").get_attribute("data-steps"))):
@@ -40,12 +40,7 @@ def test_of_a_tall_picture_the_running_node_the_sentence_and_the_buttons_are_in_
 
 @pytest.mark.parametrize("size", [(1280, 900), (390, 844)])
 def test_of_a_tall_picture_the_number_that_is_asked_for_and_its_question_are_in_sight(size, show):
-    width, height = size
-    page = show(
-        Stepper(normalised()),
-        viewport={"width": width, "height": height},
-        reduced_motion="reduce",
-    )
+    page, height = show_tall(show, *size), size[1]
     page.get_by_role("button", name="Let me guess").click()
     asked, stepper = 0, page.locator(".chainrule-stepper")
     while stepper.get_attribute("data-step") != stepper.get_attribute("data-steps"):
