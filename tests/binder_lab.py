@@ -99,12 +99,18 @@ def test_the_pins_fit_each_other_and_what_binder_brings(environment):
     subprocess.run([environment / "bin" / "pip", "check"], check=True)
 
 
-def first_stepper(chapter):
-    """The number of the first cell that shows a stepper with its buttons, or None."""
+def figures(chapter):
+    """The cells that show a figure, by number, and the first of them with a stepper and its buttons, or None."""
+    found, stepper = [], None
     for number, cell in enumerate(nbformat.read(chapter, as_version=4).cells):
+        if cell.metadata.get("jupyter", {}).get("outputs_hidden"):
+            continue
         html = str([o.get("data", {}).get("text/html") for o in cell.get("outputs", [])])
-        if "chainrule-stepper" in html and "Explorer(" not in cell.source:
-            return number
+        if "chainrule-still" in html:
+            found.append(number)
+        if stepper is None and "chainrule-stepper" in html and "Explorer(" not in cell.source:
+            stepper = number
+    return found, stepper
 
 
 def steps(page):
@@ -123,16 +129,21 @@ def test_a_chapter_runs_from_top_to_bottom_and_its_figure_steps(chapter, server,
     path = f"lab/workspaces/{chapter.stem}/tree/{chapter.relative_to(ROOT).as_posix()}"
     open_notebook(page, f"{address}/{path}", log)
     page.wait_for_function(WIDGETS_ARE_READY)
+    drawn, stepper = figures(chapter)
+    for number in drawn:
+        seen(page, number, ".chainrule-still")
     cells = page.evaluate(RUN_ALL)
     assert [error for cell in cells for error in cell["errors"]] == []
     assert cells and all(cell["ran"] for cell in cells)
-    if (number := first_stepper(chapter)) is not None:
+    for number in drawn:
         seen(page, number, ".chainrule-live")
+    if stepper is not None:
+        seen(page, stepper, ".chainrule-live")
         steps(page)
     lab = page.evaluate("jupyterapp.version")
     tell(
         "Binder",
-        "text, formulas, folded hints",
-        "the first stepper of every chapter lives and steps",
+        "text, formulas, folded hints, a still form of every figure",
+        "every figure lives",
         f"what it installs, repeated: JupyterLab {lab}, Chromium",
     )

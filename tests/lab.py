@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import engines
 import pytest
+from playwright.sync_api import TimeoutError
 from processes import running
 
 # module -> its options, and the path of a notebook's page
@@ -83,8 +84,16 @@ def run(page, number):
 
 
 def seen(page, number, selector):
-    """Scroll to a cell, and wait for something in it: Lab draws those cells alone that are in view."""
+    """Scroll to a cell, and wait for something in it: Lab draws those cells alone that are in view.
+
+    The last cells of a notebook cannot come to its top, and Lab 4.4 then leaves them out of view: a reader turns the wheel.
+    """
     page.evaluate(SHOW_CELL, number)
     shown = page.locator(f'[data-here="{number}"] {selector}').first
-    shown.wait_for(state="visible")
+    try:
+        shown.wait_for(state="visible", timeout=5_000)
+    except TimeoutError:
+        page.mouse.move(700, 500)
+        page.mouse.wheel(0, 20_000)
+        shown.wait_for(state="visible")
     return shown
