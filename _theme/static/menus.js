@@ -78,7 +78,7 @@ const lookAt = (box) => {
   else delete box.dataset.more;
 };
 const sizes = new ResizeObserver((changes) => changes.forEach(({ target }) => lookAt(target)));
-for (const box of document.querySelectorAll(".pst-scrollable-table-container, .output.text_html, .chainrule-wide")) {
+for (const box of document.querySelectorAll(".pst-scrollable-table-container, .output.text_html, .chainrule-wide, .highlight pre")) {
   if (getComputedStyle(box).overflowX === "visible") continue; // a figure has scroll boxes of its own
   sizes.observe(box);
   box.addEventListener("scroll", () => lookAt(box), { passive: true });
