@@ -18,6 +18,7 @@ from chainrule.layout import (
     HEAT_HEIGHT,
     KEPT_DROP,
     MARGIN,
+    NAME,
     NUMBER_ROOM,
     RADIUS,
     ROW,
@@ -345,7 +346,7 @@ def labels(trace, columns, places, state, step):
         else:
             top = y - 8 - block_size(variable.value)[1]
             if variable.inputs:
-                texts.append(name_text(variable.shown, middle, top - 3, "middle", 12))
+                texts.append(name_text(variable.shown, middle, top - 3, "middle", NAME))
             else:
                 texts.append(name_text(variable.shown, tail - 6, y + 5, "end", 15))
             texts.append(block("value", variable.value, middle, top, i in state.valued))
@@ -422,7 +423,7 @@ PIECE_GAP = 12  # from a piece to its node: room for the arrowhead
 def group_of_pieces(body):
     halo = 'paint-order="stroke" stroke="#fff" stroke-width="4" stroke-linejoin="round"'
     return (
-        f'<g class="on-edges" fill="{GRADIENT}" font-size="13" font-weight="600" text-anchor="end" '
+        f'<g class="on-edges" fill="{GRADIENT}" font-size="{NAME}" font-weight="600" text-anchor="end" '
         f"{halo}>{body}</g>"
     )
 
@@ -747,9 +748,6 @@ def figure_html(
     shown = trace.nodes if level == "nodes" and trace.nodes is not None else trace
     other = None if trace.nodes is None else trace if shown is trace.nodes else trace.nodes
     phase = shown.steps[step - 1].phase if step else "start"
-    under = (
-        f'<figcaption class="chainrule-caption">{escape(caption)}</figcaption>' if caption else ""
-    )
     spare = (
         ""
         if other is None
@@ -760,7 +758,7 @@ def figure_html(
         f'data-phase="{phase}" data-level="{level_of(trace, shown)}" aria-label="{escape(title)}">'
         f'<div class="chainrule-scroll">{draw(shown, title=title)}</div>'
         f'<p class="chainrule-sentence" role="status">{sentence_html(shown, step)}</p>'
-        f"{legend_html()}{table_html(shown)}{under}{spare}"
+        f"{caption_html(caption)}{legend_html()}{table_html(shown)}{spare}"
         f'<script type="application/json" class="chainrule-trace">'
         f"{figure_json(trace, open_inputs, shown is trace, cell)}</script></figure>"
     )
@@ -769,6 +767,11 @@ def figure_html(
 def level_of(trace, shown):
     """What a step is: "layers" or "nodes". A network that cannot be written out in nodes has its layers alone."""
     return "layers" if shown is trace and " loss" in trace.code else "nodes"
+
+
+def caption_html(caption):
+    """The line under a picture and its sentence, before what unfolds; or nothing."""
+    return f'<p class="chainrule-caption">{escape(caption)}</p>' if caption else ""
 
 
 def legend_html():

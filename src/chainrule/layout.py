@@ -22,6 +22,8 @@ FORK_GAP = 66, 56  # behind a fork, where the pieces that come back stand on the
 WIRE = 60, 48  # a wire is at least so long
 MARGIN = 12  # around a picture
 WIDEST = 719  # of a picture in a book
+SMALLEST = 0.9  # of its size, before it scrolls: no letter is then smaller than 12 pixels
+NAME = 13.5  # the size of a result's name, and of what stands on an edge
 TALLEST = 1500  # of one in several rows; one that would be taller scrolls to the side
 MOST_ROWS, MOST_TURNS = 4, 3  # and wires that go from one row to the next
 TURN = 14  # between two of those
@@ -36,6 +38,7 @@ WIDE = {"−": 0.84, ".": 0.38}  # of signs in the widest of the usual fonts, an
 CLEAR = 7  # pixels between a number of a grid and the one on its left
 LARGEST_GRID = 8  # rows or columns; a larger array shows shape, range and a heat picture
 HEAT_HEIGHT = 36
+LOCAL = 10  # more under a gradient: the local derivative that it was multiplied by stands there
 KEPT_LABEL = "keeps mask"
 KEPT_DROP = 42  # from a wire to the top of what its layer keeps
 NAME_LENGTH = 18  # a longer name is cut in the picture, with its whole text as a tooltip
@@ -132,7 +135,7 @@ MOST_COLUMNS = 30  # of a picture that is tried in rows
 def least_scale(trace):
     """How far a picture may shrink before it scrolls: not at all where digits are small already."""
     grids = (np.ndim(v.value) > 0 and grid(v.value) is not None for v in trace.variables)
-    return 1.0 if any(grids) else 0.75
+    return 1.0 if any(grids) else SMALLEST
 
 
 def width_of(columns):
@@ -216,9 +219,9 @@ def room(variable):
     """The room over and under the wire: for the value and a result's name, and for the gradient."""
     if variable.constant:
         return 14.0, 14.0
-    name = 16.0 if variable.inputs else 0.0
+    name = 17.0 if variable.inputs else 0.0
     gradient = 0.0 if variable.grad is None else block_size(variable.grad)[1]
-    below = 16.0 + max(gradient, ROW)
+    below = 16.0 + max(gradient, ROW) + LOCAL * (variable.grad is not None)
     if variable.kept is not None:  # it hangs under its node
         below = max(below, KEPT_DROP + block_size(variable.kept[1])[1] + 10)
     return 14.0 + block_size(variable.value)[1] + name, below
@@ -405,7 +408,7 @@ def wire_width(variable, least):
     if variable.constant:
         return 10.0
     blocks = [block_size(v)[0] for v in (variable.value, variable.grad) if v is not None]
-    name = text_width(shorten(variable.shown), 12) if variable.inputs else 0.0
+    name = text_width(shorten(variable.shown), NAME) if variable.inputs else 0.0
     return max(least, name + 10, *blocks)
 
 
