@@ -14,6 +14,7 @@ import numpy as np
 from chainrule import chain as row
 from chainrule.chain import is_chain, lay_out_chain
 from chainrule.layout import (
+    GOES_ON,
     GRID,
     HEAT_HEIGHT,
     KEPT_DROP,
@@ -22,7 +23,6 @@ from chainrule.layout import (
     NUMBER_ROOM,
     RADIUS,
     ROW,
-    TURN,
     WIDEST,
     block_size,
     cell_room,
@@ -65,7 +65,7 @@ def draw(trace, step=None, title="Computational graph", style=False, legend=Fals
         return draw_chain(trace, lay_out_chain(trace), step, title, style, legend or style)
     columns, places, lanes = lay_out(trace)
     width, height = width_of(columns) + 2 * MARGIN, height_of(places, lanes) + 2 * MARGIN
-    many = any(column.turns for column in columns)  # rows
+    many = any(column.enters for column in columns)  # rows
     if (many or width > WIDEST) and least_scale(trace) == 1 and is_chain(trace):
         return draw_chain(trace, lay_out_chain(trace), step, title, style, legend or style)
     legend = legend or style
@@ -79,7 +79,7 @@ def draw(trace, step=None, title="Computational graph", style=False, legend=Fals
             group("backs", GRADIENT, edges(trace, columns, places, lanes, state, back=True)),
             group("nodes", "currentColor", nodes(trace, columns, places, state, step)),
             f'<g class="variables" fill="{VALUE}" font-weight="600">',
-            labels(trace, columns, places, state, len(trace) if step is None else step),
+            labels(trace, columns, places, lanes, state, len(trace) if step is None else step),
             "</g>",
             pieces_on_edges(trace, columns, places, lanes, state),
             legend_text(lines, height - 2 * MARGIN),
@@ -198,18 +198,10 @@ class Pen:
             self.path += f"h{round(x) - self.x}"
         self.x = round(x)
 
-    def turn(self, right, middle, left, y):
-        """To the end of a row, back below it, and down to the height y, where the next row begins."""
-        for x, to, way in ((right, middle, -1), (left, y, 1)):
-            r, down = TURN // 2, round(to) - self.y
-            self.across(x + r * way)
-            into, out = (-r * way, 0, -r * way, 0, -r * way, r), (0, r, 0, r, r * way, r)
-            self.path += f"c{spaced(*into)}v{down - 2 * r}c{spaced(*out)}"
-            self.x, self.y = round(x) + r * way, round(to)
-
-    def head(self, way):
-        """An arrowhead here: way 1 points to the right, -1 to the left."""
-        self.path += f"m{spaced(-6 * way, -3.5)}l{spaced(6 * way, 3.5, -6 * way, 3.5)}"
+    def head(self, way, x=None, y=None):
+        """An arrowhead, here or at x, y: way 1 points to the right, -1 to the left."""
+        dx, dy = (0, 0) if x is None else (round(x) - self.x, round(y) - self.y)
+        self.path += f"m{spaced(dx - 6 * way, dy - 3.5)}l{spaced(6 * way, 3.5, -6 * way, 3.5)}"
 
 
 def spaced(*numbers):
@@ -222,15 +214,19 @@ def edges(trace, columns, places, lanes, state, back):
     The way back is drawn a little below the way forward, with its own arrowheads.
     """
     drop, drawn, starts = (6 if back else 0), [], branches(trace, places)
+    going_on = {i for column in columns for i in column.enters}
     for j, variable in enumerate(trace.variables):
         column = columns[places[j].column]
         tail = column.end - column.trunk
         if not (back and has_no_gradient(variable)):
             known = j in (state.gradients if back else state.valued)
-            pen = Pen(column.end, places[j].y + drop)
+            end, y = column.end + GOES_ON * (j in going_on), places[j].y + drop
+            pen = Pen(end, y)
             pen.across(tail + back)
             if back:
                 pen.head(-1)
+            elif j in going_on:
+                pen.head(1, end, y)
             drawn.append(mark("wire", f"{j}", known, pen.path))
         for port, i in enumerate(variable.inputs):
             if back and has_no_gradient(trace.variables[i]):
@@ -273,14 +269,17 @@ def branches(trace, places):
 
 
 def edge_path(i, j, port, trace, columns, places, lanes, drop, start=None):
-    start = places[i].column if start is None else start
-    pen = Pen(columns[start].end, lanes.get((i, start), places[i]).y + drop)
+    start, x = places[i].column if start is None else start, None
+    for column in range(
+        start, places[j].column
+    ):  # of a value from a row above, from where it enters
+        if i in columns[column].enters:
+            start, x = column, columns[column].enters[i]
+    pen = Pen(columns[start].end if x is None else x, lanes.get((i, start), places[i]).y + drop)
+    entrance = pen.y
+    pen.across(columns[start].end)
     for column in range(start + 1, places[j].column):
-        y = lanes[i, column].y + drop
-        if i in columns[column].turns:
-            pen.turn(*(at - drop for at in columns[column].turns[i]), y)
-        else:
-            pen.bend(columns[column].start, y)
+        pen.bend(columns[column].start, lanes[i, column].y + drop)
         pen.across(columns[column].end)
     target = columns[places[j].column]
     rise = port_rise(j, port, trace, places, lanes)
@@ -290,6 +289,8 @@ def edge_path(i, j, port, trace, columns, places, lanes, drop, start=None):
     pen.across(reach - 1)
     if not drop:
         pen.head(1)
+    elif x is not None:
+        pen.head(-1, x, entrance)
     return pen.path
 
 
@@ -333,7 +334,7 @@ def nodes(trace, columns, places, state, step):
     return "".join(drawn)
 
 
-def labels(trace, columns, places, state, step):
+def labels(trace, columns, places, lanes, state, step):
     """Names, values and gradients: values above the wire, gradients below it."""
     drawn = []
     for i, variable in enumerate(trace.variables):
@@ -359,6 +360,10 @@ def labels(trace, columns, places, state, step):
                     texts.append(block("gradient", gradient, middle, y + 10, known))
             if variable.kept is not None:
                 texts.append(kept_block(variable, tail, y + KEPT_DROP, i in state.valued))
+        for k, further in enumerate(columns):  # its name again, where its wire goes on
+            if i in further.enters:
+                at = further.enters[i] - 6, lanes[i, k].y + 5
+                texts.append(name_text(called(variable), *at, "end", NAME))
         drawn.append(
             f'<g class="variable" data-variable="{escape(variable.name)}" data-index="{i}">'
             f"{''.join(texts)}</g>"

@@ -37,7 +37,7 @@ STILL = (  # what a chart wears in a still picture, where no style sheet of the 
     "text{font-variant-numeric:tabular-nums}.axes,.guide{stroke:#5b6570}.axes text{fill:#5b6570}.axes .name{fill:#1c1e21}.hair{stroke:#c9d1d9}"
     "svg>text{font-weight:600;paint-order:stroke;stroke:#fff;stroke-width:4px}.mark{stroke:#fff;stroke-width:1.5px}"
 )
-LETTER, LINE = 10.8, 21  # the room that a letter and a line of text take, also on a phone
+LETTER, LINE = 11.5, 21  # the room that a letter and a line of text take, also on a phone
 CLEAR = 9  # pixels between a name and a line: a mark that slides along the line fits between
 
 
@@ -145,7 +145,7 @@ def axes_svg(across, up, x_name, y_name, clear=0):
     for tick, text in zip(across.ticks(), tick_texts(across) if x_name else [], strict=False):
         x = tenth(across.at(tick))
         drawn.append(f'<path d="M{x:g} {bottom:g}v5"/>')
-        drawn.append(text_svg(text, x, bottom + clear + LINE, "middle"))
+        drawn.append(text_svg(text, x, bottom + clear + LINE + 2, "middle"))
     drawn.append(f'<path d="M{left:g} {bottom:g}H{right:g}"/>' if x_name else "")
     drawn.append(text_svg(y_name, 2, LINE - 4, "start", "name") if y_name else "")
     drawn.append(
