@@ -22,7 +22,8 @@ from chainrule.widgets.sphinx_extension import kinds_in
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SITE = ROOT / "_build" / "html"
-KATEX = ROOT / "third_party" / "katex"
+THIRD_PARTY = ROOT / "third_party"
+LETTERS = re.compile(r"@font-face \{[^}]*\}")
 FIGURE = re.compile(rf"chainrule-({'|'.join(page.KINDS)})")
 HIDDEN = "details, .tag_hide-cell, .tag_hide-input"
 WHOLE = """<!doctype html>
@@ -166,12 +167,16 @@ def question(number, quiz):
 def whole(title, kind, body):
     """A page with everything that it needs inside."""
     kinds = kinds_in(body)
-    katex = (KATEX / "katex.min.css").read_text(encoding="utf-8") if 'class="katex' in body else ""
-    katex = re.sub(
-        r"url\((fonts/[\w-]+\.woff2)\)", lambda m: f"url({inlined(KATEX / m[1])})", katex
+    book = (ROOT / "_theme" / "static" / "book.css").read_text(encoding="utf-8")
+    letters = with_fonts("\n".join(LETTERS.findall(book)), THIRD_PARTY)
+    katex = THIRD_PARTY / "katex"
+    formulas = (
+        (katex / "katex.min.css").read_text(encoding="utf-8") if 'class="katex' in body else ""
     )
     own = (HERE / f"{kind}.css").read_text(encoding="utf-8")
-    style = "\n".join([katex, page.style(kinds) if kinds else "", own])
+    style = "\n".join(
+        [letters, with_fonts(formulas, katex), page.style(kinds) if kinds else "", own]
+    )
     scripts = [page.loader(kinds)] if kinds else []
     if (HERE / f"{kind}.js").exists():
         scripts.append((HERE / f"{kind}.js").read_text(encoding="utf-8"))
@@ -180,6 +185,13 @@ def whole(title, kind, body):
         style=style,
         body=body,
         scripts="\n".join(f"<script>\n{script}</script>" for script in scripts),
+    )
+
+
+def with_fonts(style, folder):
+    """A style sheet with the fonts that it names inside."""
+    return re.sub(
+        r"""url\("?(fonts/[\w-]+\.woff2)"?\)""", lambda m: f"url({inlined(folder / m[1])})", style
     )
 
 
