@@ -56,7 +56,7 @@ def drawn_again(figure):
     """The figure made anew from the trace in it, with the title and caption that it has."""
     text = re.search(r'class="chainrule-trace">(.*?)</script>', figure, re.DOTALL)[1]
     data = json.loads(text)
-    caption = re.search(r'<figcaption class="chainrule-caption">(.*?)</figcaption>', figure)
+    caption = re.search(r'<p class="chainrule-caption">(.*?)</p>', figure)
     return figure_html(
         Trace.from_dict(data["trace"]),
         unescape(start_of(figure)),

@@ -56,7 +56,7 @@ def test_nodes_labels_and_passing_edges_keep_apart(name):
         for above, below in itertools.pairwise(column.places):
             assert below.y - above.y >= above.below + below.above - 0.2
     for before, after in itertools.pairwise(columns):
-        assert before.end < after.start or after.turns  # a new row
+        assert before.end < after.start or after.enters  # a new row
 
 
 @pytest.mark.parametrize("name", PICTURES)

@@ -141,7 +141,8 @@ def test_the_measure_sees_an_overlap(show):
     assert crossed(drawn["paths"][0]["path"], both) == ["on it"]
 
 
-# Each pair of texts, and of a text and a node, that share a pixel, and each text outside of the picture: at every step.
+# Each pair of texts, and of a text and a node, that share a pixel, each line through a local derivative that stands
+# beside no piece of a fork, and each text outside of the picture: at every step.
 OVER = """async (figure) => {
     const odd = [];
     const shown = (one) => one.textContent && getComputedStyle(one).visibility === "visible";
@@ -160,11 +161,17 @@ OVER = """async (figure) => {
             };
             const over = (a, b) =>
                 Math.min(a.right, b.right) - Math.max(a.x, b.x) > scale && Math.min(a.bottom, b.bottom) - Math.max(a.y, b.y) > scale;
+            const inside = ({ x, y }, a) => a.x + 1 < x && x < a.right - 1 && a.y + 1 < y && y < a.bottom - 1;
+            const through = (line, a) => getComputedStyle(line).visibility === "visible" && Array.from({ length: 60 }, (_, k) =>
+                line.getPointAtLength((line.getTotalLength() * k) / 59).matrixTransform(svg.getScreenCTM())).some((point) => inside(point, a));
             const nodes = [...svg.querySelectorAll(".node")].map((node) => boxOf(node.firstElementChild, node.textContent));
-            const texts = [...svg.querySelectorAll("text:not(.node text)")].filter(shown).map((text) => boxOf(text, text.textContent, 3));
+            const texts = [...svg.querySelectorAll("text:not(.node text)")].filter(shown)
+                .map((text) => ({ ...boxOf(text, text.textContent, 3), local: text.matches(".local") && !text.textContent.endsWith("=") }));
             const frame = boxOf(svg, "the edge");
             for (const [k, a] of texts.entries()) {
                 for (const b of [...texts.slice(k + 1), ...nodes]) if (over(a, b)) odd.push(`${step}: ${a.what} over ${b.what}`);
+                const lines = texts[k].local ? [...svg.querySelectorAll("[data-edge], [data-wire]")] : [];
+                for (const line of lines) if (through(line, a)) odd.push(`${step}: a line through ${a.what}`);
                 if (a.x < frame.x - 1 || a.right > frame.right + 1) odd.push(`${step}: ${a.what} over ${frame.what}`);
             }
         }
@@ -180,7 +187,9 @@ def over_at_any_step(figure):
 @pytest.mark.parametrize(
     "name", ["fork", "sigmoid", "long words", "softmax with loss", "2-3-2 by nodes"]
 )
-def test_at_no_step_a_text_lies_over_a_node_or_another_text(name, show):
+def test_at_no_step_a_text_lies_over_a_node_or_another_text_and_no_line_through_a_local_derivative(
+    name, show
+):
     page = show(
         Stepper((PICTURES | MORE)[name]),
         viewport={"width": 1280, "height": 900},

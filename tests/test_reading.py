@@ -259,7 +259,7 @@ def test_a_word_that_promises_more_than_a_check_gives_is_found(said):
 def told(chapter):
     """What figures say and write: sentences, tables, notes, and words in a picture."""
     places = re.compile(
-        r'<(p class="chainrule-(?:said|question)[^>]*|td|th[^>]*|figcaption[^>]*|text[^>]*|title)>(.*?)</',
+        r'<(p class="chainrule-(?:said|question|caption)[^>]*|td|th[^>]*|text[^>]*|title)>(.*?)</',
         re.DOTALL,
     )
     for cell in cells(chapter):

@@ -110,21 +110,20 @@ def long_chain(size):
 def test_a_wide_graph_goes_on_in_rows_that_a_page_can_hold():
     trace = long_chain(5)
     columns, places, lanes = lay_out(trace)
-    rows = [column for column in columns if column.turns]
+    rows = [column for column in columns if column.enters]
     assert len(rows) >= 1 and width_of(columns) + 2 * MARGIN <= WIDEST
     assert height_of(places, lanes) <= TALLEST
     for column in rows:
-        assert all(place.variable in column.turns for place in column.places if place.left)
+        assert {p.variable for p in column.places if p.lane} == column.enters.keys()
+        assert not any(place.left for place in column.places)  # no line leads here from above
         before = columns[columns.index(column) - 1]
         assert min(p.y - p.above for p in column.places) > max(p.y for p in before.places)
-        for right, middle, left in column.turns.values():
-            assert left < column.start and right > before.end and 0 <= left
-            assert all(abs(middle - p.y) > 6 for p in [*before.places, *column.places])
+        assert all(0 <= left < column.start for left in column.enters.values())
     assert set(map(id, places)) == {id(p) for c in columns for p in c.places if not p.lane}
 
 
 def test_one_that_would_be_a_tower_scrolls_to_the_side():
-    assert not any(column.turns for column in lay_out(long_chain(60))[0])
+    assert not any(column.enters for column in lay_out(long_chain(60))[0])
 
 
 def test_no_row_begins_without_a_node():
@@ -132,12 +131,32 @@ def test_no_row_begins_without_a_node():
     trace = long_chain(5)
     columns, _, _ = lay_out(trace)
     names = [[trace.variables[p.variable].shown for p in c.places if not p.lane] for c in columns]
-    assert all(any(not p.lane for p in column.places) or column.turns for column in columns)
+    assert all(any(not p.lane for p in column.places) or column.enters for column in columns)
     assert sum(map(len, names)) == len(trace.variables)
 
 
-def test_what_follows_a_turn_is_the_picture_of_a_run(show):
-    """The path of an edge leads from its wire's end to its node, by way of the rows."""
+def test_where_a_value_goes_on_in_another_row_its_name_stands_before_its_wire(show):
+    """In the row where it comes from its wire ends in an arrow; between the rows there is no line."""
+    trace = long_chain(5)
+    page = show(Stepper(trace, step=-1), viewport={"width": 1280, "height": 1200})
+    columns, _, lanes = lay_out(trace)
+    entered = [(i, k) for k, column in enumerate(columns) for i in column.enters]
+    assert entered
+    for i, k in entered:
+        name = trace.variables[i].shown
+        boxes = [
+            one.bounding_box()
+            for one in page.locator(f'[data-variable="{name}"] .name', has_text=name).all()
+        ]
+        assert len(boxes) == 1 + sum(i == other for other, _ in entered), name
+    tallest = page.evaluate(
+        "() => Math.max(...[...document.querySelectorAll('[data-edge]')].map((edge) => edge.getBBox().height))"
+    )
+    assert tallest < 130, lanes
+
+
+def test_what_goes_on_in_another_row_is_the_picture_of_a_run(show):
+    """The path of an edge leads from its wire's end, or from where it enters the row, to its node."""
     page = show(Stepper(long_chain(5), step=-1), viewport={"width": 1280, "height": 1200})
     assert page.locator(".chainrule-scroll").get_attribute("data-more") is None
     far = page.evaluate("""() => [...document.querySelectorAll(".edges [data-edge]")].map((path) => {

@@ -177,4 +177,4 @@ def test_a_title_or_caption_that_is_no_text_is_shown_as_one():
         Explorer({"a": ([0, 1], [2, 3])}, title=3, caption=4),
         Replay([FRAME, FRAME | {"step": 2}], title=3, caption=4),
     ):
-        assert 'aria-label="3"' in made.markup() and ">4</figcaption>" in made.markup()
+        assert 'aria-label="3"' in made.markup() and ">4</p>" in made.markup()

@@ -14,14 +14,15 @@ import numpy as np
 from chainrule import chain as row
 from chainrule.chain import is_chain, lay_out_chain
 from chainrule.layout import (
+    GOES_ON,
     GRID,
     HEAT_HEIGHT,
     KEPT_DROP,
     MARGIN,
+    NAME,
     NUMBER_ROOM,
     RADIUS,
     ROW,
-    TURN,
     WIDEST,
     block_size,
     cell_room,
@@ -64,7 +65,7 @@ def draw(trace, step=None, title="Computational graph", style=False, legend=Fals
         return draw_chain(trace, lay_out_chain(trace), step, title, style, legend or style)
     columns, places, lanes = lay_out(trace)
     width, height = width_of(columns) + 2 * MARGIN, height_of(places, lanes) + 2 * MARGIN
-    many = any(column.turns for column in columns)  # rows
+    many = any(column.enters for column in columns)  # rows
     if (many or width > WIDEST) and least_scale(trace) == 1 and is_chain(trace):
         return draw_chain(trace, lay_out_chain(trace), step, title, style, legend or style)
     legend = legend or style
@@ -78,7 +79,7 @@ def draw(trace, step=None, title="Computational graph", style=False, legend=Fals
             group("backs", GRADIENT, edges(trace, columns, places, lanes, state, back=True)),
             group("nodes", "currentColor", nodes(trace, columns, places, state, step)),
             f'<g class="variables" fill="{VALUE}" font-weight="600">',
-            labels(trace, columns, places, state, len(trace) if step is None else step),
+            labels(trace, columns, places, lanes, state, len(trace) if step is None else step),
             "</g>",
             pieces_on_edges(trace, columns, places, lanes, state),
             legend_text(lines, height - 2 * MARGIN),
@@ -197,18 +198,10 @@ class Pen:
             self.path += f"h{round(x) - self.x}"
         self.x = round(x)
 
-    def turn(self, right, middle, left, y):
-        """To the end of a row, back below it, and down to the height y, where the next row begins."""
-        for x, to, way in ((right, middle, -1), (left, y, 1)):
-            r, down = TURN // 2, round(to) - self.y
-            self.across(x + r * way)
-            into, out = (-r * way, 0, -r * way, 0, -r * way, r), (0, r, 0, r, r * way, r)
-            self.path += f"c{spaced(*into)}v{down - 2 * r}c{spaced(*out)}"
-            self.x, self.y = round(x) + r * way, round(to)
-
-    def head(self, way):
-        """An arrowhead here: way 1 points to the right, -1 to the left."""
-        self.path += f"m{spaced(-6 * way, -3.5)}l{spaced(6 * way, 3.5, -6 * way, 3.5)}"
+    def head(self, way, x=None, y=None):
+        """An arrowhead, here or at x, y: way 1 points to the right, -1 to the left."""
+        dx, dy = (0, 0) if x is None else (round(x) - self.x, round(y) - self.y)
+        self.path += f"m{spaced(dx - 6 * way, dy - 3.5)}l{spaced(6 * way, 3.5, -6 * way, 3.5)}"
 
 
 def spaced(*numbers):
@@ -221,15 +214,19 @@ def edges(trace, columns, places, lanes, state, back):
     The way back is drawn a little below the way forward, with its own arrowheads.
     """
     drop, drawn, starts = (6 if back else 0), [], branches(trace, places)
+    going_on = {i for column in columns for i in column.enters}
     for j, variable in enumerate(trace.variables):
         column = columns[places[j].column]
         tail = column.end - column.trunk
         if not (back and has_no_gradient(variable)):
             known = j in (state.gradients if back else state.valued)
-            pen = Pen(column.end, places[j].y + drop)
+            end, y = column.end + GOES_ON * (j in going_on), places[j].y + drop
+            pen = Pen(end, y)
             pen.across(tail + back)
             if back:
                 pen.head(-1)
+            elif j in going_on:
+                pen.head(1, end, y)
             drawn.append(mark("wire", f"{j}", known, pen.path))
         for port, i in enumerate(variable.inputs):
             if back and has_no_gradient(trace.variables[i]):
@@ -272,14 +269,17 @@ def branches(trace, places):
 
 
 def edge_path(i, j, port, trace, columns, places, lanes, drop, start=None):
-    start = places[i].column if start is None else start
-    pen = Pen(columns[start].end, lanes.get((i, start), places[i]).y + drop)
+    start, x = places[i].column if start is None else start, None
+    for column in range(
+        start, places[j].column
+    ):  # of a value from a row above, from where it enters
+        if i in columns[column].enters:
+            start, x = column, columns[column].enters[i]
+    pen = Pen(columns[start].end if x is None else x, lanes.get((i, start), places[i]).y + drop)
+    entrance = pen.y
+    pen.across(columns[start].end)
     for column in range(start + 1, places[j].column):
-        y = lanes[i, column].y + drop
-        if i in columns[column].turns:
-            pen.turn(*(at - drop for at in columns[column].turns[i]), y)
-        else:
-            pen.bend(columns[column].start, y)
+        pen.bend(columns[column].start, lanes[i, column].y + drop)
         pen.across(columns[column].end)
     target = columns[places[j].column]
     rise = port_rise(j, port, trace, places, lanes)
@@ -289,6 +289,8 @@ def edge_path(i, j, port, trace, columns, places, lanes, drop, start=None):
     pen.across(reach - 1)
     if not drop:
         pen.head(1)
+    elif x is not None:
+        pen.head(-1, x, entrance)
     return pen.path
 
 
@@ -332,7 +334,7 @@ def nodes(trace, columns, places, state, step):
     return "".join(drawn)
 
 
-def labels(trace, columns, places, state, step):
+def labels(trace, columns, places, lanes, state, step):
     """Names, values and gradients: values above the wire, gradients below it."""
     drawn = []
     for i, variable in enumerate(trace.variables):
@@ -345,7 +347,7 @@ def labels(trace, columns, places, state, step):
         else:
             top = y - 8 - block_size(variable.value)[1]
             if variable.inputs:
-                texts.append(name_text(variable.shown, middle, top - 3, "middle", 12))
+                texts.append(name_text(variable.shown, middle, top - 3, "middle", NAME))
             else:
                 texts.append(name_text(variable.shown, tail - 6, y + 5, "end", 15))
             texts.append(block("value", variable.value, middle, top, i in state.valued))
@@ -358,6 +360,10 @@ def labels(trace, columns, places, state, step):
                     texts.append(block("gradient", gradient, middle, y + 10, known))
             if variable.kept is not None:
                 texts.append(kept_block(variable, tail, y + KEPT_DROP, i in state.valued))
+        for k, further in enumerate(columns):  # its name again, where its wire goes on
+            if i in further.enters:
+                at = further.enters[i] - 6, lanes[i, k].y + 5
+                texts.append(name_text(called(variable), *at, "end", NAME))
         drawn.append(
             f'<g class="variable" data-variable="{escape(variable.name)}" data-index="{i}">'
             f"{''.join(texts)}</g>"
@@ -422,7 +428,7 @@ PIECE_GAP = 12  # from a piece to its node: room for the arrowhead
 def group_of_pieces(body):
     halo = 'paint-order="stroke" stroke="#fff" stroke-width="4" stroke-linejoin="round"'
     return (
-        f'<g class="on-edges" fill="{GRADIENT}" font-size="13" font-weight="600" text-anchor="end" '
+        f'<g class="on-edges" fill="{GRADIENT}" font-size="{NAME}" font-weight="600" text-anchor="end" '
         f"{halo}>{body}</g>"
     )
 
@@ -747,9 +753,6 @@ def figure_html(
     shown = trace.nodes if level == "nodes" and trace.nodes is not None else trace
     other = None if trace.nodes is None else trace if shown is trace.nodes else trace.nodes
     phase = shown.steps[step - 1].phase if step else "start"
-    under = (
-        f'<figcaption class="chainrule-caption">{escape(caption)}</figcaption>' if caption else ""
-    )
     spare = (
         ""
         if other is None
@@ -760,7 +763,7 @@ def figure_html(
         f'data-phase="{phase}" data-level="{level_of(trace, shown)}" aria-label="{escape(title)}">'
         f'<div class="chainrule-scroll">{draw(shown, title=title)}</div>'
         f'<p class="chainrule-sentence" role="status">{sentence_html(shown, step)}</p>'
-        f"{legend_html()}{table_html(shown)}{under}{spare}"
+        f"{caption_html(caption)}{legend_html()}{table_html(shown)}{spare}"
         f'<script type="application/json" class="chainrule-trace">'
         f"{figure_json(trace, open_inputs, shown is trace, cell)}</script></figure>"
     )
@@ -769,6 +772,11 @@ def figure_html(
 def level_of(trace, shown):
     """What a step is: "layers" or "nodes". A network that cannot be written out in nodes has its layers alone."""
     return "layers" if shown is trace and " loss" in trace.code else "nodes"
+
+
+def caption_html(caption):
+    """The line under a picture and its sentence, before what unfolds; or nothing."""
+    return f'<p class="chainrule-caption">{escape(caption)}</p>' if caption else ""
 
 
 def legend_html():

@@ -7,7 +7,7 @@ lays anything out.
 """
 
 import unicodedata
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from itertools import combinations
 from math import floor
@@ -22,9 +22,15 @@ FORK_GAP = 66, 56  # behind a fork, where the pieces that come back stand on the
 WIRE = 60, 48  # a wire is at least so long
 MARGIN = 12  # around a picture
 WIDEST = 719  # of a picture in a book
+SMALLEST = 0.9  # of its size, before it scrolls: no letter is then smaller than 12 pixels
+NAME = 13.5  # the size of a result's name, and of what stands on an edge
 TALLEST = 1500  # of one in several rows; one that would be taller scrolls to the side
-MOST_ROWS, MOST_TURNS = 4, 3  # and wires that go from one row to the next
-TURN = 14  # between two of those
+MOST_ROWS, MOST_OVER = 4, 3  # and values that one row hands to the next
+GOES_ON, ENTERS = (
+    12,
+    24,
+)  # the wire of such a value, behind the last column and before the first one
+BETWEEN = 12  # two rows
 ROW = 17  # the height of a line of numbers
 GRID = 12  # the size of a number in a grid
 CELL_ROOM = (
@@ -36,6 +42,7 @@ WIDE = {"−": 0.84, ".": 0.38}  # of signs in the widest of the usual fonts, an
 CLEAR = 7  # pixels between a number of a grid and the one on its left
 LARGEST_GRID = 8  # rows or columns; a larger array shows shape, range and a heat picture
 HEAT_HEIGHT = 36
+LOCAL = 10  # more under a gradient: the local derivative that it was multiplied by stands there
 KEPT_LABEL = "keeps mask"
 KEPT_DROP = 42  # from a wire to the top of what its layer keeps
 NAME_LENGTH = 18  # a longer name is cut in the picture, with its whole text as a tooltip
@@ -68,15 +75,14 @@ class Place:
 class Column:
     """start and end: between them stand nodes, names and wires; edges bend in the gap after end.
 
-    turns   in the first column of a row: variable -> (right, middle, left), the way of its wire from the end
-            of the row above; down at `right`, to the left at the height `middle`, down at `left`
+    enters   in the first column of a further row: variable -> where its wire begins there, with its name before it
     """
 
     places: list
     trunk: float = 0.0
     start: float = 0.0
     end: float = 0.0
-    turns: dict = field(default_factory=dict)
+    enters: dict = field(default_factory=dict)
 
 
 def text_width(text, size):
@@ -132,11 +138,11 @@ MOST_COLUMNS = 30  # of a picture that is tried in rows
 def least_scale(trace):
     """How far a picture may shrink before it scrolls: not at all where digits are small already."""
     grids = (np.ndim(v.value) > 0 and grid(v.value) is not None for v in trace.variables)
-    return 1.0 if any(grids) else 0.75
+    return 1.0 if any(grids) else SMALLEST
 
 
 def width_of(columns):
-    return max([c.end for c in columns] + [t[0] for c in columns for t in c.turns.values()])
+    return max(c.end for c in columns) + GOES_ON * any(c.enters for c in columns)
 
 
 def height_of(places, lanes):
@@ -144,36 +150,40 @@ def height_of(places, lanes):
 
 
 def best_cuts(trace, columns, limit):
-    """The columns after which a row ends: the fewest rows, then the fewest wires from row to row, then equal widths."""
+    """The columns after which a row ends: the fewest rows, then the fewest values handed over, then equal widths."""
     numbers, last = column_numbers(trace.variables), len(columns) - 1
     edges = {(i, j) for j, v in enumerate(trace.variables) for i in v.inputs}
-    turns = {}
+    over = {}
     for cut in range(1, last):
-        over = {i for i, j in edges if numbers[i] <= cut < numbers[j]}
-        moved = {i for i in over if not trace.variables[i].inputs and numbers[i] == cut}
-        turns[cut] = len(over - moved)  # a leaf that the next row uses first stands in it
-    able = [cut for cut in turns if turns[cut] <= MOST_TURNS]
+        passing = {i for i, j in edges if numbers[i] <= cut < numbers[j]}
+        moved = {i for i in passing if not trace.variables[i].inputs and numbers[i] == cut}
+        over[cut] = passing - moved  # a leaf that the next row uses first stands in it
+    able = [cut for cut in over if len(over[cut]) <= MOST_OVER]
     for rows in range(2, MOST_ROWS + 1):
         fitting = []
         for cuts in combinations(able, rows - 1):
             ends = [columns[k].end for k in (*cuts, last)]
-            room = [2 * TURN * turns.get(k, 0) for k in cuts]
+            room = [0.0, *(room_to_enter(trace, over[k]) + GOES_ON for k in cuts)]
             widths = [
-                end - start + left + right
-                for start, end, left, right in zip(
-                    [0.0, *ends], ends, [0, *room], [*room, 0], strict=False
-                )
+                end - start + left
+                for start, end, left in zip([0.0, *ends], ends, room, strict=False)
             ]
             if max(widths) <= limit:
-                fitting.append((sum(turns[k] for k in cuts), max(widths), cuts))
+                fitting.append((sum(len(over[k]) for k in cuts), max(widths), cuts))
         if fitting:
             return min(fitting)[2]
     return None
 
 
+def room_to_enter(trace, variables):
+    """The room at the left of a row for the wires of values from the rows above, and their names."""
+    return max((name_width(trace.variables[i]) + ENTERS for i in variables), default=0.0)
+
+
 def in_rows(trace, cuts=(), close=False):
     """What `lay_out` gives, with a new row after each column of `cuts`."""
     numbers = column_numbers(trace.variables, cuts)
+    starts = [0, *(cut + k + 1 for k, cut in enumerate(cuts))]
     places, lanes = [], {}
     columns = [Column([]) for _ in range(max(numbers) + 1)]
     for i, variable in enumerate(trace.variables):
@@ -185,30 +195,21 @@ def in_rows(trace, cuts=(), close=False):
         columns[numbers[i]].places.append(places[i])
     for j, variable in enumerate(trace.variables):
         for i in dict.fromkeys(variable.inputs):
-            connect(i, places, places[j], lanes, columns)
+            first = starts[bisect_right(starts, places[j].column) - 1]
+            connect(i, places, places[j], lanes, columns, first)
     order_columns(columns)
-    starts = [0, *(cut + k + 1 for k, cut in enumerate(cuts)), len(columns)]
     top = 0.0
-    for k, (start, end) in enumerate(zip(starts, starts[1:], strict=False)):
-        row, coming = columns[start:end], []
-        if k:
-            before = columns[start - 1]
-            coming = [place for place in columns[start].places if place.left]
-            top += TURN * (len(coming) + 1)
+    for start, end in zip(starts, [*starts[1:], len(columns)], strict=True):
+        row = columns[start:end]
+        coming = [place for place in row[0].places if place.lane]  # lanes that begin here
         set_heights(row, range(start, end), top)
-        pieces = any(len(place.right) > 1 for place in coming)  # they stand left of their nodes
-        set_widths(trace, row, (TURN * len(coming) + 28 + 24 * pieces) * bool(coming), close)
-        for n, place in enumerate(
-            coming
-        ):  # from top to bottom: the top one turns outside, then inside
-            m = len(coming) - n
-            middle = top - TURN * (n + 1) + 4
-            row[0].turns[place.variable] = (
-                before.end + TURN * m,
-                middle,
-                row[0].start - TURN * (n + 1),
-            )
-        top = max(place.y + place.below for column in row for place in column.places)
+        pieces = any(
+            trace.is_fork(place.variable) for place in coming
+        )  # they stand left of their nodes
+        left = room_to_enter(trace, [place.variable for place in coming])
+        set_widths(trace, row, left + 24 * pieces, close)
+        row[0].enters = {place.variable: left - ENTERS for place in coming}
+        top = max(place.y + place.below for column in row for place in column.places) + BETWEEN
     return columns, places, lanes
 
 
@@ -216,9 +217,9 @@ def room(variable):
     """The room over and under the wire: for the value and a result's name, and for the gradient."""
     if variable.constant:
         return 14.0, 14.0
-    name = 16.0 if variable.inputs else 0.0
+    name = 17.0 if variable.inputs else 0.0
     gradient = 0.0 if variable.grad is None else block_size(variable.grad)[1]
-    below = 16.0 + max(gradient, ROW)
+    below = 16.0 + max(gradient, ROW) + LOCAL * (variable.grad is not None)
     if variable.kept is not None:  # it hangs under its node
         below = max(below, KEPT_DROP + block_size(variable.kept[1])[1] + 10)
     return 14.0 + block_size(variable.value)[1] + name, below
@@ -270,15 +271,19 @@ def summary(value):
     return display(value), f"{display(np.min(value), 2)} … {display(np.max(value), 2)}"
 
 
-def connect(i, places, target, lanes, columns):
-    """Join variable i to its user, by way of a lane in each column between them."""
-    previous = places[i]
-    for column in range(places[i].column + 1, target.column):
+def connect(i, places, target, lanes, columns, first):
+    """Join variable i to its user, by way of a lane in each column between them.
+
+    first   the column at which the user's row begins: the lanes of a value from another row begin there
+    """
+    previous = places[i] if places[i].column >= first else None
+    for column in range(max(places[i].column + 1, first), target.column):
         if (i, column) not in lanes:
             lanes[i, column] = Place(i, column, True, 12, 16, 2.0)
             columns[column].places.append(lanes[i, column])
-            previous.right.append(lanes[i, column])
-            lanes[i, column].left.append(previous)
+            if previous:
+                previous.right.append(lanes[i, column])
+                lanes[i, column].left.append(previous)
         previous = lanes[i, column]
     previous.right.append(target)
     target.left.append(previous)
@@ -405,7 +410,7 @@ def wire_width(variable, least):
     if variable.constant:
         return 10.0
     blocks = [block_size(v)[0] for v in (variable.value, variable.grad) if v is not None]
-    name = text_width(shorten(variable.shown), 12) if variable.inputs else 0.0
+    name = text_width(shorten(variable.shown), NAME) if variable.inputs else 0.0
     return max(least, name + 10, *blocks)
 
 

@@ -5,8 +5,8 @@ from html import escape
 import numpy as np
 import traitlets
 
+from chainrule.drawing import caption_html
 from chainrule.narration import label
-from chainrule.widgets.chart import caption_html
 from chainrule.widgets.figure import Figure
 from chainrule.widgets.quiz import is_text, marked
 

@@ -12,13 +12,17 @@ import numpy as np
 
 from chainrule.narration import display
 
-COLOURS = (
-    "#0b61a8",
-    "#b1470a",
-    "#1c1e21",
-    "#5b6570",
-    "#c9d1d9",
-)  # where no style sheet says otherwise
+COLOURS = (  # where no style sheet says otherwise
+    *("#0b61a8", "#b1470a", "#1c1e21", "#5b6570", "#c9d1d9"),  # value, gradient, ink, quiet, faint
+    *(
+        "#0b7680",
+        "#7a3f8c",
+        "#1c1e21",
+        "#5b6570",
+        "#507019",
+        "#b0365f",
+    ),  # of the curves: neither blue nor orange
+)
 DASHES = ("none", "8 4", "2 5", "10 4 2 4", "16 5", "5 3 2 3 2 3")
 SHAPES = (  # of the mark on each curve, around (0, 0)
     "M-5.5 0a5.5 5.5 0 1 0 11 0a5.5 5.5 0 1 0-11 0z",
@@ -33,7 +37,7 @@ STILL = (  # what a chart wears in a still picture, where no style sheet of the 
     "text{font-variant-numeric:tabular-nums}.axes,.guide{stroke:#5b6570}.axes text{fill:#5b6570}.axes .name{fill:#1c1e21}.hair{stroke:#c9d1d9}"
     "svg>text{font-weight:600;paint-order:stroke;stroke:#fff;stroke-width:4px}.mark{stroke:#fff;stroke-width:1.5px}"
 )
-LETTER, LINE = 10.8, 21  # the room that a letter and a line of text take, also on a phone
+LETTER, LINE = 11.5, 21  # the room that a letter and a line of text take, also on a phone
 CLEAR = 9  # pixels between a name and a line: a mark that slides along the line fits between
 
 
@@ -127,10 +131,10 @@ def crosses_path(points, marks):
     return "".join(f"M{x:g} {y:g}m-4-4l8 8m0-8l-8 8" for x, y in crossed)
 
 
-def axes_svg(across, up, x_name, y_name):
+def axes_svg(across, up, x_name, y_name, clear=0):
     """Hairlines, ticks and the names of the axes; y's name stands above its axis, to be read level.
 
-    An axis without a name is not drawn.
+    An axis without a name is not drawn. `clear`: pixels more between the x axis and its numbers, for a handle.
     """
     left, right, bottom = across.start, across.end, up.start
     drawn = []
@@ -141,10 +145,12 @@ def axes_svg(across, up, x_name, y_name):
     for tick, text in zip(across.ticks(), tick_texts(across) if x_name else [], strict=False):
         x = tenth(across.at(tick))
         drawn.append(f'<path d="M{x:g} {bottom:g}v5"/>')
-        drawn.append(text_svg(text, x, bottom + LINE, "middle"))
+        drawn.append(text_svg(text, x, bottom + clear + LINE + 2, "middle"))
     drawn.append(f'<path d="M{left:g} {bottom:g}H{right:g}"/>' if x_name else "")
     drawn.append(text_svg(y_name, 2, LINE - 4, "start", "name") if y_name else "")
-    drawn.append(text_svg(x_name, right, bottom + 2 * LINE, "end", "name") if x_name else "")
+    drawn.append(
+        text_svg(x_name, right, bottom + clear + 2 * LINE - 1, "end", "name") if x_name else ""
+    )
     return f'<g class="axes" fill="none" stroke="#8a939e">{"".join(drawn)}</g>'
 
 
@@ -209,7 +215,7 @@ def place_names(curves, names, across, up):
         boxes = boxes_within(LETTER * len(short(name)), across, up)
         gaps = np.array([gap(boxes, line) for line in lines])
         others = np.delete(gaps, own, axis=0).min(axis=0, initial=np.inf)
-        cost = gaps[own] - 3 * np.minimum(others - gaps[own], 30) + gap(boxes, line[ends[own]]) / 6
+        cost = gaps[own] - 3 * np.minimum(others - gaps[own], 15) + gap(boxes, line[ends[own]]) / 6
         cost += 1000.0 * np.maximum(CLEAR - gaps.min(axis=0), 0)
         cost += 100_000.0 * overlaps(boxes, taken)
         best = boxes[np.argmin(cost - boxes[:, 0] / 1000)]  # of equal ones the rightmost
@@ -262,8 +268,7 @@ def overlaps(boxes, taken):
 
 def worn(kind, k):
     """The attributes of a part of the k-th curve: its class, and its colour where no style sheet says."""
-    k %= 4
-    return f'class="{kind} c{k}" color="{COLOURS[k]}"'
+    return f'class="{kind} c{5 + k}" color="{COLOURS[5 + k]}"'
 
 
 def key_svg(k):
@@ -272,11 +277,4 @@ def key_svg(k):
         f'<svg {worn("chainrule-key", k)} viewBox="0 0 48 16" width="48" height="16" aria-hidden="true"><path d="M1 8h46" '
         f'stroke="currentColor" stroke-width="2" stroke-dasharray="{DASHES[k]}"/>'
         f'<path d="{SHAPES[k]}" transform="translate(24 8)" fill="currentColor"/></svg> '
-    )
-
-
-def caption_html(caption):
-    """The line under a figure, or nothing."""
-    return (
-        f'<figcaption class="chainrule-caption">{escape(caption)}</figcaption>' if caption else ""
     )

@@ -12,7 +12,7 @@ from itertools import product
 import numpy as np
 import traitlets
 
-from chainrule.drawing import harmless
+from chainrule.drawing import caption_html, harmless
 from chainrule.narration import display, label, typeset
 from chainrule.trace import encode
 from chainrule.widgets import page
@@ -22,7 +22,6 @@ from chainrule.widgets.chart import (
     STILL,
     axes_svg,
     axis_over,
-    caption_html,
     chart_svg,
     crosses_path,
     dots_path,
@@ -39,6 +38,7 @@ from chainrule.widgets.choices import Choosing, check_settings, worded
 from chainrule.widgets.quiz import check_reveal, is_text, marked
 
 WIDTH, HEIGHT = 560, 340
+CLEAR = 6  # pixels: the handle stands on the x axis and covers none of its numbers
 FEW = 20  # points; each of them is then drawn as a dot
 MOST_POINTS, MOST_CURVES, MOST_NUMBERS = 200, len(SHAPES), 400
 
@@ -99,10 +99,10 @@ class Explorer(Choosing):
     def axes(self, log):
         """The two axes, the same over all records."""
         ys = np.concatenate([curve.ys for record in self.records.values() for curve in record])
-        up = axis_over(ys, "y" in log, HEIGHT - 50, 44)
+        up = axis_over(ys, "y" in log, HEIGHT - 46 - CLEAR, 36)
         if "x" in log and self.grid[0] <= 0:
             raise ValueError(f"Explorer wants xs above 0 on a log x axis, got {self.grid[0]}")
-        return axis_over(self.grid, "x" in log, left_of(up), WIDTH - 26, 0.02), up
+        return axis_over(self.grid, "x" in log, left_of(up), WIDTH - 26, 0.035), up
 
     def in_range(self, index):
         last = len(self.grid) - 1
@@ -130,7 +130,7 @@ class Explorer(Choosing):
             f'aria-label="{escape(self.title)}">'
             f'<div class="chainrule-over">{self.picture()}</div>{self.readout()}{self.note_html()}'
             f'<p class="chainrule-left-out">{escape(left_out)}</p>'
-            f"{self.tables()}{caption_html(self.caption)}"
+            f"{caption_html(self.caption)}{self.tables()}"
             f'<script type="application/json">{self.data()}</script></figure>'
         )
 
@@ -140,7 +140,7 @@ class Explorer(Choosing):
         marks = "".join(self.mark_svg(k, points[self.index]) for k, points in enumerate(curves))
         names = place_names(curves, self.names, self.across, self.up)
         body = (
-            axes_svg(self.across, self.up, self.x, self.y)
+            axes_svg(self.across, self.up, self.x, self.y, CLEAR)
             + f'<path class="guide" d="M0 {self.up.end:g}V{self.up.start:g}" '
             f'transform="translate({x:g} 0)" stroke="#8a939e"/>'
             + "".join(self.curve_svg(k, record[k], points) for k, points in enumerate(curves))

@@ -12,7 +12,7 @@ from html import escape
 import numpy as np
 import traitlets
 
-from chainrule.drawing import harmless
+from chainrule.drawing import caption_html, harmless
 from chainrule.narration import WORDS, display, fill, label
 from chainrule.trace import encode
 from chainrule.training import are_classes, split, train, validation_loss
@@ -22,7 +22,6 @@ from chainrule.widgets.chart import (
     STILL,
     axes_svg,
     axis_over,
-    caption_html,
     chart_svg,
     left_of,
     line_path,
@@ -161,7 +160,7 @@ class Replay(Figure):
             f'data-frames="{len(self.frames)}" data-pause="{1000 * self.pause:g}" '
             f'aria-label="{escape(self.title)}"><div class="chainrule-panels">{"".join(parts)}</div>'
             f'<p class="chainrule-sentence" role="status">{self.sentence_html()}</p>'
-            f"{self.images_html()}{self.weights_html()}{self.table()}{caption_html(self.caption)}"
+            f"{self.images_html()}{self.weights_html()}{caption_html(self.caption)}{self.table()}"
             f'<script type="application/json">{self.data()}</script></figure>'
         )
 

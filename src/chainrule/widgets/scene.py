@@ -11,7 +11,7 @@ from html import escape
 
 import numpy as np
 
-from chainrule.drawing import harmless
+from chainrule.drawing import caption_html, harmless
 from chainrule.narration import display, label, typeset
 from chainrule.widgets import page
 from chainrule.widgets.chart import (
@@ -21,7 +21,6 @@ from chainrule.widgets.chart import (
     STILL,
     Axis,
     axes_svg,
-    caption_html,
     chart_svg,
     left_of,
     line_path,
@@ -40,7 +39,7 @@ HEAD = 8  # pixels, of an arrow
 STILL_SHAPES = (
     ".line,.arrow,.hollow,.frame,.grip{fill:none;stroke:currentColor}.area,.shade,.dot{fill:currentColor}"
     ".box{fill:currentColor;stroke:currentColor}.hollow{fill:#fff;stroke-width:2px}.grip{stroke-width:2px}"
-    "svg>.text{fill:currentColor}svg>.text:is(.c2,.c3){font-weight:400}"
+    "svg>.text{fill:currentColor}svg>.text:is(.c2,.c3){font-weight:400}svg>.in{stroke:none}"
 )
 
 
@@ -66,7 +65,7 @@ class Scene(Choosing):
 
         pen.line(xs, ys, look="ink", dash=False, width=2)     a curve; cut off at the ends of the axes
         pen.area(xs, ys, look="faint", opacity=0.3)           what the points enclose, filled
-        pen.box(x0, y0, x1, y1, look="value", opacity=0.3)    a filled rectangle; opacity=0 leaves its frame
+        pen.box(x0, y0, x1, y1, look="value", opacity=0.2)    a filled rectangle; opacity=0 leaves its frame
         pen.dot(x, y, look="ink", size=6, hollow=False)       a point
         pen.arrow(x0, y0, x1, y1, look="ink", dash=False, width=2)
         pen.text(x, y, text, look="ink", at="middle", size=14)   at: its "left", "middle" or "right" is at x;
@@ -138,7 +137,7 @@ class Scene(Choosing):
             f'<figure class="chainrule-scene" aria-label="{escape(self.title)}">'
             f'<div class="chainrule-over">{self.picture()}</div>'
             f'<p class="chainrule-said" role="status">{marked(self.said[self.key])}</p>'
-            f"{self.table()}{caption_html(self.caption)}"
+            f"{caption_html(self.caption)}{self.table()}"
             f'<script type="application/json">{self.data()}</script></figure>'
         )
 
@@ -234,7 +233,8 @@ class Pen:
 
     def __init__(self, across, up, settings, height):
         self.across, self.up, self.settings, self.height = across, up, settings, height
-        self.shapes, self.handles = {}, {}  # (tag, kind, number of its kind) -> attributes
+        self.shapes, self.handles = {}, {}  # (tag, kind, look, number of these) -> attributes
+        self.grounds = []  # corners of the filled boxes
 
     def at(self, x, y):
         """The pixel of a point, or None where it has no place."""
@@ -257,10 +257,12 @@ class Pen:
         path = line_path(points).replace("h0", "") + "z" if points else ""
         self.add("path", "area", look, d=path, fill_opacity=f"{opacity:g}")
 
-    def box(self, x0, y0, x1, y1, look="value", opacity=0.3):
+    def box(self, x0, y0, x1, y1, look="value", opacity=0.2):
         one, two = self.at(x0, y0), self.at(x1, y1)
         path = f"M{one[0]:g} {one[1]:g}H{two[0]:g}V{two[1]:g}H{one[0]:g}z" if one and two else ""
-        self.add("path", "box", look, d=path, fill_opacity=f"{opacity:g}")
+        self.grounds += [(one, two)] if path and opacity else []
+        frame = {"stroke_opacity": "0.5"} if opacity else {}  # the ground shows its edge by itself
+        self.add("path", "box", look, d=path, fill_opacity=f"{opacity:g}", **frame)
 
     def dot(self, x, y, look="ink", size=6, hollow=False):
         kind = "hollow" if hollow else "dot"
@@ -287,7 +289,15 @@ class Pen:
                 for pixel, low, end in zip(place, lows, highs, strict=True)
             ]
         style = {"text_anchor": ANCHORS[at], "font_size": f"{size / 14:g}em"}
-        self.add("text", "text", look, **style, **placed(place), text=text)
+        kind = "text in" if place and self.on_ground(place) else "text"
+        self.add("text", kind, look, **style, **placed(place), text=text)
+
+    def on_ground(self, place):
+        """Whether a text stands in a filled box drawn before it, and needs no ground of its own."""
+        return any(
+            all(min(ends) <= at <= max(ends) for at, *ends in zip(place, *box, strict=True))
+            for box in self.grounds
+        )
 
     def image(self, x0, y0, x1, y1, array, look="ink"):
         array = np.atleast_2d(np.asarray(array, float))
@@ -437,7 +447,7 @@ def make_axes(x, y, log, height):
         raise ValueError(f'Scene: log is "", "x", "y" or "xy", got {log!r}')
     x_name, *x_ends = named_ends("x", x, (0, WIDTH / SQUARE), "x" in log)
     y_name, *y_ends = named_ends("y", y, (0, height / SQUARE), "y" in log)
-    bottom, top = height - (46 if x_name else 2), 40 if y_name else 2
+    bottom, top = height - (46 if x_name else 2), 34 if y_name else 2
     if x_name is None and y_name is None:
         bottom, top = height, 0
     up = Axis("y" in log, *y_ends, bottom, top)

@@ -10,7 +10,6 @@ const CLOSE = 7; // pixels between two numbers of a grid; DIGIT is the width of 
 const DIGIT = 8.4;
 const HEAT_LEVELS = 6;
 const HEAT_CELLS = 24;
-const STEEP = 9; // pixels that an edge climbs where no word stands beside it
 const LONG = 10; // with its sign, letters of a word that has no room there
 
 /** One drawn figure of a run: `show(now)` brings it to a step. */
@@ -102,7 +101,7 @@ export class Picture {
     });
   }
 
-  /** Write "× local" on an edge, just before its node. */
+  /** Write "× local" of an edge: on it where it has words of its own, else under the gradient that comes back along it. */
   label(edge, local) {
     const path = this.edges[0].get(edge);
     if (!path) return;
@@ -120,19 +119,18 @@ export class Picture {
   /** Where a word of an edge stands: [x, y], and how it is anchored there, if not at its end. */
   spot(edge, path, piece, beside) {
     if (path.dataset.word) return path.dataset.word.split(" ");
+    const [j, port] = edge.split(".");
     if (piece) {
       const [x, y] = ["x", "y"].map((side) => Number(piece.getAttribute(side)));
-      return [x, y + (beside ? 15 : 3) * (y > this.middle(edge) + 9 ? 1 : -1)]; // on its outer side, or in its place
+      return [x, y + (beside ? 15 : 3) * (y > this.middle(j) + 9 ? 1 : -1)]; // on its outer side, or in its place
     }
-    const line = lineOf(path);
-    const { x, y } = line.getPointAtLength(1e5); // its end
-    const [, dx, dy = 0, on = 0] = line.getAttribute("d").match(/c[^a-z]*?(-?\d+) ?(-?\d+)(?:h(-?\d+))?$/) ?? [];
-    return Math.abs(dy) > STEEP ? [x - on - dx + 9, y - dy + 5] : [x - 12, y + 5]; // on the wire, before it climbs, or at its end
+    const { x, y, width, height } = this.variables[this.run.trace.variables[j].inputs[port]].gradient.getBBox();
+    return [x + width / 2, y + height + 12, "middle"]; // under the gradient that it makes
   }
 
-  /** The height of the node that an edge comes into. */
-  middle(edge) {
-    return this.node(edge.split(".")[0]).transform.baseVal[0].matrix.f;
+  /** The height of a node. */
+  middle(j) {
+    return this.node(j).transform.baseVal[0].matrix.f;
   }
 
   /** What a nudge has done to a variable, in the place of its gradient. */
@@ -141,7 +139,7 @@ export class Picture {
     const { x, y, width } = (gradient ?? value).getBBox();
     for (const old of this.svg.querySelectorAll(`.delta[data-of="${i}"]`)) old.remove();
     const kind = back ? "gradient" : "value";
-    const text = vector("text", { class: `delta ${kind}`, "data-of": i, x: x + width / 2, y: y + (gradient ? 20 : 40), "font-size": 13, "font-weight": 600 }, words);
+    const text = vector("text", { class: `delta ${kind}`, "data-of": i, x: x + width / 2, y: y + (gradient ? 15 : 40), "font-size": 13, "font-weight": 600 }, words);
     this.svg.append(text);
     const [left, , wide] = this.svg.getAttribute("viewBox").split(" ").map(Number);
     const half = text.getComputedTextLength() / 2 + 2; // whole, at the end of the picture

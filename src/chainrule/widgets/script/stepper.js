@@ -89,7 +89,8 @@ export function mountStepper(figure, host) {
     const [r, c] = (event.target.dataset.cell ?? "0,0").split(",").map(Number);
     nudge.start(i, r * (run.values[i].shape?.at(-1) ?? 1) + c);
   }, true);
-  nudge.row.after(rule, told, whatIf ? whatIf.element : note, code.element);
+  nudge.row.after(rule, told, whatIf ? whatIf.element : note);
+  figure.querySelector("details.chainrule-table").before(code.element);
   scroll.addEventListener("selectstart", (event) => event.preventDefault()); // WebKit selects what user-select forbids
   scroll.setAttribute("tabindex", "0");
   scroll.setAttribute("role", "group");
