@@ -514,10 +514,10 @@ def thing_cases():
     yield from things("Trace.from_json", Trace.from_json, "not a trace")
     yield from things("Stepper open", lambda v: Stepper(BILL, open=v), "open", ("None",))  # fmt: skip
     yield from things("Stepper level", lambda v: Stepper(BILL, level=v), "level")
-    yield from things("Sum axis", lambda v: nodes.Sum(v).forward(X), "Sum", ("None", "a list"))
-    for axis in (True, np.True_, 0.0, (0, True), (0, 0), 2, -3, np.array([0, 1]), {0}):
+    yield from things("Sum axis", lambda v: nodes.Sum(v).forward(X), "Sum", ("None", "a list", "an array"))  # fmt: skip
+    for axis in (True, np.True_, 0.0, np.ones(2), (0, 0), 2, -3, {0}):
         yield call("Sum axis", repr(axis), lambda v: nodes.Sum(v).forward(X), axis, wanted=Refused(("Sum",), (ValueError,)))  # fmt: skip
-    for axis in ([0, 1], (0, 1), (np.int8(-1), 0)):
+    for axis in ([0, 1], (0, 1), (np.int8(-1), 0), np.array([0, 1])):
         yield call("Sum axis", repr(axis), lambda v: trace_graph(graph.sum_(Variable(X, "x"), v)).to_json(), axis, wanted=Right())  # fmt: skip
     yield call("Sum axis", "an int64", lambda v: nodes.Sum(v).forward(X), np.int64(1), wanted=Right(X.sum(1)))  # fmt: skip
     yield from things(
