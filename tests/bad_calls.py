@@ -29,6 +29,7 @@ from chainrule.training import SGD, Adam, Momentum, minibatches, random_batches,
 from chainrule.widgets import BetGrid, Explorer, Quiz, Replay, Scene, Stepper, record_training
 
 T = np.array([2, 0, 3])
+REFUSALS = (ValueError, TypeError, IndexError)
 
 
 def rng():
@@ -469,14 +470,14 @@ def thing_cases():
     yield from things("Embedding.init rng", lambda v: guests.Embedding.init(2, 2, v), "rng")
     yield from things("Attention.init rng", lambda v: guests.Attention.init(2, 2, v), "rng")
     yield from things("Embedding W", guests.Embedding, "Embedding", ("a number", "a list", "an array"))  # fmt: skip
-    for W, came in ((3, r"W \(\)"), ([1, 2], r"W \(2,\)"), (X[None], r"W \(1, 3, 4\)")):
-        yield call("Embedding W", repr(W), guests.Embedding, W, wanted=Refused(("Embedding", came)))
+    for W in ([1, 2], X, X[None]):
+        yield call("Embedding.forward W", repr(W), lambda W: guests.Embedding(W).forward([0]), W, wanted=Right(np.array(W)[[0]]))  # fmt: skip
     for x in (0.5, [0.0], True, [0, 4], [-1], np.array([2**40])):
         for name, go in {
             "forward": guests.Embedding(X).forward,
             "expand": guests.Embedding(X).expand,
         }.items():
-            yield call(f"Embedding.{name} x", repr(x), go, x, wanted=Refused(("Embedding",)))  # fmt: skip
+            yield call(f"Embedding.{name} x", repr(x), go, x, wanted=Refused(("Embedding",), REFUSALS))  # fmt: skip
     for x in (2, [2, 0, 2], np.uint8([1]), np.zeros((0, 2), int), np.int64(1)):
         yield call("Embedding.forward x", repr(x), guests.Embedding(X).forward, x, wanted=Right(X[x]))  # fmt: skip
     yield from things("Conv2D.init rng", lambda v: guests.Conv2D.init(2, 2, 3, v), "rng")
