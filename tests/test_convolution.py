@@ -254,13 +254,13 @@ class OverlapOverwritten(Conv2D):
     def backward(self, dout):
         super().backward(dout)
         dx = np.zeros(self.x_shape)
-        flat = dout.swapaxes(0, 1).reshape(len(self.W), -1)
+        flat = dout.transpose(1, 2, 3, 0).reshape(len(self.W), -1)
         shares = (self.W.reshape(len(self.W), -1).T @ flat).reshape(self.seen_shape)
         for view, share in zip(
-            views(dx, self.W.shape[2:], self.stride), shares.swapaxes(0, 1), strict=True
+            views(dx, self.W.shape[2:], self.stride), shares.transpose(1, 4, 0, 2, 3), strict=True
         ):
             view[...] = share
-        return dx.swapaxes(0, 1)
+        return dx
 
 
 class FrameKept(Conv2D):

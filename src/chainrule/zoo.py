@@ -199,8 +199,8 @@ class WindowsOverwrite(Conv2D):
         dx = np.zeros(self.x_shape)
         for k, seen in enumerate(views(dx, self.W.shape[2:], self.stride)):
             weights = self.W.reshape(*self.W.shape[:2], -1)[:, :, k]
-            seen[...] = np.einsum("fc,nfij->cnij", weights, dout)
-        return cropped(dx, self.pad).swapaxes(0, 1)
+            seen[...] = np.einsum("fc,nfij->ncij", weights, dout)
+        return cropped(dx, self.pad)
 
 
 class BiasOfOnePlace(Conv2D):

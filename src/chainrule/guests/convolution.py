@@ -4,9 +4,12 @@ A batch of images is x (N, C, H, W): samples, channels, rows, columns. Both laye
 window of KH rows and KW columns, which stands at OH times OW places. `views` gives what each entry of
 the window sees on its way, as a view of x. So forward reads these views, and backward adds to the same
 views of dx: where windows overlap, the gradients add. Chapter 14 derives all of it.
+
+In memory the samples stand last: a view is then read and written in long runs.
 """
 
 import math
+from functools import reduce
 
 import numpy as np
 
@@ -36,9 +39,18 @@ def views(x, size, stride=(1, 1)):
             yield x[..., i : i + H - KH + 1 : down, j : j + W - KW + 1 : across]
 
 
-def padded(x, pad, value=0.0):
-    """x (..., H, W) with `pad` rows and columns of `value` on each side."""
-    return np.pad(x, [(0, 0)] * (x.ndim - 2) + [(pad, pad)] * 2, constant_values=value)
+def images(shape, value, dtype):
+    """An array (N, C, H, W) of one value, in memory (C, H, W, N)."""
+    N, *shape = shape
+    return np.full((*shape, N), value, dtype).transpose(3, 0, 1, 2)
+
+
+def padded(x, pad, value=0):
+    """x (N, C, H, W) with `pad` rows and columns of `value` on each side."""
+    N, C, H, W = x.shape
+    out = images((N, C, H + 2 * pad, W + 2 * pad), value, x.dtype)
+    cropped(out, pad)[...] = x
+    return out
 
 
 def cropped(x, pad):
@@ -82,18 +94,19 @@ class Conv2D(Layer):
     def forward(self, x):
         """x (N, C, H, W) -> (N, F, OH, OW), with OH = (H + 2 pad - KH) // stride + 1, and OW alike.
 
-        `seen` is (C, KH KW, N, OH, OW). A column of `windows` (C KH KW, N OH OW) is all that one window
+        `seen` is (C, KH KW, OH, OW, N). A column of `windows` (C KH KW, OH OW N) is all that one window
         sees: the rest is an affine layer.
         """
         self.W = W = self.params["W"]
-        x = padded(x.swapaxes(0, 1), self.pad)
-        seen = np.stack([*views(x, W.shape[2:], self.stride)], axis=1)
+        x = padded(x, self.pad)
+        seen = [view.transpose(1, 2, 3, 0) for view in views(x, W.shape[2:], self.stride)]
+        seen = np.stack(seen, axis=1)
         self.x_shape, self.seen_shape = x.shape, seen.shape
         self.windows = seen.reshape(W[0].size, -1)
         out = W.reshape(len(W), -1) @ self.windows
         if "b" in self.params:
             out = out + self.params["b"][:, np.newaxis]
-        return out.reshape(len(W), *seen.shape[2:]).swapaxes(0, 1)
+        return out.reshape(len(W), *seen.shape[2:]).transpose(3, 0, 1, 2)
 
     def backward(self, dout):
         """dW = dout @ windows.T;  db = the sum of dout over samples and places;  dwindows = W.T @ dout.
@@ -101,18 +114,18 @@ class Conv2D(Layer):
         dout (N, F, OH, OW) -> dx (N, C, H, W): each window's gradient goes back to where the window stood.
         """
         W = self.W
-        dout = dout.swapaxes(0, 1).reshape(len(W), -1)
+        dout = dout.transpose(1, 2, 3, 0).reshape(len(W), -1)
         self.grads["W"] = (dout @ self.windows.T).reshape(W.shape)
         if "b" in self.params:
             self.grads["b"] = dout.sum(axis=1)
         if self.want_dx:  # a network's first layer hands it to nobody
             dwindows = W.reshape(len(W), -1).T @ dout
-            dx = np.zeros(self.x_shape, dout.dtype)
-            shares = dwindows.reshape(self.seen_shape).swapaxes(0, 1)
+            dx = images(self.x_shape, 0, dout.dtype)
+            shares = dwindows.reshape(self.seen_shape).transpose(1, 4, 0, 2, 3)
             seen = views(dx, W.shape[2:], self.stride)
             for view, share in zip(seen, shares, strict=True):
                 view += share
-            return cropped(dx, self.pad).swapaxes(0, 1)
+            return cropped(dx, self.pad)
 
     def places(self, shape):
         """Which entries of a sample each window of x (N, C, H, W) sees: see `places`."""
@@ -136,7 +149,7 @@ def places(shape, size, stride, pad=0):
 
     The entries of a sample are counted from 0 as they lie in memory; one of the padding is -1.
     """
-    numbered = padded(np.arange(math.prod(shape)).reshape(shape), pad, -1)
+    numbered = padded(np.arange(math.prod(shape)).reshape(1, *shape), pad, -1)[0]
     seen = np.stack([*views(numbered, size, stride)], axis=1)  # (C, KH KW, OH, OW)
     return seen.transpose(2, 3, 0, 1).reshape(*seen.shape[2:], -1)
 
@@ -149,6 +162,7 @@ class MaxPool2D(Layer):
     """
 
     refuse = refuse_images
+    keeps_output = True  # backward needs it: the caller gets a copy
 
     def __init__(self, size, stride=None):
         super().__init__()
@@ -157,19 +171,18 @@ class MaxPool2D(Layer):
 
     def forward(self, x):
         """x (N, C, H, W) -> (N, C, OH, OW), with OH = (H - KH) // stride + 1, and OW alike."""
-        self.x_shape = x.shape
-        out, *others = views(x, self.size, self.stride)
-        out, self.winner = out.copy(), np.zeros(out.shape, int)
-        for k, view in enumerate(others, 1):
-            self.winner = np.where(view > out, k, self.winner)
-            out = np.maximum(view, out)
-        return out
+        self.x = x
+        self.out = reduce(np.maximum, views(x, self.size, self.stride))
+        return self.out
 
     def backward(self, dout):
         """dout (N, C, OH, OW) -> dx (N, C, H, W): the winner gets its window's gradient, the others 0."""
-        dx = np.zeros(self.x_shape, dout.dtype)
-        for k, view in enumerate(views(dx, self.size, self.stride)):
-            view += gate(dout, self.winner == k)
+        dx, waiting = images(self.x.shape, 0, dout.dtype), np.ones(dout.shape, bool)
+        seen, back = (views(array, self.size, self.stride) for array in (self.x, dx))
+        for view, share in zip(seen, back, strict=True):
+            won = waiting & (view == self.out)
+            share += gate(dout, won)
+            waiting ^= won
         return dx
 
     def places(self, shape):
