@@ -579,8 +579,6 @@ def update_cases_of(optimizer):
         ("a number as a parameter", {"b": 1.0}, {"b": 0.5}, "b.*float"),
         ("names of two types", {1: np.ones(1), "b": np.ones(1)}, {}, "1, b"),
         ("a read-only parameter", frozen, halves, "b.*read-only"),
-        ("a list of parameters", [1.0], halves, "params.*list|list"),
-        ("None", None, None, "None"),
     ]:
         name, wanted = f"{type(optimizer).__name__}.update", Refused((says,))
         yield call(name, given, optimizer.update, ours, grads, wanted=wanted, owners=(optimizer,))
