@@ -743,8 +743,8 @@ def loss_places():
             function = make()
             return lambda t: function(X, t), owner_of(function)
 
-        yield Place(f"{name} a", made, X, entropy, name.partition(".")[0], of_scores, are_scores)
-        yield Place(f"{name} t", made_t, SHARES, lambda t: entropy(X, t), name.partition(".")[0], of_scores, are_distributions)  # fmt: skip
+        yield Place(f"{name} a", made, X, entropy, "SoftmaxWithLoss", of_scores, are_scores)
+        yield Place(f"{name} t", made_t, SHARES, lambda t: entropy(X, t), "SoftmaxWithLoss", of_scores, are_distributions)  # fmt: skip
     for name, (make, share) in SQUARES.items():
 
         def made_y(make=make):

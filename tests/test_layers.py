@@ -5,6 +5,7 @@ import pytest
 
 from chainrule.gradcheck import gradient_check
 from chainrule.graph import Variable
+from chainrule.guests import Attention, BatchNorm, Conv2D, Embedding
 from chainrule.layers import Affine, ReLU, Sigmoid, Tanh
 from chainrule.losses import (
     IdentityWithLoss,
@@ -272,7 +273,11 @@ def test_a_parameter_assigned_anew_is_honoured():
         (lambda: Affine.init(2, 3, 0), TypeError, "Generator as rng"),
         (lambda: Affine.init(0, 3, np.random.default_rng(0)), ValueError, "number D, got 0"),
         (lambda: Affine.init(2, 3, np.random.default_rng(0), "she"), ValueError, '"he", "xavier"'),
-        (lambda: Affine.init(2, 3, np.random.default_rng(0), -1.0), ValueError, "negative"),
+        (
+            lambda: Affine.init(2, 3, np.random.default_rng(0), -1.0),
+            ValueError,
+            "number from 0, got -1",
+        ),
     ],
 )
 def test_wrong_shapes_and_arguments_are_refused_in_words(make, error, said):
@@ -299,3 +304,19 @@ def test_both_losses_hand_back_y_minus_t_over_n():
 def test_softmax_does_not_feel_a_shift():
     a = array((4, 5))
     np.testing.assert_allclose(softmax(a), softmax(a + 1000.0), rtol=1e-12)
+
+
+def test_every_start_takes_its_arguments_by_name_and_looks_at_them():
+    rng = np.random.default_rng(0)
+    starts = [
+        (Affine, {"D": 2, "M": 3}), (Embedding, {"V": 5, "D": 3}), (BatchNorm, {"D": 3}),
+        (Attention, {"D": 3, "H": 2}), (Conv2D, {"C": 1, "F": 2, "size": 3}),
+    ]  # fmt: skip
+    for layer, sizes in starts:
+        given = sizes | ({} if layer is BatchNorm else {"rng": rng})
+        assert layer.init(**given).params
+        for name in given:
+            with pytest.raises(
+                (ValueError, TypeError), match=rf"{layer.__name__}.init .*\b{name}\b"
+            ):
+                layer.init(**(given | {name: "many"}))

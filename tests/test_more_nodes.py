@@ -158,29 +158,29 @@ def test_a_closed_gate_passes_not_even_an_infinite_gradient():
 @pytest.mark.parametrize(
     ("make", "error", "said"),
     [
-        (lambda: Reshape(2.5), ValueError, "Reshape wants the sizes .* got .*2.5"),
-        (lambda: Reshape(-1, -1), ValueError, r"one of them -1 at most, got \(-1, -1\)"),
-        (lambda: Reshape(-2), ValueError, "got .*-2"),
-        (lambda: Reshape(True), ValueError, "got .*True"),
-        (lambda: Reshape(5).forward(X), ValueError, r"\(2, 3, 4\) holds 24 numbers.*\(5,\)"),
-        (lambda: Reshape(-1, 0).forward(X), ValueError, r"24 numbers.*\(-1, 0\)"),
-        (lambda: Transpose(0.5), ValueError, "axes as whole numbers, got .*0.5"),
-        (lambda: Transpose(0, 1).forward(X), ValueError, r"\(2, 3, 4\) once, got \(0, 1\)"),
-        (lambda: Transpose(0, 1, 1).forward(X), ValueError, r"got \(0, 1, 1\)"),
-        (lambda: Transpose(0, 1, 3).forward(X), ValueError, r"got \(0, 1, 3\)"),
-        (lambda: Take(2).forward(X), IndexError, r"Take from shape \(2, 3, 4\): index 2"),
-        (lambda: Take([0, -3]).forward(X), IndexError, r"\(2, 3, 4\).*-3"),
-        (lambda: Take(np.ones(3, bool)).forward(X), IndexError, r"\(2, 3, 4\).*3"),
-        (lambda: Take(0).forward(1.0), TypeError, "a plain number has no entries"),
-        (lambda: Take(0.5), TypeError, "whole numbers, slices or masks.*float"),
-        (lambda: Take("name"), TypeError, "got str"),
-        (lambda: Take([[0], [0, 1]]), TypeError, "got list"),
-        (lambda: Take(np.ones(2)), TypeError, "got ndarray of float64"),
-        (lambda: Take(Variable(1.0)), TypeError, "an index has no gradient.*Variable"),
-        (lambda: Mean("rows"), ValueError, "Mean wants a whole number as axis.*'rows'"),
-        (lambda: Max(1.5), ValueError, "Max wants a whole number as axis.*1.5"),
-        (lambda: Mean(3).forward(X), ValueError, r"Mean: no axis 3 .*\(2, 3, 4\)"),
-        (lambda: Max((0, 0)).forward(X), ValueError, r"Max: no axis \(0, 0\)"),
+        (lambda: Reshape(2.5).forward(X), ValueError, r"Reshape: .*float.* \(2, 3, 4\)"),
+        (lambda: Reshape(-1, -1).forward(X), ValueError, "Reshape: .* one unknown dimension"),
+        (lambda: Reshape(True, -1).forward(X), ValueError, "Reshape: .*integer"),
+        (lambda: Reshape(5).forward(X), ValueError, r"Reshape: .*size 24 into shape \(5,\)"),
+        (lambda: Reshape(-1, 0).forward(X), ValueError, "Reshape: .*size 24"),
+        (lambda: Transpose(0.5).forward(X), ValueError, "Transpose: .*float"),
+        (lambda: Transpose(0, 1).forward(X), ValueError, r"Transpose: axes .*\(2, 3, 4\)"),
+        (lambda: Transpose(0, 1, 1).forward(X), ValueError, "Transpose: repeated axis"),
+        (lambda: Transpose(0, 1, 3).forward(X), ValueError, "Transpose: axis 3 is out of bounds"),
+        (lambda: Take(2).forward(X), IndexError, r"Take: index 2 .*\(2, 3, 4\)"),
+        (lambda: Take([0, -3]).forward(X), IndexError, r"Take: index -3 .*\(2, 3, 4\)"),
+        (lambda: Take(np.ones(3, bool)).forward(X), IndexError, r"Take: .*3.*\(2, 3, 4\)"),
+        (lambda: Take(0).forward(1.0), ValueError, r"Take: .*; got shape \(\)"),
+        (lambda: Take(0).forward(np.array(1.0)), ValueError, r"Take: .*; got shape \(\)"),
+        (lambda: Take(0.5).forward(X), IndexError, "Take: only integers, slices"),
+        (lambda: Take("name").forward(X), IndexError, "Take: only integers, slices"),
+        (lambda: Take([[0], [0, 1]]).forward(X), ValueError, "Take: .*inhomogeneous"),
+        (lambda: Take(np.ones(2)).forward(X), IndexError, "Take: .* must be of integer"),
+        (lambda: Take(Variable(1.0)).forward(X), IndexError, "Take: only integers, slices"),
+        (lambda: Mean("rows").forward(X), ValueError, "Mean: 'str'"),
+        (lambda: Max(1.5).forward(X), ValueError, "Max: 'float'"),
+        (lambda: Mean(3).forward(X), ValueError, r"Mean: axis 3 is out of bounds.*\(2, 3, 4\)"),
+        (lambda: Max((0, 0)).forward(X), ValueError, "Max: repeated axis"),
         (lambda: Mean().forward(X[:0]), ValueError, r"Mean wants at least one number.*\(0, 3, 4\)"),
         (lambda: Max(0).forward(X[:0]), ValueError, r"Max wants at least one number.*\(0, 3, 4\)"),
         (lambda: Max().forward([]), ValueError, r"at least one number, got shape \(0,\)"),
@@ -204,13 +204,6 @@ def test_a_refused_input_leaves_the_node_as_it_was():
     with pytest.raises(IndexError):
         node.forward(np.ones(0))
     assert node.backward(np.ones(2))[0].tolist() == [2.0, 0.0]
-
-
-def test_an_index_that_changes_later_changes_nothing():
-    index = np.array([0, 1])
-    node = Take(index)
-    index[:] = 5
-    assert node.forward([3.0, 4.0]).tolist() == [3.0, 4.0]
 
 
 # ---------------------------------------------------------------- on a Variable
@@ -243,8 +236,9 @@ def test_they_are_there_whatever_is_imported_first():
 def test_a_variable_falls_apart_into_its_rows_and_a_number_does_not():
     first, second = Variable([[1.0, 2.0], [3.0, 4.0]])
     assert (first.value.tolist(), second.value.tolist()) == ([1.0, 2.0], [3.0, 4.0])
-    with pytest.raises(TypeError, match="no entries"):
-        list(Variable(1.0))
+    for number in (Variable(1.0), Variable([1.0, 2.0]).sum()):
+        with pytest.raises(ValueError, match=r"Take: .*; got shape \(\)"):
+            list(number)
 
 
 def test_a_subclass_of_variable_stays_one():

@@ -501,6 +501,12 @@ def test_a_bar_shows_itself_where_it_is_asked_for_and_leaves_nothing_behind():
             assert hidden.disable
 
 
+@pytest.mark.parametrize("params", [[1.0], None])
+def test_what_is_no_dict_of_parameters_is_refused_by_python(params):
+    with pytest.raises(AttributeError, match="has no attribute 'items'"):
+        SGD(0.1).update(params, params)
+
+
 def test_sgd_names_the_keys_that_are_odd_and_no_other():
     params = {"w": np.ones(2), "v": np.ones(2)}
     with pytest.raises(ValueError, match=r"not in both params and grads: u, v$"):
@@ -517,7 +523,7 @@ def test_held_out_data_want_as_many_labels_as_samples(labels):
 @pytest.mark.parametrize("count", [1, 3])
 def test_held_out_data_are_a_pair(count):
     x, t = batch()
-    with pytest.raises(ValueError, match="held-out data want to be a pair"):
+    with pytest.raises(ValueError, match="a pair is wanted, held-out data"):
         next(train(net(), ((x, t), (x,) * count), rng=np.random.default_rng(0)))
 
 

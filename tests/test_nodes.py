@@ -135,7 +135,7 @@ def test_powers_at_zero_have_finite_slopes(exponent):
 @pytest.mark.parametrize(
     ("node", "inputs", "said"),
     [
-        (Add(), (np.ones(2), np.ones(3)), r"Add: the shapes \(2,\) and \(3,\) do not broadcast"),
+        (Add(), (np.ones(2), np.ones(3)), r"Add: .* not be broadcast .* \(2,\) and \(3,\)"),
         (Divide(), (1.0, 0.0), "cannot divide by 0"),
         (Log(), (0.0,), "Log wants positive numbers, got 0"),
         (Log(), (np.array([1.0, -2.0]),), "got -2"),
@@ -143,7 +143,7 @@ def test_powers_at_zero_have_finite_slopes(exponent):
         (Power(-1), (0.0,), "0 has no power"),
         (MatMul(), (np.ones((2, 3)), np.ones((2, 3))), "inner sizes differ"),
         (MatMul(), (2.0, np.ones(3)), "MatMul wants arrays"),
-        (Sum(3), (np.ones(2),), "no axis 3"),
+        (Sum(3), (np.ones(2),), r"Sum: axis 3 is out of bounds .* shape \(2,\)"),
         (Add(), ([[1.0], [1.0, 2.0]], 1.0), "ragged"),
     ],
 )
@@ -220,16 +220,6 @@ def test_what_was_returned_is_the_callers_own(cls):
     np.testing.assert_array_equal(dy, kept[1])
     np.testing.assert_array_equal(dout, kept[2])
     np.testing.assert_array_equal(node.backward(dout)[0], kept[0])
-
-
-@pytest.mark.parametrize(
-    ("node", "inputs"), [(Power(2), (1.0, 2.0)), (Power(), (1.0,)), (Power(), (1.0, 2.0, 3.0))]
-)
-def test_power_takes_one_input_or_two_as_it_was_made(node, inputs):
-    with pytest.raises(TypeError, match=f"Power.* takes .*; got {len(inputs)} inputs"):
-        node.forward(*inputs)
-    with pytest.raises(TypeError, match=f"Power.* takes .*; got {len(inputs)} inputs"):
-        node.forward(*map(np.atleast_1d, inputs))
 
 
 @pytest.mark.parametrize("base", [0.0, -0.5, -2.0])

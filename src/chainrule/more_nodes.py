@@ -2,8 +2,8 @@
 
 `Reshape`, `Transpose` and `Take` compute nothing: each entry of the output is an entry of the input. So on
 the way back each gradient goes home to the entry that it came from, and where an entry was taken twice,
-its gradients add. `Mean` shares a gradient out equally; `Max` gives it all to the winner. What is checked
-stands in `guards.more_nodes`. Whoever reads the core does not need these; `guests` is built of them.
+its gradients add. `Mean` shares a gradient out equally; `Max` gives it all to the winner. Whoever reads
+the core does not need these; `guests` is built of them.
 """
 
 import math
@@ -12,16 +12,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from chainrule.graph import Variable, run
-from chainrule.guards.more_nodes import (
-    an_index,
-    many_axes,
-    refuse_empty,
-    refuse_index,
-    refuse_order,
-    refuse_size,
-    sizes,
-)
-from chainrule.guards.nodes import Node, axes
+from chainrule.guards.nodes import Node, axes, one_or_many
 from chainrule.guards.numbers import gate
 
 
@@ -32,10 +23,10 @@ class Reshape(Node):
     """
 
     symbol = "reshape"
-    elementwise, moves, refuse = False, True, refuse_size
+    elementwise, moves = False, True
 
     def __init__(self, *shape):
-        self.shape = sizes(shape)
+        self.shape = one_or_many(shape)
 
     def forward(self, x):
         self.x_shape = np.shape(x)
@@ -52,10 +43,10 @@ class Transpose(Node):
     """
 
     symbol = "transpose"
-    elementwise, moves, refuse = False, True, refuse_order
+    elementwise, moves = False, True
 
     def __init__(self, *axes):
-        self.axes = many_axes(axes)
+        self.axes = one_or_many(axes) or None
 
     def forward(self, x):
         return np.transpose(x, self.axes)
@@ -73,10 +64,10 @@ class Take(Node):
     """
 
     symbol = "[ ]"
-    elementwise, moves, refuse = False, True, refuse_index
+    elementwise, moves = False, True
 
     def __init__(self, index):
-        self.index = an_index(index)
+        self.index = index
 
     def forward(self, x):
         self.x_shape = np.shape(x)
@@ -92,10 +83,10 @@ class Mean(Node):
     """The mean over `axis` (an int, a tuple, or None for all). Backward: each of n entries gets 1/n."""
 
     symbol = "mean"
-    elementwise, refuse = False, refuse_empty
+    elementwise = False
 
     def __init__(self, axis=None, keepdims=False):
-        self.axis, self.keepdims = axes(axis, "Mean"), bool(keepdims)
+        self.axis, self.keepdims = axes(axis), bool(keepdims)
 
     def forward(self, x):
         self.x_shape = np.shape(x)
@@ -117,10 +108,10 @@ class Max(Node):
     """
 
     symbol = "max"
-    elementwise, refuse = False, refuse_empty
+    elementwise = False
 
     def __init__(self, axis=None, keepdims=False):
-        self.axis, self.keepdims = axes(axis, "Max"), bool(keepdims)
+        self.axis, self.keepdims = axes(axis), bool(keepdims)
 
     def forward(self, x):
         self.won = first_largest(x, self.axis)

@@ -8,17 +8,14 @@ from chainrule.guards.numbers import as_value
 
 def check_node(node):
     """TypeError or RuntimeError unless the node can go both ways, and was not applied before."""
-    callables = [callable(getattr(node, name, None)) for name in ("forward", "backward")]
-    if isinstance(node, type) or not all(callables):
+    if isinstance(node, type) or not (hasattr(node, "forward") and hasattr(node, "backward")):
         raise TypeError(f"apply wants a node with forward and backward, got {node!r}")
     if getattr(node, "applied", False):
         raise RuntimeError(
             f"{node!r} was applied before, and a node remembers one run: make a node for each use"
         )
-    try:
+    if hasattr(node, "__dict__"):  # else it has slots: nothing can be written on it
         node.applied = True
-    except AttributeError:  # it has slots: nothing can be written on it
-        pass
 
 
 def seed_for(out, dout):

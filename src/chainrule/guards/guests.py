@@ -1,78 +1,45 @@
-"""The doors of the guests: what Part II's layers refuse, each before it changes anything."""
-
-import inspect
+"""The doors of the guests: what NumPy would do to Part II's layers without a word, or say less clearly."""
 
 import numpy as np
 
-from chainrule.guards.numbers import as_array, as_numbers, check_counts, check_rng, is_number
+from chainrule.guards.layers import parameters
+from chainrule.guards.numbers import as_array, as_numbers, check_rng, is_count, is_number
 
 
-def check_init(cls, *sizes_and_rng):
-    """For `init(cls, D, H, rng)` and its like: sizes from 1, and a generator last."""
-    *sizes, rng = sizes_and_rng
-    where = f"{cls.__name__}.init"
-    check_rng(rng, f"{where} wants")
-    names = list(inspect.signature(cls.init).parameters)
-    check_counts(where, **dict(zip(names, sizes, strict=False)))
-
-
-def matrices(where, **params):
-    """The parameters as float arrays, all matrices of one shape; ValueError where they are not."""
-    check_matrices(where, params)
-    return params
-
-
-def check_matrices(where, params):
-    for name, value in params.items():
-        params[name] = as_array(value, f"{where} {name}")
-    shapes = {name: np.shape(array) for name, array in params.items()}
-    if len(set(shapes.values())) > 1 or any(len(shape) != 2 for shape in shapes.values()):
-        got = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise ValueError(f"{where} wants matrices of one shape as its parameters, got {got}")
+def arrays(where, **params):
+    """The parameters as float arrays."""
+    return {name: as_array(value, f"{where} {name}") for name, value in params.items()}
 
 
 def refuse_number(layer, x):
     if np.ndim(x) == 0:
-        raise ValueError(f"{type(layer).__name__} wants x (N, ...), got a number")
+        raise ValueError(f"{type(layer).__name__} wants x (N, ...), got a number, shape ()")
 
 
 def check_share(self, p, rng):
     if not is_number(p) or not 0 <= p < 1:
-        raise ValueError(
-            f"Dropout wants the share p that it drops as a number from 0 up to, but not, 1, got {p!r}"
-        )
+        raise ValueError(f"Dropout drops a share p from 0 to below 1, got {p!r}")
     check_rng(rng, "Dropout wants")
 
 
 def scales(gamma, beta, momentum, eps):
     """The params of a batch normalisation, as float arrays (D,) that fit."""
-    gamma, beta = (as_array(a, f"BatchNorm {n}") for a, n in ((gamma, "gamma"), (beta, "beta")))
-    fit(gamma, beta)
+    params = arrays("BatchNorm", gamma=gamma, beta=beta)
+    gamma, beta = params["gamma"].shape, params["beta"].shape
+    if len(gamma) != 1 or gamma != beta or gamma == (0,):
+        raise ValueError(
+            f"BatchNorm wants gamma (D,) and beta (D,), got gamma {gamma} and beta {beta}"
+        )
     if not is_number(momentum) or not 0 <= momentum <= 1:
         raise ValueError(f"BatchNorm wants momentum as a number from 0 to 1, got {momentum!r}")
     if not is_number(eps) or eps < 0:
         raise ValueError(f"BatchNorm wants eps as a number from 0, got {eps!r}")
-    return {"gamma": gamma, "beta": beta}
-
-
-def fit(gamma, beta):
-    if gamma.ndim != 1 or gamma.shape != beta.shape or not gamma.size:
-        raise ValueError(
-            f"BatchNorm wants gamma (D,) and beta (D,), got gamma {gamma.shape} and beta {beta.shape}"
-        )
-
-
-def check_width(cls, D):
-    check_counts("BatchNorm.init", D=D)
+    return params
 
 
 def refuse_batch(layer, x):
-    """Unless gamma and beta fit each other and the columns, or channels, of x."""
-    for key in ("gamma", "beta"):
-        layer.params[key] = as_array(layer.params[key], f"BatchNorm {key}")
-    gamma, beta = layer.params["gamma"], layer.params["beta"]
-    fit(gamma, beta)
-    D, axis = len(gamma), 1 if x.ndim == 4 else -1
+    """A single column would be stretched to as many as gamma has; a mean over no sample is no number."""
+    D, axis = len(layer.params["gamma"]), 1 if x.ndim == 4 else -1
     if x.ndim not in (1, 2, 4) or x.shape[axis] != D:
         raise ValueError(
             f"BatchNorm wants x (N, {D}), or images (N, {D}, H, W), to go with gamma ({D},), "
@@ -89,21 +56,61 @@ def whole_numbers(layer, x):
 
 
 def refuse_words(layer, x):
-    """TypeError or ValueError unless each number in x is a row of the table W."""
-    check_matrices("Embedding", layer.params)
+    """A negative number would count from behind, and True and False would be a mask."""
     if x.dtype.kind != "i":
         raise TypeError(f"Embedding wants whole numbers as x, the rows to pick, got {x.dtype}")
-    V = len(layer.params["W"])
-    wrong = x[(x < 0) | (x >= V)]
-    if wrong.size:
-        raise ValueError(f"Embedding has rows 0 to {V - 1} in W, got x with {wrong.flat[0]}")
+    if x.size and x.min() < 0:
+        raise ValueError(f"Embedding has rows from 0 in W, got x with {x.min()}")
 
 
 def refuse_sequences(layer, x):
-    check_matrices("Attention", layer.params)
     D = len(layer.params["Wq"])
-    if np.ndim(x) not in (2, 3) or x.shape[-1] != D or x.shape[-2] == 0:
+    if x.ndim not in (2, 3) or x.shape[-1] != D or x.shape[-2] == 0:
         raise ValueError(
             f"Attention wants x (N, T, {D}), or one sequence (T, {D}), to go with Wq "
-            f"{layer.params['Wq'].shape}, got {np.shape(x)}"
+            f"{layer.params['Wq'].shape}, got {x.shape}"
+        )
+
+
+# Images: what slides over them must fit, and has two sizes, down and across.
+
+
+def kernels(W, b):
+    """The params of a convolution: W (F, C, KH, KW) and b (F,), or W alone."""
+    return parameters(W, b, "Conv2D", "F, C, KH, KW", "F")
+
+
+def pair(where, name, value):
+    """A number as two of it, two numbers as a tuple. ValueError for anything else."""
+    both = (value, value) if is_count(value) else value
+    if not (
+        isinstance(both, (tuple, list))
+        and len(both) == 2
+        and all(is_count(one) and one >= 1 for one in both)
+    ):
+        raise ValueError(f"{where} wants {name} as a number from 1, or two of them, got {value!r}")
+    return tuple(map(int, both))
+
+
+def frame(pad):
+    if not is_count(pad) or pad < 0:
+        raise ValueError(f"Conv2D wants pad as a whole number from 0, got {pad!r}")
+    return int(pad)
+
+
+def refuse_kernels(layer, x):
+    W = layer.params["W"].shape
+    if x.ndim == 4 and x.shape[1] != W[1]:
+        raise ValueError(f"Conv2D wants x (N, {W[1]}, H, W) to go with W {W}, got x {x.shape}")
+    refuse_images(layer, x, W[2:], layer.pad)
+
+
+def refuse_images(layer, x, size=None, pad=0):
+    name, size = type(layer).__name__, size or layer.size
+    if x.ndim != 4:
+        hint = "; one image is a batch of one, x[np.newaxis]" if x.ndim == 3 else ""
+        raise ValueError(f"{name} wants images x (N, C, H, W), got shape {x.shape}{hint}")
+    if x.shape[2] + 2 * pad < size[0] or x.shape[3] + 2 * pad < size[1]:
+        raise ValueError(
+            f"{name}: a window {size} does not fit into an image {x.shape[2:]} with pad {pad}"
         )

@@ -5,6 +5,7 @@ kept it can see later whether the layer has run again since: a network does.
 """
 
 from functools import wraps
+from inspect import signature
 
 import numpy as np
 from numpy import ndarray
@@ -17,6 +18,7 @@ from chainrule.guards.numbers import (
     check_rng,
     is_number,
     quiet,
+    say_so,
 )
 
 MISSING = object()
@@ -37,6 +39,8 @@ class Layer:
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
+        if "init" in vars(cls) and cls.__module__.startswith("chainrule."):
+            cls.init = init_door(cls.init.__func__)
         if Layer in cls.__bases__ and hasattr(cls, "forward") and hasattr(cls, "backward"):
             if cls.refuse is not None:
                 for name in ("forward", "expand"):
@@ -58,8 +62,12 @@ def checked(formula, refuse):
     @wraps(formula)
     def method(self, x):
         __tracebackhide__ = True
-        refuse(self, self.read(getattr(x, "value", x)))
-        return formula(self, x)
+        given, before = self.read(getattr(x, "value", x)), self.__dict__.copy()
+        try:
+            refuse(self, given)
+            return formula(self, x)
+        except Exception as error:
+            say_so(error, self, type(self).__name__, before, given)
 
     return method
 
@@ -151,16 +159,27 @@ def check_parameters(params, where="Affine", sizes="D, M", of_b="M"):
     return W, b
 
 
-def check_start(cls, D, M, rng, scale="he"):
-    check_rng(rng, "Affine.init wants")
-    check_counts("Affine.init", D=D, M=M)
-    check_scale("Affine.init", scale)
+def init_door(init):
+    """`init` of a layer, behind a look at its sizes (one capital letter each), its generator and its scale."""
+
+    @wraps(init)
+    def behind_a_door(cls, *args, **kwargs):
+        __tracebackhide__ = True
+        where = f"{cls.__name__}.init"
+        for name, value in signature(init).bind(cls, *args, **kwargs).arguments.items():
+            if name.isupper():
+                check_counts(where, **{name: value})
+            elif name == "rng":
+                check_rng(value, f"{where} wants")
+            elif name == "scale":
+                check_scale(where, value)
+        return init(cls, *args, **kwargs)
+
+    return classmethod(behind_a_door)
 
 
 def check_scale(where, scale):
     if isinstance(scale, str) and scale in ("he", "xavier"):
         return
-    if not is_number(scale):
-        raise ValueError(f'{where}: scale is "he", "xavier" or a number, got {scale!r}')
-    if scale < 0:
-        raise ValueError(f"{where}: scale cannot be negative, got {scale!r}")
+    if not is_number(scale) or scale < 0:
+        raise ValueError(f'{where}: scale is "he", "xavier" or a number from 0, got {scale!r}')

@@ -1,11 +1,12 @@
 """The door of a loss: scores and targets in one shape, one sample or many, and a number that is one."""
 
+import copy
 import math
-from functools import wraps
+from functools import cache, partial, wraps
 
 import numpy as np
 
-from chainrule.guards.numbers import HUSHED, as_array, as_numbers, check_has_run, quiet
+from chainrule.guards.numbers import HUSHED, as_array, as_numbers, check_has_run, quiet, say_so
 
 
 class Loss:
@@ -49,11 +50,9 @@ def forward_door(formula):
         loss = (formula if HUSHED.get() else hushed)(self, a, t)
         if not math.isfinite(loss):
             try:
-                loss = look_again(hushed, self, a, t, loss)
-            except ValueError:  # whoever is refused loses nothing
-                self.__dict__.clear()
-                self.__dict__.update(before)
-                raise
+                loss = look_again(partial(hushed, copy.copy(self)), a, t, type(self).__name__)
+            except ValueError as error:
+                say_so(error, self, type(self).__name__, before)
         self.seen = [single]
         return loss
 
@@ -63,13 +62,10 @@ def forward_door(formula):
 SHORT = 64  # NumPy reduces shorter rows more quickly where columns lie together, copy included
 
 
-def look_again(formula, loss, a, t, value):
-    """The loss that is infinite only where the number is; ValueError where it is no number."""
-    where = loss if isinstance(loss, str) else type(loss).__name__
+def look_again(formula, a, t, where):
+    """The loss that is infinite only where the number is, since float32 is short; ValueError for NaN."""
     all_finite(a, "scores", where), all_finite(t, "t", where)
-    value = formula(loss, a.astype(float), t.astype(float))  # too large for float32 hushed?
-    formula(loss, a, t)
-    return value
+    return formula(a.astype(float), t.astype(float))
 
 
 def backward_door(formula):
@@ -95,23 +91,17 @@ def backward_door(formula):
     return backward
 
 
-def function_door(formula, targets=None):
-    """For a loss that is a plain function of (a, t); without `targets` any one shape will do."""
-    name, hushed = formula.__name__, quiet(lambda _, a, t: formula(a, t))
+def function_door(formula):
+    """For a loss that is a plain function of y and t of any one shape."""
+    name, hushed = formula.__name__, quiet(formula)
 
     @wraps(formula)
-    def function(a, t):
+    def function(y, t):
         __tracebackhide__ = True
-        if targets is None:
-            a = as_array(a, name)
-            t = same_shape(t, a, name)
-        else:
-            a = scores(a, name)
-            t = targets(t, a, name)
-            if a.ndim == 1:
-                a, t = a[np.newaxis], t[np.newaxis]
-        value = hushed(name, a, t)
-        return value if math.isfinite(value) else look_again(hushed, name, a, t, value)
+        y = as_array(y, name)
+        t = same_shape(t, y, name)
+        loss = hushed(y, t)
+        return loss if math.isfinite(loss) else look_again(hushed, y, t, name)
 
     return function
 
@@ -204,18 +194,12 @@ def is_one_hot(t):
     """Whether the rows sum to 1 exactly and no entry is below 0: by three quick looks at all of t."""
     if t.dtype.kind != "f" or t.size == 0:
         return False
-    off = t.dot(ONES[t.shape[-1], t.dtype])
+    off = t.dot(ones(t.shape[-1], t.dtype))
     off -= 1
     return np.vdot(off, off) == 0 and t.min() >= 0
 
 
-class Ones(dict):
-    def __missing__(self, key):
-        self[key] = np.ones(*key)
-        return self[key]
-
-
-ONES = Ones()
+ones = cache(np.ones)
 
 
 @quiet

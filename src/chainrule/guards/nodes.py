@@ -1,12 +1,16 @@
-"""The door of a node: shapes, domains, and broadcasting undone."""
+"""The door of a node: numbers, domains, and broadcasting undone.
 
-from functools import partial, wraps
+Whether shapes, axes and indices fit, NumPy says. The door adds which node it was and what came, and puts
+back what the node remembered before.
+"""
+
+from functools import wraps
 from inspect import signature
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from chainrule.guards.numbers import any_of, as_value, check_has_run, is_count, quiet, sum_to
+from chainrule.guards.numbers import any_of, as_value, check_has_run, quiet, say_so, sum_to
 
 FLOATS = "floats"  # what a node remembers of inputs that were all plain floats
 OURS = set()  # the package's own nodes
@@ -18,7 +22,7 @@ class Node:
     symbol = "?"  # how pictures and formulas write the operation
     elementwise = True  # floats are as good as arrays
     moves = False  # its output holds numbers of its input: the caller gets a copy
-    refuse = None  # what it checks besides shapes, before it changes anything
+    refuse = None  # what it checks beyond what NumPy does
     seen = None  # after forward: FLOATS, or the inputs' shapes and types, and the output's shape
 
     def __init_subclass__(cls, **options):
@@ -78,8 +82,15 @@ def general_door(formula):
     def forward(self, *inputs):
         __tracebackhide__ = True
         inputs = tuple([as_value(value, self.name) for value in inputs])
-        (self.refuse or partial(refuse_shapes, self))(*inputs)
-        out = hushed(self, *inputs)
+        before = self.__dict__.copy()
+        try:
+            if self.refuse is not None:
+                self.refuse(*inputs)
+            out = hushed(self, *inputs)
+        except Exception as error:
+            if type(self) not in OURS:
+                raise
+            say_so(error, self, self.name, before, *inputs)
         floats = all(type(value) is float for value in inputs) and np.ndim(out) == 0
         if floats and self.elementwise:
             self.seen = FLOATS
@@ -179,19 +190,10 @@ def check_gradients(node, gradients, shapes):
             raise ValueError(f"{where} gave a gradient of shape {np.shape(gradient)} for {shape}")
 
 
-# What each node refuses, before it changes anything.
-
-
-def refuse_shapes(node, *inputs):
-    try:
-        np.broadcast_shapes(*map(np.shape, inputs))
-    except ValueError:
-        met = " and ".join(str(np.shape(value)) for value in inputs)
-        raise ValueError(f"{node.name}: the shapes {met} do not broadcast") from None
+# What NumPy would do without a word, or say in words that do not help.
 
 
 def refuse_division(node, x, y):
-    refuse_shapes(node, x, y)
     if any_of(y == 0):
         raise ValueError("Divide: cannot divide by 0, and y holds a 0")
 
@@ -201,14 +203,9 @@ def refuse_logarithm(node, x):
         raise ValueError(f"Log wants positive numbers, got {np.min(x)}")
 
 
-def refuse_power(node, x, *exponents):
-    if len(exponents) != (1 if node.exponent is None else 0):
-        raise TypeError(
-            f"Power() takes x and y; Power(exponent) takes x alone; got {1 + len(exponents)} inputs"
-        )
-    y = exponents[0] if exponents else node.exponent
-    refuse_shapes(node, x, y)
-    if exponents and type(y) is not float and any_of(x <= 0):
+def refuse_power(node, x, variable=None):
+    y = node.exponent if variable is None else variable
+    if variable is not None and type(y) is not float and any_of(x <= 0):
         raise ValueError("Power: an exponent that is a variable wants a positive base x")
     if any_of(x < 0) and np.any((x < 0) & (y != np.floor(y))):
         raise ValueError(f"Power: a negative base has no real power {y}")
@@ -217,26 +214,24 @@ def refuse_power(node, x, *exponents):
 
 
 def refuse_product(node, x, y):
-    shapes = np.shape(x), np.shape(y)
-    if not all(shapes):
+    left, right = np.shape(x), np.shape(y)
+    if not (left and right):
         raise ValueError(
-            f"MatMul wants arrays, got shapes {shapes[0]} and {shapes[1]}; "
+            f"MatMul wants arrays, got shapes {left} and {right}; "
             "a number times an array is written with *"
         )
-    if shapes[0][-1] != shapes[1][-2 if len(shapes[1]) > 1 else 0]:
-        raise ValueError(
-            f"MatMul: shapes {shapes[0]} and {shapes[1]} do not fit, inner sizes differ"
-        )
-    refuse_shapes(node, np.empty(shapes[0][:-2]), np.empty(shapes[1][:-2]))
+    if left[-1] != right[-2:][0]:
+        raise ValueError(f"MatMul: shapes {left} and {right} do not fit, inner sizes differ")
 
 
-def refuse_axis(node, x):
-    try:
-        normalize_axis_tuple(() if node.axis is None else node.axis, np.ndim(x))
-    except ValueError:
-        raise ValueError(
-            f"{node.name}: no axis {node.axis} in an input of shape {np.shape(x)}"
-        ) from None
+def sizes_along(node, x):
+    axis = tuple(range(np.ndim(x))) if node.axis is None else node.axis
+    return [np.shape(x)[one] for one in normalize_axis_tuple(axis, np.ndim(x))]
+
+
+def refuse_empty(node, x):
+    if 0 in sizes_along(node, x):
+        raise ValueError(f"{node.name} wants at least one number, got shape {np.shape(x)}")
 
 
 REFUSES = {
@@ -244,7 +239,9 @@ REFUSES = {
     "Log": refuse_logarithm,
     "Power": refuse_power,
     "MatMul": refuse_product,
-    "Sum": refuse_axis,
+    "Sum": sizes_along,
+    "Mean": refuse_empty,
+    "Max": refuse_empty,
 }
 
 
@@ -256,10 +253,13 @@ def fixed_exponent(exponent):
     return exponent if np.ndim(exponent) else float(exponent)
 
 
-def axes(axis, where="Sum"):
-    """An axis as an int, several as a tuple; ValueError for anything else but None."""
-    if isinstance(axis, (tuple, list)) and all(map(is_count, axis)):
-        return tuple(map(int, axis))
-    if axis is not None and not is_count(axis):
-        raise ValueError(f"{where} wants a whole number as axis, or a tuple of them, got {axis!r}")
-    return axis if axis is None else int(axis)
+def axes(axis):
+    """An axis as Python's own int, several as a tuple of them."""
+    plain = np.asarray(axis).tolist()
+    return tuple(plain) if isinstance(plain, list) else plain
+
+
+def one_or_many(numbers):
+    """For a method that takes numbers, or one tuple of them, as NumPy's `reshape` does."""
+    one = len(numbers) == 1 and isinstance(numbers[0], (tuple, list))
+    return tuple(numbers[0]) if one else numbers

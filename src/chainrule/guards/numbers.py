@@ -25,6 +25,22 @@ def door(before, function):
     return behind_a_door
 
 
+def say_so(error, piece, where, before, *inputs):
+    """Raise anew what stopped a piece of ours, which gets back what it remembered before.
+
+    Where NumPy spoke, its words come after ours: who met the error, and with what. An IndexError of a
+    node stays one, since that ends a loop over the rows of a `Variable`.
+    """
+    __tracebackhide__ = True
+    piece.__dict__.clear()
+    piece.__dict__.update(before)
+    if str(error).startswith(where) or not isinstance(error, (ValueError, TypeError, IndexError)):
+        raise error
+    kind = IndexError if type(error) is IndexError and np.ndim(inputs[0]) else ValueError
+    shapes = " and ".join([str(np.shape(value)) for value in inputs])
+    raise kind(f"{where}: {error}; got shape {shapes}") from None
+
+
 def check_has_run(piece):
     """RuntimeError where nothing went forward; a class with a forward of its own, behind no door, may know better."""
     if hasattr(type(piece).forward, "__wrapped__"):

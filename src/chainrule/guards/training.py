@@ -3,7 +3,6 @@
 import re
 import signal
 import threading
-from collections.abc import Mapping
 from functools import wraps
 
 import numpy as np
@@ -40,9 +39,6 @@ def init_door(formula):
     return __init__
 
 
-MAPPING = (dict, Mapping)  # a dict by far most often, and the quicker question
-
-
 def update_door(formula):
     """Everything is checked before anything moves: TypeError or ValueError, naming the parameter."""
     hushed = quiet(formula)
@@ -50,11 +46,6 @@ def update_door(formula):
     @wraps(formula)
     def update(self, params, grads):
         __tracebackhide__ = True
-        if not (isinstance(params, MAPPING) and isinstance(grads, MAPPING)):
-            raise TypeError(
-                f"{type(self).__name__}.update wants params and grads as dicts, got {describe(params)} "
-                f"and {describe(grads)}"
-            )
         for key, array in params.items():
             gradient = grads.get(key)
             if not (
@@ -164,32 +155,31 @@ def are_classes(t):
 
 
 def split(data):
-    if not isinstance(data, (tuple, list)) or len(data) != 2:
-        got = f"{type(data).__name__}" + (f" of {len(data)}" if hasattr(data, "__len__") else "")
-        raise ValueError(f"data is (x, t) or ((x, t), (x_test, t_test)), got {got}")
-    first, second = data
+    """The data to train on, and those to measure by. To find out after an epoch that they do not fit is too late."""
+    first, second = a_pair(data, "(x, t) or ((x, t), (x_test, t_test))")
     if not isinstance(first, tuple):
-        return (first, second), (first, second)
-    for name, pair in {"training data": first, "held-out data": second}.items():
-        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            raise ValueError(f"data: the {name} want to be a pair (x, t), got {describe(pair)}")
-    check_held_out(*(np.shape(as_numbers(part, "data")) for part in (first[0], *second)))
-    return first, second
-
-
-def check_held_out(x, x_test, t_test):
-    """ValueError unless the shapes fit: to find out after an epoch is too late."""
+        return data, data
+    pairs = a_pair(first, "training data (x, t)"), a_pair(second, "held-out data (x, t)")
+    x, x_test, t_test = (np.shape(as_numbers(part, "data")) for part in (first[0], *second))
     if x_test[1:] != x[1:] or x_test[:1] != t_test[:1] or x_test[:1] in ((), (0,)):
         raise ValueError(
             f"data: held-out x and t want samples like those of x {x}, as many as labels, "
             f"got {x_test} and {t_test}"
         )
+    return pairs
+
+
+def a_pair(data, wanted):
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        got = type(data).__name__ + (f" of {len(data)}" if hasattr(data, "__len__") else "")
+        raise ValueError(f"data: a pair is wanted, {wanted}, got {got}")
+    return data
 
 
 def count_updates(epochs, updates, per_epoch):
     if epochs is not None and updates is not None:
         raise ValueError("say epochs or updates, not both")
-    wanted = updates if updates is not None else epochs if epochs is not None else 1
-    if not is_count(wanted) or wanted < 0:
-        raise ValueError(f"epochs and updates are whole numbers from 0, got {wanted!r}")
-    return int(wanted) if updates is not None else int(wanted) * per_epoch
+    count, each = (1 if epochs is None else epochs, per_epoch) if updates is None else (updates, 1)
+    if not is_count(count) or count < 0:
+        raise ValueError(f"epochs and updates are whole numbers from 0, got {count!r}")
+    return int(count) * each

@@ -14,17 +14,16 @@ from functools import reduce
 import numpy as np
 
 from chainrule.graph import Variable, as_variable
-from chainrule.guards.convolution import (
-    check_start,
+from chainrule.guards.guests import (
+    frame,
     kernels,
+    pair,
     refuse_images,
     refuse_kernels,
-    steps,
-    window,
+    refuse_number,
 )
-from chainrule.guards.guests import refuse_number
 from chainrule.guards.layers import Layer
-from chainrule.guards.numbers import door, gate
+from chainrule.guards.numbers import gate
 from chainrule.more_nodes import reshape
 
 
@@ -77,7 +76,7 @@ class Conv2D(Layer):
     def __init__(self, W, b=None, stride=1, pad=0):
         self.params = kernels(W, b)
         self.grads = dict.fromkeys(self.params)
-        self.stride, self.pad = steps("Conv2D", stride, pad)
+        self.stride, self.pad = pair("Conv2D", "stride", stride), frame(pad)
 
     @classmethod
     def init(cls, C, F, size, rng, stride=1, pad=0, scale="he"):
@@ -87,7 +86,7 @@ class Conv2D(Layer):
         scale   as for `Affine.init`, where a window's C KH KW entries are the D inputs
         rng     a numpy.random.Generator
         """
-        KH, KW = window("Conv2D.init", size)
+        KH, KW = pair("Conv2D.init", "size", size)
         if scale in ("he", "xavier"):
             scale = np.sqrt((2 if scale == "he" else 1) / (C * KH * KW))
         return cls(rng.normal(0.0, scale, (F, C, KH, KW)), np.zeros(F), stride, pad)
@@ -167,8 +166,8 @@ class MaxPool2D(Layer):
 
     def __init__(self, size, stride=None):
         super().__init__()
-        self.size = window("MaxPool2D", size)
-        self.stride, _ = steps("MaxPool2D", self.size if stride is None else stride)
+        self.size = pair("MaxPool2D", "size", size)
+        self.stride = self.size if stride is None else pair("MaxPool2D", "stride", stride)
 
     def forward(self, x):
         """x (N, C, H, W) -> (N, C, OH, OW), with OH = (H - KH) // stride + 1, and OW alike."""
@@ -216,6 +215,3 @@ class Flatten(Layer):
         """One node; returns a Variable (N, D)."""
         x = as_variable(x)
         return reshape(x, len(x.value), math.prod(x.shape[1:]))
-
-
-Conv2D.init = classmethod(door(check_start, Conv2D.init.__func__))
