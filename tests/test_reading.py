@@ -101,6 +101,32 @@ def test_no_line_that_a_page_prints_is_wider_than_84_letters(chapter):
     assert [line for line in printed(chapter) if len(line) > 84] == []
 
 
+ROOM = 40  # letters of a printed line that a phone shows
+
+
+def cut_off(lines):
+    """Lines whose last word is a number that a phone leaves out. Lists and code may be wider."""
+    number = re.compile(r"[^\s,(\[=]\s+[-+]?\d[\w.+%-]*$")
+    return [line for line in lines if len(line) > ROOM and number.search(line)]
+
+
+WIDE = {"00", "01", "02", "03", "04", "05", "12", "13", "14", "ap"}  # to be narrowed
+NARROW = [path for path in CHAPTERS if path.stem[:2] not in WIDE]
+
+
+@pytest.mark.parametrize("chapter", NARROW, ids=lambda path: path.stem)
+def test_a_phone_shows_the_number_for_which_a_line_is_printed(chapter):
+    seen = [cell for cell in cells(chapter) if not {"hide-cell", "remove-cell"} & tagged(cell)]
+    texts = [output.get("text", "") for cell in seen for output in cell.outputs]
+    assert [line for text in texts for line in cut_off(text.splitlines())] == []
+
+
+def test_a_number_that_a_phone_cuts_off_is_found():
+    wide, narrow = f"{'seed 0, loss':<37} 0.25", f"{'seed 0, loss':<30} 0.25"
+    of_lists = [f"{'y':<40} [1.0, 2.0]", f"{'max':<40}(0, x, 2", f"{'x':<40} = 1.0"]
+    assert cut_off([wide, narrow, *of_lists]) == [wide]
+
+
 @every_page
 def test_what_is_printed_is_a_number_and_not_a_verdict(chapter):
     assert [
