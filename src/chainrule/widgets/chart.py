@@ -150,7 +150,7 @@ def axes_svg(across, up, x_name, y_name, clear=0):
     drawn.append(f'<path d="M{left:g} {bottom:g}H{right:g}"/>' if x_name else "")
     drawn.append(text_svg(y_name, 2, LINE - 4, "start", "name") if y_name else "")
     drawn.append(
-        text_svg(x_name, right, bottom + clear + 2 * LINE - 1, "end", "name") if x_name else ""
+        text_svg(x_name, right, bottom + clear + 2 * LINE + 2, "end", "name") if x_name else ""
     )
     return f'<g class="axes" fill="none" stroke="#8a939e">{"".join(drawn)}</g>'
 
