@@ -453,6 +453,43 @@ def test_names_touch_no_line_and_no_name_in_a_crowded_figure(show, viewport):
     assert page.evaluate(TOUCHED) == {"names": 4, "lines": 0, "others": 0}
 
 
+COVERED = """() => {
+    const knob = document.querySelector(".chainrule-thumb").getBoundingClientRect();
+    const middle = [knob.x + knob.width / 2, knob.y + knob.height / 2];
+    const radius = 8; // pixels, of its dark part
+    return [...document.querySelectorAll(".axes text:not(.name)")].filter((text) => {
+        const box = text.getBoundingClientRect();
+        const high = box.height * 0.2; // of a line box over and under its digits
+        const away = [[box.left, box.right], [box.top + high, box.bottom - high]].map(([low, end], k) => Math.max(low - middle[k], middle[k] - end, 0));
+        return Math.hypot(...away) < radius;
+    }).map((text) => text.textContent);
+}"""
+
+
+@pytest.mark.parametrize("viewport", [PHONE, {"width": 1280, "height": 900}], ids=["phone", "desk"])
+def test_the_handle_covers_no_number_of_an_axis(show, viewport):
+    xs = np.arange(1.0, 11)
+    page = show(Explorer({"a": (xs, 1 / xs)}, log="y"), viewport=viewport)
+    slider = page.get_by_role("slider")
+    for k in range(len(xs)):
+        slider.fill(str(k))
+        assert page.evaluate(COVERED) == [], k
+
+
+def test_a_curve_is_neither_a_value_nor_a_gradient_and_wears_the_colour_of_neither(show):
+    xs = np.arange(1.0, 4)
+    page = show(Explorer({name: (xs, xs * k) for k, name in enumerate("abcdef")}))
+    colours = page.evaluate(
+        """() => [...document.querySelectorAll(".curve")].map((curve) => getComputedStyle(curve).color).concat(
+            ["value", "gradient"].map((kind) => {
+                const span = Object.assign(document.createElement("span"), { className: kind });
+                document.querySelector("figure").append(span);
+                return getComputedStyle(span).color;
+            }))"""
+    )
+    assert len(set(colours)) == 8
+
+
 # ---------------------------------------------------------------- Python's side
 
 

@@ -442,3 +442,20 @@ def test_words_are_painted_over_shapes_whatever_comes_first_elsewhere():
     scene = Scene(draw, {"kind": ["two", "one"]}, title="T", chosen={"kind": "one"})
     tags = [shape.tag for shape in scene.shapes]
     assert tags.index("text") > max(k for k, tag in enumerate(tags) if tag != "text")
+
+
+def test_a_word_in_a_filled_box_has_the_box_as_its_ground_and_any_other_word_the_page():
+    def draw(pen, h):
+        pen.box(0, 0, 2, 2)
+        pen.box(4, 0, 6, 2, opacity=0)
+        pen.text(1, 1, "inside")
+        pen.text(5, 1, "in a frame")
+        pen.text(3, 1, "beside")
+        return "Three words."
+
+    html = Scene(draw, {"h": [1, 2]}, title="Words").markup()
+    assert [
+        word
+        for word in ("inside", "in a frame", "beside")
+        if 'text in c2" color="#1c1e21"' in html.split(word)[0].rpartition("<text")[2]
+    ] == ["inside"]

@@ -232,9 +232,29 @@ def edges(trace, columns, places, lanes, state, back):
             if back and has_no_gradient(trace.variables[i]):
                 continue
             path = edge_path(i, j, port, trace, columns, places, lanes, drop, starts.get((i, j)))
+            if not back and (word := word_place(i, j, port, trace, columns, places, lanes)):
+                path += f'" data-word="{word}'
             known = j in (state.returned if back else state.valued)
             drawn.append(mark("edge", f"{j}.{port}", known, path))
     return "".join(drawn)
+
+
+def word_place(i, j, port, trace, columns, places, lanes):
+    """Where the local derivative of an edge is written, under the gradient that it makes: x, y, how it is anchored there.
+
+    None for an edge that has none, and for one of a fork with a piece of its own, beside which it is written.
+    """
+    gradient = trace.variables[i].grad
+    if has_no_gradient(trace.variables[i]):
+        return None
+    if trace.is_fork(i):
+        drawn = np.ndim(gradient) == 0 or entry_of_pieces(trace, i) is not None
+        x, y = piece_place(j, port, trace, columns, places, lanes)
+        return None if drawn else f"{n(x)} {n(y - 4)} end"
+    column = columns[places[i].column]
+    y = places[i].y + 22 + block_size(gradient)[1]
+    aside = any(trace.is_fork(k) for k in trace.variables[j].inputs)  # a piece stands by its node
+    return f"{n(column.end - column.trunk / 2)} {n(y)} {'end' if aside else 'middle'}"
 
 
 def has_no_gradient(variable):
@@ -411,15 +431,20 @@ def pieces_on_edges(trace, columns, places, lanes, state):
             if np.ndim(share) and entry is None:
                 continue
             piece = share if entry is None else np.ravel(share)[entry]
-            column = columns[places[j].column]
-            x = column.end - column.trunk - 2 * node_reach(trace.variables[j]) - PIECE_GAP
-            y = places[j].y + port_rise(j, port, trace, places, lanes) + 9
+            x, y = piece_place(j, port, trace, columns, places, lanes)
             hidden = "" if j in state.returned else ' class="hidden"'
             drawn.append(
                 f'<text{hidden} data-piece="{j}.{port}" x="{n(x)}" y="{n(y)}">'
                 f"{escape(fit(piece, NUMBER_ROOM))}</text>"
             )
     return group_of_pieces("".join(drawn)) if drawn else ""
+
+
+def piece_place(j, port, trace, columns, places, lanes):
+    """The right end of what stands on an edge, before its node."""
+    column = columns[places[j].column]
+    x = column.end - column.trunk - 2 * node_reach(trace.variables[j]) - PIECE_GAP
+    return x, places[j].y + port_rise(j, port, trace, places, lanes) + 9
 
 
 PIECE_GAP = 12  # from a piece to its node: room for the arrowhead

@@ -43,7 +43,7 @@ html[data-theme="dark"] .bd-content div.cell_output .text_html:has(.chainrule-pl
 {{background:none!important;padding:0!important}}
 .chainrule-plot>svg{{max-width:100%;height:auto}}
 .chainrule-plot>span{{width:5.5rem;font-size:.8rem;line-height:1.3;text-align:center}}
-.chainrule-plot>span>svg{{display:block;width:100%;outline:1px solid color-mix(in srgb,currentColor 25%,transparent)}}
+.chainrule-plot>span>svg{{display:block;width:100%;outline:1px solid #8a939e66}}
 """
 
 

@@ -12,17 +12,18 @@ import numpy as np
 
 from chainrule.narration import display
 
-COLOURS = (  # where no style sheet says otherwise
-    *("#0b61a8", "#b1470a", "#1c1e21", "#5b6570", "#c9d1d9"),  # value, gradient, ink, quiet, faint
-    *(
-        "#0b7680",
-        "#7a3f8c",
-        "#1c1e21",
-        "#5b6570",
-        "#507019",
-        "#b0365f",
-    ),  # of the curves: neither blue nor orange
-)
+COLOURS = (  # where no style sheet says otherwise: value, gradient, ink, quiet, faint, and four for curves,
+    "#0b61a8", "#b1470a", "#1c1e21", "#5b6570", "#c9d1d9",
+    "#0b7680", "#7a3f8c", "#507019", "#b0365f",
+)  # fmt: skip
+CURVES = (
+    5,
+    6,
+    2,
+    3,
+    7,
+    8,
+)  # which are neither values nor gradients, and wear neither blue nor orange
 DASHES = ("none", "8 4", "2 5", "10 4 2 4", "16 5", "5 3 2 3 2 3")
 SHAPES = (  # of the mark on each curve, around (0, 0)
     "M-5.5 0a5.5 5.5 0 1 0 11 0a5.5 5.5 0 1 0-11 0z",
@@ -149,7 +150,7 @@ def axes_svg(across, up, x_name, y_name, clear=0):
     drawn.append(f'<path d="M{left:g} {bottom:g}H{right:g}"/>' if x_name else "")
     drawn.append(text_svg(y_name, 2, LINE - 4, "start", "name") if y_name else "")
     drawn.append(
-        text_svg(x_name, right, bottom + clear + 2 * LINE - 1, "end", "name") if x_name else ""
+        text_svg(x_name, right, bottom + clear + 2 * LINE + 2, "end", "name") if x_name else ""
     )
     return f'<g class="axes" fill="none" stroke="#8a939e">{"".join(drawn)}</g>'
 
@@ -268,7 +269,7 @@ def overlaps(boxes, taken):
 
 def worn(kind, k):
     """The attributes of a part of the k-th curve: its class, and its colour where no style sheet says."""
-    return f'class="{kind} c{5 + k}" color="{COLOURS[5 + k]}"'
+    return f'class="{kind} c{CURVES[k]}" color="{COLOURS[CURVES[k]]}"'
 
 
 def key_svg(k):

@@ -99,7 +99,7 @@ class Explorer(Choosing):
     def axes(self, log):
         """The two axes, the same over all records."""
         ys = np.concatenate([curve.ys for record in self.records.values() for curve in record])
-        up = axis_over(ys, "y" in log, HEIGHT - 46 - CLEAR, 36)
+        up = axis_over(ys, "y" in log, HEIGHT - 49 - CLEAR, 36)
         if "x" in log and self.grid[0] <= 0:
             raise ValueError(f"Explorer wants xs above 0 on a log x axis, got {self.grid[0]}")
         return axis_over(self.grid, "x" in log, left_of(up), WIDTH - 26, 0.035), up

@@ -133,7 +133,7 @@ class Replay(Figure):
                 log = (
                     name == "loss" and min(number for number in numbers if np.isfinite(number)) > 0
                 )
-                up = axis_over(numbers, log, HEIGHT - 46, 30)
+                up = axis_over(numbers, log, HEIGHT - 49, 30)
                 axes[name] = (
                     axis_over(self.steps, widening(self.steps), left_of(up), WIDTH - 22, 0.02),
                     up,

@@ -447,7 +447,7 @@ def make_axes(x, y, log, height):
         raise ValueError(f'Scene: log is "", "x", "y" or "xy", got {log!r}')
     x_name, *x_ends = named_ends("x", x, (0, WIDTH / SQUARE), "x" in log)
     y_name, *y_ends = named_ends("y", y, (0, height / SQUARE), "y" in log)
-    bottom, top = height - (46 if x_name else 2), 34 if y_name else 2
+    bottom, top = height - (49 if x_name else 2), 34 if y_name else 2
     if x_name is None and y_name is None:
         bottom, top = height, 0
     up = Axis("y" in log, *y_ends, bottom, top)

@@ -101,7 +101,7 @@ export class Picture {
     });
   }
 
-  /** Write "× local" of an edge: on it where it has words of its own, else under the gradient that comes back along it. */
+  /** Write "× local" of an edge where Python says; a piece of a fork has it beside it. */
   label(edge, local) {
     const path = this.edges[0].get(edge);
     if (!path) return;
@@ -110,7 +110,7 @@ export class Picture {
     const single = isNumber(local);
     const factor = single ? fit(local, NUMBER_ROOM) : local.replace(/[^\W\d]\w*\./g, ""); // W of Affine.W
     const product = scaled(factor);
-    const words = /[@Σᵀ]|reshape/.test(local) ? factor : single || path.dataset.word || product.length < LONG ? product : label("slope");
+    const words = /[@Σᵀ]|reshape/.test(local) ? factor : single || /(t|nd)$/.test(path.dataset.word) || product.length < LONG ? product : label("slope");
     const said = beside ? `${words} =` : words;
     const [x, y, anchor = "end"] = this.spot(edge, path, piece, beside);
     this.svg.append(vector("text", { class: "local", "data-exact": local, x, y, "text-anchor": anchor }, said));
@@ -119,18 +119,13 @@ export class Picture {
   /** Where a word of an edge stands: [x, y], and how it is anchored there, if not at its end. */
   spot(edge, path, piece, beside) {
     if (path.dataset.word) return path.dataset.word.split(" ");
-    const [j, port] = edge.split(".");
-    if (piece) {
-      const [x, y] = ["x", "y"].map((side) => Number(piece.getAttribute(side)));
-      return [x, y + (beside ? 15 : 3) * (y > this.middle(j) + 9 ? 1 : -1)]; // on its outer side, or in its place
-    }
-    const { x, y, width, height } = this.variables[this.run.trace.variables[j].inputs[port]].gradient.getBBox();
-    return [x + width / 2, y + height + 12, "middle"]; // under the gradient that it makes
+    const [x, y] = ["x", "y"].map((side) => Number(piece.getAttribute(side)));
+    return [x, y + (beside ? 15 : 3) * (y > this.middle(edge) + 9 ? 1 : -1)]; // on its outer side, or in its place
   }
 
-  /** The height of a node. */
-  middle(j) {
-    return this.node(j).transform.baseVal[0].matrix.f;
+  /** The height of the node that an edge comes into. */
+  middle(edge) {
+    return this.node(edge.split(".")[0]).transform.baseVal[0].matrix.f;
   }
 
   /** What a nudge has done to a variable, in the place of its gradient. */
