@@ -111,7 +111,7 @@ coverage: $(READY)  ## measure which branches of the package the tests take, tho
 
 # In a copy: the source is changed in place there. A session that was interrupted goes on where it stopped.
 CORE = nodes graph layers losses network
-MUTATED = $(CORE) $(CORE:%=guards/%) guards/numbers guards/numeric numeric gradcheck training guards/training
+MUTATED = $(CORE) $(CORE:%=guards/%) guards/numbers guards/numeric guards/guests numeric gradcheck training guards/training
 OWN_losses = layers
 OWN_numbers = nodes
 OWN_numeric = gradcheck

@@ -29,7 +29,6 @@ from chainrule.training import SGD, Adam, Momentum, minibatches, random_batches,
 from chainrule.widgets import BetGrid, Explorer, Quiz, Replay, Scene, Stepper, record_training
 
 T = np.array([2, 0, 3])
-REFUSALS = (ValueError, TypeError, IndexError)
 
 
 def rng():
@@ -477,7 +476,7 @@ def thing_cases():
             "forward": guests.Embedding(X).forward,
             "expand": guests.Embedding(X).expand,
         }.items():
-            yield call(f"Embedding.{name} x", repr(x), go, x, wanted=Refused(("Embedding",), REFUSALS))  # fmt: skip
+            yield call(f"Embedding.{name} x", repr(x), go, x, wanted=Refused(("Embedding",)))  # fmt: skip
     for x in (2, [2, 0, 2], np.uint8([1]), np.zeros((0, 2), int), np.int64(1)):
         yield call("Embedding.forward x", repr(x), guests.Embedding(X).forward, x, wanted=Right(X[x]))  # fmt: skip
     yield from things("Conv2D.init rng", lambda v: guests.Conv2D.init(2, 2, 3, v), "rng")

@@ -2,7 +2,7 @@
 
 The reasons stand in survivors.toml, beside regular expressions for what the changed line says.
 
-    python tests/survivors.py SESSION...        sessions of cosmic-ray, one a module: .../nodes/session
+    python tests/survivors.py SESSION...        sessions of cosmic-ray, one a module: .mutants/guards/nodes/session
 """
 
 import re
@@ -26,9 +26,15 @@ def changed(diff):
     return "\n".join(filter(None, new)) or "\n".join(filter(None, old))
 
 
+def module_of(session):
+    """The module's path without its ending: guards/nodes is another one than nodes."""
+    folders = Path(session).parent.parts
+    return "/".join(folders[folders.index(".mutants") + 1 :])
+
+
 def judge(session):
     """(how many were killed, how many were tried, the diffs of those that lived without a reason)."""
-    module = Path(session).parent.name
+    module = module_of(session)
     explained = [line for reason in REASONS["survivors"] for line in reason.get(module, ())]
     found = sqlite3.connect(session).execute(FOUND).fetchall()
     lived = [diff for outcome, diff in found if outcome.lower() == "survived"]
@@ -44,9 +50,9 @@ def main(sessions):
     unexplained = []
     for session in sessions:
         here, of, odd = judge(session)
-        print(f"{Path(session).parent.name:<12}{here:>5} of {of:>5} killed, {here / of:.1%}")
+        print(f"{module_of(session):<18}{here:>5} of {of:>5} killed, {here / of:.1%}")
         killed, tried, unexplained = killed + here, tried + of, unexplained + odd
-    print(f"{'in all':<12}{killed:>5} of {tried:>5} killed, {killed / tried:.1%}")
+    print(f"{'in all':<18}{killed:>5} of {tried:>5} killed, {killed / tried:.1%}")
     for diff in unexplained:
         print(f"\nThis one lived, and survivors.toml does not say why:\n{diff}")
     return killed >= WANTED * tried and not unexplained

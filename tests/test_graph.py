@@ -1,6 +1,7 @@
 """Variables, and the one walk: order, forks, depth, and what is refused."""
 
 import gc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -376,3 +377,11 @@ def test_a_sum_is_one_number_and_a_result_is_of_the_first_operands_class():
     assert np.shape(Variable(np.ones((2, 3))).sum().value) == ()
     assert type(Own(2.0) * Variable(3.0)) is Own
     assert type(Variable(3.0) * Own(2.0)) is Variable
+
+
+@pytest.mark.parametrize("lacks", ["forward", "backward"])
+def test_a_node_that_lacks_one_of_the_two_is_refused(lacks):
+    node = SimpleNamespace(forward=abs, backward=abs)
+    delattr(node, lacks)
+    with pytest.raises(TypeError, match="a node with forward and backward"):
+        apply(node, Variable(1.0))

@@ -222,6 +222,27 @@ def test_what_was_returned_is_the_callers_own(cls):
     np.testing.assert_array_equal(node.backward(dout)[0], kept[0])
 
 
+@pytest.mark.parametrize(("node", "inputs"), [(Power(2), (1.0, 2.0)), (Power(), (1.0,))])
+def test_power_takes_one_input_or_two_as_it_was_made(node, inputs):
+    for given in (inputs, map(np.atleast_1d, inputs)):
+        with pytest.raises(TypeError, match="Power.* takes x"):
+            node.forward(*given)
+
+
+class Twice(Multiply):
+    """A reader's own node, which inherits."""
+
+
+@pytest.mark.parametrize("cls", [Multiply, Twice])
+def test_shapes_that_numpy_refuses_leave_the_node_as_it_was(cls):
+    node = cls()
+    node.forward(np.array([2.0, 3.0]), 5.0)
+    with pytest.raises(ValueError, match="could not be broadcast"):
+        node.forward(np.ones(2), np.ones(3))
+    assert node.backward(np.ones(2))[1] == 5.0
+    assert node.backward(np.ones(2))[0].tolist() == [5.0, 5.0]
+
+
 @pytest.mark.parametrize("base", [0.0, -0.5, -2.0])
 def test_an_exponent_gets_a_gradient_only_where_the_base_is_positive(base):
     node = Power()

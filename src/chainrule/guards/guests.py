@@ -59,8 +59,10 @@ def refuse_words(layer, x):
     """A negative number would count from behind, and True and False would be a mask."""
     if x.dtype.kind != "i":
         raise TypeError(f"Embedding wants whole numbers as x, the rows to pick, got {x.dtype}")
-    if x.size and x.min() < 0:
-        raise ValueError(f"Embedding has rows from 0 in W, got x with {x.min()}")
+    V = len(layer.params["W"])
+    wrong = x[(x < 0) | (x >= V)]
+    if wrong.size:
+        raise ValueError(f"Embedding has rows 0 to {V - 1} in W, got x with {wrong.flat[0]}")
 
 
 def refuse_sequences(layer, x):

@@ -242,20 +242,15 @@ class Still:
             vars(layer).update(mine)
 
 
-RANDOM = (np.random.Generator, np.random.RandomState)
-
-
 def counted(layer):
-    held = getattr(layer, "__dict__", {})
-    if not (
-        hasattr(layer, "training") or any(isinstance(value, RANDOM) for value in held.values())
-    ):
+    random, held = (np.random.Generator, np.random.RandomState), getattr(layer, "__dict__", {})
+    if not (hasattr(layer, "training") or any(isinstance(one, random) for one in held.values())):
         return {}
     learnt = [*map(id, (getattr(layer, "params", None) or {}).values())]
     return {
         name: value
         for name, value in held.items()
-        if isinstance(value, (*RANDOM, np.ndarray, int, float)) and id(value) not in learnt
+        if isinstance(value, (*random, np.ndarray, int, float)) and id(value) not in learnt
     }
 
 

@@ -88,8 +88,6 @@ def general_door(formula):
                 self.refuse(*inputs)
             out = hushed(self, *inputs)
         except Exception as error:
-            if type(self) not in OURS:
-                raise
             say_so(error, self, self.name, before, *inputs)
         floats = all(type(value) is float for value in inputs) and np.ndim(out) == 0
         if floats and self.elementwise:
@@ -190,7 +188,7 @@ def check_gradients(node, gradients, shapes):
             raise ValueError(f"{where} gave a gradient of shape {np.shape(gradient)} for {shape}")
 
 
-# What NumPy would do without a word, or say in words that do not help.
+# What NumPy would do without a word, or say in words that help less.
 
 
 def refuse_division(node, x, y):
@@ -204,6 +202,8 @@ def refuse_logarithm(node, x):
 
 
 def refuse_power(node, x, variable=None):
+    if (variable is None) == (node.exponent is None):
+        raise TypeError("Power() takes x and y, Power(exponent) takes x alone")
     y = node.exponent if variable is None else variable
     if variable is not None and type(y) is not float and any_of(x <= 0):
         raise ValueError("Power: an exponent that is a variable wants a positive base x")
@@ -225,6 +225,7 @@ def refuse_product(node, x, y):
 
 
 def sizes_along(node, x):
+    """The sizes of the axes to go over; NumPy refuses one that is not there, except of a plain number."""
     axis = tuple(range(np.ndim(x))) if node.axis is None else node.axis
     return [np.shape(x)[one] for one in normalize_axis_tuple(axis, np.ndim(x))]
 

@@ -26,15 +26,17 @@ def door(before, function):
 
 
 def say_so(error, piece, where, before, *inputs):
-    """Raise anew what stopped a piece of ours, which gets back what it remembered before.
+    """Raise anew what stopped a piece, which gets back what it remembered before.
 
-    Where NumPy spoke, its words come after ours: who met the error, and with what. An IndexError of a
-    node stays one, since that ends a loop over the rows of a `Variable`.
+    Where NumPy spoke to a piece of ours, its words come after ours: who met the error, and with what. An
+    IndexError of a node stays one, since that ends a loop over the rows of a `Variable`.
     """
     __tracebackhide__ = True
     piece.__dict__.clear()
     piece.__dict__.update(before)
-    if str(error).startswith(where) or not isinstance(error, (ValueError, TypeError, IndexError)):
+    ours = type(piece).__module__.startswith("chainrule.")
+    spoken = isinstance(error, (ValueError, TypeError, IndexError))
+    if not ours or not spoken or str(error).startswith(where):
         raise error
     kind = IndexError if type(error) is IndexError and np.ndim(inputs[0]) else ValueError
     shapes = " and ".join([str(np.shape(value)) for value in inputs])
