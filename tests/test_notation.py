@@ -15,10 +15,13 @@ from chainrule.nodes import Add, Multiply
 
 BOOK = Path(__file__).parents[1] / "book"
 CHAPTERS = sorted(BOOK.glob("[0-9]*.ipynb")) + [  # in the order of the book
-    BOOK / f"appendix_{name}.ipynb" for name in ("two_results", "making_it_fast", "where_next")
+    BOOK / f"appendix_{name}.ipynb"
+    for name in ("family_of_losses", "two_results", "making_it_fast", "where_next")
 ]
 FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<![\\$\w])\$([^$]+?)\$(?!\w)", re.DOTALL)
-WORDS = re.compile(r"\\(?:text|operatorname|mathrm|begin|end|mathsf)\{([^{}]*)\}|\\mathsf T")
+WORDS = re.compile(
+    r"\\(?:text|operatorname|mathrm|begin|end|mathsf)\{([^{}]*)\}|\\mathsf T|\\\\\[\d+pt\]"
+)
 GREEK = {
     r"\alpha", r"\beta", r"\gamma", r"\delta", r"\epsilon", r"\varepsilon", r"\eta", r"\theta", r"\lambda",
     r"\mu", r"\pi", r"\rho", r"\sigma", r"\tau", r"\phi", r"\omega", r"\Delta", r"\ell",
