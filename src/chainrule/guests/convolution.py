@@ -99,8 +99,8 @@ class Conv2D(Layer):
         """
         self.W = W = self.params["W"]
         x = padded(x, self.pad)
-        seen = [view.transpose(1, 2, 3, 0) for view in views(x, W.shape[2:], self.stride)]
-        seen = np.stack(seen, axis=1)
+        seen = views(x, W.shape[2:], self.stride)
+        seen = np.stack([view.transpose(1, 2, 3, 0) for view in seen], axis=1)
         self.x_shape, self.seen_shape = x.shape, seen.shape
         self.windows = seen.reshape(W[0].size, -1)
         out = W.reshape(len(W), -1) @ self.windows
