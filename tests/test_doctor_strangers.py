@@ -1191,3 +1191,54 @@ def test_what_has_no_name_is_told_with_its_line_where_right_arrays_tell_it():
     found = diagnose(Two(), X)
     assert {one.cause for one in found} == {"unknown"} and len(found) == 2
     assert all("it goes wrong at `self.h = np.tanh(x @ self.U)`" in one.evidence for one in found)
+
+
+@pytest.mark.parametrize("x", [0.7, np.array([0.7, -1.2])])
+def test_a_part_with_the_other_sign_is_told_with_few_numbers(x):
+    own = layer(lambda x: np.cos(x) * x, lambda x, dout: dout * np.cos(x) + dout * x * np.sin(x))
+    assert causes(own, x) == [("wrong-sign", "x")]
+
+
+def test_a_function_is_asked_at_other_inputs_too():
+    def hinge(masked):
+        def loss(w):
+            margin = 1 - X[0] @ w
+            active = margin > 0 if masked else 1.0
+            return np.maximum(margin, 0), -X[0] * active
+
+        return loss
+
+    open_there = -2 * X[0] / (X[0] @ X[0])  # and closed where w is turned around
+    assert causes(hinge(True), open_there) == [] != diagnose(hinge(False), open_there)
+
+
+def test_the_sign_that_an_absolute_value_lacks_is_a_missing_derivative():
+    def lasso(w):
+        off = X @ w - np.cos(LABELS)
+        return off @ off / 2 + 0.4 * np.abs(w).sum(), X.T @ off + 0.4
+
+    assert causes(lasso, np.array([0.4, -1.1, 0.7, 1.6])) == [("derivative-missing", "x")]
+
+
+def test_an_output_for_a_mask_is_another_array():
+    def backward(x, dout):
+        return dout * np.maximum(x @ W1 @ W1.T, 0) @ (W1 @ W1.T)
+
+    own = layer(lambda x: np.maximum(x @ W1 @ W1.T, 0), backward)
+    assert causes(own, X) == [("another-array", "x")]
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 4), (3, 2, 5, 4)])
+def test_a_bias_that_is_averaged_over_the_samples_alone_is_a_mean(shape):
+    class Shift:
+        def __init__(self):
+            self.b = np.full(shape[-1], 0.2)
+
+        def forward(self, x):
+            return x + self.b
+
+        def backward(self, dout):
+            self.db = dout.mean(axis=0).reshape(-1, shape[-1]).sum(axis=0)
+            return dout
+
+    assert causes(Shift(), RNG.normal(size=shape)) == [("bias-mean", "b")]

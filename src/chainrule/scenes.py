@@ -212,6 +212,11 @@ def bias_mean(scene):
     if scene.terms is not None and len(scene.terms) > 1:
         yield "the mean over the batch", scene.terms.mean(axis=0)
         yield "the mean over all entries", np.mean(scene.terms)
+        if scene.out.ndim > 2:
+            yield (
+                "the mean over the samples, and the sum over the rest,",
+                scene.true / len(scene.out),
+            )
 
 
 def products(scene, matrix):

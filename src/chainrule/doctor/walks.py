@@ -286,12 +286,13 @@ class Graph:
         """A function whose derivative is mostly written by its output, where only a factor of that is
         handed on, or where it is taken of another array."""
         start, node = pairs[0]
-        known = [(f, df) for f, df in BY_OUTPUT.values() if same(f(start.value), node.value)]
-        for f, df in known if np.ptp(node.value) else ():
-            for words, part in PARTS.items():
+        known = [(n, *fs) for n, fs in BY_OUTPUT.items() if same(fs[0](start.value), node.value)]
+        for name, f, df in known if np.ptp(node.value) else ():
+            for words, (part, owners) in PARTS.items():
                 made = jumps(pairs, lambda u, v, d, part=part: d * part(v.value))
                 words = f"{words} alone in place of the derivative of {node.line}"
-                yield Change("factor-missing", words, node, made)
+                code = "factor-missing" if name in owners else "another-array"
+                yield Change(code, words, node, made)
             for code, words, others in self.in_place_of(start):
                 at = {v: others[min(k, len(others) - 1)] for k, (_, v) in enumerate(pairs)}
                 if any(one.shape != v.value.shape for v, one in at.items()):
@@ -343,11 +344,15 @@ class Graph:
             code = mistake.code
             if code in ELSEWHERE or code in BY_BATCH and node.value.size > 1:
                 continue  # a loss alone is divided by N
+            if code == "derivative-of-input" and scene.slope is not None:
+                if np.ptp(np.abs(scene.slope)) < 1e-6:
+                    continue  # it has signs alone
             if code == "mask-from-upstream" and not np.any(scene.dout < 0) & np.any(scene.dout > 0):
                 continue  # it is no mask
             if code in ("derivative-missing", "derivative-twice") and scene.slope is not None:
                 levels = len(np.unique(np.round(np.abs(scene.slope), 6)))
-                if levels == 1 or levels == 2 and code == "derivative-twice":
+                alike = levels == 1 and np.ptp(np.sign(scene.slope)) == 0  # not so in |x|
+                if alike or levels == 2 and code == "derivative-twice":
                     code = "scaled"
                 elif code == "derivative-missing" and np.isin(scene.slope, (0, 1)).all():
                     code = "mask-missing"
@@ -434,10 +439,10 @@ def fits(arrays, node):
     return arrays[0].shape == node.value.shape and np.ptp(arrays[-1]) > 0
 
 
-PARTS = {
-    "the output": lambda y: y,
-    "1 - the output": lambda y: 1 - y,
-    "1 + the output": lambda y: 1 + y,
+PARTS = {  # with the functions of whose derivative they are a factor
+    "the output": (lambda y: y, ("sigmoid",)),
+    "1 - the output": (lambda y: 1 - y, ("sigmoid", "tanh")),
+    "1 + the output": (lambda y: 1 + y, ("tanh",)),
 }
 
 
@@ -688,6 +693,10 @@ def parallel(a, b):
 def as_it_is(trials, left):
     for change, made in trials.made:
         yield Suspect(change.code, change.words), made, change
+        if change.lost:
+            turned = [{n: 2 * m[n] - r[n] for n in m} for m, r in zip(made, trials.right)]
+            words = f"the other sign for what comes back through {change.at.line}"
+            yield Suspect("wrong-sign", words), turned, change
 
 
 def nearly(trials, left):
