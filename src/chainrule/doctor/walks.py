@@ -17,7 +17,7 @@ from chainrule.doctor.findings import RANK
 from chainrule.doctor.pieces import one_hot, tried
 from chainrule.doctor.tape import Node, NoGraph, recorded
 from chainrule.mistakes import TABLE
-from chainrule.scenes import BY_OUTPUT, Scene, same, some_axes
+from chainrule.scenes import BY_OUTPUT, Scene, said, same, some_axes
 
 STRETCH = (
     6  # how many calls a stretch may have; twice as many down to a single number, as in a loss
@@ -597,22 +597,21 @@ class Trials:
         """The same where a parameter gets its gradient from one place of dout alone, a sample or a step, or
         from all the others."""
         shape = self.graph.out.value.shape
-        for axis, place in product(range(len(shape)), (0, -1)):
+        n = len(shape) if names else 0
+        spans = [range(a, b) for a in range(n) for b in range(a + 1, n + 1)]
+        spans = [span for span in spans if np.prod(shape[span.start : span.stop]) > 1]
+        for span, place in product(spans, (0, -1)):
             there = np.zeros(shape)
-            np.moveaxis(there, axis, 0)[place] = 1.0
+            there[tuple(place if k in span else slice(None) for k in range(n))] = 1.0
             parts = [self.at_leaves(self.graph.right(d * there / self.size)) for d in self.douts]
-            for name, alone in product(names if shape[axis] > 1 else (), (True, False)):
+            for name, alone in product(names, (True, False)):
                 lost = [r[name] - p[name] if alone else p[name] for r, p in zip(self.right, parts)]
-                words = f"the {'last' if place else 'first'} place of dout along axis {axis} "
-                bias = alone and axis == 0 and lost[0].ndim == 1
+                words = f"the {'last' if place else 'first'} place of dout along {said(span)} "
+                words += "alone" if alone else "left out"
+                bias = alone and span == range(1) and lost[0].ndim == 1
                 code = "bias-first-row" if bias else "overwritten-at-fork"
-                change = Change(
-                    code, words + ("alone" if alone else "left out"), self.graph.out, {}
-                )
-                yield (
-                    change,
-                    [{n: -one if n == name else 0.0 for n in self.right[0]} for one in lost],
-                )
+                off = [{n: -one if n == name else 0.0 for n in self.right[0]} for one in lost]
+                yield Change(code, words, self.graph.out, {}), off
 
     def keep(self, change, off):
         made = [{n: r[n] + o[n] for n in r} for r, o in zip(self.right, off)]
