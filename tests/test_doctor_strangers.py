@@ -5,6 +5,7 @@ from time import process_time
 import numpy as np
 import pytest
 
+from chainrule import zoo
 from chainrule.doctor import diagnose, tape
 from chainrule.gradcheck import gradient_check
 from chainrule.layers import Affine
@@ -1242,3 +1243,10 @@ def test_a_bias_that_is_averaged_over_the_samples_alone_is_a_mean(shape):
             return dout
 
     assert causes(Shift(), RNG.normal(size=shape)) == [("bias-mean", "b")]
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_a_kernel_of_any_size_that_is_not_turned_is_told(size):
+    rng = np.random.default_rng(size)
+    own = zoo.KernelNotTurned(rng.normal(size=(2, 2, size, size)))
+    assert causes(own, rng.normal(size=(2, 2, 4, 4))) == [("kernel-not-turned", "x")]

@@ -277,7 +277,7 @@ class Graph:
         found = []
         for name, leaf in self.leaves.items():
             for axes in ((-1,), (-2, -1), (0, 1)) if name not in self.piece.names else ():
-                if len(axes) <= leaf.value.ndim and max(leaf.value.shape[k] for k in axes) > 2:
+                if len(axes) <= leaf.value.ndim and sum(leaf.value.shape[k] for k in axes) > 2:
                     values = self.between(leaf, self.out, np.flip(leaf.value, axes))
                     found.append((f"{name}, turned around along {axes},", values))
         return found
