@@ -97,6 +97,7 @@ class Piece:
         except Exception as error:
             self.error = error
             return
+        self.last = first.size == 1 and not takes_dout(self.target)
         found = {n: s for n, s in slots(self.fresh()).items() if n not in self.borrowed}
         loose = [name for name, slot in found.items() if not slot.declared and self.repeatable]
         loose = [name for name in loose if self.moves(name, first)]
@@ -432,12 +433,16 @@ def piece_of_function(f, inputs):
     return None if piece.error is not None or np.size(piece.forward(pair)) != 1 else piece
 
 
-def call_backward(subject, dout):
+def takes_dout(subject):
+    """Whether backward is given an upstream gradient."""
     try:
-        takes = len(inspect.signature(subject.backward).parameters)
-    except (TypeError, ValueError):
-        takes = 1
-    return subject.backward(dout) if takes else subject.backward()
+        return len(inspect.signature(subject.backward).parameters) > 0
+    except (AttributeError, TypeError, ValueError):
+        return True
+
+
+def call_backward(subject, dout):
+    return subject.backward(dout) if takes_dout(subject) else subject.backward()
 
 
 def as_argument(array):
