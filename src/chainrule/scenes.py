@@ -360,10 +360,14 @@ def whole_numbers(scene):
 
 def label_term_missing(scene):
     if scene.t is not None and np.shape(scene.claim) == scene.t.shape == scene.true.shape:
-        hot = scene.t == 1
+        hot, near = scene.t == 1, same(scene.claim, scene.true, 1e-3)
         rest = np.where(hot, 0.0, scene.claim), np.where(hot, 0.0, scene.true)
-        near = same(scene.claim, scene.true, 1e-3)
-        if np.any(rest[1]) and same(*rest, 1e-6) and not near:
+        off = (scene.claim - scene.true)[hot]
+        true = np.atleast_1d(scene.true)
+        sums = true.sum(axis=1 - scene.axis if true.ndim == 2 else -1)
+        balanced = np.max(np.abs(sums)) < 1e-6 * np.max(np.abs(true))
+        term = off.size and (balanced or np.ptp(off) < 1e-6 * np.max(np.abs(off)))
+        if term and np.any(rest[1]) and same(*rest, 1e-6) and not near:
             yield "the right gradient everywhere but at the right classes", scene.claim
 
 
@@ -415,13 +419,16 @@ def always_zero(scene):
 def softmax_diagonal(scene):
     for _ in softmax_axes(scene):
         yield "dout y (1 - y)", scene.dout * scene.out * (1 - scene.out)
+    for _ in softmax_axes(scene, np.exp(scene.out)):
+        yield "dout (1 - y)", scene.dout * (1 - np.exp(scene.out))
 
 
-def softmax_axes(scene):
-    """The axes along which the output is the softmax of the place."""
-    if scene.place in scene.inputs and scene.own.shape == scene.out.shape:
-        for axis in range(scene.out.ndim):
-            if scene.out.shape[axis] > 1 and same(scene.out, softmax_along(scene.own, axis)):
+def softmax_axes(scene, out=None):
+    """The axes along which the output, or what is made of it, is the softmax of the place."""
+    out = scene.out if out is None else out
+    if scene.place in scene.inputs and scene.own.shape == out.shape:
+        for axis in range(out.ndim):
+            if out.shape[axis] > 1 and same(out, softmax_along(scene.own, axis)):
                 yield axis
 
 

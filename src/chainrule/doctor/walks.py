@@ -212,11 +212,19 @@ class Graph:
             words = f"the use in {kept[0][0].line} alone" if len(places) > 1 else "one use alone"
             if lost:
                 yield Change("overwritten-at-fork", words, sources[0], gives(lost, nothing))
-        for words in ("first", "last") if uses else ():
+
+        def touched(n, i):  # what it takes, and of that what it hands something back to
+            taken, d = n.touches(i), self.gradients.get(n)
+            given = taken if taken.all() or d is None else n.back(i, d) != 0
+            return taken, given if np.any(given) else taken
+
+        masks = {use: touched(*use) for some in uses for use in some}
+        closer = any(np.any(one != other) for one, other in masks.values())
+        for k, first in product((0, 1) if closer else (0,), (True, False)):
             made = {}
             for some in uses:
-                made |= written_over(some, words == "first")
-            told = f"the {words} use of each entry alone"
+                made |= written_over({use: masks[use][k] for use in some}, first)
+            told = f"the {'first' if first else 'last'} use of each entry alone"
             yield Change("overwritten-at-fork", told, sources[0], made)
 
     def at_edges(self, edges):
@@ -335,6 +343,16 @@ class Graph:
             fit = [edge for edge in edges if key in others[edge]]
             made = gives(fit, lambda n, i, d, key=key: np.ravel(d) @ others[n, i][key])
             yield Change(key[0], f"{key[1]} at {node.line}", node, made)
+        whole = node.chain() if len(edges) == len(node.sources) == 1 else node
+        if whole.sources != node.sources:
+            (start,) = whole.sources
+            for (code, words), other in wrong_matrices(whole, 0):
+
+                def hand_on(d, _, other=other):
+                    return np.reshape(np.ravel(d) @ other, start.value.shape)
+
+                words = f"{words} at {node.line}, from {start.line} on,"
+                yield Change(code, words, node, {node: {start: hand_on}})
 
     def by_table(self, scene_of, places, node, made):
         """Changes for all that the table has for the scenes scene_of(*place, dout) at a node."""
@@ -478,12 +496,12 @@ def nothing(node, i, dout):
 
 def written_over(uses, first):
     """Each entry gets the gradient of its first use alone, or of its last one, where uses of the same
-    entries are one."""
+    entries are one. `uses` tells which entries each of them takes."""
     groups, taken, masks = defaultdict(list), False, {}
-    for node, i in uses:
-        groups[node.touches(i).tobytes()].append((node, i))
+    for use, touched in uses.items():
+        groups[touched.tobytes()].append(use)
     for edges in list(groups.values())[:: 1 if first else -1]:
-        touched = edges[0][0].touches(edges[0][1]) & ~np.asarray(taken)
+        touched = uses[edges[0]] & ~np.asarray(taken)
         masks |= dict.fromkeys(edges, touched)
         taken = taken | touched
     return gives(masks, lambda n, i, d: n.back(i, d) * masks[n, i])
