@@ -1301,3 +1301,41 @@ def test_a_label_term_is_missing_only_where_it_is_not_subtracted_at_all(name, sh
 
     z, t = X[:6, 0].reshape(shape), np.array([1.0, 0, 1, 0, 0, 1]).reshape(shape)
     assert [one.cause for one in diagnose(Loss(), z, t)] == code
+
+
+def spread(x):
+    off = x - x.mean(axis=1, keepdims=True)
+    return np.sqrt(np.mean(off**2, axis=1, keepdims=True)), off
+
+
+def normalised(x, dout, second=1, count=None):
+    """The way back through off / spread, with the second sum along an axis, and divided by a count."""
+    (size, off), n = spread(x), count or x.shape[1]
+    y = off / size
+    sums = dout.sum(axis=1, keepdims=True), (dout * y).sum(axis=second, keepdims=True)
+    return (dout - sums[0] / n - y * sums[1] / n) / size
+
+
+@pytest.mark.parametrize("wrong", [{"second": 0}, {"count": X.shape[0]}, {"count": X.size}])
+def test_a_sum_or_a_count_of_a_normalisation_along_another_axis_is_told(wrong):
+    def forward(x):
+        size, off = spread(x)
+        return off / size
+
+    assert causes(layer(forward, normalised), X) == []
+    own = layer(forward, lambda x, dout: normalised(x, dout, **wrong))
+    assert causes(own, X) == [("sum-over-wrong-axis", "x")]
+
+
+@pytest.mark.parametrize("power", [-1, -2, 3, 0.5])
+@pytest.mark.parametrize("off", [1, -1, 0])
+def test_a_derivative_with_another_power_is_told_at_its_line(power, off):
+    def backward(x, dout):
+        inner = 1 + x**2
+        return dout * power * inner ** (power - 1 + off) * 2 * x
+
+    own = layer(lambda x: (1 + x**2) ** power, backward)
+    found = diagnose(own, X)
+    assert [one.cause for one in found] == (["factor-missing"] if off else [])
+    told = f"a power of {power - 1 + off} in place of {power - 1}"
+    assert all(told in one.evidence for one in found)

@@ -185,12 +185,21 @@ def sum_over_wrong_axis(scene):
     for axes, (off, slope, scale) in standardised(scene):
         d, y = scene.dout * scale, off * slope
         for other in some_axes(scene.own.ndim):
-            for one, two in ((other, other), (other, axes), (axes, other)) if other != axes else ():
+            if other == axes:
+                continue
+            counts = [np.prod([d.shape[k] for k in some]) for some in (axes, other)]
+            for one, two in ((other, other), (other, axes), (axes, other)):
                 means = d.mean(axis=one, keepdims=True), (d * y).mean(axis=two, keepdims=True)
-                yield (
-                    f"means along {said(one)} and {said(two)} in place of {said(axes)}",
-                    slope * (d - means[0] - y * means[1]),
+                told = f"along {said(one)} and {said(two)} in place of {said(axes)}"
+                yield f"means {told}", slope * (d - means[0] - y * means[1])
+                first, second = (
+                    mean * (counts[1] / counts[0] if some == other else 1)
+                    for some, mean in zip((one, two), means, strict=True)
                 )
+                yield f"sums {told}", slope * (d - first - y * second)
+            both = d.mean(axis=axes, keepdims=True) + y * (d * y).mean(axis=axes, keepdims=True)
+            words = f"sums along {said(axes)}, divided by the number along {said(other)},"
+            yield words, slope * (d - counts[0] / counts[1] * both)
     for axis in softmax_axes(scene):
         d, y = scene.dout, scene.out
         for other in {*some_axes(y.ndim)} - {(axis,)}:
@@ -584,17 +593,34 @@ def overwritten_at_fork(scene):
 
 def lone_factor(scene):
     """Whether out / x is no factor that a fork could have lost: out is a power of x other than x * x."""
+    use, powers = exponents(scene)
+    if not use.any():
+        return True
+    p = np.median(powers)
+    return bool(np.all(np.abs(powers - p) < 1e-6) and abs(p - 2) > 1e-6)
+
+
+def exponents(scene):
+    """(where it can be told, the exponent there, if the output is a power of x), here and elsewhere."""
     points = [(scene.own, scene.out, scene.slope)]
     if scene.slope_at is not None:
         x = 1.3 * scene.own + 0.1
         points.append((x, scene.out_at(x), scene.slope_at(x)))
     x, out, slope = (np.concatenate([np.ravel(p[i]) for p in points]) for i in range(3))
     use = np.isfinite(out) & np.isfinite(slope) & (np.abs(out) > 1e-6)
-    if not use.any():
-        return True
-    powers = slope[use] * x[use] / out[use]  # the exponent, where out is a power of x
-    p = np.median(powers)
-    return bool(np.all(np.abs(powers - p) < 1e-6) and abs(p - 2) > 1e-6)
+    return use, slope[use] * x[use] / out[use]
+
+
+def factor_missing(scene):
+    if scene.slope_at is None or scene.place not in scene.inputs or scene.slope is None:
+        return
+    use, powers = exponents(scene)
+    x, p = scene.own, np.median(powers) if use.any() else 1.0
+    if not np.all(np.abs(powers - p) < 1e-6) or min(abs(p), abs(p - 1)) < 1e-6 or not np.all(x):
+        return
+    for power, slope in ((p, scene.slope * x), (p - 2, scene.slope / x)):
+        told = f"a power of {power:.4g} in place of {p - 1:.4g} in the derivative"
+        yield told, scene.fit(scene.dout * slope)
 
 
 def log_constant(scene):

@@ -220,7 +220,8 @@ class Graph:
 
         masks = {use: touched(*use) for some in uses for use in some}
         closer = any(np.any(one != other) for one, other in masks.values())
-        for k, first in product((0, 1) if closer else (0,), (True, False)):
+        ways = product((0, 1) if closer else (0,), (True, False))
+        for k, first in ways if uses else ():
             made = {}
             for some in uses:
                 made |= written_over({use: masks[use][k] for use in some}, first)
@@ -358,6 +359,16 @@ class Graph:
         """Changes for all that the table has for the scenes scene_of(*place, dout) at a node."""
         scene = scene_of(*places[0], self.gradients.get(node, 1.0))
         once = len(places) == 1 == node.value.size  # then all is a multiple of dout
+        scenes, told = {}, {}
+
+        def predicted(mistake, a, b, d):  # each is asked for again and again, for the same dout
+            key = a, b, d.tobytes()
+            if key not in scenes:
+                scenes[key] = scene_of(a, b, d)
+            if (mistake.code, key) not in told:
+                told[mistake.code, key] = mistake.predictions(scenes[key])
+            return told[mistake.code, key], scenes[key].true
+
         for mistake in TABLE:
             code = mistake.code
             if code in ELSEWHERE or code in BY_BATCH and node.value.size > 1:
@@ -383,8 +394,8 @@ class Graph:
                         return (
                             shaped(numbers, scene.true) * np.ravel(d)[0] / np.ravel(scene.dout)[0]
                         )
-                    one = scene_of(a, b, d)
-                    return shaped(mistake.predictions(one).get(words, np.nan), one.true)
+                    made, true = predicted(mistake, a, b, d)
+                    return shaped(made.get(words, np.nan), true)
 
                 yield Change(code, f"{words} at {node.line}", node, made(places, hand_on))
 
