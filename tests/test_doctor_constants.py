@@ -200,3 +200,76 @@ class Half(BookAffine):
 def test_what_learns_beside_it_is_still_asked_for(make, lost):
     found = diagnose(make(W, B), X)
     assert {(one.cause, one.where) for one in found} == {("gradient-missing", n) for n in lost}
+
+
+HELD = {
+    "a list": lambda own: [own.W, own.b],
+    "a tuple": lambda own: (own.W, own.b),
+    "a dict with other names": lambda own: {"weight": own.W, "bias": own.b},
+}
+LEFT = {
+    "attributes": lambda own, dW, db: vars(own).update(dW=dW, db=db),
+    "attributes with another name": lambda own, dW, db: vars(own).update(grad_W=dW, grad_b=db),
+    "a dict by name": lambda own, dW, db: vars(own).update(grads={"W": dW, "b": db}),
+}
+
+
+@pytest.mark.parametrize("left", LEFT)
+@pytest.mark.parametrize("held", HELD)
+def test_gradients_may_stand_beside_any_name_of_an_array(held, left):
+    class Named:
+        times = 1.0
+
+        def __init__(self):
+            self.W, self.b = W.copy(), B.copy()
+            self.params = HELD[held](self)
+
+        def forward(self, x):
+            self.x = x
+            return x @ self.W + self.b
+
+        def backward(self, dout):
+            LEFT[left](self, self.times * self.x.T @ dout, dout.sum(axis=0))
+            return dout @ self.W.T
+
+    assert diagnose(Named(), X) == [] and gradient_check(Named(), X).ok
+    own = Named()
+    own.times = 2.0
+    (found,) = diagnose(own, X)
+    assert found.cause == "scaled" and found.where in ("W", "weight")
+
+
+LOSSES = {
+    "squares": (lambda a, t: np.sum((a - t) ** 2) / len(a), lambda a, t: 2 * (a - t) / len(a)),
+    "logits": (
+        lambda a, t: np.mean(np.logaddexp(0, a) - a * t),
+        lambda a, t: (1 / (1 + np.exp(-a)) - t) / a.size,
+    ),
+    "hinge": (
+        lambda a, t: np.mean(np.maximum(0, 1 - a * (2 * t - 1))),
+        lambda a, t: -(2 * t - 1) * (a * (2 * t - 1) < 1) / a.size,
+    ),
+}
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_whose_backward_is_given_no_dout_cannot_multiply_by_it(name, keeps):
+    value, slope = LOSSES[name]
+    targets = (np.eye(3)[LABELS] > 0) * 1.0
+
+    class Loss:
+        times = 1.0
+
+        def forward(self, a, t=targets):
+            self.a, self.t = a, t
+            return value(a, t)
+
+        def backward(self):
+            return self.times * slope(self.a, self.t)
+
+    at = (SCORES,) if keeps else (SCORES, targets)
+    assert diagnose(Loss(), *at) == [] and gradient_check(Loss(), *at).ok
+    wrong = Loss()
+    wrong.times = -1.0
+    assert [one.cause for one in diagnose(wrong, *at)] == ["wrong-sign"]

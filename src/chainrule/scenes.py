@@ -29,7 +29,6 @@ class Scene:
     slope_at: Callable | None = None  # x -> the local derivative there, for a single such input
     out_at: Callable | None = None  # x -> the output there, likewise
     t: np.ndarray | None = None  # the targets of a loss, one-hot
-    forks: tuple = ()  # (words, gradient): what remains when one use of a forked value is forgotten
     forkless: bool = False  # whether the input is known to be used once, as in a power
     axis: int = 0  # along which the samples of the inputs stand
     siblings: dict = field(default_factory=dict)  # right gradients of other arrays of this shape
@@ -186,12 +185,21 @@ def sum_over_wrong_axis(scene):
     for axes, (off, slope, scale) in standardised(scene):
         d, y = scene.dout * scale, off * slope
         for other in some_axes(scene.own.ndim):
-            for one, two in ((other, other), (other, axes), (axes, other)) if other != axes else ():
+            if other == axes:
+                continue
+            counts = [np.prod([d.shape[k] for k in some]) for some in (axes, other)]
+            for one, two in ((other, other), (other, axes), (axes, other)):
                 means = d.mean(axis=one, keepdims=True), (d * y).mean(axis=two, keepdims=True)
-                yield (
-                    f"means along {said(one)} and {said(two)} in place of {said(axes)}",
-                    slope * (d - means[0] - y * means[1]),
+                told = f"along {said(one)} and {said(two)} in place of {said(axes)}"
+                yield f"means {told}", slope * (d - means[0] - y * means[1])
+                first, second = (
+                    mean * (counts[1] / counts[0] if some == other else 1)
+                    for some, mean in zip((one, two), means, strict=True)
                 )
+                yield f"sums {told}", slope * (d - first - y * second)
+            both = d.mean(axis=axes, keepdims=True) + y * (d * y).mean(axis=axes, keepdims=True)
+            words = f"sums along {said(axes)}, divided by the number along {said(other)},"
+            yield words, slope * (d - counts[0] / counts[1] * both)
     for axis in softmax_axes(scene):
         d, y = scene.dout, scene.out
         for other in {*some_axes(y.ndim)} - {(axis,)}:
@@ -213,6 +221,11 @@ def bias_mean(scene):
     if scene.terms is not None and len(scene.terms) > 1:
         yield "the mean over the batch", scene.terms.mean(axis=0)
         yield "the mean over all entries", np.mean(scene.terms)
+        if scene.out.ndim > 2:
+            yield (
+                "the mean over the samples, and the sum over the rest,",
+                scene.true / len(scene.out),
+            )
 
 
 def products(scene, matrix):
@@ -268,6 +281,8 @@ def inputs_not_swapped(scene):
         if not same(np.abs(other), np.abs(scene.true), 1e-3):
             yield f"the gradient of {name}", other
     for name, slope in scene.slopes.items() if scene.slope is not None else ():
+        if len(scene.slopes) > 2 and name not in scene.partners:
+            continue  # with more than two, each has to have that of the other one
         if slope is None or (name in scene.params and same(slope, np.ones_like(slope))):
             continue  # a bias has nothing of its own to hand over
         if not same(np.abs(slope), np.abs(scene.slope)):
@@ -354,10 +369,14 @@ def whole_numbers(scene):
 
 def label_term_missing(scene):
     if scene.t is not None and np.shape(scene.claim) == scene.t.shape == scene.true.shape:
-        hot = scene.t == 1
+        hot, near = scene.t == 1, same(scene.claim, scene.true, 1e-3)
         rest = np.where(hot, 0.0, scene.claim), np.where(hot, 0.0, scene.true)
-        near = same(scene.claim, scene.true, 1e-3)
-        if np.any(rest[1]) and same(*rest, 1e-6) and not near:
+        off = (scene.claim - scene.true)[hot]
+        true = np.atleast_1d(scene.true)
+        sums = true.sum(axis=1 - scene.axis if true.ndim == 2 else -1)
+        balanced = np.max(np.abs(sums)) < 1e-6 * np.max(np.abs(true))
+        term = off.size and (balanced or np.ptp(off) < 1e-6 * np.max(np.abs(off)))
+        if term and np.any(rest[1]) and same(*rest, 1e-6) and not near:
             yield "the right gradient everywhere but at the right classes", scene.claim
 
 
@@ -409,13 +428,16 @@ def always_zero(scene):
 def softmax_diagonal(scene):
     for _ in softmax_axes(scene):
         yield "dout y (1 - y)", scene.dout * scene.out * (1 - scene.out)
+    for _ in softmax_axes(scene, np.exp(scene.out)):
+        yield "dout (1 - y)", scene.dout * (1 - np.exp(scene.out))
 
 
-def softmax_axes(scene):
-    """The axes along which the output is the softmax of the place."""
-    if scene.place in scene.inputs and scene.own.shape == scene.out.shape:
-        for axis in range(scene.out.ndim):
-            if scene.out.shape[axis] > 1 and same(scene.out, softmax_along(scene.own, axis)):
+def softmax_axes(scene, out=None):
+    """The axes along which the output, or what is made of it, is the softmax of the place."""
+    out = scene.out if out is None else out
+    if scene.place in scene.inputs and scene.own.shape == out.shape:
+        for axis in range(out.ndim):
+            if out.shape[axis] > 1 and same(out, softmax_along(scene.own, axis)):
                 yield axis
 
 
@@ -466,7 +488,8 @@ def epsilon_forgotten(scene):
 def kernel_not_turned(scene):
     if scene.slope is None and scene.true.ndim > 1 and np.shape(scene.claim) == scene.true.shape:
         for axes in ((-1,), (-2, -1), (0, 1)):
-            yield f"the right numbers turned around along {axes}", np.flip(scene.true, axes)
+            if scene.place in scene.params and max(scene.true.shape[k] for k in axes) > 2:
+                yield f"the right numbers turned around along {axes}", np.flip(scene.true, axes)
 
 
 def axes_in_wrong_order(scene):
@@ -476,7 +499,8 @@ def axes_in_wrong_order(scene):
         and scene.true.size > 3
     ):
         claim, true = np.sort(np.ravel(scene.claim)), np.sort(np.ravel(scene.true))
-        if np.ptp(true) > 0 and same(claim, true, 1e-6) and not same(scene.claim, scene.true, 1e-3):
+        near = any(same(scene.claim, way * scene.true, 1e-3) for way in (1, -1))
+        if np.ptp(true) > 0 and same(claim, true, 1e-6) and not near:
             yield "the same numbers in another order", scene.claim
         for axes in some_axes(scene.true.ndim):
             for step in (1, 2, -1, -2):
@@ -558,7 +582,6 @@ def derivative_of_input(scene):
 
 
 def overwritten_at_fork(scene):
-    yield from scene.forks
     if scene.place not in scene.inputs or scene.forkless or scene.own.shape != scene.out.shape:
         return
     x = scene.own
@@ -570,17 +593,34 @@ def overwritten_at_fork(scene):
 
 def lone_factor(scene):
     """Whether out / x is no factor that a fork could have lost: out is a power of x other than x * x."""
+    use, powers = exponents(scene)
+    if not use.any():
+        return True
+    p = np.median(powers)
+    return bool(np.all(np.abs(powers - p) < 1e-6) and abs(p - 2) > 1e-6)
+
+
+def exponents(scene):
+    """(where it can be told, the exponent there, if the output is a power of x), here and elsewhere."""
     points = [(scene.own, scene.out, scene.slope)]
     if scene.slope_at is not None:
         x = 1.3 * scene.own + 0.1
         points.append((x, scene.out_at(x), scene.slope_at(x)))
     x, out, slope = (np.concatenate([np.ravel(p[i]) for p in points]) for i in range(3))
     use = np.isfinite(out) & np.isfinite(slope) & (np.abs(out) > 1e-6)
-    if not use.any():
-        return True
-    powers = slope[use] * x[use] / out[use]  # the exponent, where out is a power of x
-    p = np.median(powers)
-    return bool(np.all(np.abs(powers - p) < 1e-6) and abs(p - 2) > 1e-6)
+    return use, slope[use] * x[use] / out[use]
+
+
+def factor_missing(scene):
+    if scene.slope_at is None or scene.place not in scene.inputs or scene.slope is None:
+        return
+    use, powers = exponents(scene)
+    x, p = scene.own, np.median(powers) if use.any() else 1.0
+    if not np.all(np.abs(powers - p) < 1e-6) or min(abs(p), abs(p - 1)) < 1e-6 or not np.all(x):
+        return
+    for power, slope in ((p, scene.slope * x), (p - 2, scene.slope / x)):
+        told = f"a power of {power:.4g} in place of {p - 1:.4g} in the derivative"
+        yield told, scene.fit(scene.dout * slope)
 
 
 def log_constant(scene):

@@ -13,8 +13,8 @@ import numpy as np
 from chainrule.doctor.checks import check_numbers, piece_for, quiet
 from chainrule.doctor.copies import as_it_was, layers_of, loss_of, private_copy, slots
 from chainrule.doctor.evidence import LIMIT, Observation
-from chainrule.doctor.findings import finding, in_order, proof, raised, told_line, unknown
-from chainrule.doctor.judge import BY_BATCH, ignore_dout, judge
+from chainrule.doctor.findings import Findings, finding, in_order, proof, raised, told_line, unknown
+from chainrule.doctor.judge import BY_BATCH, ignore_dout, judge, line_of
 from chainrule.doctor.pieces import GraphPiece, NetworkPiece, Piece, tried
 from chainrule.doctor.state import (
     out_of_date,
@@ -37,7 +37,8 @@ def diagnose(target, x=None, t=None, *, h=1e-5, seed=0):
     h              the step of the nudges
     seed           the upstream gradients are random, drawn from this seed
 
-    The list is empty where nothing is wrong. What the target raises is reported, not raised. Target
+    The list is empty where nothing is wrong; arrays without a gradient that may well be constants are
+    told in its repr, and in its `unchecked`. What the target raises is reported, not raised. Target
     and arguments are left as they were.
     """
     check_numbers(h, seed, "diagnose")
@@ -45,12 +46,13 @@ def diagnose(target, x=None, t=None, *, h=1e-5, seed=0):
         piece = piece_for("diagnose", target, x, t, h)
         with quiet():
             if isinstance(piece, NetworkPiece):
-                return in_order(or_raised(examine_network, piece, x, t, h, seed))
-            if type(target).__module__.startswith("chainrule."):
-                piece.forward(
-                    piece.fresh()
-                )  # an argument that does not fit is the caller's mistake
-            return in_order(or_raised(examine, piece, h, seed))
+                found = or_raised(examine_network, piece, x, t, h, seed)
+            else:
+                if type(target).__module__.startswith("chainrule."):
+                    piece.forward(piece.fresh())  # what does not fit is the caller's mistake
+                found = or_raised(examine, piece, h, seed)
+    found = in_order(found)
+    return Findings(found, piece.unchecked) if piece.unchecked else found
 
 
 def or_raised(look, piece, *arguments):
@@ -100,7 +102,8 @@ def examine(piece, h, seed):
         spoilt = {n for n, s in samples.items() if s and tried(False, by_spoiling, piece, s[0])}
         named = [one for one in named if one.where not in spoilt]
         unnamed = {name: one for name, one in unnamed.items() if name not in spoilt}
-    nameless = [unknown(name, samples) for name, samples in unnamed.items()]
+    wrong &= set(observation.names)
+    nameless = [unknown(n, s, line_of(observation, n, wrong)) for n, s in unnamed.items()]
     found = named + sorted(nameless, key=lambda one: one.hint == MISTAKES["unknown"].hint)
     state += tried([], out_of_date, observation, h, seed, known)
     odd = ("update-in-backward", "stale-cache") if updates else ()  # the one makes the other

@@ -7,7 +7,7 @@ import copy
 import random
 from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FunctionType
 
 import numpy as np
@@ -18,12 +18,14 @@ GIVEN = ("{}", "d{}", "_d{}", "grad_{}", "{}_grad", "d_{}", "g{}", "grad{}", "{}
 @dataclass
 class Slot:
     """An array that a target holds: its owner, the attribute that holds it (a container, or the array
-    itself, for which `key` is None), its key in a container, and whether that is `params`."""
+    itself, for which `key` is None), its key in a container, and whether that is `params`; and the
+    slots of other places that hold the same array under a name."""
 
     array: np.ndarray
     owner: object
     holder: str
     key: object = None
+    also: list = field(default_factory=list)
 
     @property
     def declared(self):
@@ -41,7 +43,8 @@ class Slot:
             found = among(getattr(self.owner, holder, None), self.names)
             if found is not None:
                 return found
-        given = (getattr(self.owner, str(name), None) for name in self.names[3:])
+        given = [getattr(self.owner, str(name), None) for name in self.names[3:]]
+        given += [one.gradient() for one in self.also]
         return next((one for one in given if one is not None and not callable(one)), None)
 
 
@@ -59,7 +62,7 @@ def among(container, names):
 def slots(target, prefix="", depth=3, seen=None):
     """name -> `Slot` for each array of floats that a target holds, in a container or a layer inside it
     too; an array that stands in two places under its first name."""
-    seen, found, held = set() if seen is None else seen, {}, getattr(target, "__dict__", {})
+    seen, found, held = {} if seen is None else seen, {}, getattr(target, "__dict__", {})
     own = type(target).__module__.startswith("chainrule.")
     for holder, value in {"params": getattr(target, "params", None), **held}.items():
         listed = isinstance(value, (list, tuple))
@@ -73,12 +76,15 @@ def slots(target, prefix="", depth=3, seen=None):
         for key, one in entries:
             if isinstance(one, np.ndarray):
                 wanted = one.dtype.kind in "fiub" if declared else one.dtype.kind == "f" and not own
+                slot = Slot(one, target, holder, key)
                 if wanted and one.size and (id(one) not in seen or declared and not prefix):
                     name = holder if key is None else str(key)
                     if listed:
                         name = next((k for k, v in held.items() if v is one), f"{holder}[{key}]")
-                    found.setdefault(prefix + name, Slot(one, target, holder, key))
-                    seen.add(id(one))
+                    found.setdefault(prefix + name, slot)
+                    seen.setdefault(id(one), slot)
+                elif id(one) in seen and not listed:
+                    seen[id(one)].also.append(slot)
             elif depth and hasattr(one, "forward") and not isinstance(one, type):
                 name = holder if key is None else f"{holder}[{key}]" if listed else str(key)
                 inner = slots(one, f"{prefix}{name}.", depth - 1, seen)

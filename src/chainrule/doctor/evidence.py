@@ -15,10 +15,8 @@ from chainrule.doctor.probe import Truth
 from chainrule.guards.numbers import sum_to
 from chainrule.mistakes import TABLE
 from chainrule.nodes import Power
-from chainrule.numeric import nudged
 from chainrule.scenes import Scene, same, softmax_along
 
-LINES = 200  # entries of an input whose effect on every output is looked at
 MANY = 1000  # entries of one array: beyond that a sample is nudged, and the rest together
 LIMIT = 60  # entries of an array that are nudged at a second input
 FIT = 1e-5  # how near a mistake's numbers must come; nudging itself is good to about 1e-9
@@ -135,7 +133,6 @@ class Observation:
         self.douts = piece.upstreams(out, seed)
         self.claims = [piece.claims(dout) for dout in self.douts if claims]
         self.truth = Truth(piece, [*self.douts, np.ones(out.shape)], h, limit or MANY)
-        self.fork_cache = {}
         for name, array in self.truth.arrays.items() if claims and limit is None else ():
             if array.size > MANY:
                 self.truth.nudge(name, self.elsewhere(name))
@@ -224,10 +221,9 @@ class Observation:
             axis=self.piece.axis,
             claim=self.claims[k].get(name) if self.claims else None,
             siblings=siblings,
-            partners=[key for key in siblings if names or self.exchanged(name, key, k)],
+            partners=[key for key in siblings if self.exchanged(name, key, k)],
             redraws=self.redraws,
             listed=self.piece.listed,
-            forks=tuple(self.forks(k).get(name, ())),
             forkless=isinstance(self.piece.target, Power),
         )
 
@@ -312,49 +308,6 @@ class Observation:
             return np.full(self.truth.out.shape, np.nan)
         finally:
             array[...] = kept
-
-    def forks(self, k):
-        if k not in self.fork_cache:
-            self.fork_cache[k] = self.along_its_own_line(self.douts[k])
-        return self.fork_cache[k]
-
-    def along_its_own_line(self, dout):
-        """name -> [(words, gradient)] for an input that moves outputs of other rows and columns too, as
-        in a softmax, over time, or by windows: what remains when the entry, or the row, of its own place
-        counts alone, or the first or the last of the places that it moves, along any axes."""
-        made, shape, h = {}, self.truth.out.shape, self.truth.h
-        axes = range(len(shape))
-        spans = [axes[a:b] for a in axes for b in range(a + 1, len(shape) + 1)]
-        spans += [(0, *axes[k:]) for k in axes[2:]]  # the samples and the places of an image
-        for name, array in self.truth.arrays.items():
-            own = name in self.piece.names and array.shape[:1] == shape[:1] != ()
-            if array.size > LINES or self.slopes[name] is not None or not shape:
-                continue
-            entry, row = np.zeros((2, *array.shape))
-            ends = np.zeros((len(spans), 4, *array.shape))
-            for index, above, below in nudged(array, h, self.truth.evaluate):
-                if above.shape == below.shape == shape:
-                    slope = dout * (above - below) / (2 * h)
-                    if own:
-                        row[index] = slope[index[0]].sum()
-                        entry[index] = slope[index] if array.shape == shape else row[index]
-                    for i, span in enumerate(spans):
-                        uses = slope.sum(axis=tuple(k for k in axes if k not in span)).ravel()
-                        met = uses[np.abs(uses) > 1e-8]
-                        if met.size:
-                            ends[(i, slice(None), *index)] = met[0], met[-1], uses[0], uses[-1]
-            made[name] = []
-            if own:
-                made[name].append(("the entry of dout at the same place alone", entry))
-                made[name].append(("the row of dout at the same place alone", row))
-            for span, some in zip(spans, ends, strict=True):
-                which = ("the first use", "the last use", "the first place", "the last place")
-                along = " and ".join(map(str, span))
-                made[name] += [
-                    (f"{words} alone along axis {along}", one)
-                    for words, one in zip(which, some, strict=True)
-                ]
-        return made
 
 
 def observed(piece, limit=LIMIT):

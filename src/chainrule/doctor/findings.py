@@ -43,6 +43,18 @@ class Finding:
         )
 
 
+class Findings(list):
+    """Findings, where some arrays could not be checked: those are told wherever the list is shown."""
+
+    def __init__(self, found, unchecked):
+        super().__init__(found)
+        self.unchecked = list(unchecked)
+
+    def __repr__(self):
+        names = ", ".join(self.unchecked)
+        return f"{list(self)!r} (unchecked, since no gradient is given: {names})"
+
+
 def finding(cause, where, evidence, factor=None, hint=None):
     """A `Finding`, from its evidence without a full stop."""
     evidence = evidence[:1].upper() + evidence[1:].rstrip(". ")
@@ -153,8 +165,9 @@ def padded(sample):
     return replace(sample, claim=claim[middle]).right
 
 
-def unknown(name, samples):
+def unknown(name, samples, line=""):
     words, true, hint = proof(name, samples[0]), samples[0].scene.true, None
+    words += f"; it goes wrong at {line}" if line else ""
     others = samples[0].scene.siblings.items()
     strange = [key for key, one in others if samples[0].explained_by(one) and np.any(one)]
     if not np.any(true):

@@ -66,14 +66,21 @@ def explain(observation, wrong):
     """name -> suspects, for as many of the wrong arrays as possible."""
     if found := one_multiple(observation, wrong):
         return found
+    zero = [name for name, some in wrong.items() if not any(np.any(one.claim) for one in some)]
+    if zero:
+        left = {name: some for name, some in wrong.items() if name not in zero}
+        return explain(observation, left) | by_table(observation, {n: wrong[n] for n in zero})
 
     def walks(observation, wrong):
         return by_walks(observation, wrong, EXACTLY)
 
     ways = (by_table, walks) if observation.piece.names else (walks, by_table)
     first = ways[0](observation, wrong)
-    double = {n: wrong[n] for n, causes in first.items() if causes and causes[0].also}
-    first |= by_walks(observation, double, EXACTLY)  # one mistake is likelier than two
+    alone = len(wrong) == 1
+    vague = {n: wrong[n] for n, causes in first.items() if causes and vaguely(causes[0], alone)}
+    for name, causes in by_walks(observation, vague, EXACTLY).items():
+        if causes and (first[name][0].also or RANK[causes[0].code] < RANK[first[name][0].code]):
+            first[name] = causes  # one mistake is likelier than two, and a line than a number
     if len(first) == len(wrong):
         return first
     whole = ways[1](observation, wrong)  # one mistake behind them all is better than a few of them
@@ -81,6 +88,11 @@ def explain(observation, wrong):
         return whole
     more = {name: one for name, one in wrong.items() if name not in first | whole}
     return whole | first | by_walks(observation, more, EXACTLY)
+
+
+def vaguely(suspect, alone):
+    """Whether a line may tell more than the numbers: of two mistakes, or of one array divided by N."""
+    return suspect.also or (alone and suspect.code == "double-batch-division")
 
 
 def one_multiple(observation, wrong):
@@ -102,6 +114,12 @@ def by_walks(observation, wrong, stages):
     if not hasattr(observation, "trials"):
         observation.trials = tried(None, Trials, observation)
     return tried({}, observation.trials.explain, wrong, stages) if observation.trials else {}
+
+
+def line_of(observation, name, wrong):
+    """The line at which a gradient without a name goes wrong, or nothing where that cannot be told."""
+    trials = getattr(observation, "trials", None)
+    return tried("", trials.line_of, name, wrong) if trials else ""
 
 
 def by_table(observation, wrong):

@@ -97,37 +97,39 @@ class Piece:
         except Exception as error:
             self.error = error
             return
+        self.last = first.size == 1 and not takes_dout(self.target)
         found = {n: s for n, s in slots(self.fresh()).items() if n not in self.borrowed}
         loose = [name for name, slot in found.items() if not slot.declared and self.repeatable]
         loose = [name for name in loose if self.moves(name, first)]
         self.used = [n for n, slot in found.items() if slot.declared or n in loose]
         whole = self.t is not None and self.used and self.names and self.claims_no_input(first)
         ends = self.target if self.t is not None and self.names and not whole else None
-        self.unchecked = self.constants({n: found[n].owner for n in loose}, first, ends)
+        self.unchecked = self.constants({n: found[n] for n in loose}, first, ends)
         self.used = [name for name in self.used if name not in self.unchecked]
         if whole and self.used:
             self.names = []
         self.axis = self.sample_axis(first)
 
-    def constants(self, owners, first, ends):
-        """Those of the arrays, given with their owners, that want no gradient. None is given for them, and
+    def constants(self, held, first, ends):
+        """Those of the arrays, given with their slots, that want no gradient. None is given for them, and
         they have no name of what learns; or else their owner has `params`, which says what learns there,
-        or nothing but this one could learn there, or, in a loss, nothing does."""
+        or nothing does in a loss, or all that learns is smaller than this one, as a bias beside a matrix."""
         try:
-            claims = self.claims(np.ones(first.shape)) if owners else {}
+            claims = self.claims(np.ones(first.shape)) if held else {}
         except Exception:
             return []
-        without = [name for name in owners if claims.get(name, name) is None]
-        learn = [id(owner) for name, owner in owners.items() if name not in without]
-        asked = [id(owners[name]) for name in without if LEARNS.search(name)]
+        without = [name for name in held if claims.get(name, name) is None]
+        asked = [id(held[name].owner) for name in without if LEARNS.search(name)]
 
-        def fixed(owner):
+        def fixed(slot):
+            owner, loss = slot.owner, (ends, loss_of(self.target))
             if isinstance(getattr(owner, "params", None), (Mapping, list, tuple)):
                 return True
-            loss = owner is ends or owner is loss_of(self.target)
-            return id(owner) not in learn and (loss or asked.count(id(owner)) == 1)
+            learn = [s.array.ndim for n, s in held.items() if s.owner is owner and n not in without]
+            alone = asked.count(id(owner)) == 1 or any(owner is one for one in loss)
+            return alone and slot.array.ndim > max(learn, default=-1)
 
-        return [n for n in without if not LEARNS.search(n) or fixed(owners[n])]
+        return [n for n in without if not LEARNS.search(n) or fixed(held[n])]
 
     def claims_no_input(self, first):
         """Whether it is a whole network, whose backward gives a dict, or nothing, and no dx."""
@@ -290,7 +292,7 @@ class Piece:
     def upstreams(self, out, seed):
         """Two random upstream gradients for the output `out`, of either sign everywhere; 1 where nothing
         comes after."""
-        if self.last or not self.names:
+        if self.last or (not self.names and out.size == 1):
             return [np.ones(out.shape)]
         rng = np.random.default_rng(seed)
         signs = rng.choice([-1.0, 1.0], out.shape)
@@ -431,12 +433,16 @@ def piece_of_function(f, inputs):
     return None if piece.error is not None or np.size(piece.forward(pair)) != 1 else piece
 
 
-def call_backward(subject, dout):
+def takes_dout(subject):
+    """Whether backward is given an upstream gradient."""
     try:
-        takes = len(inspect.signature(subject.backward).parameters)
-    except (TypeError, ValueError):
-        takes = 1
-    return subject.backward(dout) if takes else subject.backward()
+        return len(inspect.signature(subject.backward).parameters) > 0
+    except (AttributeError, TypeError, ValueError):
+        return True
+
+
+def call_backward(subject, dout):
+    return subject.backward(dout) if takes_dout(subject) else subject.backward()
 
 
 def as_argument(array):

@@ -72,7 +72,8 @@ def differ(a, b):
 def out_of_date(observation, h, seed, known):
     """Findings for what an earlier call left behind, beyond what is `known` to be wrong."""
     piece = observation.piece
-    if piece.hold or shares_state(piece.target) or isinstance(piece, GraphPiece):
+    together = shares_state(piece.target) and not piece.pair
+    if piece.hold or together or isinstance(piece, GraphPiece):
         return []  # it draws random numbers, or no two copies of it are apart
     found = called_twice(piece, observation.douts[0])
     for variant in (*variants(piece), *one_sample_more(piece)):

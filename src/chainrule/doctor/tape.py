@@ -113,6 +113,18 @@ class Node:
         whole = np.round(columns)  # a choice is one exactly
         return np.where(np.abs(columns - whole) < 1e-8, whole, columns)
 
+    def settle(self):
+        """Take a call that turns out to work entry by entry as one that does, such as np.where."""
+        shapes = {source.value.shape for source in self.sources}
+        if self.entrywise or self.pair or shapes != {self.value.shape} or self.value.size < 2:
+            return
+        matrices = [self.local(i) for i in range(len(self.sources))]
+        slopes = [matrix.diagonal() for matrix in matrices]
+        own = all(np.count_nonzero(m) == np.count_nonzero(s) for m, s in zip(matrices, slopes))
+        if own and not all(np.all(slope == 1) for slope in slopes):
+            self.entrywise = True
+            self.known = {i: np.reshape(s, self.value.shape) for i, s in enumerate(slopes)}
+
     def multiplies(self, i):
         """Whether the derivative by source i depends on the other one of two sources, as in a product."""
         rng = np.random.default_rng(5)
@@ -123,6 +135,24 @@ class Node:
             for partner in (other, other + rng.uniform(0.1, 0.2, other.shape))
         ]
         return not np.allclose(*slopes, rtol=1e-6, atol=1e-9 * STEP)
+
+    def chain(self):
+        """This call and those before it as one, as long as each has one source, and moves, copies or chooses
+        entries of it."""
+        calls = [self]
+        while len(source := calls[-1].sources) == 1 and source[0].moves_alone():
+            calls.append(source[0])
+
+        def again(values):
+            for one in reversed(calls):
+                values = [one.again(values)]
+            return values[0]
+
+        return Node(self.value, again, [(calls[-1].sources[0], ())], None, self.site)
+
+    def moves_alone(self):
+        one = len(self.sources) == 1 == len(self.uses)
+        return one and not self.entrywise and not self.pair and np.isin(self.local(0), (0, 1)).all()
 
     def touches(self, i):
         """Which entries of source i the value depends on."""

@@ -7,8 +7,8 @@ made in every pass. What comes out at the leaves is what the code would have cla
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from itertools import product
-from types import SimpleNamespace
+from functools import cached_property
+from itertools import chain, product
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from chainrule.doctor.findings import RANK
 from chainrule.doctor.pieces import one_hot, tried
 from chainrule.doctor.tape import Node, NoGraph, recorded
 from chainrule.mistakes import TABLE
-from chainrule.scenes import BY_OUTPUT, Scene, same
+from chainrule.scenes import BY_OUTPUT, Scene, said, same, some_axes
 
 STRETCH = (
     6  # how many calls a stretch may have; twice as many down to a single number, as in a loss
@@ -92,6 +92,8 @@ class Graph:
             np.random.default_rng(3).uniform(-1.5, 1.5, self.out.value.shape)
         )
         self.dead = {node for node in self.order if self.is_dead(node)}
+        for node in self.order:
+            node.settle()
 
     def right(self, dout):
         """node -> gradient: the walk without a mistake."""
@@ -170,9 +172,10 @@ class Graph:
             reached = set().union(*(self.reached[node] for node in nodes))
             return bool(reached & wrong) and (reached <= wrong) == alone
 
-        for source in self.order:
-            if spoils([source]):
-                yield from self.at_fork(source)
+        for nodes in [[leaf] for leaf in self.leaves.values()] + list(self.sites.values()):
+            for sources in [nodes, *([one] for one in nodes if len(nodes) > 1)]:
+                if spoils(sources):
+                    yield from self.at_fork(sources)
         for nodes in self.sites.values():
             uses = defaultdict(list)
             for node in nodes:
@@ -197,36 +200,33 @@ class Graph:
                     yield from self.at_functions(pairs)
                 yield from self.by_table(self.scene_of_stretch, pairs, node, jumps)
 
-    def at_fork(self, source):
-        uses = self.by_site(source)
-        if len(source.uses) < 2:
-            return
-        for kept in ([source.uses[0]], [source.uses[-1]], *uses.values()):
-            lost = [use for use in source.uses if use not in kept]
-            one = "one use alone"
-            if len(kept) > 1 or len(uses) > 1:
-                one = f"the use in {kept[0][0].line} alone"
+    def at_fork(self, sources):
+        """Values that are used more than once, where one use alone counts, in every pass."""
+        uses = [source.uses for source in sources if len(source.uses) > 1]
+        places = dict.fromkeys((node.site, i) for some in uses for node, i in some)
+        ways = [lambda some: some[:1], lambda some: some[-1:]]
+        ways += [lambda some, at=at: [u for u in some if (u[0].site, u[1]) == at] for at in places]
+        for way in ways if uses else ():
+            lost = [use for some in uses for use in some if use not in way(some)]
+            kept = [use for some in uses for use in way(some)]
+            words = f"the use in {kept[0][0].line} alone" if len(places) > 1 else "one use alone"
             if lost:
-                yield Change("overwritten-at-fork", one, source, gives(lost, nothing))
-        for one in uses.values() if any(len(some) > 1 for some in uses.values()) else ():
-            for words in ("first", "last") if len(one) > 1 else ():
-                made = self.written_over(source.uses, words == "first")
-                told = f"the {words} use of each entry alone"
-                yield Change("overwritten-at-fork", told, source, made)
+                yield Change("overwritten-at-fork", words, sources[0], gives(lost, nothing))
 
-    def written_over(self, uses, first):
-        """Each entry gets the gradient of its first use alone, or of its last one."""
-        taken, masks = False, {}
-        for node, i in uses if first else reversed(uses):
-            masks[node, i] = node.touches(i) & ~np.asarray(taken)
-            taken = taken | masks[node, i]
-        return gives(masks, lambda n, i, d: n.back(i, d) * masks[n, i])
+        def touched(n, i):  # what it takes, and of that what it hands something back to
+            taken, d = n.touches(i), self.gradients.get(n)
+            given = taken if taken.all() or d is None else n.back(i, d) != 0
+            return taken, given if np.any(given) else taken
 
-    def by_site(self, source):
-        found = defaultdict(list)
-        for node, i in source.uses:
-            found[node.site, i].append((node, i))
-        return found
+        masks = {use: touched(*use) for some in uses for use in some}
+        closer = any(np.any(one != other) for one, other in masks.values())
+        ways = product((0, 1) if closer else (0,), (True, False))
+        for k, first in ways if uses else ():
+            made = {}
+            for some in uses:
+                made |= written_over({use: masks[use][k] for use in some}, first)
+            told = f"the {'first' if first else 'last'} use of each entry alone"
+            yield Change("overwritten-at-fork", told, sources[0], made)
 
     def at_edges(self, edges):
         """One source of a call, in every pass."""
@@ -241,8 +241,7 @@ class Graph:
             as_it_came = gives(edges, lambda n, k, d: d)
             yield Change("factor-missing", f"dout as it came at {node.line}", node, as_it_came)
         if not node.entrywise and not node.pair:
-            yield from self.at_moves(edges)
-            yield from self.at_choices(edges)
+            yield from self.at_matrices(edges)
         yield from self.by_table(scene_of_edge, edges, node, gives)
 
     def at_others(self, edges):
@@ -252,45 +251,61 @@ class Graph:
             return
         node, i = whole[0]
         partner = node.sources[1 - i]
-        for code, words, others in self.in_place_of(partner):
-            pairs = {edge: others[min(k, len(others) - 1)].value for k, edge in enumerate(edges)}
+        taken = [
+            (code, words, {edge: others[min(k, len(others) - 1)] for k, edge in enumerate(edges)})
+            for code, words, others in self.in_place_of(partner)
+        ]
+        met = {(n, j): n.sources[1 - j] for n, j in whole}
+        for words, values in self.turned if np.ptp(partner.value) else ():
+            pairs = {edge: values[one] for edge, one in met.items() if one in values}
+            taken += [("kernel-not-turned", words, pairs)] if pairs else []
+        for code, words, pairs in taken:
             fit = [(n, j) for (n, j), other in pairs.items() if np.shape(n.met(j)) == other.shape]
-            shut = partner.value == 0
-            if (
-                node.entrywise
-                and shut.any()
-                and all(np.all(shut | (partner.value == o.value)) for o in others)
-            ):
-                code = "mask-missing"  # it is the same but where a gate is closed
+            if node.entrywise and all(opens(partner.value, other) for other in pairs.values()):
+                code = "mask-missing"
             made = gives(fit, lambda n, j, d, pairs=pairs: n.back(j, d, pairs[n, j]))
             yield Change(code, f"{words} in place of {partner.line}", node, made)
 
     def in_place_of(self, wanted):
-        """(code, words, nodes) for each array that might have been taken for another one."""
-        found = [
-            ("another-array", one.line, self.siblings(one))
-            for one in self.order
-            if one is not wanted
-        ]
-        found += [
-            ("stale-cache", name, [SimpleNamespace(value=held)]) for name, held in self.held.items()
-        ]
-        for code, words, others in found:
-            if others[0].value.shape == wanted.value.shape and np.ptp(others[0].value):
-                yield code, words, others
+        """(code, words, arrays) for what might have been taken for another array, pass by pass."""
+        groups = [[leaf] for leaf in self.leaves.values()] + list(self.sites.values())
+        for nodes in groups:
+            values = [node.value for node in nodes]
+            if fits(values, wanted) and nodes != [wanted]:
+                yield "another-array", nodes[0].line, values
+            if fits(values, wanted) and len(nodes) > 1:
+                before = [np.zeros_like(values[0]), *values[:-1]]
+                yield "another-array", f"{nodes[0].line}, one pass before,", before
+        for name, held in self.held.items():
+            if fits([held], wanted):
+                yield "stale-cache", name, [held]
+
+    @cached_property
+    def turned(self):
+        """(words, node -> what it is then) for each parameter, a kernel perhaps, turned around."""
+        found = []
+        for name, leaf in self.leaves.items():
+            for axes in ((-1,), (-2, -1), (0, 1)) if name not in self.piece.names else ():
+                if len(axes) <= leaf.value.ndim and sum(leaf.value.shape[k] for k in axes) > 2:
+                    values = self.between(leaf, self.out, np.flip(leaf.value, axes))
+                    found.append((f"{name}, turned around along {axes},", values))
+        return found
 
     def at_functions(self, pairs):
         """A function whose derivative is mostly written by its output, where only a factor of that is
         handed on, or where it is taken of another array."""
         start, node = pairs[0]
-        known = [(f, df) for f, df in BY_OUTPUT.values() if same(f(start.value), node.value)]
-        for f, df in known if np.ptp(node.value) else ():
-            for words, part in PARTS.items():
+        known = [(n, *fs) for n, fs in BY_OUTPUT.items() if same(fs[0](start.value), node.value)]
+        for name, f, df in known if np.ptp(node.value) else ():
+            for words, (part, owners) in PARTS.items():
                 made = jumps(pairs, lambda u, v, d, part=part: d * part(v.value))
                 words = f"{words} alone in place of the derivative of {node.line}"
-                yield Change("factor-missing", words, node, made)
+                code = "factor-missing" if name in owners else "another-array"
+                yield Change(code, words, node, made)
             for code, words, others in self.in_place_of(start):
-                at = {v: others[min(k, len(others) - 1)].value for k, (_, v) in enumerate(pairs)}
+                at = {v: others[min(k, len(others) - 1)] for k, (_, v) in enumerate(pairs)}
+                if any(one.shape != v.value.shape for v, one in at.items()):
+                    continue
                 place = "another array of that line" if words == node.line else words
                 words = f"the derivative at {node.line}, taken of {place},"
                 for form in (df, lambda x, f=f, df=df: df(f(x))):
@@ -310,62 +325,66 @@ class Graph:
             made = {n: {k: lambda d, g, n=n, k=k: n.back(k, g(n.uses[0][0]))} for n, k in edges}
             yield Change(code, words, node, made)
 
-    def siblings(self, node):
-        return self.sites[node.site] if node.name is None else [node]
-
     def at_branches(self, nodes):
-        """Where each entry is taken from one of two arrays: each of them gets what belongs to the other."""
+        """Where two arrays of one shape meet: each of them gets what belongs to the other."""
         node = nodes[0]
         alike = {source.value.shape for source in node.sources} == {node.value.shape}
         if len(node.sources) == 2 and alike and not node.pair:
-            if all(np.isin(node.local(i), (0, 1)).all() for i in (0, 1)):
-                edges = [(n, i) for n in nodes for i in (0, 1)]
-                made = gives(edges, lambda n, i, d: n.back(1 - i, d))
-                yield Change("mask-inverted", f"the two ways of {node.line} exchanged", node, made)
+            gate = all(np.isin(node.local(i), (0, 1)).all() for i in (0, 1))
+            edges = [(n, i) for n in nodes for i in (0, 1)]
+            made = gives(edges, lambda n, i, d: n.back(1 - i, d))
+            code = "mask-inverted" if gate else "inputs-not-swapped"
+            yield Change(code, f"the two ways of {node.line} exchanged", node, made)
 
-    def at_moves(self, edges):
-        """Where the entries only change places: in the order that they had before, or moved once more."""
-        node, i = edges[0]
-        matrix, moved = node.local(i), np.arange(node.value.size)
-        if len(matrix) != matrix.shape[1] or not np.all(np.sort(matrix @ moved) == moved):
-            return
-        ways = {"as they stand, not moved back,": lambda n, k, d: d}
-        if node.value.ndim == node.sources[i].value.ndim:
-            ways["moved once more"] = lambda n, k, d: n.again([d])
-        for words, way in ways.items():
-            told = f"the numbers of dout {words} at {node.line}"
-            yield Change("axes-in-wrong-order", told, node, gives(edges, way))
+    def at_matrices(self, edges):
+        """Another matrix in the place of the matrix of derivatives of a call."""
+        node = edges[0][0]
+        others = {edge: dict(wrong_matrices(*edge)) for edge in edges}
+        for key in others[edges[0]]:
+            fit = [edge for edge in edges if key in others[edge]]
+            made = gives(fit, lambda n, i, d, key=key: np.ravel(d) @ others[n, i][key])
+            yield Change(key[0], f"{key[1]} at {node.line}", node, made)
+        whole = node.chain() if len(edges) == len(node.sources) == 1 else node
+        if whole.sources != node.sources:
+            (start,) = whole.sources
+            for (code, words), other in wrong_matrices(whole, 0):
 
-    def at_choices(self, edges):
-        """Where one of a few entries is taken, as in a maximum: all of them get what belongs to that one."""
-        node, i = edges[0]
-        rows, shape = node.local(i), node.sources[i].value.shape
-        if len(rows) == rows.shape[1] or np.any(np.sort(rows)[:, :-1]) or np.any(rows.max(1) != 1):
-            return
-        for axis in range(len(shape)):
-            kept = (*shape[:axis], 1, *shape[axis + 1 :])
-            if node.value.shape in (kept, (*shape[:axis], *shape[axis + 1 :])):
+                def hand_on(d, _, other=other):
+                    return np.reshape(np.ravel(d) @ other, start.value.shape)
 
-                def to_all(n, k, d, kept=kept):
-                    return np.broadcast_to(np.reshape(d, kept), shape)
-
-                words = f"dout at every entry that {node.line} chooses from"
-                yield Change("mask-missing", words, node, gives(edges, to_all))
+                words = f"{words} at {node.line}, from {start.line} on,"
+                yield Change(code, words, node, {node: {start: hand_on}})
 
     def by_table(self, scene_of, places, node, made):
         """Changes for all that the table has for the scenes scene_of(*place, dout) at a node."""
         scene = scene_of(*places[0], self.gradients.get(node, 1.0))
         once = len(places) == 1 == node.value.size  # then all is a multiple of dout
+        scenes, told = {}, {}
+
+        def predicted(mistake, a, b, d):  # each is asked for again and again, for the same dout
+            key = a, b, d.tobytes()
+            if key not in scenes:
+                scenes[key] = scene_of(a, b, d)
+            if (mistake.code, key) not in told:
+                told[mistake.code, key] = mistake.predictions(scenes[key])
+            return told[mistake.code, key], scenes[key].true
+
         for mistake in TABLE:
             code = mistake.code
             if code in ELSEWHERE or code in BY_BATCH and node.value.size > 1:
                 continue  # a loss alone is divided by N
-            if code == "mask-from-upstream" and len(np.unique(np.sign(scene.dout))) == 1:
+            if code == "derivative-of-input" and scene.slope is not None:
+                if np.ptp(np.abs(scene.slope)) < 1e-6:
+                    continue  # it has signs alone
+            if code == "mask-from-upstream" and not np.any(scene.dout < 0) & np.any(scene.dout > 0):
                 continue  # it is no mask
             if code in ("derivative-missing", "derivative-twice") and scene.slope is not None:
                 levels = len(np.unique(np.round(np.abs(scene.slope), 6)))
-                if levels == 1 or levels == 2 and code == "derivative-twice":
+                alike = levels == 1 and np.ptp(np.sign(scene.slope)) == 0  # not so in |x|
+                if alike or levels == 2 and code == "derivative-twice":
                     code = "scaled"
+                elif code == "derivative-missing" and np.isin(scene.slope, (0, 1)).all():
+                    code = "mask-missing"
                 elif code == "derivative-missing" and scene.others:
                     code = "factor-missing"
             for words, numbers in mistake.predictions(scene).items():
@@ -375,8 +394,8 @@ class Graph:
                         return (
                             shaped(numbers, scene.true) * np.ravel(d)[0] / np.ravel(scene.dout)[0]
                         )
-                    one = scene_of(a, b, d)
-                    return shaped(mistake.predictions(one).get(words, np.nan), one.true)
+                    made, true = predicted(mistake, a, b, d)
+                    return shaped(made.get(words, np.nan), true)
 
                 yield Change(code, f"{words} at {node.line}", node, made(places, hand_on))
 
@@ -405,7 +424,7 @@ class Graph:
             t = one_hot(self.piece.t, start.value, self.piece.axis)
 
         def out_at(x):
-            return self.between(start, node, x)
+            return self.between(start, node, x)[node]
 
         def slope_at(x):
             h = 1e-5
@@ -418,12 +437,12 @@ class Graph:
         )  # fmt: skip
 
     def between(self, start, node, x):
-        """What a node would be, were an earlier one x."""
+        """node -> what it would be, were an earlier one x, up to this node."""
         values = {start: x}
         for one in self.order[self.order.index(start) + 1 : self.order.index(node) + 1]:
             if any(source in values for source in one.sources):
                 values[one] = one.again([values.get(s, s.value) for s in one.sources])
-        return values[node]
+        return values
 
 
 ELSEWHERE = (
@@ -433,19 +452,70 @@ ELSEWHERE = (
     "wrong-sign",
     "overwritten-at-fork",
     "whole-numbers",
+    "inputs-not-swapped",
 )  # made here in other ways
 BY_BATCH = ("missing-batch-division", "double-batch-division", "samples-as-columns")
 
 
-PARTS = {
-    "the output": lambda y: y,
-    "1 - the output": lambda y: 1 - y,
-    "1 + the output": lambda y: 1 + y,
+def opens(gate, other):
+    """Whether an array is the same as another one but where that is 0, as a closed gate is."""
+    shut = gate == 0
+    return other.shape == gate.shape and shut.any() and np.all(shut | (gate == other))
+
+
+def fits(arrays, node):
+    """Whether arrays may have been taken for that of a node."""
+    return arrays[0].shape == node.value.shape and np.ptp(arrays[-1]) > 0
+
+
+PARTS = {  # with the functions of whose derivative they are a factor
+    "the output": (lambda y: y, ("sigmoid",)),
+    "1 - the output": (lambda y: 1 - y, ("sigmoid", "tanh")),
+    "1 + the output": (lambda y: 1 + y, ("tanh",)),
 }
+
+
+def wrong_matrices(node, i):
+    """((code, words), matrix) for what a code may take for the matrix of derivatives of a call that moves
+    entries, repeats them, chooses from them or subtracts them."""
+    matrix, shape, after = node.local(i), node.sources[i].value.shape, node.value.shape
+    if np.any(matrix < 0):
+        yield ("wrong-sign", "no minus"), np.abs(matrix)
+    if np.any(matrix.max(1) != 1) or np.any(matrix.sum(1) != 1):
+        return  # not each entry of the value is one of the source
+    if len(matrix) == matrix.shape[1] and np.all(matrix.sum(0) == 1):
+        yield ("axes-in-wrong-order", "dout as it stands, not moved back,"), np.eye(len(matrix))
+        if len(shape) == len(after):
+            again = node.again([np.arange(1.0 * len(matrix)).reshape(after)])
+            once_more = np.eye(len(matrix))[:, np.ravel(again).astype(int)]
+            yield ("axes-in-wrong-order", "dout moved once more"), once_more
+    elif np.any(matrix.sum(0) > 1):
+        first, last = (np.cumsum(matrix[::way], 0)[::way] == 1 for way in (1, -1))
+        yield ("overwritten-at-fork", "the first copy of each entry alone"), matrix * first
+        yield ("overwritten-at-fork", "the last copy of each entry alone"), matrix * last
+    for axes in some_axes(len(shape)) if len(matrix) < matrix.shape[1] else ():
+        kept = tuple(1 if k in axes else n for k, n in enumerate(shape))
+        if after in (kept, tuple(np.delete(shape, axes))):
+            chosen = np.broadcast_to(np.arange(len(matrix)).reshape(kept), shape).ravel()
+            every = np.arange(len(matrix))[:, None] == chosen
+            yield ("mask-missing", "dout at every entry that is chosen from"), every * 1.0
 
 
 def nothing(node, i, dout):
     return np.zeros(node.sources[i].value.shape)
+
+
+def written_over(uses, first):
+    """Each entry gets the gradient of its first use alone, or of its last one, where uses of the same
+    entries are one. `uses` tells which entries each of them takes."""
+    groups, taken, masks = defaultdict(list), False, {}
+    for use, touched in uses.items():
+        groups[touched.tobytes()].append(use)
+    for edges in list(groups.values())[:: 1 if first else -1]:
+        touched = uses[edges[0]] & ~np.asarray(taken)
+        masks |= dict.fromkeys(edges, touched)
+        taken = taken | touched
+    return gives(masks, lambda n, i, d: n.back(i, d) * masks[n, i])
 
 
 def lost_code(node, i):
@@ -460,17 +530,17 @@ def lost_code(node, i):
     one = len(node.sources) == 1 and not node.entrywise and not node.pair
     if one and node.value.size < source.value.size:
         partners = {one for user, _ in node.uses for one in user.sources}
-        if source in partners and np.allclose(np.sum(node.local(i), axis=0), 1):
-            return "softmax-diagonal"
+        if source in partners and np.allclose(np.sum(node.local(i), axis=0), 1):  # x / sum(x)
+            exp = source.entrywise and same(source.local(0), source.value, 1e-6)
+            return "softmax-diagonal" if exp else "statistics-constant"
         share = np.max(node.local(i), axis=1, initial=0.0)
         if np.allclose(np.sum(node.local(i), axis=1), 1):  # a mean, or a choice
             if np.all(share < 1):
                 return "statistics-constant"
-            if (
-                source.value.ndim == 2
-                and np.all(share == 1)
-                and node.value.size == len(source.value)
-            ):
+            rows = source.value.ndim == 2 and node.value.size == len(source.value)
+            ends = (source.value.max(1), source.value.min(1)) if rows else ()
+            extreme = any(np.array_equal(np.ravel(node.value), end) for end in ends)
+            if rows and np.all(share == 1) and not extreme:
                 return "label-term-missing"
     return "overwritten-at-fork"
 
@@ -527,7 +597,8 @@ class Trials:
             self.walks = [self.graph.right(dout / self.size) for dout in self.douts]
             self.right = [self.at_leaves(walk) for walk in self.walks]
             if self.belongs():
-                self.more = (self.graph.changes(wrong, alone) for alone in (True, False))
+                first = chain(self.changes(wrong, True), self.by_places(wrong - {*piece.names}))
+                self.more = iter([first, self.changes(wrong, False)])
         except NoGraph:
             pass
 
@@ -537,14 +608,39 @@ class Trials:
     def grow(self):
         """Try more changes. What has been tried until the work becomes too much is of use."""
         try:
-            for change in next(self.more, ()):
-                if (off := tried(None, self.walked, change)) is not None:
-                    self.keep(change, off)
+            for change, off in next(self.more, ()):
+                self.keep(change, off)
         except NoGraph:
             self.more = iter(())
 
+    def changes(self, wrong, alone):
+        """(change, what it adds to the gradients of the leaves) for the changes of the graph."""
+        for change in self.graph.changes(wrong, alone):
+            if (off := tried(None, self.walked, change)) is not None:
+                yield change, off
+
     def walked(self, change):
         return [self.at_leaves(self.graph.wrong(walk, change)) for walk in self.walks]
+
+    def by_places(self, names):
+        """The same where a parameter gets its gradient from one place of dout alone, a sample or a step, or
+        from all the others."""
+        shape = self.graph.out.value.shape
+        n = len(shape) if names else 0
+        spans = [range(a, b) for a in range(n) for b in range(a + 1, n + 1)]
+        spans = [span for span in spans if np.prod(shape[span.start : span.stop]) > 1]
+        for span, place in product(spans, (0, -1)):
+            there = np.zeros(shape)
+            there[tuple(place if k in span else slice(None) for k in range(n))] = 1.0
+            parts = [self.at_leaves(self.graph.right(d * there / self.size)) for d in self.douts]
+            for name, alone in product(names, (True, False)):
+                lost = [r[name] - p[name] if alone else p[name] for r, p in zip(self.right, parts)]
+                words = f"the {'last' if place else 'first'} place of dout along {said(span)} "
+                words += "alone" if alone else "left out"
+                bias = alone and span == range(1) and lost[0].ndim == 1
+                code = "bias-first-row" if bias else "overwritten-at-fork"
+                off = [{n: -one if n == name else 0.0 for n in self.right[0]} for one in lost]
+                yield Change(code, words, self.graph.out, {}), off
 
     def keep(self, change, off):
         made = [{n: r[n] + o[n] for n in r} for r, o in zip(self.right, off)]
@@ -556,6 +652,15 @@ class Trials:
         penalty = all(parallel(off[0][n], self.graph.leaves[n].value) for n in moved)
         if not penalty or not (self.network or self.decays):  # that has a name of its own
             self.made.append((change, made))
+
+    def line_of(self, name, wrong):
+        """The line at which a gradient goes wrong, as far as the right ones tell: the last one from which
+        all that comes back is wrong, or else the only one that uses the array."""
+        if not self.made or wrong >= set(self.samples):
+            return ""
+        spoilt = [one for one in self.graph.order if name in self.graph.reached[one] <= wrong]
+        own = {user.line for user, _ in self.graph.leaves[name].uses}
+        return spoilt[-1].line if spoilt[-1].name is None else own.pop() if len(own) == 1 else ""
 
     def belongs(self):
         """Whether it is the graph of this code: the walk without a mistake gives what nudging finds."""
@@ -616,6 +721,10 @@ def parallel(a, b):
 def as_it_is(trials, left):
     for change, made in trials.made:
         yield Suspect(change.code, change.words), made, change
+        if change.lost:
+            turned = [{n: 2 * m[n] - r[n] for n in m} for m, r in zip(made, trials.right)]
+            words = f"the other sign for what comes back through {change.at.line}"
+            yield Suspect("wrong-sign", words), turned, change
 
 
 def nearly(trials, left):
@@ -643,6 +752,8 @@ def nearly(trials, left):
                 continue
             code = "wrong-sign" if abs(c + 1) < 1e-5 else "scaled"
             both = {"code": change.code, "also": code} if parts is made else {"code": code}
+            if both == {"code": "derivative-missing", "also": "scaled"}:
+                both = {"code": "factor-missing"}  # a number stands in the place of the derivative
             whole = [{n: b[n] + c * p[n] for n in b} for b, p in zip(base, parts, strict=True)]
             told = words.format(change.words, c, change.at.line)
             yield Suspect(words=told, **both), whole, change
