@@ -36,7 +36,7 @@ const headingOf = (link) => document.getElementById(decodeURIComponent(link.hash
 function markSection() {
   const { clientHeight, scrollHeight, scrollTop } = document.documentElement;
   const atEnd = scrollTop > 0 && scrollTop + clientHeight >= scrollHeight - 2;
-  const above = (link) => headingOf(link)?.getBoundingClientRect().top < (atEnd ? clientHeight : clientHeight / 3);
+  const above = (link) => headingOf(link)?.getBoundingClientRect().top < (atEnd ? clientHeight : clientHeight / 4);
   const read = links().filter(above).at(-1);
   for (const link of links()) {
     link.classList.toggle("active", link === read);
