@@ -152,3 +152,10 @@ def test_an_embedding_s_gradient_is_one_hot_rows_turned_times_dout():
     table.backward(dout)
     assert table.grads["W"].ravel().tolist() == [10, 0, 101, 0]
     np.testing.assert_array_equal(np.eye(4)[words].T @ dout, table.grads["W"])
+
+
+def test_who_still_gets_a_gradient_at_the_two_ends_of_the_price_picture():
+    prices = np.array([6.0, 1.0, 3.0])
+    for score, wanted in ((-6.0, [0, -0.5, 0.5]), (6.0, [0, 0, 0])):
+        weights = softmax(np.array([score, 0.0, 0.0]))
+        assert np.allclose(weights * (prices - weights @ prices), wanted, atol=0.02)
