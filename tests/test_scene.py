@@ -329,7 +329,7 @@ def test_the_pen_draws_in_squares_of_forty_pixels_upwards():
 
 
 def test_a_text_stays_inside_the_picture():
-    assert drawn(lambda p: p.text(0, 9, "abcdefgh"))["transform"] == "translate(43.2 10.5)"
+    assert drawn(lambda p: p.text(0, 9, "abcdefgh"))["transform"] == "translate(46 10.5)"
     assert drawn(lambda p: p.text(14, 4, "abcd", at="right"))["transform"] == "translate(560 160)"
 
 

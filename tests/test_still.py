@@ -91,7 +91,9 @@ def test_the_build_puts_the_figure_where_its_picture_was(kind):
 LOOK = """(svg) => [...svg.querySelectorAll("path, circle, rect, text")].map((one) => {
     const worn = getComputedStyle(one);
     const names = ["fill", "stroke", "strokeWidth", "fillOpacity", "fontWeight", "paintOrder"];
-    return [one.tagName, ...names.map((name) => worn[name])];
+    const bytes = (...parts) => `rgb(${parts.map((part) => Math.round(255 * part)).join(", ")})`;
+    const plain = (look) => look.replace(/^color\\(srgb (\\S+) (\\S+) (\\S+)\\)$/, (_, ...rgb) => bytes(...rgb.slice(0, 3)));
+    return [one.tagName, ...names.map((name) => plain(worn[name]))];
 })"""
 
 

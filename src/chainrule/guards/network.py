@@ -143,7 +143,7 @@ def npz(path):
 def saved_arrays(path):
     """The arrays in a file, by name; ValueError for what `save` did not write."""
     try:
-        with np.load(npz(path)) as saved:
+        with np.load(npz(path), allow_pickle=False) as saved:
             return dict(saved)
     except (ValueError, TypeError, EOFError, BadZipFile) as error:
         raise ValueError(

@@ -14,7 +14,7 @@ from chainrule.narration import display
 
 COLOURS = (  # where no style sheet says otherwise: value, gradient, ink, quiet, faint, and four for curves,
     "#0b61a8", "#b1470a", "#1c1e21", "#5b6570", "#c9d1d9",
-    "#0b7680", "#7a3f8c", "#507019", "#b0365f",
+    "#0f6d77", "#723e85", "#51701c", "#a1385e",
 )  # fmt: skip
 CURVES = (
     5,
