@@ -110,7 +110,7 @@ export class Picture {
     const single = isNumber(local);
     const factor = single ? fit(local, NUMBER_ROOM) : local.replace(/[^\W\d]\w*\./g, ""); // W of Affine.W
     const product = scaled(factor);
-    const words = /[@Σᵀ]|reshape/.test(local) ? factor : single || /(t|nd)$/.test(path.dataset.word) || product.length < LONG ? product : label("slope");
+    const words = /[@Σᵀ]|reshape/.test(local) ? factor : single || /t$/.test(path.dataset.word) || product.length < (/d$/.test(path.dataset.word) ? 16 : LONG) ? product : label("slope");
     const said = beside ? `${words} =` : words;
     const [x, y, anchor = "end"] = this.spot(edge, path, piece, beside);
     this.svg.append(vector("text", { class: "local", "data-exact": local, x, y, "text-anchor": anchor }, said));
