@@ -290,10 +290,8 @@ def branches(trace, places):
 
 def edge_path(i, j, port, trace, columns, places, lanes, drop, start=None):
     start, x = places[i].column if start is None else start, None
-    for column in range(
-        start, places[j].column
-    ):  # of a value from a row above, from where it enters
-        if i in columns[column].enters:
+    for column in range(start, places[j].column):
+        if i in columns[column].enters:  # it comes from a row above
             start, x = column, columns[column].enters[i]
     pen = Pen(columns[start].end if x is None else x, lanes.get((i, start), places[i]).y + drop)
     entrance = pen.y

@@ -26,10 +26,7 @@ SMALLEST = 0.9  # of its size, before it scrolls: no letter is then smaller than
 NAME = 13.5  # the size of a result's name, and of what stands on an edge
 TALLEST = 1500  # of one in several rows; one that would be taller scrolls to the side
 MOST_ROWS, MOST_OVER = 4, 3  # and values that one row hands to the next
-GOES_ON, ENTERS = (
-    12,
-    24,
-)  # the wire of such a value, behind the last column and before the first one
+GOES_ON, ENTERS = 12, 24  # its wire, behind the last column of a row and before the first one
 BETWEEN = 12  # two rows
 ROW = 17  # the height of a line of numbers
 GRID = 12  # the size of a number in a grid
@@ -203,9 +200,7 @@ def in_rows(trace, cuts=(), close=False):
         row = columns[start:end]
         coming = [place for place in row[0].places if place.lane]  # lanes that begin here
         set_heights(row, range(start, end), top)
-        pieces = any(
-            trace.is_fork(place.variable) for place in coming
-        )  # they stand left of their nodes
+        pieces = any(trace.is_fork(place.variable) for place in coming)  # left of their nodes
         left = room_to_enter(trace, [place.variable for place in coming])
         set_widths(trace, row, left + 24 * pieces, close)
         row[0].enters = {place.variable: left - ENTERS for place in coming}

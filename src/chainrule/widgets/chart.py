@@ -16,14 +16,7 @@ COLOURS = (  # where no style sheet says otherwise: value, gradient, ink, quiet,
     "#0b61a8", "#b1470a", "#1c1e21", "#5b6570", "#c9d1d9",
     "#0f6d77", "#723e85", "#51701c", "#a1385e",
 )  # fmt: skip
-CURVES = (
-    5,
-    6,
-    2,
-    3,
-    7,
-    8,
-)  # which are neither values nor gradients, and wear neither blue nor orange
+CURVES = 5, 6, 2, 3, 7, 8  # of these; they are no values or gradients, so neither blue nor orange
 DASHES = ("none", "8 4", "2 5", "10 4 2 4", "16 5", "5 3 2 3 2 3")
 SHAPES = (  # of the mark on each curve, around (0, 0)
     "M-5.5 0a5.5 5.5 0 1 0 11 0a5.5 5.5 0 1 0-11 0z",

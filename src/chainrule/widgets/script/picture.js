@@ -10,7 +10,7 @@ const CLOSE = 7; // pixels between two numbers of a grid; DIGIT is the width of 
 const DIGIT = 8.4;
 const HEAT_LEVELS = 6;
 const HEAT_CELLS = 24;
-const LONG = 10; // with its sign, letters of a word that has no room there
+const LONG = 10; // with its sign, letters of a word that has no room in the middle of a wire, or beside a piece
 
 /** One drawn figure of a run: `show(now)` brings it to a step. */
 export class Picture {
@@ -110,10 +110,11 @@ export class Picture {
     const single = isNumber(local);
     const factor = single ? fit(local, NUMBER_ROOM) : local.replace(/[^\W\d]\w*\./g, ""); // W of Affine.W
     const product = scaled(factor);
-    const words = /[@Σᵀ]|reshape/.test(local) ? factor : single || /t$/.test(path.dataset.word) || product.length < (/d$/.test(path.dataset.word) ? 16 : LONG) ? product : label("slope");
+    const [x, y, anchor] = this.spot(edge, path, piece, beside);
+    const room = { start: Infinity, end: 16 }[anchor] ?? LONG;
+    const words = /[@Σᵀ]|reshape/.test(local) ? factor : single || product.length < room ? product : label("slope");
     const said = beside ? `${words} =` : words;
-    const [x, y, anchor = "end"] = this.spot(edge, path, piece, beside);
-    this.svg.append(vector("text", { class: "local", "data-exact": local, x, y, "text-anchor": anchor }, said));
+    this.svg.append(vector("text", { class: "local", "data-exact": local, x, y, "text-anchor": anchor ?? "end" }, said));
   }
 
   /** Where a word of an edge stands: [x, y], and how it is anchored there, if not at its end. */
