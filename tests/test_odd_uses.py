@@ -224,6 +224,7 @@ WRONG = {
     "nothing": (None, TypeError, "tuple, got None"),
     "two of them": ((np.ones((1, 3)),) * 2, ValueError, "2 gradients for 1 inputs"),
     "another shape": ((np.ones(3),), ValueError, r"\(3,\) for \(1, 3\)"),
+    "a shorter shape": ((np.ones(1),), ValueError, r"\(1,\) for \(1, 3\)"),
     "text": (("abc",), TypeError, "real numbers, got str"),
 }
 
@@ -239,6 +240,21 @@ def test_a_node_of_ones_own_that_gives_back_nonsense_is_named(given):
 def test_a_node_that_inherits_from_ours_is_looked_at_as_well():
     with pytest.raises(ValueError, match="1 gradients for 2 inputs"):
         apply(Inherits(), 2.0, 3.0).backward()
+
+
+@pytest.mark.parametrize("given", [(1.0,), (1.0, 1.0, 1.0)])
+def test_a_node_on_the_door_that_stands_alone_is_told_how_many_gradients_it_gave(given):
+    class Pair(nodes.Node):
+        def forward(self, x, y):
+            return x + y
+
+        def backward(self, dout):
+            return given
+
+    node = Pair()
+    node.forward(np.ones(2), np.ones(2))
+    with pytest.raises(ValueError, match=f"Pair.*gave {len(given)} gradients for 2 inputs"):
+        node.backward(np.ones(2))
 
 
 def test_a_list_of_gradients_is_as_good_as_a_tuple():
