@@ -167,6 +167,28 @@ def test_labels_of_another_shape_are_told_the_shape_that_is_wanted():
             SoftmaxWithLoss().forward(a, [0, 1, 2, 0])
 
 
+def test_only_labels_that_are_whole_are_told_how_to_become_integers():
+    for labels, told in ((np.array([1.0, 0.0]), True), (np.array([0.5, 1.0]), False)):
+        with pytest.raises(TypeError, match="as integers") as caught:
+            SoftmaxWithLoss().forward(np.ones((2, 3)), labels)
+        assert ("astype(int)" in str(caught.value)) == told
+
+
+def test_soft_targets_of_one_sample_are_looked_at_like_those_of_many():
+    tenths = np.full(10, 0.1)  # whose sum is not 1 to the last digit
+    assert SoftmaxWithLoss().forward(np.zeros(10), tenths) == pytest.approx(np.log(10))
+    with pytest.raises(ValueError, match="sum to 1, got a row whose sum is off by 0.1"):
+        SoftmaxWithLoss().forward(np.zeros(11), np.full(11, 0.1))
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (2, 2, 3)])
+def test_softmax_tells_what_is_not_finite_along_any_shape(shape):
+    scores = np.zeros(shape)
+    scores[..., -1] = np.nan
+    with pytest.raises(ValueError, match="softmax wants finite scores, got nan"):
+        softmax(scores)
+
+
 @pytest.mark.parametrize(
     ("dtype", "near", "far"), [(np.float32, 3e-7, 3e-6), (np.float64, 3e-10, 3e-9)]
 )

@@ -257,6 +257,19 @@ def test_a_node_on_the_door_that_stands_alone_is_told_how_many_gradients_it_gave
         node.backward(np.ones(2))
 
 
+def test_a_gradient_has_the_type_of_its_input_whatever_a_node_hands_back():
+    class Coarse(nodes.Node):
+        def forward(self, x):
+            return x * 1.0
+
+        def backward(self, dout):
+            return (np.ones(2, np.float32 if dout.dtype == np.float64 else np.float64),)
+
+    for dtype in (np.float32, np.float64):
+        node = Coarse()
+        assert node.backward(node.forward(np.ones(2, dtype)))[0].dtype == dtype
+
+
 def test_a_list_of_gradients_is_as_good_as_a_tuple():
     x = Variable(3.0)
     apply(Double([2.0]), x).backward()
