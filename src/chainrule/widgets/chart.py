@@ -214,7 +214,9 @@ def place_names(curves, names, across, up):
         small = boxes + [spare, 5, -spare, -5]  # the same on a wide screen
         gaps = np.array([gap(small, line) for line in lines])
         others = np.delete(gaps, own, axis=0).min(axis=0, initial=np.inf)
-        cost = 2 * gaps[own] - 3 * np.minimum(others - gaps[own], 15) + gap(small, line[ends[own]]) / 6
+        cost = (
+            2 * gaps[own] - 3 * np.minimum(others - gaps[own], 15) + gap(small, line[ends[own]]) / 6
+        )
         cost += 100.0 * np.maximum(gaps[own] - others, 0)
         cost += 1000.0 * np.maximum(CLEAR - gap(boxes, np.concatenate(lines)), 0)
         cost += 100.0 * np.maximum(boxes[:, 3] - up.start + HANDLE, 0)

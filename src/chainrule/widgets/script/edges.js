@@ -3,6 +3,7 @@
 import { calm } from "./parts.js";
 
 const AROUND = 160; // pixels over and under the running node that are to be seen: its numbers, and the page's header
+const FADE = 30; // of them at each side a number can hardly be read
 
 /**
  * Keep `data-more` of a scroll box at "left", "right" or "both", and away where all is seen: { watch(), destroy() }.
@@ -34,18 +35,24 @@ export function edges(scroll, fit) {
 }
 
 /**
- * Bring a part of the picture to the middle of its box, where that scrolls; without a part, go to its start.
+ * Bring the first of some parts of the picture to the middle of its box, where that scrolls, with as many of the
+ * others beside it as have room; without a part, go to its start.
  * `dock` is what stands at the lower edge of the window, before a picture that is higher than the window.
  */
-export function follow(scroll, part, dock) {
+export function follow(scroll, parts, dock) {
   const behavior = calm() ? "auto" : "smooth";
-  if (dock && part) {
-    const { top, bottom } = part.getBoundingClientRect();
+  if (dock && parts.length) {
+    const { top, bottom } = parts[0].getBoundingClientRect();
     const low = bottom + AROUND + dock.offsetHeight - innerHeight;
     scrollBy({ top: low > 0 ? low : Math.min(top - AROUND, 0), behavior });
   }
   if (!scroll.dataset.more) return;
-  const [box, frame] = [part, scroll].map((one) => part && one.getBoundingClientRect());
-  const left = part ? scroll.scrollLeft + box.left + box.width / 2 - frame.left - frame.width / 2 : 0;
-  scroll.scrollTo({ left, behavior });
+  const frame = scroll.getBoundingClientRect();
+  let start, end;
+  for (const part of parts) {
+    const { left, right } = part.getBoundingClientRect();
+    const [from, to] = [Math.min(left, start ?? left), Math.max(right, end ?? right)];
+    if (part === parts[0] || to - from < frame.width - 2 * FADE) [start, end] = [from, to];
+  }
+  scroll.scrollTo({ left: parts.length ? scroll.scrollLeft + (start + end) / 2 - frame.left - frame.width / 2 : 0, behavior });
 }

@@ -21,6 +21,7 @@ export class Picture {
     this.run = run;
     this.variables = [...svg.querySelectorAll(".variable")].map((group) => ({
       i: Number(group.dataset.index),
+      group,
       value: group.querySelector(".value"),
       gradient: group.querySelector(".gradient"),
       kept: group.querySelector("g.kept"),
@@ -37,6 +38,10 @@ export class Picture {
 
   node(index) {
     return this.nodes.get(String(index));
+  }
+
+  group(index) {
+    return this.variables[index].group;
   }
 
   show(now) {

@@ -192,10 +192,13 @@ export function mountStepper(figure, host) {
     read(pointed ? [pointed] : usual(now));
   }
 
-  /** Keep the running node in view, or the number that is asked for; without a dock the page itself does not move. */
+  /** Keep the running node and what it made in view, or the number that is asked for; without a dock the page itself does not move. */
   function center(dock) {
     const step = run.trace.steps[walk.now() - 1];
-    follow(scroll, picture.svg.querySelector(".asked") ?? (step && picture.node(step.variable)), tall && dock);
+    const asked = picture.svg.querySelector(".asked");
+    const made = step && (step.phase === "forward" || step.seed ? [step.variable] : run.receivers(step));
+    const parts = asked ? [asked] : step ? [picture.node(step.variable), ...made.map((i) => picture.group(i))] : [];
+    follow(scroll, parts, tall && dock);
   }
 
   /** While the figure asks, the table says no more than the picture. */
@@ -278,7 +281,7 @@ export function mountStepper(figure, host) {
   }
 
   function group(i, kind) {
-    return picture.svg.querySelector(`.variable[data-index="${i}"] g.${kind}`);
+    return picture.group(i).querySelector(`g.${kind}`);
   }
 
   function drawn({ i, kind }) {
