@@ -18,7 +18,7 @@ from chainrule.narration import SUPERSCRIPT, display, fit, label, pieces
 
 RADIUS = 19  # of a node
 GAP = 42, 24  # between columns, where edges bend, in one row and in several; at most twice as much
-RUN_IN = 46, 28  # before a node: what comes back from it to a fork stands there
+RUN_IN = 46, 28  # before a node, and at least: what comes back from it to a fork stands there
 WIRE = 60, 48  # a wire is at least so long
 MARGIN = 12  # around a picture
 WIDEST = 719  # of a picture in a book
@@ -117,14 +117,14 @@ def lay_out(trace):
     page = WIDEST / least_scale(trace) - 2 * MARGIN
     if width_of(found[0]) <= page or len(found[0]) > MOST_COLUMNS:
         return found
-    one_row, refused = in_rows(trace, close=True), set()
-    if width_of(one_row[0]) <= page:
-        return one_row
-    while len(refused) < TRIALS and (cuts := best_cuts(trace, one_row[0], page, refused)):
-        rows = in_rows(trace, cuts, close=True)
-        if width_of(rows[0]) <= page:
-            return rows if height_of(*rows[1:]) <= TALLEST else one_row
+    one_row, refused, cuts = in_rows(trace, close=True), set(), ()
+    while cuts is not None and len(refused) < TRIALS:
+        for run_in in RUN_IN:
+            rows = in_rows(trace, cuts, True, run_in)
+            if width_of(rows[0]) <= page:
+                return rows if height_of(*rows[1:]) <= TALLEST else one_row
         refused.add(cuts)
+        cuts = best_cuts(trace, one_row[0], page, refused)
     return one_row
 
 
@@ -176,8 +176,9 @@ def room_to_enter(trace, variables):
     return max((name_width(trace.variables[i]) + ENTERS for i in variables), default=0.0)
 
 
-def in_rows(trace, cuts=(), close=False):
-    """What `lay_out` gives, with a new row after each column of `cuts`."""
+def in_rows(trace, cuts=(), close=False, run_in=None):
+    """What `lay_out` gives, with a new row after each column of `cuts`; `close` says whether gaps are smaller."""
+    run_in = RUN_IN[close] if run_in is None else run_in
     numbers = column_numbers(trace.variables, cuts)
     starts = [0, *(cut + k + 1 for k, cut in enumerate(cuts))]
     places, lanes = [], {}
@@ -200,7 +201,7 @@ def in_rows(trace, cuts=(), close=False):
         coming = [place for place in row[0].places if place.lane]  # lanes that begin here
         set_heights(row, range(start, end), top)
         left = room_to_enter(trace, [place.variable for place in coming])
-        set_widths(trace, row, left, close)
+        set_widths(trace, row, left, close, run_in)
         row[0].enters = {place.variable: left - ENTERS for place in coming}
         top = max(place.y + place.below for column in row for place in column.places) + BETWEEN
     return columns, places, lanes
@@ -366,14 +367,14 @@ def settle(places, wanted, weights):
         place.y = height + offset
 
 
-def set_widths(trace, columns, x, close):
-    """From x on; `close` says whether gaps are smaller."""
+def set_widths(trace, columns, x, close, run_in):
+    """From x on."""
     for column in columns:
         own = [trace.variables[p.variable] for p in column.places if not p.lane]
         widths = [wire_width(v, WIRE[close]) for v in own]
         sums = [pieces_width(trace, p.variable) for p in column.places if not p.lane]
         column.trunk = round(max([*widths, *sums], default=0.0))
-        heads = [head_width(trace, v, close) for v in own]
+        heads = [head_width(trace, v, run_in) for v in own]
         column.start, column.end = x, x + round(max(heads, default=0.0) + column.trunk)
         x = column.end + gap_after(column, close)
 
@@ -384,12 +385,12 @@ def gap_after(column, close):
     return round(min(max(GAP[close], 0.3 * max(climbs, default=0.0)), 2 * GAP[close]))
 
 
-def head_width(trace, variable, close):
+def head_width(trace, variable, run_in):
     """The room at the left end of a wire: for a leaf's name, or a node, what its layer keeps, and the pieces before it."""
     if not variable.inputs:
         return name_width(variable)
     kept = 0.0 if variable.kept is None else block_size(variable.kept[1])[0]
-    before = RUN_IN[close] * any(has_pieces(trace, i) for i in variable.inputs)
+    before = run_in * any(has_pieces(trace, i) for i in variable.inputs)
     return max(2 * node_reach(variable) + before, kept, text_width(KEPT_LABEL, 12) if kept else 0.0)
 
 
