@@ -3,7 +3,6 @@
 import { calm } from "./parts.js";
 
 const AROUND = 160; // pixels over and under the running node that are to be seen: its numbers, and the page's header
-const FADE = 30; // of them at each side a number can hardly be read
 
 /**
  * Keep `data-more` of a scroll box at "left", "right" or "both", and away where all is seen: { watch(), destroy() }.
@@ -41,18 +40,17 @@ export function edges(scroll, fit) {
  */
 export function follow(scroll, parts, dock) {
   const behavior = calm() ? "auto" : "smooth";
-  if (dock && parts.length) {
-    const { top, bottom } = parts[0].getBoundingClientRect();
-    const low = bottom + AROUND + dock.offsetHeight - innerHeight;
-    scrollBy({ top: low > 0 ? low : Math.min(top - AROUND, 0), behavior });
+  if (!dock && !scroll.dataset.more) return;
+  const [frame, node, ...others] = [scroll, ...parts].map((one) => one.getBoundingClientRect());
+  if (dock && node) {
+    const low = node.bottom + AROUND + dock.offsetHeight - innerHeight;
+    scrollBy({ top: low > 0 ? low : Math.min(node.top - AROUND, 0), behavior });
   }
-  if (!scroll.dataset.more) return;
-  const frame = scroll.getBoundingClientRect();
-  let start, end;
-  for (const part of parts) {
-    const { left, right } = part.getBoundingClientRect();
-    const [from, to] = [Math.min(left, start ?? left), Math.max(right, end ?? right)];
-    if (part === parts[0] || to - from < frame.width - 2 * FADE) [start, end] = [from, to];
+  let { left: start, right: end } = node ?? frame;
+  for (const { left, right } of others) {
+    const [from, to] = [Math.min(left, start), Math.max(right, end)];
+    // at its edges a number can hardly be read
+    if (to - from < frame.width - 60) [start, end] = [from, to];
   }
-  scroll.scrollTo({ left: parts.length ? scroll.scrollLeft + (start + end) / 2 - frame.left - frame.width / 2 : 0, behavior });
+  scroll.scrollBy({ left: node ? (start + end - frame.left - frame.right) / 2 : -scroll.scrollLeft, behavior });
 }

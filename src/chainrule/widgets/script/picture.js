@@ -40,10 +40,6 @@ export class Picture {
     return this.nodes.get(String(index));
   }
 
-  group(index) {
-    return this.variables[index].group;
-  }
-
   show(now) {
     const { run } = this;
     const active = now ? run.trace.steps[now - 1] : null;
@@ -115,9 +111,9 @@ export class Picture {
     const single = isNumber(local);
     const factor = single ? fit(local, NUMBER_ROOM) : local.replace(/[^\W\d]\w*\./g, ""); // W of Affine.W
     const product = scaled(factor);
-    const room = piece ? LONG : ({ start: Infinity, end: 16 }[anchor] ?? LONG);
+    const room = { start: Infinity, end: piece ? LONG : 16 }[anchor] ?? LONG;
     const words = /[@Σᵀ]|reshape/.test(local) ? factor : single || product.length < room ? product : label("slope");
-    const said = piece?.matches(":not(.hidden)") && Number(piece.getAttribute("y")) > y ? `${words} =` : words;
+    const said = piece?.matches(":not(.hidden)") && piece.getAttribute("y") - y > 0 ? `${words} =` : words;
     this.svg.append(vector("text", { class: "local", "data-exact": local, x, y, "text-anchor": anchor }, said));
   }
 

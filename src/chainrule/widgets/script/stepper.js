@@ -195,9 +195,11 @@ export function mountStepper(figure, host) {
   /** Keep the running node and what it made in view, or the number that is asked for; without a dock the page itself does not move. */
   function center(dock) {
     const step = run.trace.steps[walk.now() - 1];
-    const asked = picture.svg.querySelector(".asked");
-    const made = step && (step.phase === "forward" || step.seed ? [step.variable] : run.receivers(step));
-    const parts = asked ? [asked] : step ? [picture.node(step.variable), ...made.map((i) => picture.group(i))] : [];
+    const parts = [...picture.svg.querySelectorAll(".asked")];
+    if (step) {
+      const made = step.phase === "forward" ? [step.variable] : run.receivers(step);
+      parts.push(picture.node(step.variable), ...made.map((i) => picture.variables[i].group));
+    }
     follow(scroll, parts, tall && dock);
   }
 
@@ -281,7 +283,7 @@ export function mountStepper(figure, host) {
   }
 
   function group(i, kind) {
-    return picture.group(i).querySelector(`g.${kind}`);
+    return picture.variables[i].group.querySelector(`g.${kind}`);
   }
 
   function drawn({ i, kind }) {
