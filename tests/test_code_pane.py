@@ -143,6 +143,9 @@ def test_an_open_pane_is_as_high_at_every_step_so_that_the_page_below_stands_sti
         for _ in range(int(page.locator(".chainrule-stepper").get_attribute("data-steps")) - 1):
             heights.add(round(pane.bounding_box()["height"]))
             lines.add(pane.locator(".chainrule-lines span").count())
+            box = pane.locator(".chainrule-lines").bounding_box()
+            last = pane.locator(".chainrule-lines span").last.bounding_box()
+            assert box["y"] + box["height"] - last["y"] - last["height"] < 15  # no empty lines
             page.locator(".chainrule-scroll").press("ArrowRight")
         assert len(lines) > 1 and len(heights) == 1
 

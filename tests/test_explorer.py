@@ -612,3 +612,49 @@ def test_without_script_no_bet_hides_anything(show):
 def test_reveal_is_a_text():
     with pytest.raises(ValueError, match="Explorer wants reveal as the text of a button"):
         Explorer({"a": ([1, 2], [1, 4])}, reveal=3)
+
+
+# Of every chart of a page, whatever is chosen in it: names that are nearer to another curve than to their own, or far from it;
+# and texts that the handle lies over at some place of the slider. In pixels of the picture.
+ASTRAY = """() => [...document.querySelectorAll(".chainrule-explorer")].flatMap((figure) => {
+    figure.classList.remove("veiled");
+    const [svg, thumb] = [".chainrule-chart", ".chainrule-thumb"].map((one) => figure.querySelector(one));
+    const selects = [...figure.querySelectorAll("select")];
+    const far = ({ x, y, width, height }, at) => Math.hypot(
+        Math.max(x - at.x, 0, at.x - x - width), Math.max(y + height / 5 - at.y, 0, at.y - y - 4 * height / 5));
+    const nearest = (box, path) => Math.min(...Array.from({ length: 300 }, (_, k) => far(box, path.getPointAtLength((k * path.getTotalLength()) / 299))));
+    const odd = [];
+    for (const choice of selects.reduce((all, { options }) => all.flatMap((some) => [...options].map((_, k) => [...some, k])), [[]])) {
+        choice.forEach((k, n) => { selects[n].selectedIndex = k; selects[n].dispatchEvent(new Event("change")); });
+        const paths = [...svg.querySelectorAll(".curve .line")];
+        [...svg.querySelectorAll("text.name[class*=c]")].filter(({ parentNode }) => parentNode === svg).forEach((name, k) => {
+            if (name.getAttribute("visibility") === "hidden") return;
+            const [own, ...others] = [paths[k], ...paths.filter((_, j) => j !== k)].map((path) => nearest(name.getBBox(), path));
+            if (own > Math.min(...others) + 2 || own > 45) odd.push(`${choice} ${name.textContent}: ${own} from its own, ${others}`);
+        });
+    }
+    const [scale, size] = [svg.viewBox.baseVal.width / svg.getBoundingClientRect().width, getComputedStyle(thumb).getPropertyValue("--dot")];
+    for (thumb.value = 0; ; thumb.value = Number(thumb.value) + 1) {
+        thumb.dispatchEvent(new Event("input"));
+        const at = { x: (parseFloat(thumb.style.left) * svg.viewBox.baseVal.width) / 100, y: (parseFloat(thumb.style.top) * svg.viewBox.baseVal.height) / 100 };
+        for (const text of svg.querySelectorAll("text")) {
+            if (far(text.getBBox(), at) < 0.5 * parseFloat(size) * 16 * scale) odd.push(`the handle at ${thumb.value} over ${text.textContent}`);
+        }
+        if (thumb.value === thumb.max) return odd;
+    }
+})"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_in_every_chart_of_the_book_a_name_is_by_its_own_curve_and_the_handle_over_no_text(
+    width, site, open_page
+):
+    pages = [
+        page
+        for page in sorted(site.glob("book/*.html"))
+        if "chainrule-explorer" in page.read_text("utf-8")
+    ]
+    assert len(pages) >= 6
+    for path in pages:
+        page = open_page(f"book/{path.name}", viewport={"width": width, "height": 900})
+        assert page.evaluate(ASTRAY) == [], path.name

@@ -293,8 +293,8 @@ def test_each_node_has_its_sentences():
          "Transpose turns the gradient back. The axes of the upstream gradient ∂v3/∂v1 (2, 2) "
          "change places again: x gets a gradient of shape (2, 2)."),
         (x[[0, 0]], "Take. What is taken from x (2, 2) = v1, of shape (2, 2).",
-         "Take puts back. The upstream gradient ∂v3/∂v1 is added where each entry was taken, "
-         "twice if it was taken twice: x gets a gradient of shape (2, 2)."),
+         "Take puts back. The upstream gradient ∂v3/∂v1 goes back to the entries that were taken, and "
+         "adds up there; all others get 0: x gets a gradient of shape (2, 2)."),
         (x.mean(0), "Mean. The mean over x (2, 2) = v1, of shape (2,).",
          "Mean shares out equally. The upstream gradient ∂v3/∂v1 is divided by the number of "
          "entries that were averaged: x gets a gradient of shape (2, 2)."),

@@ -194,7 +194,10 @@ def test_what_was_stretched_gets_a_sum_and_says_so():
     x, b = Variable(np.ones((2, 3)), "x"), Variable(np.arange(3.0), "b")
     for made in (x + b, x - b, maximum(x, b)):
         trace = trace_graph(sum_(made))
-        assert "b gets a gradient of shape (3,), summed over its copies." in trace.sentence(5)
+        assert (
+            "b gets a gradient of shape (3,), the sum over all entries that used it."
+            in trace.sentence(5)
+        )
         assert "x gets a gradient of shape (2, 3), b" in trace.sentence(5)
     assert "b gets Σ ∂" in trace_graph(sum_(x * b)).sentence(5)
 

@@ -141,8 +141,8 @@ def test_the_measure_sees_an_overlap(show):
     assert crossed(drawn["paths"][0]["path"], both) == ["on it"]
 
 
-# Each pair of texts, and of a text and a node, that share a pixel, each line through a local derivative that stands
-# beside no piece of a fork, and each text outside of the picture: at every step.
+# Each pair of texts, and of a text and a node, that share a pixel, each line through a local derivative, or through the
+# right half of a piece of a fork and of what stands over it, and each text outside of the picture: at every step.
 OVER = """async (figure) => {
     const odd = [];
     const shown = (one) => one.textContent && getComputedStyle(one).visibility === "visible";
@@ -166,12 +166,12 @@ OVER = """async (figure) => {
                 line.getPointAtLength((line.getTotalLength() * k) / 59).matrixTransform(svg.getScreenCTM())).some((point) => inside(point, a));
             const nodes = [...svg.querySelectorAll(".node")].map((node) => boxOf(node.firstElementChild, node.textContent));
             const texts = [...svg.querySelectorAll("text:not(.node text)")].filter(shown)
-                .map((text) => ({ ...boxOf(text, text.textContent, 3), local: text.matches(".local") && !text.textContent.endsWith("=") }));
+                .map((text) => ({ ...boxOf(text, text.textContent, 3), local: text.matches(".local"), piece: text.matches("[data-piece]") || text.textContent.endsWith("=") }));
             const frame = boxOf(svg, "the edge");
             for (const [k, a] of texts.entries()) {
                 for (const b of [...texts.slice(k + 1), ...nodes]) if (over(a, b)) odd.push(`${step}: ${a.what} over ${b.what}`);
-                const lines = texts[k].local ? [...svg.querySelectorAll("[data-edge], [data-wire]")] : [];
-                for (const line of lines) if (through(line, a)) odd.push(`${step}: a line through ${a.what}`);
+                const lines = a.local || a.piece ? [...svg.querySelectorAll("[data-edge], [data-wire]")] : [];
+                for (const line of lines) if (through(line, a.piece ? { ...a, x: (a.x + a.right) / 2 } : a)) odd.push(`${step}: a line through ${a.what}`);
                 if (a.x < frame.x - 1 || a.right > frame.right + 1) odd.push(`${step}: ${a.what} over ${frame.what}`);
             }
         }

@@ -93,6 +93,17 @@ def test_a_picture_follows_the_running_node_and_comes_back_to_its_inputs(show):
     assert scroll.evaluate("(box) => box.scrollLeft") == 0
 
 
+def test_on_a_phone_the_sum_at_a_fork_is_in_sight_at_the_step_that_speaks_of_it(show):
+    page = show_tall(show, 390, 844)
+    page.locator(".chainrule-scroll").press("End")
+    assert "x is used more than once" in page.locator(".chainrule-sentence").inner_text()
+    told, frame = (
+        page.locator(one).bounding_box()
+        for one in ('.variable[data-index="0"] .pieces', ".chainrule-scroll")
+    )
+    assert frame["x"] <= told["x"] and told["x"] + told["width"] <= frame["x"] + frame["width"]
+
+
 @pytest.mark.parametrize("size", [(2, 3, 2, 2), (2, 3, 3, 4), (64, 6, 10, 3), (2, 8, 2, 4)])
 def test_a_two_layer_net_fits_the_column_of_a_book(size):
     chain = lay_out_chain(trace_network(*net(*size)))

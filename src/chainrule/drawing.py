@@ -29,6 +29,7 @@ from chainrule.layout import (
     cell_widths,
     entry_of_pieces,
     grid,
+    has_pieces,
     height_of,
     lay_out,
     least_scale,
@@ -240,17 +241,16 @@ def edges(trace, columns, places, lanes, state, back):
 
 
 def word_place(i, j, port, trace, columns, places, lanes):
-    """Where the local derivative of an edge is written, under the gradient that it makes: x, y, how it is anchored there.
+    """Where the local derivative of an edge is written, beyond the gradient that it makes: x, y, how it is anchored there.
 
-    None for an edge that has none, and for one of a fork with a piece of its own, beside which it is written.
+    None for an edge that has none.
     """
     gradient = trace.variables[i].grad
     if has_no_gradient(trace.variables[i]):
         return None
     if trace.is_fork(i):
-        drawn = np.ndim(gradient) == 0 or entry_of_pieces(trace, i) is not None
-        x, y = piece_place(j, port, trace, columns, places, lanes)
-        return None if drawn else f"{n(x)} {n(y - 4)} end"
+        x, y, way = piece_place(i, j, port, trace, columns, places, lanes)
+        return f"{n(x)} {n(y + 15 * way * has_pieces(trace, i))} end"
     column = columns[places[i].column]
     y = places[i].y + 22 + block_size(gradient)[1]
     aside = any(trace.is_fork(k) for k in trace.variables[j].inputs)  # a piece stands by its node
@@ -414,7 +414,7 @@ def at_entry(trace, i):
 
 
 def pieces_on_edges(trace, columns, places, lanes, state):
-    """At each edge of a fork, the piece of the gradient that comes back along it."""
+    """Beside each edge of a fork, the piece of the gradient that comes back along it."""
     drawn = []
     for _, done in trace.numbered():
         if done.phase == "forward" or done.seed:
@@ -423,13 +423,11 @@ def pieces_on_edges(trace, columns, places, lanes, state):
         for port, (i, share) in enumerate(
             zip(trace.receivers(done), done.contributions, strict=True)
         ):
-            if share is None or not trace.is_fork(i):
+            if share is None or not has_pieces(trace, i):
                 continue
             entry = entry_of_pieces(trace, i)
-            if np.ndim(share) and entry is None:
-                continue
             piece = share if entry is None else np.ravel(share)[entry]
-            x, y = piece_place(j, port, trace, columns, places, lanes)
+            x, y, _ = piece_place(i, j, port, trace, columns, places, lanes)
             hidden = "" if j in state.returned else ' class="hidden"'
             drawn.append(
                 f'<text{hidden} data-piece="{j}.{port}" x="{n(x)}" y="{n(y)}">'
@@ -438,14 +436,16 @@ def pieces_on_edges(trace, columns, places, lanes, state):
     return group_of_pieces("".join(drawn)) if drawn else ""
 
 
-def piece_place(j, port, trace, columns, places, lanes):
-    """The right end of what stands on an edge, before its node."""
-    column = columns[places[j].column]
-    x = column.end - column.trunk - 2 * node_reach(trace.variables[j]) - PIECE_GAP
-    return x, places[j].y + port_rise(j, port, trace, places, lanes) + 9
+def piece_place(i, j, port, trace, columns, places, lanes):
+    """The right end of what stands at an edge of a fork, before its node, and on which side: over it (-1) or under it (1)."""
+    column, y = columns[places[j].column], places[j].y
+    rise = port_rise(j, port, trace, places, lanes)
+    below = rise > 0 or (rise == 0 and lanes.get((i, places[j].column - 1), places[i]).y < y)
+    x = column.end - column.trunk - 2 * node_reach(trace.variables[j]) - ARROW
+    return (x, y + rise + 20, 1) if below else (x, y + rise - 5, -1)
 
 
-PIECE_GAP = 12  # from a piece to its node: room for the arrowhead
+ARROW = 12  # the room of an arrowhead, before a node
 
 
 def group_of_pieces(body):

@@ -18,7 +18,7 @@ from chainrule.narration import SUPERSCRIPT, display, fit, label, pieces
 
 RADIUS = 19  # of a node
 GAP = 42, 24  # between columns, where edges bend, in one row and in several; at most twice as much
-FORK_GAP = 66, 56  # behind a fork, where the pieces that come back stand on the edges
+RUN_IN = 46, 28  # before a node, and at least: what comes back from it to a fork stands there
 WIRE = 60, 48  # a wire is at least so long
 MARGIN = 12  # around a picture
 WIDEST = 719  # of a picture in a book
@@ -114,22 +114,21 @@ def lay_out(trace):
     lanes   (variable, column) -> the Place where its edge passes that column
     """
     found = in_rows(trace)
-    page = limit = WIDEST / least_scale(trace) - 2 * MARGIN
+    page = WIDEST / least_scale(trace) - 2 * MARGIN
     if width_of(found[0]) <= page or len(found[0]) > MOST_COLUMNS:
         return found
-    one_row = in_rows(trace, close=True)
-    for _ in range(3):
-        cuts = best_cuts(trace, one_row[0], limit)
-        if cuts is None:
-            break
-        rows = in_rows(trace, cuts, close=True)
-        if (excess := width_of(rows[0]) - page) <= 0:
-            return rows if height_of(*rows[1:]) <= TALLEST else one_row
-        limit -= excess
+    one_row, refused, cuts = in_rows(trace, close=True), set(), ()
+    while cuts is not None and len(refused) < TRIALS:
+        for run_in in RUN_IN:
+            rows = in_rows(trace, cuts, True, run_in)
+            if width_of(rows[0]) <= page:
+                return rows if height_of(*rows[1:]) <= TALLEST else one_row
+        refused.add(cuts)
+        cuts = best_cuts(trace, one_row[0], page, refused)
     return one_row
 
 
-MOST_COLUMNS = 30  # of a picture that is tried in rows
+MOST_COLUMNS, TRIALS = 30, 6  # of a picture that is tried in rows
 
 
 def least_scale(trace):
@@ -146,7 +145,7 @@ def height_of(places, lanes):
     return max(place.y + place.below for place in [*places, *lanes.values()])
 
 
-def best_cuts(trace, columns, limit):
+def best_cuts(trace, columns, limit, refused):
     """The columns after which a row ends: the fewest rows, then the fewest values handed over, then equal widths."""
     numbers, last = column_numbers(trace.variables), len(columns) - 1
     edges = {(i, j) for j, v in enumerate(trace.variables) for i in v.inputs}
@@ -165,7 +164,7 @@ def best_cuts(trace, columns, limit):
                 end - start + left
                 for start, end, left in zip([0.0, *ends], ends, room, strict=False)
             ]
-            if max(widths) <= limit:
+            if max(widths) <= limit and cuts not in refused:
                 fitting.append((sum(len(over[k]) for k in cuts), max(widths), cuts))
         if fitting:
             return min(fitting)[2]
@@ -177,8 +176,9 @@ def room_to_enter(trace, variables):
     return max((name_width(trace.variables[i]) + ENTERS for i in variables), default=0.0)
 
 
-def in_rows(trace, cuts=(), close=False):
-    """What `lay_out` gives, with a new row after each column of `cuts`."""
+def in_rows(trace, cuts=(), close=False, run_in=None):
+    """What `lay_out` gives, with a new row after each column of `cuts`; `close` says whether gaps are smaller."""
+    run_in = RUN_IN[close] if run_in is None else run_in
     numbers = column_numbers(trace.variables, cuts)
     starts = [0, *(cut + k + 1 for k, cut in enumerate(cuts))]
     places, lanes = [], {}
@@ -200,9 +200,8 @@ def in_rows(trace, cuts=(), close=False):
         row = columns[start:end]
         coming = [place for place in row[0].places if place.lane]  # lanes that begin here
         set_heights(row, range(start, end), top)
-        pieces = any(trace.is_fork(place.variable) for place in coming)  # left of their nodes
         left = room_to_enter(trace, [place.variable for place in coming])
-        set_widths(trace, row, left + 24 * pieces, close)
+        set_widths(trace, row, left, close, run_in)
         row[0].enters = {place.variable: left - ENTERS for place in coming}
         top = max(place.y + place.below for column in row for place in column.places) + BETWEEN
     return columns, places, lanes
@@ -368,36 +367,39 @@ def settle(places, wanted, weights):
         place.y = height + offset
 
 
-def set_widths(trace, columns, x, close):
-    """From x on; `close` says whether gaps are smaller."""
+def set_widths(trace, columns, x, close, run_in):
+    """From x on."""
     for column in columns:
         own = [trace.variables[p.variable] for p in column.places if not p.lane]
         widths = [wire_width(v, WIRE[close]) for v in own]
         sums = [pieces_width(trace, p.variable) for p in column.places if not p.lane]
         column.trunk = round(max([*widths, *sums], default=0.0))
-        heads = [head_width(v) for v in own]
+        heads = [head_width(trace, v, run_in) for v in own]
         column.start, column.end = x, x + round(max(heads, default=0.0) + column.trunk)
-        x = column.end + gap_after(trace, column, close)
+        x = column.end + gap_after(column, close)
 
 
-def gap_after(trace, column, close):
+def gap_after(column, close):
     """The room where edges bend, wider where they climb far: a steep line is hard to follow."""
     climbs = [abs(place.y - user.y) for place in column.places for user in place.right]
-    forks = [p.variable for p in column.places if not p.lane and trace.is_fork(p.variable)]
-    wide = [
-        np.ndim(trace.variables[i].grad) == 0 or entry_of_pieces(trace, i) is not None
-        for i in forks
-    ]
-    least = (FORK_GAP if any(wide) else GAP)[close]
-    return round(min(max(least, 0.3 * max(climbs, default=0.0)), 2 * GAP[close]))
+    return round(min(max(GAP[close], 0.3 * max(climbs, default=0.0)), 2 * GAP[close]))
 
 
-def head_width(variable):
-    """The room at the left end of a wire: for a leaf's name, or a node and what its layer keeps."""
+def head_width(trace, variable, run_in):
+    """The room at the left end of a wire: for a leaf's name, or a node, what its layer keeps, and the pieces before it."""
     if not variable.inputs:
         return name_width(variable)
     kept = 0.0 if variable.kept is None else block_size(variable.kept[1])[0]
-    return max(2 * node_reach(variable), kept, text_width(KEPT_LABEL, 12) if kept else 0.0)
+    before = run_in * any(has_pieces(trace, i) for i in variable.inputs)
+    return max(2 * node_reach(variable) + before, kept, text_width(KEPT_LABEL, 12) if kept else 0.0)
+
+
+def has_pieces(trace, i):
+    """Whether what comes back to a variable along each of its edges is a number that can stand there."""
+    gradient = trace.variables[i].grad
+    if gradient is None or not trace.is_fork(i):
+        return False
+    return np.ndim(gradient) == 0 or entry_of_pieces(trace, i) is not None
 
 
 def wire_width(variable, least):

@@ -220,7 +220,7 @@ WORDS = {
         "forward": ("Take.", "What is taken from {x.name} {x.shape}{so.z}."),
         "backward": (
             "Take puts back.",
-            "The upstream gradient {dout} is added where each entry was taken, twice if it was taken twice:",
+            "The upstream gradient {dout} goes back to the entries that were taken, and adds up there; all others get 0:",
         ),
         "to": ("{x.name} gets {dx}",),
         "rule": ("{x.name}[ ]", "1 for each time it was taken"),
@@ -516,7 +516,7 @@ WORDS = {
         "constant": "a constant {shape}",
         "shaped": "a gradient of shape {shape}",
         "of.shape": ", of shape {shape}",
-        "copies": ", summed over its copies",
+        "copies": ", the sum over all entries that used it",
         "slope": "× slope",
         "one.edge": " on one edge",
         "other.edge": " on the other",

@@ -32,7 +32,10 @@ STILL = (  # what a chart wears in a still picture, where no style sheet of the 
     "svg>text{font-weight:600;paint-order:stroke;stroke:#fff;stroke-width:4px}.mark{stroke:#fff;stroke-width:1.5px}"
 )
 LETTER, LINE = 11.5, 21  # the room that a letter and a line of text take, also on a phone
+DESK = 0.4  # of the room of a name on a phone: so much less it takes on a wide screen
 CLEAR = 9  # pixels between a name and a line: a mark that slides along the line fits between
+APART = -9, -9, 9, 9  # the room around a name, where others stand only in need
+HANDLE = 16  # pixels over the x axis where its handle slides, on a phone
 
 
 @dataclass(frozen=True)
@@ -196,8 +199,8 @@ def place_names(curves, names, across, up):
     """Where each curve's name stands: [x, y] of its middle and its base, or None for an empty curve.
 
     curves  a list of points for each curve. A name touches no line and no other name where there is
-            such a place. Of these places it takes one that is near its own curve and its right end, and
-            not near another.
+            such a place, nor the handle on the x axis. Of these places it takes one that is near its own
+            curve and its right end, rather over it, and not near another.
     """
     lines = [samples(points) for points in curves]
     ends = [[np.argmax(line[:, 0])] if len(line) else [] for line in lines]
@@ -207,12 +210,18 @@ def place_names(curves, names, across, up):
             places.append(None)
             continue
         boxes = boxes_within(LETTER * len(short(name)), across, up)
-        gaps = np.array([gap(boxes, line) for line in lines])
+        spare = DESK / 2 * (boxes[0, 2] - boxes[0, 0])
+        small = boxes + [spare, 5, -spare, -5]  # the same on a wide screen
+        gaps = np.array([gap(small, line) for line in lines])
         others = np.delete(gaps, own, axis=0).min(axis=0, initial=np.inf)
-        cost = gaps[own] - 3 * np.minimum(others - gaps[own], 15) + gap(boxes, line[ends[own]]) / 6
-        cost += 1000.0 * np.maximum(CLEAR - gaps.min(axis=0), 0)
-        cost += 100_000.0 * overlaps(boxes, taken)
-        best = boxes[np.argmin(cost - boxes[:, 0] / 1000)]  # of equal ones the rightmost
+        cost = (
+            2 * gaps[own] - 3 * np.minimum(others - gaps[own], 15) + gap(small, line[ends[own]]) / 6
+        )
+        cost += 100.0 * np.maximum(gaps[own] - others, 0)
+        cost += 1000.0 * np.maximum(CLEAR - gap(boxes, np.concatenate(lines)), 0)
+        cost += 100.0 * np.maximum(boxes[:, 3] - up.start + HANDLE, 0)
+        cost += 100_000.0 * overlaps(boxes, taken) + 50.0 * overlaps(boxes, taken + APART)
+        best = boxes[np.argmin(cost - boxes[:, 0] / 1000 + boxes[:, 1] / 100)]
         taken = np.vstack([taken, best])
         places.append([round(float(best[0] + best[2]) / 2), round(float(best[3])) - 5])
     return places

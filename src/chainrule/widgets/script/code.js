@@ -37,7 +37,7 @@ export function codePane() {
     element: pane,
     show(run, now) {
       const [caller, called] = codeOf(run, now);
-      lines.style.setProperty("--rows", Math.max(...run.trace.steps.map((_, k) => codeOf(run, k + 1).flatMap((one) => one.shown).length)));
+      pane.style.setProperty("--rows", Math.max(...run.trace.steps.map((_, k) => codeOf(run, k + 1).flatMap((one) => one.shown).length)));
       writeLines(loop, caller, false, now > 0);
       shown = called;
       more.style.visibility = shown.shown.length < shown.lines.length ? "" : "hidden"; // its room stays

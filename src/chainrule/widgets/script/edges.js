@@ -34,18 +34,23 @@ export function edges(scroll, fit) {
 }
 
 /**
- * Bring a part of the picture to the middle of its box, where that scrolls; without a part, go to its start.
+ * Bring the first of some parts of the picture to the middle of its box, where that scrolls, with as many of the
+ * others beside it as have room; without a part, go to its start.
  * `dock` is what stands at the lower edge of the window, before a picture that is higher than the window.
  */
-export function follow(scroll, part, dock) {
+export function follow(scroll, parts, dock) {
   const behavior = calm() ? "auto" : "smooth";
-  if (dock && part) {
-    const { top, bottom } = part.getBoundingClientRect();
-    const low = bottom + AROUND + dock.offsetHeight - innerHeight;
-    scrollBy({ top: low > 0 ? low : Math.min(top - AROUND, 0), behavior });
+  if (!dock && !scroll.dataset.more) return;
+  const [frame, node, ...others] = [scroll, ...parts].map((one) => one.getBoundingClientRect());
+  if (dock && node) {
+    const low = node.bottom + AROUND + dock.offsetHeight - innerHeight;
+    scrollBy({ top: low > 0 ? low : Math.min(node.top - AROUND, 0), behavior });
   }
-  if (!scroll.dataset.more) return;
-  const [box, frame] = [part, scroll].map((one) => part && one.getBoundingClientRect());
-  const left = part ? scroll.scrollLeft + box.left + box.width / 2 - frame.left - frame.width / 2 : 0;
-  scroll.scrollTo({ left, behavior });
+  let { left: start, right: end } = node ?? frame;
+  for (const { left, right } of others) {
+    const [from, to] = [Math.min(left, start), Math.max(right, end)];
+    // at its edges a number can hardly be read
+    if (to - from < frame.width - 60) [start, end] = [from, to];
+  }
+  scroll.scrollBy({ left: node ? (start + end - frame.left - frame.right) / 2 : -scroll.scrollLeft, behavior });
 }

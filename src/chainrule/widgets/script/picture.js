@@ -21,6 +21,7 @@ export class Picture {
     this.run = run;
     this.variables = [...svg.querySelectorAll(".variable")].map((group) => ({
       i: Number(group.dataset.index),
+      group,
       value: group.querySelector(".value"),
       gradient: group.querySelector(".gradient"),
       kept: group.querySelector("g.kept"),
@@ -101,32 +102,19 @@ export class Picture {
     });
   }
 
-  /** Write "× local" of an edge where Python says; a piece of a fork has it beside it. */
+  /** Write "× local" of an edge where Python says; over a piece of a fork it is "× local =". */
   label(edge, local) {
     const path = this.edges[0].get(edge);
-    if (!path) return;
+    if (!path?.dataset.word) return;
+    const [x, y, anchor] = path.dataset.word.split(" ");
     const piece = this.pieces.get(edge);
-    const beside = piece?.matches(":not(.hidden)");
     const single = isNumber(local);
     const factor = single ? fit(local, NUMBER_ROOM) : local.replace(/[^\W\d]\w*\./g, ""); // W of Affine.W
     const product = scaled(factor);
-    const [x, y, anchor] = this.spot(edge, path, piece, beside);
-    const room = { start: Infinity, end: 16 }[anchor] ?? LONG;
+    const room = { start: Infinity, end: piece ? LONG : 16 }[anchor] ?? LONG;
     const words = /[@Σᵀ]|reshape/.test(local) ? factor : single || product.length < room ? product : label("slope");
-    const said = beside ? `${words} =` : words;
-    this.svg.append(vector("text", { class: "local", "data-exact": local, x, y, "text-anchor": anchor ?? "end" }, said));
-  }
-
-  /** Where a word of an edge stands: [x, y], and how it is anchored there, if not at its end. */
-  spot(edge, path, piece, beside) {
-    if (path.dataset.word) return path.dataset.word.split(" ");
-    const [x, y] = ["x", "y"].map((side) => Number(piece.getAttribute(side)));
-    return [x, y + (beside ? 15 : 3) * (y > this.middle(edge) + 9 ? 1 : -1)]; // on its outer side, or in its place
-  }
-
-  /** The height of the node that an edge comes into. */
-  middle(edge) {
-    return this.node(edge.split(".")[0]).transform.baseVal[0].matrix.f;
+    const said = piece?.matches(":not(.hidden)") && piece.getAttribute("y") - y > 0 ? `${words} =` : words;
+    this.svg.append(vector("text", { class: "local", "data-exact": local, x, y, "text-anchor": anchor }, said));
   }
 
   /** What a nudge has done to a variable, in the place of its gradient. */

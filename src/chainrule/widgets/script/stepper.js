@@ -192,10 +192,15 @@ export function mountStepper(figure, host) {
     read(pointed ? [pointed] : usual(now));
   }
 
-  /** Keep the running node in view, or the number that is asked for; without a dock the page itself does not move. */
+  /** Keep the running node and what it made in view, or the number that is asked for; without a dock the page itself does not move. */
   function center(dock) {
     const step = run.trace.steps[walk.now() - 1];
-    follow(scroll, picture.svg.querySelector(".asked") ?? (step && picture.node(step.variable)), tall && dock);
+    const parts = [...picture.svg.querySelectorAll(".asked")];
+    if (step) {
+      const made = step.phase === "forward" ? [step.variable] : run.receivers(step);
+      parts.push(picture.node(step.variable), ...made.map((i) => picture.variables[i].group));
+    }
+    follow(scroll, parts, tall && dock);
   }
 
   /** While the figure asks, the table says no more than the picture. */
@@ -278,7 +283,7 @@ export function mountStepper(figure, host) {
   }
 
   function group(i, kind) {
-    return picture.svg.querySelector(`.variable[data-index="${i}"] g.${kind}`);
+    return picture.variables[i].group.querySelector(`g.${kind}`);
   }
 
   function drawn({ i, kind }) {
