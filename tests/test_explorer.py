@@ -612,3 +612,11 @@ def test_without_script_no_bet_hides_anything(show):
 def test_reveal_is_a_text():
     with pytest.raises(ValueError, match="Explorer wants reveal as the text of a button"):
         Explorer({"a": ([1, 2], [1, 4])}, reveal=3)
+
+
+def test_of_two_curves_that_are_one_the_first_alone_has_a_name_in_the_picture():
+    figure = Explorer(
+        {"one": ([0, 1], [2, 3]), "same": ([0, 1], [2, 3]), "other": ([0, 1], [1, 5])}
+    )
+    names = re.findall(r'visibility="(\w+)">(one|same|other)</text>', figure.html)
+    assert names == [("visible", "one"), ("hidden", "same"), ("visible", "other")]

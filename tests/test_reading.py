@@ -350,9 +350,7 @@ def test_the_tables_of_the_pair_hold_what_the_appendix_measures():
     board = next(cell for cell in cells(appendix) if "measured-table" in cell.id)
     runs = re.findall(r"<tr data-of.*?</tr>", board.outputs[0]["data"]["text/html"])
     texts += [re.findall(r"<td>([\d.]+e−\d+)</td>", run) for run in runs]
-    rows = [
-        [f"{float(n.replace('−', '-')):.1e}" for n in row] for row in zip(*texts, strict=True)
-    ]
+    rows = [[f"{float(n.replace('−', '-')):.1e}" for n in row] for row in zip(*texts, strict=True)]
     published, ours = (
         [numbers for _, numbers in rows_of(part, places)]
         for part, places in zip(told.source.split("| neither |"), (2, 4), strict=True)
