@@ -658,3 +658,11 @@ def test_in_every_chart_of_the_book_a_name_is_by_its_own_curve_and_the_handle_ov
     for path in pages:
         page = open_page(f"book/{path.name}", viewport={"width": width, "height": 900})
         assert page.evaluate(ASTRAY) == [], path.name
+
+
+def test_of_two_curves_that_are_one_the_first_alone_has_a_name_in_the_picture():
+    figure = Explorer(
+        {"one": ([0, 1], [2, 3]), "same": ([0, 1], [2, 3]), "other": ([0, 1], [1, 5])}
+    )
+    names = re.findall(r'visibility="(\w+)">(one|same|other)</text>', figure.html)
+    assert names == [("visible", "one"), ("hidden", "same"), ("visible", "other")]

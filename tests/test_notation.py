@@ -16,7 +16,7 @@ from chainrule.nodes import Add, Multiply
 BOOK = Path(__file__).parents[1] / "book"
 CHAPTERS = sorted(BOOK.glob("[0-9]*.ipynb")) + [  # in the order of the book
     BOOK / f"appendix_{name}.ipynb"
-    for name in ("family_of_losses", "two_results", "making_it_fast", "where_next")
+    for name in ("family_of_losses", "two_results", "first_weights", "making_it_fast", "where_next")
 ]
 FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<![\\$\w])\$([^$]+?)\$(?!\w)", re.DOTALL)
 WORDS = re.compile(

@@ -120,6 +120,12 @@ def test_every_entry_of_the_glossary_is_told_in_english_and_ends_with_its_korean
         assert re.fullmatch(r".*[가-힣].*\.", korean), terms
 
 
+def test_the_last_words_of_an_entry_of_the_glossary_say_where_it_is_explained():
+    for terms, definition in glossary():
+        said = definition.split(" *Korean:* ")[0]
+        assert re.search(r"\]\((?!#)[^)]+\)( makes one)?\.$", said), terms
+
+
 def test_every_entry_of_the_glossary_is_linked_from_a_page_or_another_entry():
     roles, anchors = set(), set()
     for page in PAGES:

@@ -200,7 +200,7 @@ class Report:
             for name, *rest in body
         )
         return (
-            f'<table class="chainrule-report"><caption>Gradient check of {escape(self.target)}: '
-            f"{escape(self.verdict)}. {escape(self.last.capitalize())}.</caption>"
-            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+            f'<div class="chainrule-report"><p>Gradient check of {escape(self.target)}: '
+            f"{escape(self.verdict)}. {escape(self.last.capitalize())}.</p>"
+            f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
         )

@@ -138,7 +138,7 @@ class Explorer(Choosing):
         record, x = self.records[self.key], tenth(self.across.at(self.grid[self.index]))
         curves = [points_of(self.grid, curve.ys, self.across, self.up) for curve in record]
         marks = "".join(self.mark_svg(k, points[self.index]) for k, points in enumerate(curves))
-        names = place_names(curves, self.names, self.across, self.up)
+        names = self.places(curves)
         body = (
             axes_svg(self.across, self.up, self.x, self.y, CLEAR)
             + f'<path class="guide" d="M0 {self.up.end:g}V{self.up.start:g}" '
@@ -148,6 +148,11 @@ class Explorer(Choosing):
             + "".join(self.name_svg(k, place) for k, place in enumerate(names))
         )
         return chart_svg(WIDTH, HEIGHT, self.title, self.described(record), body)
+
+    def places(self, curves):
+        """Where each curve has its name; of curves that are one, the first alone has it."""
+        places = place_names(curves, self.names, self.across, self.up)
+        return [None if curves[k] in curves[:k] else place for k, place in enumerate(places)]
 
     def curve_svg(self, k, curve, points):
         dots = dots_path(points) if len(self.grid) <= FEW else ""
@@ -326,7 +331,7 @@ class Explorer(Choosing):
         return {
             "ys": [curve.ys.tolist() for curve in record],
             "kinks": [np.flatnonzero(curve.kinks).tolist() for curve in record],
-            "places": place_names(curves, self.names, self.across, self.up),
+            "places": self.places(curves),
             "texts": [self.called(key), self.described(record), self.left_out(record)],
         }
 
