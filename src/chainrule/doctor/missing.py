@@ -26,10 +26,7 @@ def by_what_is_missing(observation, name, samples):
         return "factor-missing", words
     if not linear(observation, name):
         return None  # what dout does to it is no missing factor
-    if found := left_out(observation, name, samples[0]):
-        return found
-    words = by_lines(samples[0])
-    return ("factor-missing", words) if words else None
+    return left_out(observation, name, samples[0])
 
 
 def passes_where_closed(samples):
@@ -55,22 +52,6 @@ def linear(observation, name):
         return same(piece.claims(2 * dout)[name], 2 * observation.claims[0][name], 1e-9)
     except Exception:
         return True
-
-
-def by_lines(sample):
-    """Words, where each row (or column) of a claim is the right one times a number of its own."""
-    claim, true = np.asarray(sample.claim), sample.scene.true
-    if claim.ndim != 2 or min(claim.shape) < 2 or not sample.seen.all():
-        return ""
-    for words, axis in (("row", 1), ("column", 0)):
-        size = np.sum(true * true, axis=axis, keepdims=True)
-        if np.all(size > 1e-12 * size.max()):
-            factors = np.sum(claim * true, axis=axis, keepdims=True) / size
-            lost = np.isin(np.round(factors, 9), (0, 1)).all()  # nothing is a factor of these
-            if sample.explained_by(factors * true) and not lost:
-                told = ", ".join(f"{one:.4g}" for one in factors.ravel()[:3])
-                return f"each {words} is the right one times a number of its own ({told}, ...)"
-    return ""
 
 
 def by_decay(observation, wrong):

@@ -481,6 +481,11 @@ def wrong_matrices(node, i):
     matrix, shape, after = node.local(i), node.sources[i].value.shape, node.value.shape
     if np.any(matrix < 0):
         yield ("wrong-sign", "no minus"), np.abs(matrix)
+    if len(shape) == len(after) and len(matrix) > matrix.shape[1] and np.isin(matrix, (0, 1)).all():
+        for step, axes in product((-1, 1, -2, 2), some_axes(len(shape)) if len(shape) < 5 else ()):
+            words = f"the rim of {said(axes)} cut off {step} further on"
+            moved = np.roll(matrix.reshape(*after, -1), [step] * len(axes), axes)
+            yield ("axes-in-wrong-order", words), moved.reshape(matrix.shape)
     if np.any(matrix.max(1) != 1) or np.any(matrix.sum(1) != 1):
         return  # not each entry of the value is one of the source
     if len(matrix) == matrix.shape[1] and np.all(matrix.sum(0) == 1):
@@ -491,8 +496,9 @@ def wrong_matrices(node, i):
             yield ("axes-in-wrong-order", "dout moved once more"), once_more
     elif np.any(matrix.sum(0) > 1):
         first, last = (np.cumsum(matrix[::way], 0)[::way] == 1 for way in (1, -1))
-        yield ("overwritten-at-fork", "the first copy of each entry alone"), matrix * first
-        yield ("overwritten-at-fork", "the last copy of each entry alone"), matrix * last
+        code = "repeated-rows" if np.ptp(matrix.sum(0)) else "overwritten-at-fork"
+        yield (code, "the first copy of each entry alone"), matrix * first
+        yield (code, "the last copy of each entry alone"), matrix * last
     for axes in some_axes(len(shape)) if len(matrix) < matrix.shape[1] else ():
         kept = tuple(1 if k in axes else n for k, n in enumerate(shape))
         if after in (kept, tuple(np.delete(shape, axes))):
