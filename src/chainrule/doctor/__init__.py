@@ -16,11 +16,7 @@ from chainrule.doctor.evidence import LIMIT, Observation
 from chainrule.doctor.findings import Findings, finding, in_order, proof, raised, told_line, unknown
 from chainrule.doctor.judge import BY_BATCH, ignore_dout, judge, line_of
 from chainrule.doctor.pieces import GraphPiece, NetworkPiece, Piece, tried
-from chainrule.doctor.state import (
-    out_of_date,
-    through_new_parameters,
-    written_to,
-)
+from chainrule.doctor.state import out_of_date, through_new_parameters, written_to
 from chainrule.doctor.tape import recorded
 from chainrule.doctor.walks import scene_of_edge
 from chainrule.mistakes import MISTAKES
@@ -66,9 +62,8 @@ def or_raised(look, piece, *arguments):
 def examine(piece, h, seed):
     """The findings for a node, a layer or a loss, or for a network as one function."""
     network = not piece.labels
-    forward, backward, where = (
-        ("loss", "gradient", "loss") if network else ("forward", "backward", piece.labels[0])
-    )
+    names = ("loss", "gradient", "loss") if network else ("forward", "backward", piece.labels[0])
+    forward, backward, where = names
     try:
         out = piece.forward(piece.fresh())
     except Exception as error:
@@ -80,8 +75,8 @@ def examine(piece, h, seed):
     try:
         observation = Observation(piece, h, seed)
     except Exception as error:
-        where = backward if network else where
-        return tried([], by_exception, error, piece) or [raised(error, backward, where)]
+        told = raised(error, backward, backward if network else where)
+        return tried([], by_exception, error, piece) or [told]
     remark = []
     if piece.t is not None and piece.labels and np.size(out) == 1:
         if remark := right_at_the_end(observation):
@@ -140,44 +135,29 @@ def ties(observation, known):
         up, down = truth.along(name, np.ones(kinks.shape), sides=True)[:, 0]
         gap = np.sum(claim) - up
         if abs(up - down) <= 1e-6 * (1 + abs(up)) < abs(gap):
-            words = (
-                f"when all of {name} grows, nudging finds {up:.6g}, and the gradient adds up to "
-            )
-            found.append(finding("tie-counted-twice", name, words + f"{np.sum(claim):.6g}"))
+            words = f"when all of {name} grows, nudging finds {up:.6g}, "
+            words += f"and the gradient adds up to {np.sum(claim):.6g}"
+            found.append(finding("tie-counted-twice", name, words))
     return found
 
 
 def all_pairs(piece):
     """The finding for targets (N,) that meet outputs (N, 1): their order does not matter then."""
     t, x = piece.t, piece.inputs[0]
-    if (
-        np.ndim(t) != 1
-        or len(t) < 2
-        or np.ptp(np.asarray(t, float)) == 0
-        or x.shape[:1] != (len(t),)
-    ):
+    if np.ndim(t) != 1 or x.shape[:1] != (len(t),) or piece.labels and x.shape != (len(t), 1):
         return []
-    value, turned, column = (
-        loss_at(piece, one) for one in (t, np.roll(t, 1), np.reshape(t, (-1, 1)))
-    )
-    flat = isinstance(piece, NetworkPiece) or x.shape == (len(t), 1)
-    if not flat or None in (value, turned, column) or abs(value - turned) > 1e-9 * (1 + abs(value)):
-        return []
-    if abs(value - column) <= 1e-6 * (1 + abs(value)):
-        return []
-    moved = [piece.at([np.roll(1.3 * x, 1) + 0.1], one) for one in (t, np.roll(t, 1))]
-    if abs(np.subtract(*(loss_at(one, one.t) for one in moved))) > 1e-9 * (1 + abs(value)):
+
+    def loss(t, x=x):
+        other = piece.at([x], t)
+        return float(np.reshape(other.forward(other.fresh()), ()))
+
+    turned, moved = np.roll(t, 1), np.roll(1.3 * x, 1) + 0.1
+    value, beside = loss(t), loss(np.reshape(t, (-1, 1)))
+    off = max(abs(value - loss(turned)), abs(loss(t, moved) - loss(turned, moved)))
+    if off > 1e-9 * (1 + abs(value)) or abs(value - beside) <= 1e-6 * (1 + abs(value)):
         return []
     words = f"the loss stays {value:.6g} when the targets change places, and t is of shape {np.shape(t)}"
-    return [finding("broadcast-targets", "loss" if flat and not piece.labels else "x", words)]
-
-
-def loss_at(piece, t):
-    try:
-        other = piece.at(piece.inputs, t)
-        return float(np.reshape(other.forward(other.fresh()), ()))
-    except Exception:
-        return None
+    return [finding("broadcast-targets", piece.labels[0] if piece.labels else "loss", words)]
 
 
 def by_exception(error, piece):
@@ -200,9 +180,7 @@ def by_exception(error, piece):
             for rank, pairs in enumerate(([(left, right.T), (left.T, right)], both)):
                 if any((a.shape[1], len(b)) == (columns, rows) for a, b in pairs):
                     where = source.name or other.name or "".join(piece.labels[:1]) or "loss"
-                    told = (
-                        factor[1] if other.name else factor[1].replace(factor[0], f"({other.line})")
-                    )
+                    told = factor[1].replace(factor[0], other.name or f"({other.line})")
                     names = [one.name for one in (source, other) if one.name]
                     strange = not any(name in told_line(error) for name in names)
                     places.append((strange, rank, where, told))  # one turned is likelier

@@ -7,7 +7,7 @@ made in every pass. What comes out at the leaves is what the code would have cla
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, product
 
 import numpy as np
@@ -19,9 +19,7 @@ from chainrule.doctor.tape import Node, NoGraph, recorded
 from chainrule.mistakes import TABLE
 from chainrule.scenes import BY_OUTPUT, Scene, said, same, some_axes
 
-STRETCH = (
-    6  # how many calls a stretch may have; twice as many down to a single number, as in a loss
-)
+STRETCH = 6  # calls that a stretch may have; twice as many down to a single number, as in a loss
 FEW = 3  # passes of a loop, of which each is looked at alone
 
 
@@ -45,11 +43,8 @@ class Change:
 
     @property
     def targets(self):
-        return [
-            node.sources[to] if isinstance(to, int) else to
-            for node, handed in self.gives.items()
-            for to in handed
-        ]
+        ends = [(node, to) for node, handed in self.gives.items() for to in handed]
+        return [node.sources[to] if isinstance(to, int) else to for node, to in ends]
 
 
 def gives(edges, hand_on):
@@ -88,9 +83,8 @@ class Graph:
             self.reached[node] = own.union(*(self.reached[source] for source in node.sources))
         held = getattr(piece.target, "__dict__", {})
         self.held = {name: one for name, one in held.items() if isinstance(one, np.ndarray)}
-        self.gradients = self.right(
-            np.random.default_rng(3).uniform(-1.5, 1.5, self.out.value.shape)
-        )
+        dout = np.random.default_rng(3).uniform(-1.5, 1.5, self.out.value.shape)
+        self.gradients = self.right(dout)
         self.dead = {node for node in self.order if self.is_dead(node)}
         for node in self.order:
             node.settle()
@@ -122,32 +116,27 @@ class Graph:
         def gradient(node):
             return right[node] + off.get(node, 0.0)
 
+        def add(to, more):
+            off[to] = off.get(to, 0.0) + more
+
         for node in reversed(self.order):
             if node not in right or node in self.dead:
                 continue
-            handed, added = change.gives.get(node, {}), []
+            handed = change.gives.get(node, {})
             jumped = [to for to in handed if not isinstance(to, int)]
             for to in jumped:
-                added.append((to, handed[to](gradient(node), gradient)))
+                add(to, handed[to](gradient(node), gradient))
             for i, source in enumerate(node.sources):
-                if jumped:
-                    added.append((source, -node.back(i, right[node])))
-                elif i in handed:
-                    given = handed[i](gradient(node), gradient)
-                    given = np.reshape(given, source.value.shape)
-                    added.append((source, given - node.back(i, right[node])))
+                if i in handed:
+                    add(source, np.reshape(handed[i](gradient(node), gradient), source.value.shape))
+                if i in handed or jumped:
+                    add(source, -node.back(i, right[node]))
                 elif node in off:
-                    added.append((source, node.back(i, off[node])))
-            for to, more in added:
-                off[to] = off.get(to, 0.0) + more
+                    add(source, node.back(i, off[node]))
         return off
 
     def at_leaves(self, gradients):
-        zero = np.zeros(())
-        return {
-            n: np.broadcast_to(gradients.get(leaf, zero), leaf.value.shape)
-            for n, leaf in self.leaves.items()
-        }
+        return {n: gradients.get(v, np.zeros_like(v.value)) for n, v in self.leaves.items()}
 
     def dominators(self):
         """node -> the last node before it through which all its ways from the leaves lead, or None."""
@@ -358,16 +347,16 @@ class Graph:
     def by_table(self, scene_of, places, node, made):
         """Changes for all that the table has for the scenes scene_of(*place, dout) at a node."""
         scene = scene_of(*places[0], self.gradients.get(node, 1.0))
-        once = len(places) == 1 == node.value.size  # then all is a multiple of dout
-        scenes, told = {}, {}
+        scenes = {}  # each is asked for again and again, for the same dout
 
-        def predicted(mistake, a, b, d):  # each is asked for again and again, for the same dout
+        def handed(mistake, words, a, b, d):
             key = a, b, d.tobytes()
             if key not in scenes:
-                scenes[key] = scene_of(a, b, d)
-            if (mistake.code, key) not in told:
-                told[mistake.code, key] = mistake.predictions(scenes[key])
-            return told[mistake.code, key], scenes[key].true
+                scenes[key] = scene_of(a, b, d), {}
+            there, told = scenes[key]
+            if mistake.code not in told:
+                told[mistake.code] = mistake.predictions(there)
+            return shaped(told[mistake.code].get(words, np.nan), there.true)
 
         for mistake in TABLE:
             code = mistake.code
@@ -387,16 +376,8 @@ class Graph:
                     code = "mask-missing"
                 elif code == "derivative-missing" and scene.others:
                     code = "factor-missing"
-            for words, numbers in mistake.predictions(scene).items():
-
-                def hand_on(a, b, d, mistake=mistake, words=words, numbers=numbers):
-                    if once:
-                        return (
-                            shaped(numbers, scene.true) * np.ravel(d)[0] / np.ravel(scene.dout)[0]
-                        )
-                    made, true = predicted(mistake, a, b, d)
-                    return shaped(made.get(words, np.nan), true)
-
+            for words in mistake.predictions(scene):
+                hand_on = partial(handed, mistake, words)
                 yield Change(code, f"{words} at {node.line}", node, made(places, hand_on))
 
     def stretches(self):
@@ -415,9 +396,8 @@ class Graph:
 
     def scene_of_stretch(self, start, node, dout):
         """A scene for what lies between two nodes."""
-        true, unit = (
-            self.walk({node: np.broadcast_to(d, node.value.shape)})[start] for d in (dout, 1.0)
-        )
+        douts = (np.broadcast_to(d, node.value.shape) for d in (dout, 1.0))
+        true, unit = (self.walk({node: d})[start] for d in douts)
         entrywise = start.value.shape == node.value.shape and same(true, dout * unit, 1e-9)
         t = None
         if node.value.size == 1 and self.piece.t is not None:
@@ -528,11 +508,8 @@ def lost_code(node, i):
     """The name of what is lost where nothing comes back through a call."""
     source = node.sources[i]
     if node.entrywise and len(node.sources) == 2 and source.value.size < node.value.size:
-        return (
-            "statistics-constant"
-            if comes_from(source, node.sources[1 - i])
-            else "overwritten-at-fork"
-        )
+        whole = comes_from(source, node.sources[1 - i])
+        return "statistics-constant" if whole else "overwritten-at-fork"
     one = len(node.sources) == 1 and not node.entrywise and not node.pair
     if one and node.value.size < source.value.size:
         partners = {one for user, _ in node.uses for one in user.sources}
@@ -592,24 +569,18 @@ class Trials:
         piece, self.made, self.more = observation.piece, [], iter(())
         self.network, self.right, Node.spent = not piece.names, [], 0.0
         self.decays = observation.decays.keys()
-        self.douts = (
-            observation.douts[:1] if piece.pair else observation.douts
-        )  # of a pair they are alike
-        self.size = float(np.ravel(self.douts[0])[0]) if piece.pair else 1.0
-        self.samples = {n: observation.samples(n)[: len(self.douts)] for n in observation.names}
+        self.douts = observation.douts
+        self.samples = {n: observation.samples(n) for n in observation.names}
         wrong = {n for n, some in self.samples.items() if not all(s.right for s in some)}
         try:
             self.graph = Graph(piece, self.samples)
-            self.walks = [self.graph.right(dout / self.size) for dout in self.douts]
-            self.right = [self.at_leaves(walk) for walk in self.walks]
+            self.walks = [self.graph.right(dout) for dout in self.douts]
+            self.right = [self.graph.at_leaves(walk) for walk in self.walks]
             if self.belongs():
                 first = chain(self.changes(wrong, True), self.by_places(wrong - {*piece.names}))
                 self.more = iter([first, self.changes(wrong, False)])
         except NoGraph:
             pass
-
-    def at_leaves(self, gradients):
-        return {n: self.size * one for n, one in self.graph.at_leaves(gradients).items()}
 
     def grow(self):
         """Try more changes. What has been tried until the work becomes too much is of use."""
@@ -626,7 +597,7 @@ class Trials:
                 yield change, off
 
     def walked(self, change):
-        return [self.at_leaves(self.graph.wrong(walk, change)) for walk in self.walks]
+        return [self.graph.at_leaves(self.graph.wrong(walk, change)) for walk in self.walks]
 
     def by_places(self, names):
         """The same where a parameter gets its gradient from one place of dout alone, a sample or a step, or
@@ -638,7 +609,7 @@ class Trials:
         for span, place in product(spans, (0, -1)):
             there = np.zeros(shape)
             there[tuple(place if k in span else slice(None) for k in range(n))] = 1.0
-            parts = [self.at_leaves(self.graph.right(d * there / self.size)) for d in self.douts]
+            parts = [self.graph.at_leaves(self.graph.right(d * there)) for d in self.douts]
             for name, alone in product(names, (True, False)):
                 lost = [r[name] - p[name] if alone else p[name] for r, p in zip(self.right, parts)]
                 words = f"the {'last' if place else 'first'} place of dout along {said(span)} "
@@ -650,11 +621,8 @@ class Trials:
 
     def keep(self, change, off):
         made = [{n: r[n] + o[n] for n in r} for r, o in zip(self.right, off)]
-        moved = [
-            n
-            for n in self.samples
-            if any(not same(r[n], m[n], 1e-9) for r, m in zip(self.right, made))
-        ]
+        pairs = list(zip(self.right, made))
+        moved = [n for n in self.samples if not all(same(r[n], m[n], 1e-9) for r, m in pairs)]
         penalty = all(parallel(off[0][n], self.graph.leaves[n].value) for n in moved)
         if not penalty or not (self.network or self.decays):  # that has a name of its own
             self.made.append((change, made))
@@ -670,11 +638,10 @@ class Trials:
 
     def belongs(self):
         """Whether it is the graph of this code: the walk without a mistake gives what nudging finds."""
-        return set(self.samples) <= set(self.right[0]) and all(
-            same(s.visible(one[name]), s.visible(s.scene.true), 1e-5)
-            for name, some in self.samples.items()
-            for s, one in zip(some, self.right, strict=False)
-        )
+        pairs = [
+            (s, one.get(n)) for n, some in self.samples.items() for s, one in zip(some, self.right)
+        ]
+        return all(same(s.visible(one), s.visible(s.scene.true), 1e-5) for s, one in pairs)
 
     def explain(self, wrong, look):
         """name -> suspects, from the changes that give what the code claims."""
@@ -709,12 +676,12 @@ class Trials:
     def outcome(self, gradients, left):
         """The names among `left` that these gradients explain, and whether all others stay as they are
         claimed."""
-        names = [
-            name
-            for name in left
-            if len(self.samples[name]) == len(gradients)
-            and all(s.explained_by(g[name]) for s, g in zip(self.samples[name], gradients))
-        ]
+
+        def explained(n, some):
+            pairs = list(zip(some, gradients))
+            return len(some) == len(gradients) and all(s.explained_by(g[n]) for s, g in pairs)
+
+        names = [name for name in left if explained(name, self.samples[name])]
         others = [name for name in self.samples if name not in names] if names else ()
         pairs = list(zip(gradients, self.right))
         return names, all(same(g[n], r[n], 1e-6) for g, r in pairs for n in others)
@@ -744,15 +711,10 @@ def nearly(trials, left):
         for (words, base, parts), name in product(ways, left):
             if len(samples[name]) != len(made) or not all(s.shaped for s in samples[name]):
                 continue
-            part, rest = (
-                np.concatenate(
-                    [np.ravel(s.visible(g)) for s, g in zip(samples[name], some, strict=True)]
-                )
-                for some in (
-                    [p[name] for p in parts],
-                    [s.claim - b[name] for s, b in zip(samples[name], base)],
-                )
-            )
+            seen = [np.ravel(s.seen) for s in samples[name]]
+            part = np.concatenate([np.ravel(p[name])[k] for p, k in zip(parts, seen)])
+            rests = [s.claim - b[name] for s, b in zip(samples[name], base)]
+            rest = np.concatenate([np.ravel(r)[k] for r, k in zip(rests, seen)])
             c = float(part @ rest / (part @ part)) if np.count_nonzero(part) > 2 else 0.0
             if abs(c) < 1e-9 or np.linalg.norm(rest - c * part) > 1e-4 * np.linalg.norm(rest):
                 continue
