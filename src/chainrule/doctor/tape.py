@@ -95,7 +95,9 @@ class Node:
     def local(self, i):
         """The slopes by source i, in the shape of the value, or the matrix (value.size, source.size)."""
         if i not in self.known:
-            self.known[i] = self.slope(i) if self.entrywise else self.matrix(i)
+            made = self.slope(i) if self.entrywise else self.matrix(i)
+            whole = np.round(made)  # a choice is one exactly
+            self.known[i] = np.where(np.abs(made - whole) < 1e-8 * np.abs(whole), whole, made)
         return self.known[i]
 
     def matrix(self, i, other=None):
@@ -110,20 +112,7 @@ class Node:
             value.flat[k] = kept - step
             columns[:, k] = np.ravel(above - self.at(i, value, other)) / (2 * step)
             value.flat[k] = kept
-        whole = np.round(columns)  # a choice is one exactly
-        return np.where(np.abs(columns - whole) < 1e-8, whole, columns)
-
-    def settle(self):
-        """Take a call that turns out to work entry by entry as one that does, such as np.where."""
-        shapes = {source.value.shape for source in self.sources}
-        if self.entrywise or self.pair or shapes != {self.value.shape} or self.value.size < 2:
-            return
-        matrices = [self.local(i) for i in range(len(self.sources))]
-        slopes = [matrix.diagonal() for matrix in matrices]
-        own = all(np.count_nonzero(m) == np.count_nonzero(s) for m, s in zip(matrices, slopes))
-        if own and not all(np.all(slope == 1) for slope in slopes):
-            self.entrywise = True
-            self.known = {i: np.reshape(s, self.value.shape) for i, s in enumerate(slopes)}
+        return columns
 
     def multiplies(self, i):
         """Whether the derivative by source i depends on the other one of two sources, as in a product."""
@@ -219,7 +208,8 @@ class Recorded(np.ndarray):
             return change(args[0], np.copyto, args[1:], kwargs)
         kwargs.pop("out", None)
         flat = function is np.dot and all(0 < np.ndim(one) < 3 for one in args)
-        return record(function, args, kwargs, "product" if flat else None)
+        kind = "entrywise" if function in (np.where, np.clip) else "product" if flat else None
+        return record(function, args, kwargs, kind)
 
     def __getitem__(self, index):
         return record(lambda array, at: array[at], (self, index))

@@ -86,8 +86,6 @@ class Graph:
         dout = np.random.default_rng(3).uniform(-1.5, 1.5, self.out.value.shape)
         self.gradients = self.right(dout)
         self.dead = {node for node in self.order if self.is_dead(node)}
-        for node in self.order:
-            node.settle()
 
     def right(self, dout):
         """node -> gradient: the walk without a mistake."""
