@@ -32,8 +32,7 @@ class Scene:
     forkless: bool = False  # whether the input is known to be used once, as in a power
     axis: int = 0  # along which the samples of the inputs stand
     siblings: dict = field(default_factory=dict)  # right gradients of other arrays of this shape
-    partners: list = field(default_factory=list)  # those of them with which it may be exchanged
-    claim: np.ndarray | None = None  # what backward gives, for mistakes that leave a part right
+    claims: dict = field(default_factory=dict)  # what backward gives for each array
     redraws: bool = False  # whether backward gives another gradient at a second call
     listed: bool = False  # whether each entry of x (N,) is a sample, with a target of its own
 
@@ -47,8 +46,18 @@ class Scene:
         return next(iter(self.inputs.values())) if len(self.inputs) == 1 else None
 
     @property
+    def claim(self):
+        """What backward gives here, for mistakes that leave a part right; or None."""
+        return self.claims.get(self.place)
+
+    @property
     def claimed(self):
-        return np.shape(self.claim) == self.true.shape  # never so where there is no claim
+        return self.claim is not None and np.shape(self.claim) == self.true.shape
+
+    @property
+    def partners(self):
+        """The arrays to which backward gives the gradient of this one."""
+        return [name for name in self.siblings if same(self.claims.get(name), self.true, 1e-5)]
 
     @property
     def slope(self):

@@ -182,18 +182,9 @@ class Observation:
 
     def samples(self, name):
         """A `Sample` for each upstream gradient; none where there is no claim."""
-        truth = self.truth
-        return [
-            Sample(
-                self.scene(name, k),
-                claims[name],
-                truth.seen[name],
-                truth.noise[name],
-                truth.tolerance,
-            )
-            for k, claims in enumerate(self.claims)
-            if claims[name] is not None
-        ]
+        rest = self.truth.seen[name], self.truth.noise[name], self.truth.tolerance
+        given = [(k, one[name]) for k, one in enumerate(self.claims) if one[name] is not None]
+        return [Sample(self.scene(name, k), claim, *rest) for k, claim in given]
 
     def scene(self, name, k):
         names, truth = self.piece.names, self.truth
@@ -219,18 +210,12 @@ class Observation:
             out_at=self.out_at if alone else None,
             t=self.targets(inputs) if names else None,
             axis=self.piece.axis,
-            claim=self.claims[k].get(name) if self.claims else None,
+            claims=self.claims[k],
             siblings=siblings,
-            partners=[key for key in siblings if self.exchanged(name, key, k)],
             redraws=self.redraws,
             listed=self.piece.listed,
             forkless=isinstance(self.piece.target, Power),
         )
-
-    def exchanged(self, name, other, k):
-        """Whether backward gives the other array the gradient of this one."""
-        given = self.claims[k].get(other) if self.claims else None
-        return same(given, self.truth.gradients[name][k], FIT) if given is not None else False
 
     @cached_property
     def redraws(self):

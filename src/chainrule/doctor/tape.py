@@ -114,17 +114,6 @@ class Node:
             value.flat[k] = kept
         return columns
 
-    def multiplies(self, i):
-        """Whether the derivative by source i depends on the other one of two sources, as in a product."""
-        rng = np.random.default_rng(5)
-        value, other = (self.sources[k].value for k in (i, 1 - i))
-        way = rng.uniform(0.5, 1.5, value.shape) * STEP
-        slopes = [
-            self.at(i, value + way, partner) - self.at(i, value - way, partner)
-            for partner in (other, other + rng.uniform(0.1, 0.2, other.shape))
-        ]
-        return not np.allclose(*slopes, rtol=1e-6, atol=1e-9 * STEP)
-
     def chain(self):
         """This call and those before it as one, as long as each has one source, and moves, copies or chooses
         entries of it."""

@@ -234,7 +234,7 @@ class Graph:
     def at_others(self, edges):
         """Another array of the same shape in the place of the one that meets this source in a product."""
         whole = [edge for edge in edges if len(edge[0].sources) == 2]
-        if not whole or not whole[0][0].multiplies(whole[0][1]):
+        if not whole:
             return
         node, i = whole[0]
         partner = node.sources[1 - i]
