@@ -15,7 +15,7 @@ from chainrule.doctor.probe import Truth
 from chainrule.guards.numbers import sum_to
 from chainrule.mistakes import TABLE
 from chainrule.nodes import Power
-from chainrule.scenes import Scene, same, softmax_along
+from chainrule.scenes import Scene, softmax_along
 
 MANY = 1000  # entries of one array: beyond that a sample is nudged, and the rest together
 LIMIT = 60  # entries of an array that are nudged at a second input
@@ -127,13 +127,13 @@ class Observation:
     limit   how many entries of each array are nudged; None for all of them, where need be
     """
 
-    def __init__(self, piece, h=1e-5, seed=0, limit=None, claims=True):
+    def __init__(self, piece, h=1e-5, seed=0, limit=None):
         self.piece = piece
         out = np.array(piece.forward(piece.fresh()), np.float64)
         self.douts = piece.upstreams(out, seed)
-        self.claims = [piece.claims(dout) for dout in self.douts if claims]
+        self.claims = [piece.claims(dout) for dout in self.douts]
         self.truth = Truth(piece, [*self.douts, np.ones(out.shape)], h, limit or MANY)
-        for name, array in self.truth.arrays.items() if claims and limit is None else ():
+        for name, array in self.truth.arrays.items() if limit is None else ():
             if array.size > MANY:
                 self.truth.nudge(name, self.elsewhere(name))
 
