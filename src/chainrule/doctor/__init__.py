@@ -100,7 +100,7 @@ def examine(piece, h, seed):
     wrong &= set(observation.names)
     nameless = [unknown(n, s, line_of(observation, n, wrong)) for n, s in unnamed.items()]
     found = named + sorted(nameless, key=lambda one: one.hint == MISTAKES["unknown"].hint)
-    state += tried([], out_of_date, observation, h, seed, known)
+    state += tried([], out_of_date, observation, seed, known)
     odd = ("update-in-backward", "stale-cache") if updates else ()  # the one makes the other
     return updates + found + [one for one in state if one.cause not in odd] + remark
 
