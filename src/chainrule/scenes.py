@@ -538,30 +538,22 @@ def overwritten_at_fork(scene):
     if scene.place not in scene.inputs or scene.forkless or scene.own.shape != scene.out.shape:
         return
     x = scene.own
-    if scene.slope is not None and not lone_factor(scene):
+    powers = exponents(scene) if scene.slope is not None else np.zeros(0)
+    if np.any(np.abs(powers - 2) < 1e-6) or np.any(np.abs(powers - powers[:1]) > 1e-6):
         factor = np.divide(scene.out, x, out=np.array(scene.slope), where=x != 0)
         yield "one factor of a product alone", scene.dout * factor
         yield "the other factor of a product alone", scene.true - scene.dout * factor
 
 
-def lone_factor(scene):
-    """Whether out / x is no factor that a fork could have lost: out is a power of x other than x * x."""
-    use, powers = exponents(scene)
-    if not use.any():
-        return True
-    p = np.median(powers)
-    return bool(np.all(np.abs(powers - p) < 1e-6) and abs(p - 2) > 1e-6)
-
-
 def exponents(scene):
-    """(where it can be told, the exponent there, if the output is a power of x), here and elsewhere."""
+    """The exponent, at each entry, if the output is a power of x, here and elsewhere."""
     points = [(scene.own, scene.out, scene.slope)]
     if scene.slope_at is not None:
         x = 1.3 * scene.own + 0.1
         points.append((x, scene.out_at(x), scene.slope_at(x)))
     x, out, slope = (np.concatenate([np.ravel(p[i]) for p in points]) for i in range(3))
     use = np.isfinite(out) & np.isfinite(slope) & (np.abs(out) > 1e-6)
-    return use, slope[use] * x[use] / out[use]
+    return slope[use] * x[use] / out[use]
 
 
 def factor_missing(scene):
@@ -569,8 +561,8 @@ def factor_missing(scene):
         yield f"no division by the spread along {said(axes)}", scene.true / slope
     if scene.slope_at is None or scene.place not in scene.inputs or scene.slope is None:
         return
-    use, powers = exponents(scene)
-    x, p = scene.own, np.median(powers) if use.any() else 1.0
+    x, powers = scene.own, exponents(scene)
+    p = np.median(powers) if powers.size else 1.0
     if not np.all(np.abs(powers - p) < 1e-6) or min(abs(p), abs(p - 1)) < 1e-6 or not np.all(x):
         return
     for power, slope in ((p, scene.slope * x), (p - 2, scene.slope / x)):
