@@ -26,7 +26,7 @@ def by_what_is_missing(observation, name, samples):
         return "factor-missing", words
     if not linear(observation, name):
         return None  # what dout does to it is no missing factor
-    return left_out(observation, name, samples[0])
+    return left_out(observation, name)
 
 
 def passes_where_closed(samples):
@@ -110,32 +110,23 @@ def penalties(piece):
     return found
 
 
-def left_out(observation, name, sample):
-    """(code, words) where the right gradient of `name` depends on arrays (or entries of x) on which
-    what backward gives does not: as a factor of it, or as another use beside it."""
+def left_out(observation, name):
+    """(code, words) where the right gradient of `name` depends on arrays on which what backward gives
+    does not: as a factor of it, or as another use beside it."""
     piece, rests, beside = observation.piece, [], []
-    own = piece.names == [name] and piece.pair and sample.seen.size <= FEW
-    handles = {key: (key, grown) for key in [*observation.params, *piece.names]}
-    place = ...
-    if own:  # a function of a few numbers: look at the first wrong one, and move the others
-        wrong = ~np.isclose(sample.claim, sample.scene.true, 1e-5)
-        place = tuple(int(i) for i in np.argwhere(wrong)[0]) if wrong.any() else ...
-        indices = [index for index in np.ndindex(sample.seen.shape) if index != place]
-        handles = {f"{name}{list(index)}": (name, grown_at(index)) for index in indices}
-    for words, change in handles.items():
-        changed = observed(with_changed(piece, *change))
+    for other in [*observation.params, *piece.names]:
+        changed = observed(with_other(piece, other))
         if changed is None or name not in changed.names or changed.claims[0].get(name) is None:
             continue
         both = (observation, changed)
-        seen = (observation.truth.seen[name] & changed.truth.seen[name])[place]
-        claims = [one.claims[0][name][place][seen] for one in both]
-        truths = [one.truth.gradients[name][0][place][seen] for one in both]
+        seen = observation.truth.seen[name] & changed.truth.seen[name]
+        claims = [one.claims[0][name][seen] for one in both]
+        truths = [one.truth.gradients[name][0][seen] for one in both]
         if not same(*claims, 1e-12):
-            beside.append(
-                same(*(true - one for true, one in zip(truths, claims, strict=True)), 1e-4)
-            )
+            gaps = [true - claim for true, claim in zip(truths, claims, strict=True)]
+            beside.append(same(*gaps, 1e-4))
         elif not same(*truths, 1e-4):
-            rests.append(words)
+            rests.append(other)
     if not rests:
         return None
     words = f"the gradient that backward gives for {name} stays the same when "
@@ -145,27 +136,17 @@ def left_out(observation, name, sample):
     return ("overwritten-at-fork" if lost_beside else "factor-missing"), words
 
 
-def grown(array):
-    ways = np.cos(np.arange(array.size)).reshape(array.shape)  # more than a scale and a shift
-    return array + 0.05 + (0.25 + 0.1 * ways) * array
-
-
-def grown_at(index):
-    def change(array):
-        array = array.copy()
-        array[index] += 0.05 + 0.25 * array[index]
-        return array
-
-    return change
-
-
-def with_changed(piece, name, change):
+def with_other(piece, name):
     """The piece with other numbers in one of its arrays."""
+
+    def grown(array):
+        ways = np.cos(np.arange(array.size)).reshape(array.shape)  # more than a scale and a shift
+        return array + 0.05 + (0.25 + 0.1 * ways) * array
+
+    inputs, target = piece.inputs, private_copy(piece.target)
     if name in piece.names:
-        position = piece.labels.index(name)
-        inputs = [change(v) if i == position else v for i, v in enumerate(piece.inputs)]
-        return piece.at(inputs, piece.t)
-    target = private_copy(piece.target)
+        pairs = zip(piece.labels, inputs, strict=True)
+        return piece.at([grown(v) if key == name else v for key, v in pairs], piece.t)
     array = piece.parameters(target)[name]
-    array[...] = change(array.copy())
-    return piece.at(piece.inputs, piece.t, target)
+    array[...] = grown(array)
+    return piece.at(inputs, piece.t, target)
