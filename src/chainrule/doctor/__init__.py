@@ -87,17 +87,16 @@ def examine(piece, h, seed):
     named = tried([], all_pairs, piece) + named + tried([], ties, observation, wrong)
     state = [] if isinstance(piece, GraphPiece) else written_to(piece, observation.douts[0])
     updates = [one for one in state if one.cause == "update-in-backward"]
-    if updates:
-        new = tried([], through_new_parameters, observation, sorted(wrong))
-        named = [one for one in named if one.where not in new]
-        unnamed = {name: one for name, one in unnamed.items() if name not in new}
     known = {one.where for one in named} | set(unnamed)
-    if any(one.cause == "mutates-dout" for one in state):
-        samples = {name: observation.samples(name) for name in known & set(observation.names)}
-        spoilt = {n for n, s in samples.items() if s and tried(False, by_spoiling, piece, s[0])}
-        named = [one for one in named if one.where not in spoilt]
-        unnamed = {name: one for name, one in unnamed.items() if name not in spoilt}
     wrong &= set(observation.names)
+    came_of_it = tried([], through_new_parameters, observation, sorted(wrong)) if updates else []
+    if any(one.cause == "mutates-dout" for one in state):
+        samples = {name: observation.samples(name) for name in wrong}
+        came_of_it += [
+            n for n, s in samples.items() if s and tried(False, by_spoiling, piece, s[0])
+        ]
+    named = [one for one in named if one.where not in came_of_it]
+    unnamed = {name: one for name, one in unnamed.items() if name not in came_of_it}
     nameless = [unknown(n, s, line_of(observation, n, wrong)) for n, s in unnamed.items()]
     found = named + sorted(nameless, key=lambda one: one.hint == MISTAKES["unknown"].hint)
     state += tried([], out_of_date, observation, seed, known)

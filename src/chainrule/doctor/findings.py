@@ -100,12 +100,9 @@ def raised(error, doing, where):
 
 def tell(explained, wrong):
     """The findings for the suspects, the most specific first."""
-    groups = [
-        (RANK[cause.code], told(name, cause, wrong[name]))
-        for name, causes in explained.items()
-        for cause in causes
-    ]
-    return [one for _, group in sorted(groups, key=lambda pair: pair[0]) for one in group]
+    pairs = [(name, cause) for name, causes in explained.items() for cause in causes]
+    pairs.sort(key=lambda pair: RANK[pair[1].code])
+    return [one for name, cause in pairs for one in told(name, cause, wrong[name])]
 
 
 def told(name, suspect, samples):
@@ -142,9 +139,7 @@ def shapeless(name, sample):
     wanted, got, hint = sample.seen.shape, np.shape(sample.claim), None
     words = f"the gradient of {name} has shape {got}, but {name} has shape {wanted}"
     if got == wanted[::-1]:
-        hint = (
-            "It is transposed: for x @ W the gradient of W is x.T @ dout, and that of x dout @ W.T."
-        )
+        hint = "It is transposed: for x @ W, that of W is x.T @ dout, and that of x is dout @ W.T."
     elif np.size(sample.claim) == np.prod(wanted):
         hint = "Give it that shape: sum with keepdims=True, or reshape at the end."
     elif padded(sample):

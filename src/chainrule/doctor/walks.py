@@ -76,6 +76,7 @@ class Graph:
         for node in self.order:
             if node.name is None:
                 self.sites[node.site].append(node)
+        self.groups = [[leaf] for leaf in self.leaves.values()] + list(self.sites.values())
         self.above = self.dominators()
         self.reached = {}  # node -> the names, among those that are judged, to which its gradient goes on
         for node in self.order:
@@ -159,7 +160,7 @@ class Graph:
             reached = set().union(*(self.reached[node] for node in nodes))
             return bool(reached & wrong) and (reached <= wrong) == alone
 
-        for nodes in [[leaf] for leaf in self.leaves.values()] + list(self.sites.values()):
+        for nodes in self.groups:
             for sources in [nodes, *([one] for one in nodes if len(nodes) > 1)]:
                 if spoils(sources):
                     yield from self.at_fork(sources)
@@ -255,8 +256,7 @@ class Graph:
 
     def in_place_of(self, wanted):
         """(code, words, arrays) for what might have been taken for another array, pass by pass."""
-        groups = [[leaf] for leaf in self.leaves.values()] + list(self.sites.values())
-        for nodes in groups:
+        for nodes in self.groups:
             values = [node.value for node in nodes]
             if fits(values, wanted) and nodes != [wanted]:
                 yield "another-array", nodes[0].line, values
@@ -348,7 +348,7 @@ class Graph:
 
         for mistake in TABLE:
             code = mistake.code
-            if code in ELSEWHERE or code in BY_BATCH and node.value.size > 1:
+            if code in ELSEWHERE or code in DIVISIONS and node.value.size > 1:
                 continue  # a loss alone is divided by N
             if code == "derivative-of-input" and scene.slope is not None:
                 if np.ptp(np.abs(scene.slope)) < 1e-6:
@@ -422,7 +422,7 @@ ELSEWHERE = (
     "whole-numbers",
     "inputs-not-swapped",
 )  # made here in other ways
-BY_BATCH = ("missing-batch-division", "double-batch-division", "samples-as-columns")
+DIVISIONS = ("missing-batch-division", "double-batch-division", "samples-as-columns")
 
 
 def opens(gate, other):
