@@ -254,7 +254,7 @@ class Observation:
         array, truth = self.truth.arrays[name], self.truth
         if not self.piece.names or self.piece.t is not None:
             return None
-        slope = self.central(array, array.copy())
+        slope = self.slope_at(array, array)
         for dout, true in zip([*self.douts, 1.0], truth.gradients[name], strict=True):
             try:
                 whole = sum_to(dout * slope, array.shape)
@@ -265,13 +265,9 @@ class Observation:
                 return None
         return slope
 
-    def slope_at(self, x):
-        """The local derivative at another input of the same shape, for what works entry by entry."""
-        return self.central(self.truth.moved.inputs[0], x)
-
-    def out_at(self, x):
-        """The output at another input of the same shape."""
-        array = self.truth.moved.inputs[0]
+    def out_at(self, x, array=None):
+        """The output where an array, the first input, holds other numbers of the same shape."""
+        array = self.truth.moved.inputs[0] if array is None else array
         kept = array.copy()
         try:
             array[...] = x
@@ -281,18 +277,10 @@ class Observation:
         finally:
             array[...] = kept
 
-    def central(self, array, at):
-        """The slope of the output when all of `array` moves at once, around the numbers `at`."""
-        kept, h = array.copy(), self.truth.h
-        try:
-            array[...] = at + h
-            above = self.truth.evaluate()
-            array[...] = at - h
-            return (above - self.truth.evaluate()) / (2 * h)
-        except Exception:  # outside the domain of forward
-            return np.full(self.truth.out.shape, np.nan)
-        finally:
-            array[...] = kept
+    def slope_at(self, x, array=None):
+        """The slope of the output there, when all of the array moves at once."""
+        h = self.truth.h
+        return (self.out_at(x + h, array) - self.out_at(x - h, array)) / (2 * h)
 
 
 def observed(piece, limit=LIMIT):
