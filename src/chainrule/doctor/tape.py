@@ -84,9 +84,7 @@ class Node:
             close, rounding = central(STEP * np.where(small, size, 1 + size))
             agree = np.abs(close - made) <= rounding + 1e-6 * np.abs(close)
             made = np.where(agree | ~np.isfinite(close), made, close)
-        if not np.all(
-            size
-        ):  # at a kink, as of a ReLU at 0, code takes the slope of the closed side
+        if not np.all(size):  # at a kink, as of a ReLU at 0, code takes the side that is closed
             below = (self.at(i, value, other) - self.at(i, value - STEP, other)) / STEP
             halved = (np.abs(made - below) > 1e-3) & (np.abs(made) > 1e-3)  # that of |x| is 0
             made = np.where(halved & np.broadcast_to(size == 0, halved.shape), below, made)
@@ -164,9 +162,8 @@ class Recorded(np.ndarray):
         if method == "at":
             return change(inputs[0], lambda old, *rest: ufunc.at(old, *rest), inputs[1:])
         kind = "entrywise" if ufunc.signature is None else "product" if ufunc is np.matmul else None
-        made = record(
-            getattr(ufunc, method), inputs, kwargs, kind if method == "__call__" else None
-        )
+        kind = kind if method == "__call__" else None
+        made = record(getattr(ufunc, method), inputs, kwargs, kind)
         if out is None:
             return made
         np.copyto(asarray_of(out[0]).view(np.ndarray), asarray_of(made).view(np.ndarray), "unsafe")
@@ -205,9 +202,7 @@ class Recorded(np.ndarray):
 
 def method(name):
     def call(self, *args, **kwargs):
-        return record(
-            lambda array, *rest, **more: getattr(array, name)(*rest, **more), (self, *args), kwargs
-        )
+        return record(getattr(np.ndarray, name), (self, *args), kwargs)
 
     return call
 
@@ -263,10 +258,9 @@ def record(function, args, kwargs=None, kind=None):
     finally:
         RUNNING.pop()
     if isinstance(made, (tuple, list)):
-        return type(made)(
-            wrapped(one, lambda values, k=k: again(values)[k], sources, None, tape)
-            for k, one in enumerate(made)
-        )
+        parts = enumerate(made)
+        alone = [wrapped(v, lambda a, k=k: again(a)[k], sources, None, tape) for k, v in parts]
+        return type(made)(alone)
     return wrapped(made, again, sources, kind, tape)
 
 
@@ -378,11 +372,9 @@ def scaled(tape, value):
     if value.size != 1 or not ends:
         raise NoGraph("the output is not on the tape")
     factor = float(value.ravel()[0]) / float(ends[-1].value.ravel()[0])
-    end = Node(
-        value, lambda values: factor * values[0], [(ends[-1], ())], "entrywise", ends[-1].site
-    )
-    tape.append(end)
-    return [end]
+    again, sources = lambda values: factor * values[0], [(ends[-1], ())]
+    tape.append(Node(value, again, sources, "entrywise", ends[-1].site))
+    return tape[-1:]
 
 
 def recorded(piece):
@@ -397,13 +389,8 @@ def recorded(piece):
     with recording(tape):
         out = piece.output(subject, arguments)
     value = array_of(out, np.float64)
-    same = [
-        n
-        for n in tape
-        if n.value.size == value.size and np.array_equal(np.ravel(n.value), np.ravel(value))
-    ]
-    if not same:
-        same = scaled(tape, value)
+    same = [n for n in tape if np.array_equal(np.ravel(n.value), np.ravel(value))]
+    same = same or scaled(tape, value)
     end = getattr(out, "node", None) or same[-1]
     needed = {end}
     for node in reversed(tape):
