@@ -91,10 +91,8 @@ def examine(piece, h, seed):
     wrong &= set(observation.names)
     came_of_it = tried([], through_new_parameters, observation, sorted(wrong)) if updates else []
     if any(one.cause == "mutates-dout" for one in state):
-        samples = {name: observation.samples(name) for name in wrong}
-        came_of_it += [
-            n for n, s in samples.items() if s and tried(False, by_spoiling, piece, s[0])
-        ]
+        firsts = {n: one for n in wrong for one in observation.samples(n)[:1]}
+        came_of_it += [n for n, one in firsts.items() if tried(False, by_spoiling, piece, one)]
     named = [one for one in named if one.where not in came_of_it]
     unnamed = {name: one for name, one in unnamed.items() if name not in came_of_it}
     nameless = [unknown(n, s, line_of(observation, n, wrong)) for n, s in unnamed.items()]
@@ -155,10 +153,8 @@ def all_pairs(piece):
 
     turned, moved = np.roll(t, 1), np.roll(1.3 * x, 1) + 0.1
     value, beside = loss(t), loss(np.reshape(t, (-1, 1)))
-    size, off = (
-        1 + abs(value),
-        abs(value - loss(turned)) + abs(loss(t, moved) - loss(turned, moved)),
-    )
+    off = abs(value - loss(turned)) + abs(loss(t, moved) - loss(turned, moved))
+    size = 1 + abs(value)
     if not (off <= 1e-9 * size and abs(value - beside) > 1e-6 * size):
         return []
     words = f"the loss stays {value:.6g} when the targets change places, and t is of shape {np.shape(t)}"
@@ -259,7 +255,5 @@ def examine_layers(layers, loss, x, t, h, seed):
 
 def located(findings, layer):
     """The same findings with the name of the layer in them."""
-    return [
-        replace(one, where=layer if one.where in ("x", "dout", "t") else f"{layer}.{one.where}")
-        for one in findings
-    ]
+    names = {"x": layer, "dout": layer, "t": layer}
+    return [replace(f, where=names.get(f.where, f"{layer}.{f.where}")) for f in findings]

@@ -58,9 +58,8 @@ class Sample:
         """Whether the claim is `gradient`, and not merely something close to both it and the truth."""
         if not self.shaped and np.size(self.claim) != 1:
             return False
-        return self.fits(gradient, FIT) and self.distance(gradient) <= self.noise + 0.1 * min(
-            self.distance(self.scene.true), 1e300
-        )
+        room = self.noise + 0.1 * min(self.distance(self.scene.true), 1e300)
+        return self.fits(gradient, FIT) and self.distance(gradient) <= room
 
     @property
     def shaped(self):
@@ -97,11 +96,9 @@ def suspects(samples):
     """Every mistake of the table that explains the claims of all samples, in the table's order."""
     found = []
     for mistake in TABLE:
-        made = [mistake.predictions(sample.scene) for sample in samples]
-        for words in made[0]:
-            if all(words in one for one in made) and all(
-                sample.explained_by(one[words]) for sample, one in zip(samples, made, strict=True)
-            ):
+        pairs = [(sample, mistake.predictions(sample.scene)) for sample in samples]
+        for words in pairs[0][1]:
+            if all(words in made and one.explained_by(made[words]) for one, made in pairs):
                 found.append(Suspect(mistake.code, words))
                 break
         if mistake.code == "scaled" and (factor := common_factor(samples)) is not None:
@@ -188,11 +185,8 @@ class Observation:
 
     def scene(self, name, k):
         names, truth = self.piece.names, self.truth
-        siblings = {
-            key: g[k]
-            for key, g in truth.gradients.items()
-            if key != name and g.shape == truth.gradients[name].shape and truth.seen[key].all()
-        }
+        alike = [n for n, g in truth.gradients.items() if g.shape == truth.gradients[name].shape]
+        siblings = {n: truth.gradients[n][k] for n in alike if n != name and truth.seen[n].all()}
         inputs = {key: truth.arrays[key] for key in names}
         if not names:  # an input that is no place for a gradient still tells the batch size
             inputs = {"x": np.asarray(self.piece.inputs[0], dtype=np.float64)}

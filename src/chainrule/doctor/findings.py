@@ -37,10 +37,8 @@ class Finding:
     factor: float | None = None
 
     def __str__(self):
-        return (
-            f"{self.cause} at {self.where}: {MISTAKES[self.cause].cause} {self.evidence} "
-            f"Hint: {self.hint}"
-        )
+        told = MISTAKES[self.cause].cause
+        return f"{self.cause} at {self.where}: {told} {self.evidence} Hint: {self.hint}"
 
 
 class Findings(list):
@@ -73,11 +71,8 @@ def apart(*values, digits=6):
 
 def told_line(error):
     """The line of the code under test that raised, or nothing where its source is not known."""
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [
-        f.line for f in frames if not re.search("chainrule|site-packages|<__array", f.filename)
-    ]
-    lines = [line for line in lines if line]
+    frames, ours = traceback.extract_tb(error.__traceback__), "chainrule|site-packages|<__array"
+    lines = [one.line for one in frames if one.line and not re.search(ours, one.filename)]
     return f" on the line `{lines[-1].strip()}`" if lines else ""
 
 
@@ -177,6 +172,8 @@ def close(samples, tolerance=1e-3):
 
 def in_order(found):
     """The findings as they are, but what is close to right comes last."""
-    return sorted(
-        found, key=lambda one: one.cause == "log-constant" or bool(re.search(CLOSE, one.evidence))
-    )
+
+    def is_close(one):
+        return one.cause == "log-constant" or bool(re.search(CLOSE, one.evidence))
+
+    return sorted(found, key=is_close)

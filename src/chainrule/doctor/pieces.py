@@ -22,11 +22,11 @@ RAISES = False  # whether a fault of the doctor's own is raised; our tests set i
 
 def is_network(target):
     """Whether it has a loss and its gradient, rather than forward and backward."""
-    loss, gradient, forward, backward = (
-        callable(getattr(target, name, None))
-        for name in ("loss", "gradient", "forward", "backward")
-    )
-    return loss and (gradient or not (forward and backward))
+
+    def has(*names):
+        return all(callable(getattr(target, name, None)) for name in names)
+
+    return has("loss") and (has("gradient") or not has("forward", "backward"))
 
 
 class Piece:

@@ -27,25 +27,24 @@ def written_to(piece, dout):
         piece.call(subject, arguments, given)
     except Exception as error:
         return [raised(error, "a run", piece.labels[0] if piece.labels else "gradient")]
-    words = "the array {} holds other numbers after forward and backward than before"
-    found = [
-        finding("mutates-dout" if name == "dout" else "mutates-input", name, words.format(name))
-        for name, value in watched.items()
-        if differ(value, before[name])
-    ]
+    words = "{} holds other numbers after forward and backward than before"
+    found = []
+    for name in [name for name, value in watched.items() if differ(value, before[name])]:
+        code = "mutates-dout" if name == "dout" else "mutates-input"
+        found.append(finding(code, name, words.format(f"the array {name}")))
     after, grads, once = piece.parameters(subject), slots(subject), piece.fresh()
     piece.forward(once)
     moved = piece.parameters(once)
     for name in [name for name, array in held.items() if differ(array, after.get(name))]:
-        words = f"{name} holds other numbers after forward and backward than before"
+        told = words.format(name)
         step, gradient = after[name] - held[name], grads[name].gradient()
         if np.shape(gradient) == step.shape and np.any(gradient):
             factor = np.vdot(step, gradient) / np.vdot(gradient, gradient)
             if same(step, factor * gradient, 1e-6):
-                words += f": it moved by {factor:.4g} times its gradient"
+                told += f": it moved by {factor:.4g} times its gradient"
         by_forward = differ(held[name], moved.get(name))
         code = "mutates-input" if by_forward else "update-in-backward"
-        found.insert(0, finding(code, name, words))
+        found.insert(0, finding(code, name, told))
     return found
 
 
@@ -86,11 +85,8 @@ def called_twice(piece, dout):
     except Exception:  # one that can be called once only, after each forward
         return []
     words = "a second backward after the same forward gives another gradient"
-    return [
-        finding("stale-cache", name, f"for {name} {words}")
-        for name in first
-        if not alike(first[name], second[name])
-    ]
+    names = [name for name in first if not alike(first[name], second[name])]
+    return [finding("stale-cache", name, f"for {name} {words}") for name in names]
 
 
 def alike(a, b):
