@@ -82,8 +82,7 @@ class Graph:
         for node in self.order:
             own = {node.name} & set(judged)
             self.reached[node] = own.union(*(self.reached[source] for source in node.sources))
-        held = getattr(piece.target, "__dict__", {})
-        self.held = {name: one for name, one in held.items() if isinstance(one, np.ndarray)}
+
         dout = np.random.default_rng(3).uniform(-1.5, 1.5, self.out.value.shape)
         self.gradients = self.right(dout)
         self.dead = {node for node in self.order if self.is_dead(node)}
@@ -239,10 +238,10 @@ class Graph:
             return
         node, i = whole[0]
         partner = node.sources[1 - i]
-        taken = [
-            (code, words, {edge: others[min(k, len(others) - 1)] for k, edge in enumerate(edges)})
-            for code, words, others in self.in_place_of(partner)
-        ]
+        taken = []
+        for words, others in self.in_place_of(partner):
+            pairs = {edge: others[min(k, len(others) - 1)] for k, edge in enumerate(edges)}
+            taken.append(("another-array", words, pairs))
         met = {(n, j): n.sources[1 - j] for n, j in whole}
         for words, values in self.turned if np.ptp(partner.value) else ():
             pairs = {edge: values[one] for edge, one in met.items() if one in values}
@@ -255,17 +254,15 @@ class Graph:
             yield Change(code, f"{words} in place of {partner.line}", node, made)
 
     def in_place_of(self, wanted):
-        """(code, words, arrays) for what might have been taken for another array, pass by pass."""
+        """(words, arrays) for what might have been taken for another array, pass by pass."""
         for nodes in self.groups:
             values = [node.value for node in nodes]
-            if fits(values, wanted) and nodes != [wanted]:
-                yield "another-array", nodes[0].line, values
-            if fits(values, wanted) and len(nodes) > 1:
-                before = [np.zeros_like(values[0]), *values[:-1]]
-                yield "another-array", f"{nodes[0].line}, one pass before,", before
-        for name, held in self.held.items():
-            if fits([held], wanted):
-                yield "stale-cache", name, [held]
+            if values[0].shape == wanted.value.shape and np.ptp(values[-1]) > 0:
+                if nodes != [wanted]:
+                    yield nodes[0].line, values
+                if len(nodes) > 1:
+                    before = [np.zeros_like(values[0]), *values[:-1]]
+                    yield f"{nodes[0].line}, one pass before,", before
 
     @cached_property
     def turned(self):
@@ -289,7 +286,7 @@ class Graph:
                 words = f"{words} alone in place of the derivative of {node.line}"
                 code = "factor-missing" if name in owners else "another-array"
                 yield Change(code, words, node, made)
-            for code, words, others in self.in_place_of(start):
+            for words, others in self.in_place_of(start):
                 at = {v: others[min(k, len(others) - 1)] for k, (_, v) in enumerate(pairs)}
                 if any(one.shape != v.value.shape for v, one in at.items()):
                     continue
@@ -297,7 +294,7 @@ class Graph:
                 words = f"the derivative at {node.line}, taken of {place},"
                 for form in (df, lambda x, f=f, df=df: df(f(x))):
                     made = jumps(pairs, lambda u, v, d, form=form, at=at: d * form(at[v]))
-                    yield Change(code, words, node, made)
+                    yield Change("another-array", words, node, made)
 
     def past_gates(self, edges):
         """One way of several that meet, when it leads past the function that comes after all of them."""
@@ -429,11 +426,6 @@ def opens(gate, other):
     """Whether an array is the same as another one but where that is 0, as a closed gate is."""
     shut = gate == 0
     return other.shape == gate.shape and shut.any() and np.all(shut | (gate == other))
-
-
-def fits(arrays, node):
-    """Whether arrays may have been taken for that of a node."""
-    return arrays[0].shape == node.value.shape and np.ptp(arrays[-1]) > 0
 
 
 PARTS = {  # with the functions of whose derivative they are a factor
