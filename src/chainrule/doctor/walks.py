@@ -55,9 +55,11 @@ def gives(edges, hand_on):
     return made
 
 
-def each(places):
-    """All of them, as one in every pass of a loop; and each alone, where they are few."""
-    return [places, *([one] for one in places if 1 < len(places) <= FEW)]
+def each(groups):
+    """The places of each group together, as in every pass of a loop; and each alone, where they are few."""
+    for places in groups:
+        yield places
+        yield from ([one] for one in places if 1 < len(places) <= FEW)
 
 
 def jumps(pairs, hand_on):
@@ -168,7 +170,7 @@ class Graph:
             for node in nodes:
                 for i, place in enumerate(node.places):
                     uses[place].append((node, i))
-            for edges in (some for all_of_them in uses.values() for some in each(all_of_them)):
+            for edges in each(uses.values()):
                 if spoils([node.sources[i] for node, i in edges]):
                     yield from self.at_edges(edges)
             yield from self.at_branches(nodes) if spoils(nodes) else ()
@@ -180,7 +182,7 @@ class Graph:
                     made = gives(edges, lambda n, i, _, o=one: n.back(i, np.full(n.value.shape, o)))
                     words = f"a dout of {one} at {nodes[0].line}"
                     yield Change("upstream-ignored", words, nodes[0], made)
-        for pairs in (some for all_of_them in self.stretches() for some in each(all_of_them)):
+        for pairs in each(self.stretches()):
             if spoils([start for start, _ in pairs]):
                 start, node = pairs[0]
                 if start.value.shape == node.value.shape:
