@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from chainrule.doctor.pieces import one_hot
+from chainrule.doctor.pieces import one_hot, with_other
 from chainrule.doctor.probe import Truth
 from chainrule.guards.numbers import sum_to
 from chainrule.mistakes import TABLE
@@ -235,6 +235,12 @@ class Observation:
             if np.allclose(t, np.round(t), atol=1e-6) and np.all(np.round(t).sum(axis=-1) == 1):
                 return np.round(t)
         return None
+
+    @cached_property
+    def with_others(self):
+        """name -> what is observed where that array holds other numbers."""
+        names = [*self.params, *self.piece.names]
+        return {name: observed(with_other(self.piece, name)) for name in names}
 
     @cached_property
     def slopes(self):

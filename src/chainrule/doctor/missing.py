@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from chainrule.doctor.copies import private_copy
 from chainrule.doctor.evidence import LIMIT, common_factor, observed
 from chainrule.doctor.pieces import tried, variants
 from chainrule.doctor.probe import Truth
@@ -113,9 +112,8 @@ def penalties(piece):
 def left_out(observation, name):
     """(code, words) where the right gradient of `name` depends on arrays on which what backward gives
     does not: as a factor of it, or as another use beside it."""
-    piece, rests, beside = observation.piece, [], []
-    for other in [*observation.params, *piece.names]:
-        changed = observed(with_other(piece, other))
+    rests, beside = [], []
+    for other, changed in observation.with_others.items():
         if changed is None or name not in changed.names or changed.claims[0].get(name) is None:
             continue
         both = (observation, changed)
@@ -134,19 +132,3 @@ def left_out(observation, name):
     words += ", and nudging finds another one then"
     lost_beside = beside and all(beside)  # what is missing does not depend on what is there
     return ("overwritten-at-fork" if lost_beside else "factor-missing"), words
-
-
-def with_other(piece, name):
-    """The piece with other numbers in one of its arrays."""
-
-    def grown(array):
-        ways = np.cos(np.arange(array.size)).reshape(array.shape)  # more than a scale and a shift
-        return array + 0.05 + (0.25 + 0.1 * ways) * array
-
-    inputs, target = piece.inputs, private_copy(piece.target)
-    if name in piece.names:
-        pairs = zip(piece.labels, inputs, strict=True)
-        return piece.at([grown(v) if key == name else v for key, v in pairs], piece.t)
-    array = piece.parameters(target)[name]
-    array[...] = grown(array)
-    return piece.at(inputs, piece.t, target)

@@ -426,6 +426,8 @@ def takes_dout(subject):
 
 
 def call_backward(subject, dout):
+    if callable(getattr(subject, "zero_grad", None)):
+        subject.zero_grad()  # what it adds up, call after call, is told to start again
     return subject.backward(dout) if takes_dout(subject) else subject.backward()
 
 
@@ -470,11 +472,13 @@ def variants(piece):
         return
     batch = len(t) if np.ndim(t) and t is not None else 0
     turned = np.roll(t, 1, axis=0) if batch > 1 and np.ndim(inputs[0]) > 1 else t
-    grown = [np.roll(value, 1) * (1.1 - 0.15 * i) for i, value in enumerate(inputs)]
+    shares = t is not None and all(np.all((0 < value) & (value < 1)) for value in inputs)
+    size = 0.9 if shares else 1.1  # a loss of probabilities stays one
+    grown = [np.roll(value, 1) * (size - 0.15 * i) for i, value in enumerate(inputs)]
     yield piece.at(grown, turned)
     if len(inputs) == 2 and inputs[0].shape == inputs[1].shape:
         yield piece.at([inputs[1] * 1.05, inputs[0] * 0.95], t)
-    yield piece.at([-0.9 * value for value in inputs], t)
+    yield piece.at([1 - value if shares else -0.9 * value for value in inputs], t)
     sizes = [np.max(np.abs(value), initial=0.0) for value in inputs]
     if 0 < max(sizes) < 1e-3 or max(sizes) > 20:  # all kinks, or all saturated
         yield piece.at([value / max(sizes) for value in inputs], t)
@@ -488,6 +492,22 @@ def one_sample_more(piece):
         if count > 1 and (not np.ndim(t) or np.shape(t)[min(piece.axis, np.ndim(t) - 1)] == count):
             more = piece.sampled(np.append(np.arange(count), 0))
             yield more.at([1.1 * value for value in more.inputs], more.t)
+
+
+def with_other(piece, name):
+    """The piece with other numbers in one of its arrays."""
+
+    def grown(array):
+        ways = np.cos(np.arange(array.size)).reshape(array.shape)  # more than a scale and a shift
+        return array + 0.05 + (0.25 + 0.1 * ways) * array
+
+    inputs, target = piece.inputs, private_copy(piece.target)
+    if name in piece.names:
+        pairs = zip(piece.labels, inputs, strict=True)
+        return piece.at([grown(v) if key == name else v for key, v in pairs], piece.t)
+    array = piece.parameters(target)[name]
+    array[...] = grown(array)
+    return piece.at(inputs, piece.t, target)
 
 
 def tried(default, search, *arguments):

@@ -213,7 +213,7 @@ class Graph:
         for k, first in ways if uses else ():
             made = {}
             for some in uses:
-                made |= written_over({use: masks[use][k] for use in some}, first)
+                made |= written_over({use: masks[use][k] for use in some}, first, together=not k)
             told = f"the {'first' if first else 'last'} use of each entry alone"
             yield Change("overwritten-at-fork", told, sources[0], made)
 
@@ -473,12 +473,12 @@ def nothing(node, i, dout):
     return np.zeros(node.sources[i].value.shape)
 
 
-def written_over(uses, first):
-    """Each entry gets the gradient of its first use alone, or of its last one, where uses of the same
-    entries are one. `uses` tells which entries each of them takes."""
+def written_over(uses, first, together):
+    """Each entry gets the gradient of its first use alone, or of its last one; with `together`, uses of the
+    same entries are one. `uses` tells which entries each of them takes."""
     groups, taken, masks = defaultdict(list), False, {}
     for use, touched in uses.items():
-        groups[touched.tobytes()].append(use)
+        groups[touched.tobytes() if together else use].append(use)
     for edges in list(groups.values())[:: 1 if first else -1]:
         touched = uses[edges[0]] & ~np.asarray(taken)
         masks |= dict.fromkeys(edges, touched)
