@@ -29,7 +29,6 @@ class Scene:
     slope_at: Callable | None = None  # x -> the local derivative there, for a single such input
     out_at: Callable | None = None  # x -> the output there, likewise
     t: np.ndarray | None = None  # the targets of a loss, one-hot
-    forkless: bool = False  # whether the input is known to be used once, as in a power
     axis: int = 0  # along which the samples of the inputs stand
     siblings: dict = field(default_factory=dict)  # right gradients of other arrays of this shape
     claims: dict = field(default_factory=dict)  # what backward gives for each array
@@ -535,7 +534,7 @@ def derivative_of_input(scene):
 
 
 def overwritten_at_fork(scene):
-    if scene.place not in scene.inputs or scene.forkless or scene.own.shape != scene.out.shape:
+    if scene.place not in scene.inputs or scene.own.shape != scene.out.shape:
         return
     x = scene.own
     powers = exponents(scene) if scene.slope is not None else np.zeros(0)

@@ -166,7 +166,7 @@ def all_pairs(piece):
 def by_column(observation, unnamed):
     """The findings for gradients that are right once targets (N,) are a column (N, 1)."""
     piece, found = observation.piece, []
-    if np.ndim(piece.t) == 1:
+    if unnamed and np.ndim(piece.t) == 1 and np.asarray(piece.t).dtype.kind == "f":
         column = np.reshape(piece.t, (-1, 1))
         claims = piece.at(piece.inputs, column).claims(observation.douts[0])
         right = [n for n in unnamed if same(claims[n], unnamed[n][0].scene.true, 1e-6)]

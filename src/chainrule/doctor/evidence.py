@@ -14,7 +14,6 @@ from chainrule.doctor.pieces import one_hot, with_other
 from chainrule.doctor.probe import Truth
 from chainrule.guards.numbers import sum_to
 from chainrule.mistakes import TABLE
-from chainrule.nodes import Power
 from chainrule.scenes import Scene, softmax_along
 
 MANY = 1000  # entries of one array: beyond that a sample is nudged, and the rest together
@@ -208,7 +207,6 @@ class Observation:
             siblings=siblings,
             redraws=self.redraws,
             listed=self.piece.listed,
-            forkless=isinstance(self.piece.target, Power),
         )
 
     @cached_property

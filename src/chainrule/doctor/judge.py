@@ -61,10 +61,6 @@ def explain(observation, wrong):
     """name -> suspects, for as many of the wrong arrays as possible."""
     if found := one_multiple(observation, wrong):
         return found
-    zero = [name for name, some in wrong.items() if not any(np.any(one.claim) for one in some)]
-    if zero:
-        left = {name: some for name, some in wrong.items() if name not in zero}
-        return explain(observation, left) | by_table(observation, {n: wrong[n] for n in zero})
 
     def walks(observation, wrong):
         return by_walks(observation, wrong, EXACTLY)
