@@ -910,6 +910,18 @@ class Regression:
         return {"w": X.T @ d, "b": d.sum(axis=0)}
 
 
+@case(12, "broadcast-targets", "w", X, np.array([0.4, -1.0, 0.3, 2.0, -0.7]))
+class FlatOnTheWayBack(Regression):
+    def loss(self, X, t):
+        self.y = X @ self.params["w"] + self.params["b"]
+        return np.mean((self.y[:, 0] - t) ** 2)
+
+    def gradient(self, X, t):
+        self.loss(X, t)
+        d = 2 * (self.y - t)
+        return {"w": (X.T @ d).mean(axis=1, keepdims=True) / len(t), "b": d.mean(keepdims=True)[0]}
+
+
 @case(12, "broadcast-targets", "x", A[:, :1], rng.normal(size=5))
 class MSEOfAColumn(MSE):
     pass
@@ -1215,7 +1227,7 @@ class LastUseAlone:
         return a * b + np.sin(a * c) + a, np.array([b, a, a * np.cos(a * c)])
 
 
-@case(14, "factor-missing", "x", np.array([0.7, -1.3, 0.4]))
+@case(14, "unknown", "x", np.array([0.7, -1.3, 0.4]))
 class OneFactorAlone:
     def __call__(self, x):
         a, b, c = x

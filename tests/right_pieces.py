@@ -243,6 +243,31 @@ class Plain(CrossEntropy):
         return self.raw() / len(self.p)
 
 
+class Summed(Dense):
+    """Adds its gradients up, into the arrays that it has, until it is told to start again."""
+
+    def zero_grad(self):
+        self.summed = {key: np.zeros_like(array) for key, array in self.params.items()}
+
+    def backward(self, dout):
+        dx = super().backward(dout)
+        for key, gradient in self.grads.items():
+            self.summed[key] += gradient
+        self.grads = self.summed
+        return dx
+
+
+class OfProbabilities:
+    """Takes a probability that is 0 or 1 for one that is nearly so; in between it is right."""
+
+    def forward(self, p, t):
+        self.p, self.t = np.clip(p, 1e-12, 1 - 1e-12), t
+        return -np.mean(t * np.log(self.p) + (1 - t) * np.log(1 - self.p))
+
+    def backward(self, dout=1.0):
+        return dout * (self.p - self.t) / (self.p * (1 - self.p)) / self.p.size
+
+
 def by_closures():
     params, grads, kept = {"W": np.arange(12.0).reshape(4, 3) / 7}, {}, {}
 
@@ -314,4 +339,6 @@ RIGHT = [
     (ListNetwork(), X, LABELS),
     *[(net(kind()), X, LABELS) for kind in (ReLU, Tanh, Dropout, GELU, PReLU, Forgetful)],
     (net(loss=Plain()), X, LABELS),
+    (Summed(), X),
+    (OfProbabilities(), 1 / (1 + np.exp(-X)), (X > 0.3) * 1.0),
 ]

@@ -1125,7 +1125,7 @@ MATRICES = {
     ),
     "slices that overlap": ("overwritten-at-fork", lambda x: x[:, 1:] * x[:, :-1], sliced),
     "copies along both axes": (
-        "overwritten-at-fork",
+        "unknown",
         lambda x: x.repeat(2, axis=0).repeat(3, axis=1),
         lambda x, dout: dout[::2, ::3],
     ),
@@ -1153,6 +1153,11 @@ MATRICES = {
 def test_what_moves_copies_or_chooses_entries_has_its_mistakes_told(name):
     code, forward, backward = MATRICES[name]
     assert causes(layer(forward, backward), X) == [(code, "x")]
+
+
+def test_windows_that_have_the_same_winners_are_two_uses():
+    waves = 0.1 * RNG.normal(size=(4, 7)) + [0, 9, 0, 0, 9, 0, 0]  # each 9 wins twice, in each row
+    assert causes(layer(largest, last_win), waves) == [("overwritten-at-fork", "x")]
 
 
 def test_a_slope_of_a_gate_that_is_written_with_where_lacks_the_mask():

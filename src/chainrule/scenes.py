@@ -7,7 +7,7 @@ table in `mistakes` would have produced there; none where the mistake has no roo
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import combinations, permutations
+from itertools import combinations, permutations, product
 
 import numpy as np
 
@@ -29,11 +29,9 @@ class Scene:
     slope_at: Callable | None = None  # x -> the local derivative there, for a single such input
     out_at: Callable | None = None  # x -> the output there, likewise
     t: np.ndarray | None = None  # the targets of a loss, one-hot
-    forkless: bool = False  # whether the input is known to be used once, as in a power
     axis: int = 0  # along which the samples of the inputs stand
     siblings: dict = field(default_factory=dict)  # right gradients of other arrays of this shape
-    partners: list = field(default_factory=list)  # those of them with which it may be exchanged
-    claim: np.ndarray | None = None  # what backward gives, for mistakes that leave a part right
+    claims: dict = field(default_factory=dict)  # what backward gives for each array
     redraws: bool = False  # whether backward gives another gradient at a second call
     listed: bool = False  # whether each entry of x (N,) is a sample, with a target of its own
 
@@ -45,6 +43,20 @@ class Scene:
     def x(self):
         """The only input; None where there are several."""
         return next(iter(self.inputs.values())) if len(self.inputs) == 1 else None
+
+    @property
+    def claim(self):
+        """What backward gives here, for mistakes that leave a part right; or None."""
+        return self.claims.get(self.place)
+
+    @property
+    def claimed(self):
+        return self.claim is not None and np.shape(self.claim) == self.true.shape
+
+    @property
+    def partners(self):
+        """The arrays to which backward gives the gradient of this one."""
+        return [name for name in self.siblings if same(self.claims.get(name), self.true, 1e-5)]
 
     @property
     def slope(self):
@@ -97,9 +109,7 @@ class Scene:
         if self.slope_at is None:
             return None
         is_open = self.slope != 0
-        high = self.slope.flat[
-            np.argmax(is_open)
-        ]  # a mask has one slope where it is open, anywhere
+        high = self.slope.flat[np.argmax(is_open)]  # one slope where it is open, anywhere
         if is_open.any() and not is_open.all() and same(self.slope, high * is_open, 1e-6):
             if same(self.slope_at(1.3 * self.own + 3), self.slope):
                 return high, 0.0, is_open
@@ -184,22 +194,16 @@ def sum_over_wrong_axis(scene):
                 yield f"the sum along {said(axes)}", made
     for axes, (off, slope, scale) in standardised(scene):
         d, y = scene.dout * scale, off * slope
-        for other in some_axes(scene.own.ndim):
-            if other == axes:
-                continue
-            counts = [np.prod([d.shape[k] for k in some]) for some in (axes, other)]
-            for one, two in ((other, other), (other, axes), (axes, other)):
-                means = d.mean(axis=one, keepdims=True), (d * y).mean(axis=two, keepdims=True)
-                told = f"along {said(one)} and {said(two)} in place of {said(axes)}"
-                yield f"means {told}", slope * (d - means[0] - y * means[1])
+        for other in some_axes(d.ndim):
+            ways = [*product((axes, other), repeat=2)]  # sum along the one, divide by the other
+            for one, two in product(ways, repeat=2) if other != axes else ():
                 first, second = (
-                    mean * (counts[1] / counts[0] if some == other else 1)
-                    for some, mean in zip((one, two), means, strict=True)
+                    np.sum(z, axis=along, keepdims=True) / np.prod([d.shape[k] for k in count])
+                    for z, (along, count) in ((d, one), (d * y, two))
                 )
-                yield f"sums {told}", slope * (d - first - y * second)
-            both = d.mean(axis=axes, keepdims=True) + y * (d * y).mean(axis=axes, keepdims=True)
-            words = f"sums along {said(axes)}, divided by the number along {said(other)},"
-            yield words, slope * (d - counts[0] / counts[1] * both)
+                told = [f"{said(a)} (over the number along {said(n)})" for a, n in (one, two)]
+                words = f"sums along {' and '.join(told)} in place of {said(axes)}"
+                yield words, slope * (d - first - y * second)
     for axis in softmax_axes(scene):
         d, y = scene.dout, scene.out
         for other in {*some_axes(y.ndim)} - {(axis,)}:
@@ -222,10 +226,8 @@ def bias_mean(scene):
         yield "the mean over the batch", scene.terms.mean(axis=0)
         yield "the mean over all entries", np.mean(scene.terms)
         if scene.out.ndim > 2:
-            yield (
-                "the mean over the samples, and the sum over the rest,",
-                scene.true / len(scene.out),
-            )
+            words = "the mean over the samples, and the sum over the rest,"
+            yield words, scene.true / len(scene.out)
 
 
 def products(scene, matrix):
@@ -249,16 +251,16 @@ def right_factor(scene):
     if scene.slope is not None or scene.true.ndim not in (1, 2):
         return None
     for name, array in scene.others.items():
-        for words, product in products(scene, array) if array.ndim in (1, 2) else ():
-            if same(product, scene.true):
+        for words, made in products(scene, array) if array.ndim in (1, 2) else ():
+            if same(made, scene.true):
                 return name, words.replace("M", name)
     return None
 
 
 def weight_not_transposed(scene):
     if factor := right_factor(scene):
-        for words, product in products(scene, scene.others[factor[0]]):
-            yield words.replace("M", factor[0]), product
+        for words, made in products(scene, scene.others[factor[0]]):
+            yield words.replace("M", factor[0]), made
         if scene.true.shape == scene.true.T.shape:
             yield "the transpose of the right one", scene.true.T
 
@@ -267,11 +269,8 @@ def inputs_not_swapped(scene):
     if right_factor(scene) and scene.own.ndim == 2:
         yield from products(scene, scene.own)
     if scene.x is not None and scene.place in scene.inputs:
-        for axis in range(scene.x.ndim):
-            if (
-                scene.out.shape
-                == scene.x.shape[:axis] + (scene.x.shape[axis] / 2,) + scene.x.shape[axis + 1 :]
-            ):
+        for axis, size in enumerate(scene.x.shape):
+            if scene.out.shape == scene.x.shape[:axis] + (size / 2,) + scene.x.shape[axis + 1 :]:
                 first, second = np.split(scene.true, 2, axis=axis)
                 yield f"the halves along axis {axis} swapped", np.concatenate([second, first], axis)
     if scene.gate is not None:
@@ -304,40 +303,15 @@ def softmax_over_batch(scene):
             yield f"softmax over {words}", scene.dout * (y - scene.t) / found[-2]
 
 
-def repeated_rows(scene):
-    own, out = scene.own, scene.out
-    if (
-        own.ndim == 0
-        or out.ndim < own.ndim
-        or out.shape[out.ndim - own.ndim + 1 :] != own.shape[1:]
-    ):
-        return
-    rows, table = (a.reshape(-1, int(np.prod(own.shape[1:]))) for a in (out, own))
-    equal = np.all(rows[:, None] == table[None], axis=-1)
-    if np.all(equal.sum(axis=1) == 1) and np.any(equal.sum(axis=0) > 1):
-        index, dout = equal.argmax(axis=1), scene.dout.reshape(-1, *own.shape[1:])
-        for words, order in (("last", slice(None)), ("first", slice(None, None, -1))):
-            made = np.zeros_like(scene.true)
-            made[index[order]] = dout[order]
-            yield f"the {words} use of each row alone", made
-
-
 def labels_shifted(scene):
-    plain = scene.probabilities and scene.probabilities[2] < 1e-6
-    if scene.t is not None and scene.x is not None and not plain:
-        for step in (-1, 1):  # forward counts from another number than backward
-            moved = replace(scene, t=np.roll(scene.t, step, axis=-1))
-            if moved.probabilities and moved.probabilities[2] < 1e-6:
-                y, N, _ = moved.probabilities
-                words = f"labels one class {'back' if step > 0 else 'on'} from those of the loss"
-                if same(scene.true, scene.dout * (y - moved.t) / N, 1e-4):
-                    yield words, scene.dout * (y - scene.t) / N
-    if scene.probabilities and scene.x.ndim == 2:
-        y, N, _ = scene.probabilities
+    for start in (0, -1, 1):  # the number from which forward counts
+        one = replace(scene, t=np.roll(scene.t, start, axis=1 - scene.axis))
+        y, N, constant = one.probabilities or (0, 0, np.inf)
         for words, axis in (("one class", 1 - scene.axis), ("one sample", scene.axis)):
-            for step in (-1, 1):
-                t = np.roll(scene.t, step, axis=axis)
-                yield f"labels {words} {'on' if step > 0 else 'back'}", scene.dout * (y - t) / N
+            for step in (-1, 1) if constant < 1e-6 or not start and N else ():
+                t = np.roll(one.t, step, axis=axis)
+                told = f"labels {words} {'on' if step > 0 else 'back'} from those of the loss"
+                yield told, scene.dout * (y - t) / N
 
 
 def targets_differ(scene):
@@ -350,9 +324,7 @@ def targets_differ(scene):
         likely = np.all(taken > -1e-6) and np.allclose(taken.sum(axis=axis), 1, atol=1e-6)
         if likely and made_of(scene.t, taken):
             yield "y − t, with t as it came,", scene.dout * (y - scene.t) / N
-            if np.shape(scene.claim) == y.shape and made_of(
-                scene.t, y - N * scene.claim / scene.dout
-            ):
+            if scene.claimed and made_of(scene.t, y - N * scene.claim / scene.dout):
                 yield "y less other targets, made of t in another way,", scene.claim
 
 
@@ -368,7 +340,7 @@ def whole_numbers(scene):
 
 
 def label_term_missing(scene):
-    if scene.t is not None and np.shape(scene.claim) == scene.t.shape == scene.true.shape:
+    if scene.t is not None and scene.claimed and scene.t.shape == scene.true.shape:
         hot, near = scene.t == 1, same(scene.claim, scene.true, 1e-3)
         rest = np.where(hot, 0.0, scene.claim), np.where(hot, 0.0, scene.true)
         off = (scene.claim - scene.true)[hot]
@@ -381,7 +353,7 @@ def label_term_missing(scene):
 
 
 def mask_redrawn(scene):
-    if scene.redraws and scene.gate is not None and np.shape(scene.claim) == scene.dout.shape:
+    if scene.redraws and scene.gate is not None and scene.claimed:
         high, low, is_open = scene.gate
         kept = np.abs(scene.claim - scene.dout * high) < np.abs(scene.claim - scene.dout * low)
         if not np.array_equal(kept, is_open) and not kept.all():
@@ -486,38 +458,18 @@ def epsilon_forgotten(scene):
 
 
 def kernel_not_turned(scene):
-    if scene.slope is None and scene.true.ndim > 1 and np.shape(scene.claim) == scene.true.shape:
+    if scene.slope is None and scene.true.ndim > 1 and scene.claimed:
         for axes in ((-1,), (-2, -1), (0, 1)):
             if scene.place in scene.params and max(scene.true.shape[k] for k in axes) > 2:
                 yield f"the right numbers turned around along {axes}", np.flip(scene.true, axes)
 
 
 def axes_in_wrong_order(scene):
-    if (
-        scene.claim is not None
-        and np.shape(scene.claim) == scene.true.shape
-        and scene.true.size > 3
-    ):
+    if scene.claimed and scene.true.size > 3:
         claim, true = np.sort(np.ravel(scene.claim)), np.sort(np.ravel(scene.true))
         near = any(same(scene.claim, way * scene.true, 1e-3) for way in (1, -1))
         if np.ptp(true) > 0 and same(claim, true, 1e-6) and not near:
             yield "the same numbers in another order", scene.claim
-        for axes in some_axes(scene.true.ndim):
-            for step in (1, 2, -1, -2):
-                here, there = (
-                    tuple(
-                        slice(max(way, 0), n + min(way, 0)) if k in axes else slice(None)
-                        for k, n in enumerate(scene.true.shape)
-                    )
-                    for way in (step, -step)
-                )
-                part, moved = scene.true[there], scene.claim[here]
-                if 2 * part.size >= scene.true.size and part.size > 3 and np.ptp(part):
-                    if same(part, moved, 1e-6):
-                        yield (
-                            f"the right numbers, moved on by {step} along {said(axes)},",
-                            scene.claim,
-                        )
 
 
 def fits(array, other):
@@ -582,40 +534,34 @@ def derivative_of_input(scene):
 
 
 def overwritten_at_fork(scene):
-    if scene.place not in scene.inputs or scene.forkless or scene.own.shape != scene.out.shape:
+    if scene.place not in scene.inputs or scene.own.shape != scene.out.shape:
         return
     x = scene.own
-    if scene.slope is not None and not lone_factor(scene):
+    powers = exponents(scene) if scene.slope is not None else np.zeros(0)
+    if np.any(np.abs(powers - 2) < 1e-6) or np.any(np.abs(powers - powers[:1]) > 1e-6):
         factor = np.divide(scene.out, x, out=np.array(scene.slope), where=x != 0)
         yield "one factor of a product alone", scene.dout * factor
         yield "the other factor of a product alone", scene.true - scene.dout * factor
 
 
-def lone_factor(scene):
-    """Whether out / x is no factor that a fork could have lost: out is a power of x other than x * x."""
-    use, powers = exponents(scene)
-    if not use.any():
-        return True
-    p = np.median(powers)
-    return bool(np.all(np.abs(powers - p) < 1e-6) and abs(p - 2) > 1e-6)
-
-
 def exponents(scene):
-    """(where it can be told, the exponent there, if the output is a power of x), here and elsewhere."""
+    """The exponent, at each entry, if the output is a power of x, here and elsewhere."""
     points = [(scene.own, scene.out, scene.slope)]
     if scene.slope_at is not None:
         x = 1.3 * scene.own + 0.1
         points.append((x, scene.out_at(x), scene.slope_at(x)))
     x, out, slope = (np.concatenate([np.ravel(p[i]) for p in points]) for i in range(3))
     use = np.isfinite(out) & np.isfinite(slope) & (np.abs(out) > 1e-6)
-    return use, slope[use] * x[use] / out[use]
+    return slope[use] * x[use] / out[use]
 
 
 def factor_missing(scene):
+    for axes, (_, slope, _) in standardised(scene):
+        yield f"no division by the spread along {said(axes)}", scene.true / slope
     if scene.slope_at is None or scene.place not in scene.inputs or scene.slope is None:
         return
-    use, powers = exponents(scene)
-    x, p = scene.own, np.median(powers) if use.any() else 1.0
+    x, powers = scene.own, exponents(scene)
+    p = np.median(powers) if powers.size else 1.0
     if not np.all(np.abs(powers - p) < 1e-6) or min(abs(p), abs(p - 1)) < 1e-6 or not np.all(x):
         return
     for power, slope in ((p, scene.slope * x), (p - 2, scene.slope / x)):
@@ -656,7 +602,7 @@ def samples_as_columns(scene):
 
 def wrong_sign(scene):
     yield "the right gradient with its sign turned", -scene.true
-    if np.shape(scene.claim) == scene.true.shape:
+    if scene.claimed:
         turned = np.where(scene.claim * scene.true < 0, -scene.true, scene.true)
         if same(turned, scene.claim, 1e-6):
             yield "the right numbers, some of them with the sign turned,", turned

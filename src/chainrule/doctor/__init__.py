@@ -16,11 +16,7 @@ from chainrule.doctor.evidence import LIMIT, Observation
 from chainrule.doctor.findings import Findings, finding, in_order, proof, raised, told_line, unknown
 from chainrule.doctor.judge import BY_BATCH, ignore_dout, judge, line_of
 from chainrule.doctor.pieces import GraphPiece, NetworkPiece, Piece, tried
-from chainrule.doctor.state import (
-    out_of_date,
-    through_new_parameters,
-    written_to,
-)
+from chainrule.doctor.state import out_of_date, through_new_parameters, written_to
 from chainrule.doctor.tape import recorded
 from chainrule.doctor.walks import scene_of_edge
 from chainrule.mistakes import MISTAKES
@@ -66,9 +62,8 @@ def or_raised(look, piece, *arguments):
 def examine(piece, h, seed):
     """The findings for a node, a layer or a loss, or for a network as one function."""
     network = not piece.labels
-    forward, backward, where = (
-        ("loss", "gradient", "loss") if network else ("forward", "backward", piece.labels[0])
-    )
+    names = ("loss", "gradient", "loss") if network else ("forward", "backward", piece.labels[0])
+    forward, backward, where = names
     try:
         out = piece.forward(piece.fresh())
     except Exception as error:
@@ -80,8 +75,8 @@ def examine(piece, h, seed):
     try:
         observation = Observation(piece, h, seed)
     except Exception as error:
-        where = backward if network else where
-        return tried([], by_exception, error, piece) or [raised(error, backward, where)]
+        told = raised(error, backward, backward if network else where)
+        return tried([], by_exception, error, piece) or [told]
     remark = []
     if piece.t is not None and piece.labels and np.size(out) == 1:
         if remark := right_at_the_end(observation):
@@ -89,23 +84,22 @@ def examine(piece, h, seed):
             observation = Observation(piece, h, seed)
     named, unnamed = judge(observation, layers_are_right=network)
     wrong = {one.where for one in named} | set(unnamed)
-    named = tried([], all_pairs, piece) + named + tried([], ties, observation, wrong)
+    columns = tried([], by_column, observation, unnamed)
+    unnamed = {n: one for n, one in unnamed.items() if n not in [two.where for two in columns]}
+    named = tried([], all_pairs, piece) + columns + named + tried([], ties, observation, wrong)
     state = [] if isinstance(piece, GraphPiece) else written_to(piece, observation.douts[0])
     updates = [one for one in state if one.cause == "update-in-backward"]
-    if updates:
-        new = tried([], through_new_parameters, observation, sorted(wrong))
-        named = [one for one in named if one.where not in new]
-        unnamed = {name: one for name, one in unnamed.items() if name not in new}
     known = {one.where for one in named} | set(unnamed)
-    if any(one.cause == "mutates-dout" for one in state):
-        samples = {name: observation.samples(name) for name in known & set(observation.names)}
-        spoilt = {n for n, s in samples.items() if s and tried(False, by_spoiling, piece, s[0])}
-        named = [one for one in named if one.where not in spoilt]
-        unnamed = {name: one for name, one in unnamed.items() if name not in spoilt}
     wrong &= set(observation.names)
+    came_of_it = tried([], through_new_parameters, observation, sorted(wrong)) if updates else []
+    if any(one.cause == "mutates-dout" for one in state):
+        firsts = {n: one for n in wrong for one in observation.samples(n)[:1]}
+        came_of_it += [n for n, one in firsts.items() if tried(False, by_spoiling, piece, one)]
+    named = [one for one in named if one.where not in came_of_it]
+    unnamed = {name: one for name, one in unnamed.items() if name not in came_of_it}
     nameless = [unknown(n, s, line_of(observation, n, wrong)) for n, s in unnamed.items()]
     found = named + sorted(nameless, key=lambda one: one.hint == MISTAKES["unknown"].hint)
-    state += tried([], out_of_date, observation, h, seed, known)
+    state += tried([], out_of_date, observation, seed, known)
     odd = ("update-in-backward", "stale-cache") if updates else ()  # the one makes the other
     return updates + found + [one for one in state if one.cause not in odd] + remark
 
@@ -140,44 +134,45 @@ def ties(observation, known):
         up, down = truth.along(name, np.ones(kinks.shape), sides=True)[:, 0]
         gap = np.sum(claim) - up
         if abs(up - down) <= 1e-6 * (1 + abs(up)) < abs(gap):
-            words = (
-                f"when all of {name} grows, nudging finds {up:.6g}, and the gradient adds up to "
-            )
-            found.append(finding("tie-counted-twice", name, words + f"{np.sum(claim):.6g}"))
+            words = f"when all of {name} grows, nudging finds {up:.6g}, "
+            words += f"and the gradient adds up to {np.sum(claim):.6g}"
+            found.append(finding("tie-counted-twice", name, words))
     return found
 
 
 def all_pairs(piece):
     """The finding for targets (N,) that meet outputs (N, 1): their order does not matter then."""
     t, x = piece.t, piece.inputs[0]
-    if (
-        np.ndim(t) != 1
-        or len(t) < 2
-        or np.ptp(np.asarray(t, float)) == 0
-        or x.shape[:1] != (len(t),)
-    ):
+    if np.ndim(t) != 1 or x.shape[:1] != (len(t),) or piece.labels and x.shape != (len(t), 1):
         return []
-    value, turned, column = (
-        loss_at(piece, one) for one in (t, np.roll(t, 1), np.reshape(t, (-1, 1)))
-    )
-    flat = isinstance(piece, NetworkPiece) or x.shape == (len(t), 1)
-    if not flat or None in (value, turned, column) or abs(value - turned) > 1e-9 * (1 + abs(value)):
-        return []
-    if abs(value - column) <= 1e-6 * (1 + abs(value)):
-        return []
-    moved = [piece.at([np.roll(1.3 * x, 1) + 0.1], one) for one in (t, np.roll(t, 1))]
-    if abs(np.subtract(*(loss_at(one, one.t) for one in moved))) > 1e-9 * (1 + abs(value)):
+
+    def loss(t, x=x):
+        other = piece.at([x], t)
+        try:
+            return float(np.reshape(other.forward(other.fresh()), ()))
+        except Exception:
+            return np.nan
+
+    turned, moved = np.roll(t, 1), np.roll(1.3 * x, 1) + 0.1
+    value, beside = loss(t), loss(np.reshape(t, (-1, 1)))
+    off = abs(value - loss(turned)) + abs(loss(t, moved) - loss(turned, moved))
+    size = 1 + abs(value)
+    if not (off <= 1e-9 * size and abs(value - beside) > 1e-6 * size):
         return []
     words = f"the loss stays {value:.6g} when the targets change places, and t is of shape {np.shape(t)}"
-    return [finding("broadcast-targets", "loss" if flat and not piece.labels else "x", words)]
+    return [finding("broadcast-targets", piece.labels[0] if piece.labels else "loss", words)]
 
 
-def loss_at(piece, t):
-    try:
-        other = piece.at(piece.inputs, t)
-        return float(np.reshape(other.forward(other.fresh()), ()))
-    except Exception:
-        return None
+def by_column(observation, unnamed):
+    """The findings for gradients that are right once targets (N,) are a column (N, 1)."""
+    piece, found = observation.piece, []
+    if unnamed and np.ndim(piece.t) == 1 and np.asarray(piece.t).dtype.kind == "f":
+        column = np.reshape(piece.t, (-1, 1))
+        claims = piece.at(piece.inputs, column).claims(observation.douts[0])
+        right = [n for n in unnamed if same(claims[n], unnamed[n][0].scene.true, 1e-6)]
+        words = f"; with t of shape {column.shape} in place of {np.shape(piece.t)} it is right"
+        found = [finding("broadcast-targets", n, proof(n, unnamed[n][0]) + words) for n in right]
+    return found
 
 
 def by_exception(error, piece):
@@ -200,9 +195,7 @@ def by_exception(error, piece):
             for rank, pairs in enumerate(([(left, right.T), (left.T, right)], both)):
                 if any((a.shape[1], len(b)) == (columns, rows) for a, b in pairs):
                     where = source.name or other.name or "".join(piece.labels[:1]) or "loss"
-                    told = (
-                        factor[1] if other.name else factor[1].replace(factor[0], f"({other.line})")
-                    )
+                    told = factor[1].replace(factor[0], other.name or f"({other.line})")
                     names = [one.name for one in (source, other) if one.name]
                     strange = not any(name in told_line(error) for name in names)
                     places.append((strange, rank, where, told))  # one turned is likelier
@@ -276,7 +269,5 @@ def examine_layers(layers, loss, x, t, h, seed):
 
 def located(findings, layer):
     """The same findings with the name of the layer in them."""
-    return [
-        replace(one, where=layer if one.where in ("x", "dout", "t") else f"{layer}.{one.where}")
-        for one in findings
-    ]
+    names = {"x": layer, "dout": layer, "t": layer}
+    return [replace(f, where=names.get(f.where, f"{layer}.{f.where}")) for f in findings]

@@ -53,10 +53,8 @@ def among(container, names):
     if isinstance(container, Mapping):
         return next((container[name] for name in names if container.get(name) is not None), None)
     place = names[0]
-    fits = (
-        isinstance(container, (list, tuple)) and isinstance(place, int) and place < len(container)
-    )
-    return container[place] if fits else None
+    listed = isinstance(container, (list, tuple)) and isinstance(place, int)
+    return container[place] if listed and place < len(container) else None
 
 
 def slots(target, prefix="", depth=3, seen=None):
@@ -122,10 +120,8 @@ class Noise:
 
     def drawn(self):
         """Whether anything may have been drawn since: two draws may agree by chance."""
-        moved = [
-            repr(one.bit_generator.state) != repr(state)
-            for one, state in zip(self.generators, self.states, strict=True)
-        ]
+        pairs = zip(self.generators, self.states, strict=True)
+        moved = [repr(one.bit_generator.state) != repr(state) for one, state in pairs]
         now = np.random.get_state()
         still = now[2] == self.numpy[2] and np.array_equal(now[1], self.numpy[1])
         return self.own or any(moved) or not still or random.getstate() != self.python
@@ -201,7 +197,6 @@ def layers_of(network):
 
 def loss_of(network):
     names = ("loss_layer", "lastLayer", "last_layer", "loss_fn", "criterion")
-    candidates = (getattr(network, name, None) for name in names)
-    return next(
-        (one for one in candidates if hasattr(one, "forward") and hasattr(one, "backward")), None
-    )
+    found = [getattr(network, name, None) for name in names]
+    walks = [one for one in found if hasattr(one, "forward") and hasattr(one, "backward")]
+    return walks[0] if walks else None

@@ -10,12 +10,11 @@ from functools import cached_property
 
 import numpy as np
 
-from chainrule.doctor.pieces import one_hot
+from chainrule.doctor.pieces import one_hot, with_other
 from chainrule.doctor.probe import Truth
 from chainrule.guards.numbers import sum_to
 from chainrule.mistakes import TABLE
-from chainrule.nodes import Power
-from chainrule.scenes import Scene, same, softmax_along
+from chainrule.scenes import Scene, softmax_along
 
 MANY = 1000  # entries of one array: beyond that a sample is nudged, and the rest together
 LIMIT = 60  # entries of an array that are nudged at a second input
@@ -58,9 +57,8 @@ class Sample:
         """Whether the claim is `gradient`, and not merely something close to both it and the truth."""
         if not self.shaped and np.size(self.claim) != 1:
             return False
-        return self.fits(gradient, FIT) and self.distance(gradient) <= self.noise + 0.1 * min(
-            self.distance(self.scene.true), 1e300
-        )
+        room = self.noise + 0.1 * min(self.distance(self.scene.true), 1e300)
+        return self.fits(gradient, FIT) and self.distance(gradient) <= room
 
     @property
     def shaped(self):
@@ -97,11 +95,9 @@ def suspects(samples):
     """Every mistake of the table that explains the claims of all samples, in the table's order."""
     found = []
     for mistake in TABLE:
-        made = [mistake.predictions(sample.scene) for sample in samples]
-        for words in made[0]:
-            if all(words in one for one in made) and all(
-                sample.explained_by(one[words]) for sample, one in zip(samples, made, strict=True)
-            ):
+        pairs = [(sample, mistake.predictions(sample.scene)) for sample in samples]
+        for words in pairs[0][1]:
+            if all(words in made and one.explained_by(made[words]) for one, made in pairs):
                 found.append(Suspect(mistake.code, words))
                 break
         if mistake.code == "scaled" and (factor := common_factor(samples)) is not None:
@@ -127,13 +123,13 @@ class Observation:
     limit   how many entries of each array are nudged; None for all of them, where need be
     """
 
-    def __init__(self, piece, h=1e-5, seed=0, limit=None, claims=True):
+    def __init__(self, piece, h=1e-5, seed=0, limit=None):
         self.piece = piece
         out = np.array(piece.forward(piece.fresh()), np.float64)
         self.douts = piece.upstreams(out, seed)
-        self.claims = [piece.claims(dout) for dout in self.douts if claims]
+        self.claims = [piece.claims(dout) for dout in self.douts]
         self.truth = Truth(piece, [*self.douts, np.ones(out.shape)], h, limit or MANY)
-        for name, array in self.truth.arrays.items() if claims and limit is None else ():
+        for name, array in self.truth.arrays.items() if limit is None else ():
             if array.size > MANY:
                 self.truth.nudge(name, self.elsewhere(name))
 
@@ -182,26 +178,14 @@ class Observation:
 
     def samples(self, name):
         """A `Sample` for each upstream gradient; none where there is no claim."""
-        truth = self.truth
-        return [
-            Sample(
-                self.scene(name, k),
-                claims[name],
-                truth.seen[name],
-                truth.noise[name],
-                truth.tolerance,
-            )
-            for k, claims in enumerate(self.claims)
-            if claims[name] is not None
-        ]
+        rest = self.truth.seen[name], self.truth.noise[name], self.truth.tolerance
+        given = [(k, one[name]) for k, one in enumerate(self.claims) if one[name] is not None]
+        return [Sample(self.scene(name, k), claim, *rest) for k, claim in given]
 
     def scene(self, name, k):
         names, truth = self.piece.names, self.truth
-        siblings = {
-            key: g[k]
-            for key, g in truth.gradients.items()
-            if key != name and g.shape == truth.gradients[name].shape and truth.seen[key].all()
-        }
+        alike = [n for n, g in truth.gradients.items() if g.shape == truth.gradients[name].shape]
+        siblings = {n: truth.gradients[n][k] for n in alike if n != name and truth.seen[n].all()}
         inputs = {key: truth.arrays[key] for key in names}
         if not names:  # an input that is no place for a gradient still tells the batch size
             inputs = {"x": np.asarray(self.piece.inputs[0], dtype=np.float64)}
@@ -219,18 +203,11 @@ class Observation:
             out_at=self.out_at if alone else None,
             t=self.targets(inputs) if names else None,
             axis=self.piece.axis,
-            claim=self.claims[k].get(name) if self.claims else None,
+            claims=self.claims[k],
             siblings=siblings,
-            partners=[key for key in siblings if self.exchanged(name, key, k)],
             redraws=self.redraws,
             listed=self.piece.listed,
-            forkless=isinstance(self.piece.target, Power),
         )
-
-    def exchanged(self, name, other, k):
-        """Whether backward gives the other array the gradient of this one."""
-        given = self.claims[k].get(other) if self.claims else None
-        return same(given, self.truth.gradients[name][k], FIT) if given is not None else False
 
     @cached_property
     def redraws(self):
@@ -258,6 +235,12 @@ class Observation:
         return None
 
     @cached_property
+    def with_others(self):
+        """name -> what is observed where that array holds other numbers."""
+        names = [*self.params, *self.piece.names]
+        return {name: observed(with_other(self.piece, name)) for name in names}
+
+    @cached_property
     def slopes(self):
         return {name: self.slope(name) for name in self.truth.arrays}
 
@@ -269,7 +252,7 @@ class Observation:
         array, truth = self.truth.arrays[name], self.truth
         if not self.piece.names or self.piece.t is not None:
             return None
-        slope = self.central(array, array.copy())
+        slope = self.slope_at(array, array)
         for dout, true in zip([*self.douts, 1.0], truth.gradients[name], strict=True):
             try:
                 whole = sum_to(dout * slope, array.shape)
@@ -280,13 +263,9 @@ class Observation:
                 return None
         return slope
 
-    def slope_at(self, x):
-        """The local derivative at another input of the same shape, for what works entry by entry."""
-        return self.central(self.truth.moved.inputs[0], x)
-
-    def out_at(self, x):
-        """The output at another input of the same shape."""
-        array = self.truth.moved.inputs[0]
+    def out_at(self, x, array=None):
+        """The output where an array, the first input, holds other numbers of the same shape."""
+        array = self.truth.moved.inputs[0] if array is None else array
         kept = array.copy()
         try:
             array[...] = x
@@ -296,18 +275,10 @@ class Observation:
         finally:
             array[...] = kept
 
-    def central(self, array, at):
-        """The slope of the output when all of `array` moves at once, around the numbers `at`."""
-        kept, h = array.copy(), self.truth.h
-        try:
-            array[...] = at + h
-            above = self.truth.evaluate()
-            array[...] = at - h
-            return (above - self.truth.evaluate()) / (2 * h)
-        except Exception:  # outside the domain of forward
-            return np.full(self.truth.out.shape, np.nan)
-        finally:
-            array[...] = kept
+    def slope_at(self, x, array=None):
+        """The slope of the output there, when all of the array moves at once."""
+        h = self.truth.h
+        return (self.out_at(x + h, array) - self.out_at(x - h, array)) / (2 * h)
 
 
 def observed(piece, limit=LIMIT):

@@ -5,7 +5,7 @@ Each sentence is made from the table of mistakes and from the numbers that gave 
 
 import re
 import traceback
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -37,10 +37,8 @@ class Finding:
     factor: float | None = None
 
     def __str__(self):
-        return (
-            f"{self.cause} at {self.where}: {MISTAKES[self.cause].cause} {self.evidence} "
-            f"Hint: {self.hint}"
-        )
+        told = MISTAKES[self.cause].cause
+        return f"{self.cause} at {self.where}: {told} {self.evidence} Hint: {self.hint}"
 
 
 class Findings(list):
@@ -73,11 +71,8 @@ def apart(*values, digits=6):
 
 def told_line(error):
     """The line of the code under test that raised, or nothing where its source is not known."""
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [
-        f.line for f in frames if not re.search("chainrule|site-packages|<__array", f.filename)
-    ]
-    lines = [line for line in lines if line]
+    frames, ours = traceback.extract_tb(error.__traceback__), "chainrule|site-packages|<__array"
+    lines = [one.line for one in frames if one.line and not re.search(ours, one.filename)]
     return f" on the line `{lines[-1].strip()}`" if lines else ""
 
 
@@ -100,12 +95,9 @@ def raised(error, doing, where):
 
 def tell(explained, wrong):
     """The findings for the suspects, the most specific first."""
-    groups = [
-        (RANK[cause.code], told(name, cause, wrong[name]))
-        for name, causes in explained.items()
-        for cause in causes
-    ]
-    return [one for _, group in sorted(groups, key=lambda pair: pair[0]) for one in group]
+    pairs = [(name, cause) for name, causes in explained.items() for cause in causes]
+    pairs.sort(key=lambda pair: RANK[pair[1].code])
+    return [one for name, cause in pairs for one in told(name, cause, wrong[name])]
 
 
 def told(name, suspect, samples):
@@ -142,27 +134,14 @@ def shapeless(name, sample):
     wanted, got, hint = sample.seen.shape, np.shape(sample.claim), None
     words = f"the gradient of {name} has shape {got}, but {name} has shape {wanted}"
     if got == wanted[::-1]:
-        hint = (
-            "It is transposed: for x @ W the gradient of W is x.T @ dout, and that of x dout @ W.T."
-        )
+        hint = "It is transposed: for x @ W, that of W is x.T @ dout, and that of x is dout @ W.T."
     elif np.size(sample.claim) == np.prod(wanted):
         hint = "Give it that shape: sum with keepdims=True, or reshape at the end."
-    elif padded(sample):
-        words += ": in its middle is the right one, with a rim of padding around"
-        hint = "Cut the padding off at the end: dx = dx[..., p:-p, p:-p] for a padding of p."
     elif got == np.shape(sample.scene.out):
         words += ": it still has the shape of the output, so sum over the axes that were stretched"
+    elif len(got) == len(wanted) and all(np.greater_equal(got, wanted)) and got[0] == wanted[0]:
+        hint = "Cut off what forward has added: dx = dx[..., p:-p, p:-p] for a padding of p."
     return finding("wrong-shape", name, words, hint=hint)
-
-
-def padded(sample):
-    """Whether the middle of a claim that is too large is right."""
-    claim, wanted = np.asarray(sample.claim), sample.seen.shape
-    rims = np.subtract(claim.shape, wanted) if claim.ndim == len(wanted) else np.array([-1])
-    if np.any(rims < 0) or np.any(rims % 2):
-        return False
-    middle = tuple(slice(r // 2, r // 2 + n) for r, n in zip(rims, wanted, strict=True))
-    return replace(sample, claim=claim[middle]).right
 
 
 def unknown(name, samples, line=""):
@@ -193,6 +172,8 @@ def close(samples, tolerance=1e-3):
 
 def in_order(found):
     """The findings as they are, but what is close to right comes last."""
-    return sorted(
-        found, key=lambda one: one.cause == "log-constant" or bool(re.search(CLOSE, one.evidence))
-    )
+
+    def is_close(one):
+        return one.cause == "log-constant" or bool(re.search(CLOSE, one.evidence))
+
+    return sorted(found, key=is_close)

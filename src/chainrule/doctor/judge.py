@@ -14,15 +14,10 @@ from chainrule.doctor.evidence import common_factor, observed, suspects
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
 from chainrule.doctor.missing import FEW, by_decay, by_what_is_missing
 from chainrule.doctor.pieces import one_sample_more, tried, variants
-from chainrule.doctor.walks import EXACTLY, NEARLY, Trials
+from chainrule.doctor.walks import DIVISIONS, EXACTLY, NEARLY, Trials
 from chainrule.scenes import same
 
-BY_BATCH = (
-    "bias-mean",
-    "missing-batch-division",
-    "double-batch-division",
-    "samples-as-columns",
-)
+BY_BATCH = ("bias-mean", *DIVISIONS)
 GENERIC = RANK["upstream-ignored"]  # from here on a mistake may be made anywhere
 
 
@@ -66,10 +61,6 @@ def explain(observation, wrong):
     """name -> suspects, for as many of the wrong arrays as possible."""
     if found := one_multiple(observation, wrong):
         return found
-    zero = [name for name, some in wrong.items() if not any(np.any(one.claim) for one in some)]
-    if zero:
-        left = {name: some for name, some in wrong.items() if name not in zero}
-        return explain(observation, left) | by_table(observation, {n: wrong[n] for n in zero})
 
     def walks(observation, wrong):
         return by_walks(observation, wrong, EXACTLY)
@@ -134,15 +125,13 @@ def by_table(observation, wrong):
     def more(name, others):
         return [s for one in observed_at(others) if name in one.names for s in one.samples(name)]
 
+    grows = {"scaled": variants} | dict.fromkeys(
+        BY_BATCH, one_sample_more
+    )  # N does, with the batch
     for name, samples in wrong.items():
-        some = (
-            samples + more(name, variants) if few else samples
-        )  # with few numbers mistakes coincide
+        some = samples + (more(name, variants) if few else [])  # of few numbers mistakes coincide
         causes = explanations(some, len(samples))
-        others = causes and {"scaled": variants}.get(causes[0].code)
-        if causes and causes[0].code in BY_BATCH:  # what is N there grows with the batch
-            others = one_sample_more
-        if others:
+        if causes and (others := grows.get(causes[0].code)):
             causes = explanations(some + more(name, others), len(samples))
         if causes:
             explained[name] = causes
@@ -155,16 +144,13 @@ def explanations(samples, count):
     if found:
         return found
     if ignore_dout(samples[:count]):
-        flat = [
-            replace(s, scene=replace(s.scene, true=s.scene.unit, dout=ones(s))) for s in samples
+        scenes = [
+            replace(s.scene, true=s.scene.unit, dout=np.ones_like(s.scene.dout)) for s in samples
         ]
+        flat = [replace(s, scene=scene) for s, scene in zip(samples, scenes, strict=True)]
         return [replace(one, also="upstream-ignored") for one in suspects(flat)[:1]]
     turned = suspects([replace(sample, claim=-sample.claim) for sample in samples])[:1]
     return [replace(one, also="wrong-sign") for one in turned if RANK[one.code] < GENERIC]
-
-
-def ones(sample):
-    return np.ones_like(sample.scene.dout)
 
 
 def ignore_dout(samples):
@@ -183,10 +169,8 @@ def agreed(explained):
     if common:
         code = min(common, key=RANK.get)
         return {name: [c for c in causes if c.code == code] for name, causes in explained.items()}
-    return {
-        name: causes[:1] + [c for c in causes[1:] if RANK[c.code] < GENERIC]
-        for name, causes in explained.items()
-    }
+    specific = {n: [c for c in some[1:] if RANK[c.code] < GENERIC] for n, some in explained.items()}
+    return {name: causes[:1] + specific[name] for name, causes in explained.items()}
 
 
 def by_layers(piece):

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from chainrule.doctor.copies import private_copy
 from chainrule.doctor.evidence import LIMIT, common_factor, observed
 from chainrule.doctor.pieces import tried, variants
 from chainrule.doctor.probe import Truth
@@ -26,10 +25,7 @@ def by_what_is_missing(observation, name, samples):
         return "factor-missing", words
     if not linear(observation, name):
         return None  # what dout does to it is no missing factor
-    if found := left_out(observation, name, samples[0]):
-        return found
-    words = by_lines(samples[0])
-    return ("factor-missing", words) if words else None
+    return left_out(observation, name)
 
 
 def passes_where_closed(samples):
@@ -55,22 +51,6 @@ def linear(observation, name):
         return same(piece.claims(2 * dout)[name], 2 * observation.claims[0][name], 1e-9)
     except Exception:
         return True
-
-
-def by_lines(sample):
-    """Words, where each row (or column) of a claim is the right one times a number of its own."""
-    claim, true = np.asarray(sample.claim), sample.scene.true
-    if claim.ndim != 2 or min(claim.shape) < 2 or not sample.seen.all():
-        return ""
-    for words, axis in (("row", 1), ("column", 0)):
-        size = np.sum(true * true, axis=axis, keepdims=True)
-        if np.all(size > 1e-12 * size.max()):
-            factors = np.sum(claim * true, axis=axis, keepdims=True) / size
-            lost = np.isin(np.round(factors, 9), (0, 1)).all()  # nothing is a factor of these
-            if sample.explained_by(factors * true) and not lost:
-                told = ", ".join(f"{one:.4g}" for one in factors.ravel()[:3])
-                return f"each {words} is the right one times a number of its own ({told}, ...)"
-    return ""
 
 
 def by_decay(observation, wrong):
@@ -129,32 +109,22 @@ def penalties(piece):
     return found
 
 
-def left_out(observation, name, sample):
-    """(code, words) where the right gradient of `name` depends on arrays (or entries of x) on which
-    what backward gives does not: as a factor of it, or as another use beside it."""
-    piece, rests, beside = observation.piece, [], []
-    own = piece.names == [name] and piece.pair and sample.seen.size <= FEW
-    handles = {key: (key, grown) for key in [*observation.params, *piece.names]}
-    place = ...
-    if own:  # a function of a few numbers: look at the first wrong one, and move the others
-        wrong = ~np.isclose(sample.claim, sample.scene.true, 1e-5)
-        place = tuple(int(i) for i in np.argwhere(wrong)[0]) if wrong.any() else ...
-        indices = [index for index in np.ndindex(sample.seen.shape) if index != place]
-        handles = {f"{name}{list(index)}": (name, grown_at(index)) for index in indices}
-    for words, change in handles.items():
-        changed = observed(with_changed(piece, *change))
+def left_out(observation, name):
+    """(code, words) where the right gradient of `name` depends on arrays on which what backward gives
+    does not: as a factor of it, or as another use beside it."""
+    rests, beside = [], []
+    for other, changed in observation.with_others.items():
         if changed is None or name not in changed.names or changed.claims[0].get(name) is None:
             continue
         both = (observation, changed)
-        seen = (observation.truth.seen[name] & changed.truth.seen[name])[place]
-        claims = [one.claims[0][name][place][seen] for one in both]
-        truths = [one.truth.gradients[name][0][place][seen] for one in both]
+        seen = observation.truth.seen[name] & changed.truth.seen[name]
+        claims = [one.claims[0][name][seen] for one in both]
+        truths = [one.truth.gradients[name][0][seen] for one in both]
         if not same(*claims, 1e-12):
-            beside.append(
-                same(*(true - one for true, one in zip(truths, claims, strict=True)), 1e-4)
-            )
+            gaps = [true - claim for true, claim in zip(truths, claims, strict=True)]
+            beside.append(same(*gaps, 1e-4))
         elif not same(*truths, 1e-4):
-            rests.append(words)
+            rests.append(other)
     if not rests:
         return None
     words = f"the gradient that backward gives for {name} stays the same when "
@@ -162,29 +132,3 @@ def left_out(observation, name, sample):
     words += ", and nudging finds another one then"
     lost_beside = beside and all(beside)  # what is missing does not depend on what is there
     return ("overwritten-at-fork" if lost_beside else "factor-missing"), words
-
-
-def grown(array):
-    ways = np.cos(np.arange(array.size)).reshape(array.shape)  # more than a scale and a shift
-    return array + 0.05 + (0.25 + 0.1 * ways) * array
-
-
-def grown_at(index):
-    def change(array):
-        array = array.copy()
-        array[index] += 0.05 + 0.25 * array[index]
-        return array
-
-    return change
-
-
-def with_changed(piece, name, change):
-    """The piece with other numbers in one of its arrays."""
-    if name in piece.names:
-        position = piece.labels.index(name)
-        inputs = [change(v) if i == position else v for i, v in enumerate(piece.inputs)]
-        return piece.at(inputs, piece.t)
-    target = private_copy(piece.target)
-    array = piece.parameters(target)[name]
-    array[...] = change(array.copy())
-    return piece.at(piece.inputs, piece.t, target)

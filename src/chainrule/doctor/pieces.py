@@ -22,11 +22,11 @@ RAISES = False  # whether a fault of the doctor's own is raised; our tests set i
 
 def is_network(target):
     """Whether it has a loss and its gradient, rather than forward and backward."""
-    gradient = callable(getattr(target, "gradient", None))
-    walks = callable(getattr(target, "forward", None)) and callable(
-        getattr(target, "backward", None)
-    )
-    return callable(getattr(target, "loss", None)) and (gradient or not walks)
+
+    def has(*names):
+        return all(callable(getattr(target, name, None)) for name in names)
+
+    return has("loss") and (has("gradient") or not has("forward", "backward"))
 
 
 class Piece:
@@ -53,16 +53,12 @@ class Piece:
         self.borrowed = {name for name, s in slots(target).items() if id(s.array) in theirs}
         whole = [np.asarray(v).dtype.kind in "iub" for v in inputs]
         self.inputs = tuple(np.array(as_value(v, "diagnose"), np.float64) for v in inputs)
-        count = len(inputs)
-        self.labels = ["x", "y"][:count] if count <= 2 else [f"x{i + 1}" for i in range(count)]
         held = params_of(target)
-        self.labels = [f"input {name}" if name in held else name for name in self.labels]
+        self.labels = [f"input {n}" if n in held else n for n in names_for(inputs)]
         self.noise, self.names = Noise(target), list(self.labels)
         if any(whole) and not self.runs():
-            floats = self.inputs
-            self.inputs = tuple(
-                np.array(v) if w else f for v, w, f in zip(inputs, whole, floats, strict=True)
-            )
+            floats, pairs = self.inputs, list(zip(inputs, whole, self.inputs, strict=True))
+            self.inputs = tuple(np.array(v) if w else f for v, w, f in pairs)
             self.names = [name for name, w in zip(self.labels, whole, strict=True) if not w]
             if not self.runs():
                 self.inputs, self.names = floats, list(self.labels)
@@ -71,11 +67,8 @@ class Piece:
     @property
     def listed(self):
         """Whether x (N,) has a target for each entry."""
-        return (
-            self.t is not None
-            and np.ndim(self.inputs[0]) == 1 == len(self.inputs)
-            and (np.shape(self.t) == self.inputs[0].shape)
-        )
+        alone = np.ndim(self.inputs[0]) == 1 == len(self.inputs)
+        return self.t is not None and alone and np.shape(self.t) == self.inputs[0].shape
 
     def runs(self):
         try:
@@ -236,36 +229,30 @@ class Piece:
         if isinstance(given, Mapping):  # a whole network with forward and backward
             return self.named(given, held)
         given = self.one_each(given)
-        if len(given) == len(self.names) < len(self.labels):
-            claims = dict(zip(self.names, given, strict=True))
-        elif len(given) != len(self.labels) and self.strict:
+        labels = self.names if len(given) == len(self.names) else self.labels
+        if len(given) != len(labels) and self.strict:
             raise ValueError(
-                f"backward returns {len(given)} gradients for the {len(self.labels)} inputs "
-                f"of forward: wrong shape of the result"
+                f"backward returns {len(given)} gradients for the {len(labels)} inputs of forward: "
+                "wrong shape of the result"
             )
-        else:
-            claims = dict(zip(self.labels, given, strict=self.strict))
+        claims = dict(zip(labels, given, strict=self.strict))
         claims = {name: claims.get(name) for name in self.names}
         for name in self.parameters(subject, held):
             claims[name] = held[name].gradient() if name in held else None
-        return {name: None if g is None else as_floats(g, True) for name, g in claims.items()}
+        return arrays_of(claims)
 
     def named(self, given, held):
         """The gradients in a dict, whichever way its keys are formed."""
         claims = {}
         for name in self.parameters(None, held):
             slot = held[name]
-            found = among(given, [name, *slot.names, *(form.format(name) for form in GIVEN)])
-            for form in GIVEN if found is None else ():
-                found = (
-                    among(given.get(form.format(slot.holder)), slot.names)
-                    if found is None
-                    else found
-                )
+            ways = [(given, [name, *slot.names, *(form.format(name) for form in GIVEN)])]
+            ways += [(given.get(form.format(slot.holder)), slot.names) for form in GIVEN]
+            found = next((one for way in ways if (one := among(*way)) is not None), None)
             if found is None and not slot.declared:  # it stays in the layer, as an attribute
                 found = slot.gradient()
-            claims[name] = None if found is None else as_floats(found, True)
-        return claims
+            claims[name] = found
+        return arrays_of(claims)
 
     def one_each(self, given):
         """What backward returned, as a tuple with one gradient for each input."""
@@ -283,11 +270,8 @@ class Piece:
         """name -> array, for the arrays of a subject that have a gradient."""
         held = slots(subject) if held is None else held
         names = self.used if self.used is not None else [n for n in held if held[n].declared]
-        return {
-            name: held[name].array
-            for name in names
-            if name in held and held[name].array.dtype.kind == "f" and name not in self.names
-        }
+        names = [name for name in names if name in held and name not in self.names]
+        return {n: held[n].array for n in names if held[n].array.dtype.kind == "f"}
 
     def upstreams(self, out, seed):
         """Two random upstream gradients for the output `out`, of either sign everywhere; 1 where nothing
@@ -338,26 +322,22 @@ class NetworkPiece(Piece):
         if self.hold:
             self.noise.again()
         given = getattr(subject, "gradient", subject.loss)(*self.arguments())
-        many = (Mapping, list, tuple)
+        many, names = (Mapping, list, tuple), list(self.parameters(subject, held))
         if isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], many):
-            if isinstance(given[0], many):
-                given = [one for part in given for one in part]  # weights, then biases
-            else:
-                given = given[1]  # (loss, gradients)
-        names = list(self.parameters(subject, held))
+            both = isinstance(given[0], many)  # weights, then biases; else (loss, gradients)
+            given = [one for part in given for one in part] if both else given[1]
         if isinstance(given, Mapping):
             return self.named(given, held)
+        if isinstance(given, np.ndarray) and len(names) == 1:
+            return arrays_of({names[0]: given})
         if isinstance(given, (list, tuple)) and len(given):
             left, claims, exact = list(given), {}, len(given) == len(names)
             for name in names:  # in order; what has no gradient may stand between
                 fits = left and (exact or np.shape(left[0]) == held[name].array.shape)
-                one = left.pop(0) if fits else None
-                claims[name] = None if one is None else as_floats(one, True)
-            return claims
-        if isinstance(given, np.ndarray) and len(names) == 1:
-            return {names[0]: as_floats(given, True)}
+                claims[name] = left.pop(0) if fits else None
+            return arrays_of(claims)
         if given is None and any(held[name].gradient() is not None for name in names):
-            return {n: as_floats(held[n].gradient(), True) for n in names}
+            return arrays_of({name: held[name].gradient() for name in names})
         raise ValueError(f"gradient returns a {type(given).__name__}, not a dict: wrong shape")
 
 
@@ -409,8 +389,7 @@ class GraphPiece(Piece):
 
 def piece_of_function(f, inputs):
     """For f(*variables) -> Variable, or f(*arrays) -> (value, gradient or a tuple of them)."""
-    names = ["x", "y"][: len(inputs)] if len(inputs) <= 2 else [f"x{i + 1}" for i in range(len(inputs))]  # fmt: skip
-    leaves = {n: Variable(v, n) for n, v in zip(names, inputs, strict=True)}
+    leaves = {n: Variable(v, n) for n, v in zip(names_for(inputs), inputs, strict=True)}
     try:
         out = f(*leaves.values())
     except Exception:
@@ -429,8 +408,13 @@ def piece_of_function(f, inputs):
 
     pair.forward, pair.backward = forward, backward
     piece = Piece(pair, inputs)
-    piece.pair = True
+    piece.pair = piece.last = True
     return None if piece.error is not None or np.size(piece.forward(pair)) != 1 else piece
+
+
+def names_for(inputs):
+    count = len(inputs)
+    return ["x", "y"][:count] if count <= 2 else [f"x{i + 1}" for i in range(count)]
 
 
 def takes_dout(subject):
@@ -442,6 +426,8 @@ def takes_dout(subject):
 
 
 def call_backward(subject, dout):
+    if callable(getattr(subject, "zero_grad", None)):
+        subject.zero_grad()  # what it adds up, call after call, is told to start again
     return subject.backward(dout) if takes_dout(subject) else subject.backward()
 
 
@@ -458,6 +444,10 @@ def as_floats(value, fresh=False, where="backward"):
         got = f"{type(value).__name__} ({array.dtype})"
         raise TypeError(f"what {where} returns wants real numbers, got {got}")
     return array.astype(np.float64, copy=fresh) if array.dtype != np.float32 else array
+
+
+def arrays_of(claims):
+    return {name: None if one is None else as_floats(one, True) for name, one in claims.items()}
 
 
 def one_hot(t, a, axis=0):
@@ -482,11 +472,13 @@ def variants(piece):
         return
     batch = len(t) if np.ndim(t) and t is not None else 0
     turned = np.roll(t, 1, axis=0) if batch > 1 and np.ndim(inputs[0]) > 1 else t
-    grown = [np.roll(value, 1) * (1.1 - 0.15 * i) for i, value in enumerate(inputs)]
+    shares = t is not None and all(np.all((0 < value) & (value < 1)) for value in inputs)
+    size = 0.9 if shares else 1.1  # a loss of probabilities stays one
+    grown = [np.roll(value, 1) * (size - 0.15 * i) for i, value in enumerate(inputs)]
     yield piece.at(grown, turned)
     if len(inputs) == 2 and inputs[0].shape == inputs[1].shape:
         yield piece.at([inputs[1] * 1.05, inputs[0] * 0.95], t)
-    yield piece.at([-0.9 * value for value in inputs], t)
+    yield piece.at([1 - value if shares else -0.9 * value for value in inputs], t)
     sizes = [np.max(np.abs(value), initial=0.0) for value in inputs]
     if 0 < max(sizes) < 1e-3 or max(sizes) > 20:  # all kinks, or all saturated
         yield piece.at([value / max(sizes) for value in inputs], t)
@@ -502,15 +494,29 @@ def one_sample_more(piece):
             yield more.at([1.1 * value for value in more.inputs], more.t)
 
 
+def with_other(piece, name):
+    """The piece with other numbers in one of its arrays."""
+
+    def grown(array):
+        ways = np.cos(np.arange(array.size)).reshape(array.shape)  # more than a scale and a shift
+        return array + 0.05 + (0.25 + 0.1 * ways) * array
+
+    inputs, target = piece.inputs, private_copy(piece.target)
+    if name in piece.names:
+        pairs = zip(piece.labels, inputs, strict=True)
+        return piece.at([grown(v) if key == name else v for key, v in pairs], piece.t)
+    array = piece.parameters(target)[name]
+    array[...] = grown(array)
+    return piece.at(inputs, piece.t, target)
+
+
 def tried(default, search, *arguments):
     """What a search finds; `default` where it runs into an exception. It calls the code under test at
     numbers, and more often, than its author ever did, and what that raises tells nothing."""
     try:
         return search(*arguments)
     except Exception as error:
-        if RAISES and all(
-            "chainrule" in f.filename or "numpy" in f.filename
-            for f in extract_tb(error.__traceback__)
-        ):
+        frames = [frame.filename for frame in extract_tb(error.__traceback__)]
+        if RAISES and all("chainrule" in name or "numpy" in name for name in frames):
             raise
         return default

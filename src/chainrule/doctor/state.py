@@ -9,7 +9,7 @@ import copy
 import numpy as np
 
 from chainrule.doctor.copies import private_copy, shares_state, slots
-from chainrule.doctor.evidence import LIMIT, Observation
+from chainrule.doctor.evidence import observed
 from chainrule.doctor.findings import finding, raised, unknown
 from chainrule.doctor.judge import judge
 from chainrule.doctor.pieces import GraphPiece, one_sample_more, variants
@@ -22,35 +22,30 @@ def written_to(piece, dout):
     subject, arguments = piece.fresh(), piece.arguments()
     given = dout.copy() if dout.ndim else float(dout)
     watched = dict(zip([*(piece.labels or ["x"]), "t"], arguments, strict=False)) | {"dout": given}
-    before = copy.deepcopy(watched), copies(piece.parameters(subject))
+    before, held = copy.deepcopy(watched), copy.deepcopy(piece.parameters(subject))
     try:
         piece.call(subject, arguments, given)
     except Exception as error:
         return [raised(error, "a run", piece.labels[0] if piece.labels else "gradient")]
-    words = "the array {} holds other numbers after forward and backward than before"
-    found = [
-        finding("mutates-dout" if name == "dout" else "mutates-input", name, words.format(name))
-        for name, value in watched.items()
-        if differ(value, before[0][name])
-    ]
+    words = "{} holds other numbers after forward and backward than before"
+    found = []
+    for name in [name for name, value in watched.items() if differ(value, before[name])]:
+        code = "mutates-dout" if name == "dout" else "mutates-input"
+        found.append(finding(code, name, words.format(f"the array {name}")))
     after, grads, once = piece.parameters(subject), slots(subject), piece.fresh()
     piece.forward(once)
-    forward_moves = piece.parameters(once)
-    for name in [name for name, array in before[1].items() if differ(array, after.get(name))]:
-        words = f"{name} holds other numbers after forward and backward than before"
-        step, gradient = after[name] - before[1][name], grads[name].gradient()
-        if np.shape(gradient) == step.shape and np.any(gradient) and np.any(step):
-            lr = -np.vdot(step, gradient) / np.vdot(gradient, gradient)
-            if same(step, -lr * gradient, 1e-6):
-                words += f": it moved by {-lr:.4g} times its gradient"
-        moved = differ(before[1][name], forward_moves.get(name))
-        code = "mutates-input" if moved else "update-in-backward"
-        found.insert(0, finding(code, name, words))
+    moved = piece.parameters(once)
+    for name in [name for name, array in held.items() if differ(array, after.get(name))]:
+        told = words.format(name)
+        step, gradient = after[name] - held[name], grads[name].gradient()
+        if np.shape(gradient) == step.shape and np.any(gradient):
+            factor = np.vdot(step, gradient) / np.vdot(gradient, gradient)
+            if same(step, factor * gradient, 1e-6):
+                told += f": it moved by {factor:.4g} times its gradient"
+        by_forward = differ(held[name], moved.get(name))
+        code = "mutates-input" if by_forward else "update-in-backward"
+        found.insert(0, finding(code, name, told))
     return found
-
-
-def copies(arrays):
-    return {name: array.copy() for name, array in arrays.items()}
 
 
 def through_new_parameters(observation, names):
@@ -69,7 +64,7 @@ def differ(a, b):
         return not np.array_equal(a, b)
 
 
-def out_of_date(observation, h, seed, known):
+def out_of_date(observation, seed, known):
     """Findings for what an earlier call left behind, beyond what is `known` to be wrong."""
     piece = observation.piece
     together = shares_state(piece.target) and not piece.pair
@@ -79,7 +74,7 @@ def out_of_date(observation, h, seed, known):
     for variant in (*variants(piece), *one_sample_more(piece)):
         found = found or called_before(piece, variant, seed)
     found = [one for one in found if one.where not in known or one.cause != "stale-cache"] or found
-    return found or ([] if known or not piece.names else elsewhere(observation, h, seed))
+    return found or ([] if known or not piece.names else elsewhere(observation))
 
 
 def called_twice(piece, dout):
@@ -90,11 +85,8 @@ def called_twice(piece, dout):
     except Exception:  # one that can be called once only, after each forward
         return []
     words = "a second backward after the same forward gives another gradient"
-    return [
-        finding("stale-cache", name, f"for {name} {words}")
-        for name in first
-        if not alike(first[name], second[name])
-    ]
+    names = [name for name in first if not alike(first[name], second[name])]
+    return [finding("stale-cache", name, f"for {name} {words}") for name in names]
 
 
 def alike(a, b):
@@ -112,58 +104,38 @@ def called_before(piece, variant, seed):
     if not np.all(np.isfinite(out)):
         return []
     words = "backward gives another gradient when forward has run with other inputs before"
-    for run_before in (
-        piece.forward,
-        lambda subject: piece.claims(piece_dout(piece, seed), subject),
-    ):
+    before = piece.upstreams(np.array(piece.forward(piece.fresh())), seed)[0]
+    for run_before in (piece.forward, lambda subject: piece.claims(before, subject)):
         subject = piece.fresh()
         try:
             run_before(subject)
             after = variant.after(subject, dout)
         except Exception as error:
-            return [raised_before(error, piece)]
+            where = piece.labels[0] if piece.labels else "gradient"
+            words = f"once forward has run with other inputs, a run raises {type(error).__name__}: {error}"
+            return [finding("stale-cache", where, words)]
         names = [name for name in fresh if not alike(fresh[name], after[name])]
         if names:
             return [finding("stale-cache", name, f"for {name} {words}") for name in names]
     return []
 
 
-def piece_dout(piece, seed):
-    return piece.upstreams(np.array(piece.forward(piece.fresh())), seed)[0]
-
-
-def raised_before(error, piece):
-    where = piece.labels[0] if piece.labels else "gradient"
-    words = f"once forward has run with other inputs, a run raises {type(error).__name__}: {error}"
-    return finding("stale-cache", where, words)
-
-
-def elsewhere(observation, h, seed):
+def elsewhere(observation):
     """Findings at other inputs and with other parameters, for what is right here."""
     for variant in variants(observation.piece):
-        other = moved_on(variant, h, seed)
-        if other is None:
+        target = private_copy(variant.target)
+        for array in variant.parameters(target).values():
+            array *= 1.25
+            array += 0.05
+        other = observed(variant.at(variant.inputs, variant.t, target))
+        if other is None or not np.all(np.isfinite(other.truth.out)):
             continue
         named, nameless = judge(other)
-        left = [one.where for one in named if one.cause == "factor-missing"]
         words = "it fits the numbers that were there at the start, and stays when they change"
-        stuck = [finding("stale-cache", name, f"for {name} {words}") for name in left]
-        found = [one for one in named if one.cause != "factor-missing"] + stuck
+        left = [one.where for one in named if one.cause == "factor-missing"]
+        found = [one for one in named if one.cause != "factor-missing"]
+        found += [finding("stale-cache", name, f"for {name} {words}") for name in left]
         found += [unknown(name, samples) for name, samples in nameless.items()]
         if found:
             return found
     return []
-
-
-def moved_on(variant, h, seed):
-    """An observation of the variant with all parameters changed, in place; None where it cannot run."""
-    target = private_copy(variant.target)
-    for array in variant.parameters(target).values():
-        array *= 1.25
-        array += 0.05
-    piece = variant.at(variant.inputs, variant.t, target)
-    try:
-        observation = Observation(piece, h, seed, limit=LIMIT)
-    except Exception:
-        return None
-    return observation if np.all(np.isfinite(observation.truth.out)) else None

@@ -84,9 +84,7 @@ class Node:
             close, rounding = central(STEP * np.where(small, size, 1 + size))
             agree = np.abs(close - made) <= rounding + 1e-6 * np.abs(close)
             made = np.where(agree | ~np.isfinite(close), made, close)
-        if not np.all(
-            size
-        ):  # at a kink, as of a ReLU at 0, code takes the slope of the closed side
+        if not np.all(size):  # at a kink, as of a ReLU at 0, code takes the side that is closed
             below = (self.at(i, value, other) - self.at(i, value - STEP, other)) / STEP
             halved = (np.abs(made - below) > 1e-3) & (np.abs(made) > 1e-3)  # that of |x| is 0
             made = np.where(halved & np.broadcast_to(size == 0, halved.shape), below, made)
@@ -95,7 +93,9 @@ class Node:
     def local(self, i):
         """The slopes by source i, in the shape of the value, or the matrix (value.size, source.size)."""
         if i not in self.known:
-            self.known[i] = self.slope(i) if self.entrywise else self.matrix(i)
+            made = self.slope(i) if self.entrywise else self.matrix(i)
+            whole = np.round(made)  # a choice is one exactly
+            self.known[i] = np.where(np.abs(made - whole) < 1e-8 * np.abs(whole), whole, made)
         return self.known[i]
 
     def matrix(self, i, other=None):
@@ -110,49 +110,7 @@ class Node:
             value.flat[k] = kept - step
             columns[:, k] = np.ravel(above - self.at(i, value, other)) / (2 * step)
             value.flat[k] = kept
-        whole = np.round(columns)  # a choice is one exactly
-        return np.where(np.abs(columns - whole) < 1e-8, whole, columns)
-
-    def settle(self):
-        """Take a call that turns out to work entry by entry as one that does, such as np.where."""
-        shapes = {source.value.shape for source in self.sources}
-        if self.entrywise or self.pair or shapes != {self.value.shape} or self.value.size < 2:
-            return
-        matrices = [self.local(i) for i in range(len(self.sources))]
-        slopes = [matrix.diagonal() for matrix in matrices]
-        own = all(np.count_nonzero(m) == np.count_nonzero(s) for m, s in zip(matrices, slopes))
-        if own and not all(np.all(slope == 1) for slope in slopes):
-            self.entrywise = True
-            self.known = {i: np.reshape(s, self.value.shape) for i, s in enumerate(slopes)}
-
-    def multiplies(self, i):
-        """Whether the derivative by source i depends on the other one of two sources, as in a product."""
-        rng = np.random.default_rng(5)
-        value, other = (self.sources[k].value for k in (i, 1 - i))
-        way = rng.uniform(0.5, 1.5, value.shape) * STEP
-        slopes = [
-            self.at(i, value + way, partner) - self.at(i, value - way, partner)
-            for partner in (other, other + rng.uniform(0.1, 0.2, other.shape))
-        ]
-        return not np.allclose(*slopes, rtol=1e-6, atol=1e-9 * STEP)
-
-    def chain(self):
-        """This call and those before it as one, as long as each has one source, and moves, copies or chooses
-        entries of it."""
-        calls = [self]
-        while len(source := calls[-1].sources) == 1 and source[0].moves_alone():
-            calls.append(source[0])
-
-        def again(values):
-            for one in reversed(calls):
-                values = [one.again(values)]
-            return values[0]
-
-        return Node(self.value, again, [(calls[-1].sources[0], ())], None, self.site)
-
-    def moves_alone(self):
-        one = len(self.sources) == 1 == len(self.uses)
-        return one and not self.entrywise and not self.pair and np.isin(self.local(0), (0, 1)).all()
+        return columns
 
     def touches(self, i):
         """Which entries of source i the value depends on."""
@@ -204,9 +162,8 @@ class Recorded(np.ndarray):
         if method == "at":
             return change(inputs[0], lambda old, *rest: ufunc.at(old, *rest), inputs[1:])
         kind = "entrywise" if ufunc.signature is None else "product" if ufunc is np.matmul else None
-        made = record(
-            getattr(ufunc, method), inputs, kwargs, kind if method == "__call__" else None
-        )
+        kind = kind if method == "__call__" else None
+        made = record(getattr(ufunc, method), inputs, kwargs, kind)
         if out is None:
             return made
         np.copyto(asarray_of(out[0]).view(np.ndarray), asarray_of(made).view(np.ndarray), "unsafe")
@@ -219,7 +176,8 @@ class Recorded(np.ndarray):
             return change(args[0], np.copyto, args[1:], kwargs)
         kwargs.pop("out", None)
         flat = function is np.dot and all(0 < np.ndim(one) < 3 for one in args)
-        return record(function, args, kwargs, "product" if flat else None)
+        kind = "entrywise" if function in (np.where, np.clip) else "product" if flat else None
+        return record(function, args, kwargs, kind)
 
     def __getitem__(self, index):
         return record(lambda array, at: array[at], (self, index))
@@ -244,9 +202,7 @@ class Recorded(np.ndarray):
 
 def method(name):
     def call(self, *args, **kwargs):
-        return record(
-            lambda array, *rest, **more: getattr(array, name)(*rest, **more), (self, *args), kwargs
-        )
+        return record(getattr(np.ndarray, name), (self, *args), kwargs)
 
     return call
 
@@ -302,10 +258,9 @@ def record(function, args, kwargs=None, kind=None):
     finally:
         RUNNING.pop()
     if isinstance(made, (tuple, list)):
-        return type(made)(
-            wrapped(one, lambda values, k=k: again(values)[k], sources, None, tape)
-            for k, one in enumerate(made)
-        )
+        parts = enumerate(made)
+        alone = [wrapped(v, lambda a, k=k: again(a)[k], sources, None, tape) for k, v in parts]
+        return type(made)(alone)
     return wrapped(made, again, sources, kind, tape)
 
 
@@ -417,11 +372,9 @@ def scaled(tape, value):
     if value.size != 1 or not ends:
         raise NoGraph("the output is not on the tape")
     factor = float(value.ravel()[0]) / float(ends[-1].value.ravel()[0])
-    end = Node(
-        value, lambda values: factor * values[0], [(ends[-1], ())], "entrywise", ends[-1].site
-    )
-    tape.append(end)
-    return [end]
+    again, sources = lambda values: factor * values[0], [(ends[-1], ())]
+    tape.append(Node(value, again, sources, "entrywise", ends[-1].site))
+    return tape[-1:]
 
 
 def recorded(piece):
@@ -436,13 +389,8 @@ def recorded(piece):
     with recording(tape):
         out = piece.output(subject, arguments)
     value = array_of(out, np.float64)
-    same = [
-        n
-        for n in tape
-        if n.value.size == value.size and np.array_equal(np.ravel(n.value), np.ravel(value))
-    ]
-    if not same:
-        same = scaled(tape, value)
+    same = [n for n in tape if np.array_equal(np.ravel(n.value), np.ravel(value))]
+    same = same or scaled(tape, value)
     end = getattr(out, "node", None) or same[-1]
     needed = {end}
     for node in reversed(tape):

@@ -7,7 +7,7 @@ made in every pass. What comes out at the leaves is what the code would have cla
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, product
 
 import numpy as np
@@ -19,9 +19,7 @@ from chainrule.doctor.tape import Node, NoGraph, recorded
 from chainrule.mistakes import TABLE
 from chainrule.scenes import BY_OUTPUT, Scene, said, same, some_axes
 
-STRETCH = (
-    6  # how many calls a stretch may have; twice as many down to a single number, as in a loss
-)
+STRETCH = 6  # calls that a stretch may have; twice as many down to a single number, as in a loss
 FEW = 3  # passes of a loop, of which each is looked at alone
 
 
@@ -45,11 +43,8 @@ class Change:
 
     @property
     def targets(self):
-        return [
-            node.sources[to] if isinstance(to, int) else to
-            for node, handed in self.gives.items()
-            for to in handed
-        ]
+        ends = [(node, to) for node, handed in self.gives.items() for to in handed]
+        return [node.sources[to] if isinstance(to, int) else to for node, to in ends]
 
 
 def gives(edges, hand_on):
@@ -60,9 +55,11 @@ def gives(edges, hand_on):
     return made
 
 
-def each(places):
-    """All of them, as one in every pass of a loop; and each alone, where they are few."""
-    return [places, *([one] for one in places if 1 < len(places) <= FEW)]
+def each(groups):
+    """The places of each group together, as in every pass of a loop; and each alone, where they are few."""
+    for places in groups:
+        yield places
+        yield from ([one] for one in places if 1 < len(places) <= FEW)
 
 
 def jumps(pairs, hand_on):
@@ -81,19 +78,16 @@ class Graph:
         for node in self.order:
             if node.name is None:
                 self.sites[node.site].append(node)
+        self.groups = [[leaf] for leaf in self.leaves.values()] + list(self.sites.values())
         self.above = self.dominators()
         self.reached = {}  # node -> the names, among those that are judged, to which its gradient goes on
         for node in self.order:
             own = {node.name} & set(judged)
             self.reached[node] = own.union(*(self.reached[source] for source in node.sources))
-        held = getattr(piece.target, "__dict__", {})
-        self.held = {name: one for name, one in held.items() if isinstance(one, np.ndarray)}
-        self.gradients = self.right(
-            np.random.default_rng(3).uniform(-1.5, 1.5, self.out.value.shape)
-        )
+
+        dout = np.random.default_rng(3).uniform(-1.5, 1.5, self.out.value.shape)
+        self.gradients = self.right(dout)
         self.dead = {node for node in self.order if self.is_dead(node)}
-        for node in self.order:
-            node.settle()
 
     def right(self, dout):
         """node -> gradient: the walk without a mistake."""
@@ -122,32 +116,27 @@ class Graph:
         def gradient(node):
             return right[node] + off.get(node, 0.0)
 
+        def add(to, more):
+            off[to] = off.get(to, 0.0) + more
+
         for node in reversed(self.order):
             if node not in right or node in self.dead:
                 continue
-            handed, added = change.gives.get(node, {}), []
+            handed = change.gives.get(node, {})
             jumped = [to for to in handed if not isinstance(to, int)]
             for to in jumped:
-                added.append((to, handed[to](gradient(node), gradient)))
+                add(to, handed[to](gradient(node), gradient))
             for i, source in enumerate(node.sources):
-                if jumped:
-                    added.append((source, -node.back(i, right[node])))
-                elif i in handed:
-                    given = handed[i](gradient(node), gradient)
-                    given = np.reshape(given, source.value.shape)
-                    added.append((source, given - node.back(i, right[node])))
+                if i in handed:
+                    add(source, np.reshape(handed[i](gradient(node), gradient), source.value.shape))
+                if i in handed or jumped:
+                    add(source, -node.back(i, right[node]))
                 elif node in off:
-                    added.append((source, node.back(i, off[node])))
-            for to, more in added:
-                off[to] = off.get(to, 0.0) + more
+                    add(source, node.back(i, off[node]))
         return off
 
     def at_leaves(self, gradients):
-        zero = np.zeros(())
-        return {
-            n: np.broadcast_to(gradients.get(leaf, zero), leaf.value.shape)
-            for n, leaf in self.leaves.items()
-        }
+        return {n: gradients.get(v, np.zeros_like(v.value)) for n, v in self.leaves.items()}
 
     def dominators(self):
         """node -> the last node before it through which all its ways from the leaves lead, or None."""
@@ -172,7 +161,7 @@ class Graph:
             reached = set().union(*(self.reached[node] for node in nodes))
             return bool(reached & wrong) and (reached <= wrong) == alone
 
-        for nodes in [[leaf] for leaf in self.leaves.values()] + list(self.sites.values()):
+        for nodes in self.groups:
             for sources in [nodes, *([one] for one in nodes if len(nodes) > 1)]:
                 if spoils(sources):
                     yield from self.at_fork(sources)
@@ -181,7 +170,7 @@ class Graph:
             for node in nodes:
                 for i, place in enumerate(node.places):
                     uses[place].append((node, i))
-            for edges in (some for all_of_them in uses.values() for some in each(all_of_them)):
+            for edges in each(uses.values()):
                 if spoils([node.sources[i] for node, i in edges]):
                     yield from self.at_edges(edges)
             yield from self.at_branches(nodes) if spoils(nodes) else ()
@@ -193,7 +182,7 @@ class Graph:
                     made = gives(edges, lambda n, i, _, o=one: n.back(i, np.full(n.value.shape, o)))
                     words = f"a dout of {one} at {nodes[0].line}"
                     yield Change("upstream-ignored", words, nodes[0], made)
-        for pairs in (some for all_of_them in self.stretches() for some in each(all_of_them)):
+        for pairs in each(self.stretches()):
             if spoils([start for start, _ in pairs]):
                 start, node = pairs[0]
                 if start.value.shape == node.value.shape:
@@ -224,7 +213,7 @@ class Graph:
         for k, first in ways if uses else ():
             made = {}
             for some in uses:
-                made |= written_over({use: masks[use][k] for use in some}, first)
+                made |= written_over({use: masks[use][k] for use in some}, first, together=not k)
             told = f"the {'first' if first else 'last'} use of each entry alone"
             yield Change("overwritten-at-fork", told, sources[0], made)
 
@@ -247,14 +236,14 @@ class Graph:
     def at_others(self, edges):
         """Another array of the same shape in the place of the one that meets this source in a product."""
         whole = [edge for edge in edges if len(edge[0].sources) == 2]
-        if not whole or not whole[0][0].multiplies(whole[0][1]):
+        if not whole:
             return
         node, i = whole[0]
         partner = node.sources[1 - i]
-        taken = [
-            (code, words, {edge: others[min(k, len(others) - 1)] for k, edge in enumerate(edges)})
-            for code, words, others in self.in_place_of(partner)
-        ]
+        taken = []
+        for words, others in self.in_place_of(partner):
+            pairs = {edge: others[min(k, len(others) - 1)] for k, edge in enumerate(edges)}
+            taken.append(("another-array", words, pairs))
         met = {(n, j): n.sources[1 - j] for n, j in whole}
         for words, values in self.turned if np.ptp(partner.value) else ():
             pairs = {edge: values[one] for edge, one in met.items() if one in values}
@@ -267,18 +256,15 @@ class Graph:
             yield Change(code, f"{words} in place of {partner.line}", node, made)
 
     def in_place_of(self, wanted):
-        """(code, words, arrays) for what might have been taken for another array, pass by pass."""
-        groups = [[leaf] for leaf in self.leaves.values()] + list(self.sites.values())
-        for nodes in groups:
+        """(words, arrays) for what might have been taken for another array, pass by pass."""
+        for nodes in self.groups:
             values = [node.value for node in nodes]
-            if fits(values, wanted) and nodes != [wanted]:
-                yield "another-array", nodes[0].line, values
-            if fits(values, wanted) and len(nodes) > 1:
-                before = [np.zeros_like(values[0]), *values[:-1]]
-                yield "another-array", f"{nodes[0].line}, one pass before,", before
-        for name, held in self.held.items():
-            if fits([held], wanted):
-                yield "stale-cache", name, [held]
+            if values[0].shape == wanted.value.shape and np.ptp(values[-1]) > 0:
+                if nodes != [wanted]:
+                    yield nodes[0].line, values
+                if len(nodes) > 1:
+                    before = [np.zeros_like(values[0]), *values[:-1]]
+                    yield f"{nodes[0].line}, one pass before,", before
 
     @cached_property
     def turned(self):
@@ -302,7 +288,7 @@ class Graph:
                 words = f"{words} alone in place of the derivative of {node.line}"
                 code = "factor-missing" if name in owners else "another-array"
                 yield Change(code, words, node, made)
-            for code, words, others in self.in_place_of(start):
+            for words, others in self.in_place_of(start):
                 at = {v: others[min(k, len(others) - 1)] for k, (_, v) in enumerate(pairs)}
                 if any(one.shape != v.value.shape for v, one in at.items()):
                     continue
@@ -310,7 +296,7 @@ class Graph:
                 words = f"the derivative at {node.line}, taken of {place},"
                 for form in (df, lambda x, f=f, df=df: df(f(x))):
                     made = jumps(pairs, lambda u, v, d, form=form, at=at: d * form(at[v]))
-                    yield Change(code, words, node, made)
+                    yield Change("another-array", words, node, made)
 
     def past_gates(self, edges):
         """One way of several that meet, when it leads past the function that comes after all of them."""
@@ -344,34 +330,24 @@ class Graph:
             fit = [edge for edge in edges if key in others[edge]]
             made = gives(fit, lambda n, i, d, key=key: np.ravel(d) @ others[n, i][key])
             yield Change(key[0], f"{key[1]} at {node.line}", node, made)
-        whole = node.chain() if len(edges) == len(node.sources) == 1 else node
-        if whole.sources != node.sources:
-            (start,) = whole.sources
-            for (code, words), other in wrong_matrices(whole, 0):
-
-                def hand_on(d, _, other=other):
-                    return np.reshape(np.ravel(d) @ other, start.value.shape)
-
-                words = f"{words} at {node.line}, from {start.line} on,"
-                yield Change(code, words, node, {node: {start: hand_on}})
 
     def by_table(self, scene_of, places, node, made):
         """Changes for all that the table has for the scenes scene_of(*place, dout) at a node."""
         scene = scene_of(*places[0], self.gradients.get(node, 1.0))
-        once = len(places) == 1 == node.value.size  # then all is a multiple of dout
-        scenes, told = {}, {}
+        scenes = {}  # each is asked for again and again, for the same dout
 
-        def predicted(mistake, a, b, d):  # each is asked for again and again, for the same dout
+        def handed(mistake, words, a, b, d):
             key = a, b, d.tobytes()
             if key not in scenes:
-                scenes[key] = scene_of(a, b, d)
-            if (mistake.code, key) not in told:
-                told[mistake.code, key] = mistake.predictions(scenes[key])
-            return told[mistake.code, key], scenes[key].true
+                scenes[key] = scene_of(a, b, d), {}
+            there, told = scenes[key]
+            if mistake.code not in told:
+                told[mistake.code] = mistake.predictions(there)
+            return shaped(told[mistake.code].get(words, np.nan), there.true)
 
         for mistake in TABLE:
             code = mistake.code
-            if code in ELSEWHERE or code in BY_BATCH and node.value.size > 1:
+            if code in ELSEWHERE or code in DIVISIONS and node.value.size > 1:
                 continue  # a loss alone is divided by N
             if code == "derivative-of-input" and scene.slope is not None:
                 if np.ptp(np.abs(scene.slope)) < 1e-6:
@@ -387,16 +363,8 @@ class Graph:
                     code = "mask-missing"
                 elif code == "derivative-missing" and scene.others:
                     code = "factor-missing"
-            for words, numbers in mistake.predictions(scene).items():
-
-                def hand_on(a, b, d, mistake=mistake, words=words, numbers=numbers):
-                    if once:
-                        return (
-                            shaped(numbers, scene.true) * np.ravel(d)[0] / np.ravel(scene.dout)[0]
-                        )
-                    made, true = predicted(mistake, a, b, d)
-                    return shaped(made.get(words, np.nan), true)
-
+            for words in mistake.predictions(scene):
+                hand_on = partial(handed, mistake, words)
                 yield Change(code, f"{words} at {node.line}", node, made(places, hand_on))
 
     def stretches(self):
@@ -415,9 +383,8 @@ class Graph:
 
     def scene_of_stretch(self, start, node, dout):
         """A scene for what lies between two nodes."""
-        true, unit = (
-            self.walk({node: np.broadcast_to(d, node.value.shape)})[start] for d in (dout, 1.0)
-        )
+        douts = (np.broadcast_to(d, node.value.shape) for d in (dout, 1.0))
+        true, unit = (self.walk({node: d})[start] for d in douts)
         entrywise = start.value.shape == node.value.shape and same(true, dout * unit, 1e-9)
         t = None
         if node.value.size == 1 and self.piece.t is not None:
@@ -454,18 +421,13 @@ ELSEWHERE = (
     "whole-numbers",
     "inputs-not-swapped",
 )  # made here in other ways
-BY_BATCH = ("missing-batch-division", "double-batch-division", "samples-as-columns")
+DIVISIONS = ("missing-batch-division", "double-batch-division", "samples-as-columns")
 
 
 def opens(gate, other):
     """Whether an array is the same as another one but where that is 0, as a closed gate is."""
     shut = gate == 0
     return other.shape == gate.shape and shut.any() and np.all(shut | (gate == other))
-
-
-def fits(arrays, node):
-    """Whether arrays may have been taken for that of a node."""
-    return arrays[0].shape == node.value.shape and np.ptp(arrays[-1]) > 0
 
 
 PARTS = {  # with the functions of whose derivative they are a factor
@@ -481,6 +443,11 @@ def wrong_matrices(node, i):
     matrix, shape, after = node.local(i), node.sources[i].value.shape, node.value.shape
     if np.any(matrix < 0):
         yield ("wrong-sign", "no minus"), np.abs(matrix)
+    if len(shape) == len(after) and len(matrix) > matrix.shape[1] and np.isin(matrix, (0, 1)).all():
+        for step, axes in product((-1, 1, -2, 2), some_axes(len(shape)) if len(shape) < 5 else ()):
+            words = f"the rim of {said(axes)} cut off {step} further on"
+            moved = np.roll(matrix.reshape(*after, -1), [step] * len(axes), axes)
+            yield ("axes-in-wrong-order", words), moved.reshape(matrix.shape)
     if np.any(matrix.max(1) != 1) or np.any(matrix.sum(1) != 1):
         return  # not each entry of the value is one of the source
     if len(matrix) == matrix.shape[1] and np.all(matrix.sum(0) == 1):
@@ -491,8 +458,9 @@ def wrong_matrices(node, i):
             yield ("axes-in-wrong-order", "dout moved once more"), once_more
     elif np.any(matrix.sum(0) > 1):
         first, last = (np.cumsum(matrix[::way], 0)[::way] == 1 for way in (1, -1))
-        yield ("overwritten-at-fork", "the first copy of each entry alone"), matrix * first
-        yield ("overwritten-at-fork", "the last copy of each entry alone"), matrix * last
+        code = "repeated-rows" if np.ptp(matrix.sum(0)) else "overwritten-at-fork"
+        yield (code, "the first copy of each entry alone"), matrix * first
+        yield (code, "the last copy of each entry alone"), matrix * last
     for axes in some_axes(len(shape)) if len(matrix) < matrix.shape[1] else ():
         kept = tuple(1 if k in axes else n for k, n in enumerate(shape))
         if after in (kept, tuple(np.delete(shape, axes))):
@@ -505,12 +473,12 @@ def nothing(node, i, dout):
     return np.zeros(node.sources[i].value.shape)
 
 
-def written_over(uses, first):
-    """Each entry gets the gradient of its first use alone, or of its last one, where uses of the same
-    entries are one. `uses` tells which entries each of them takes."""
+def written_over(uses, first, together):
+    """Each entry gets the gradient of its first use alone, or of its last one; with `together`, uses of the
+    same entries are one. `uses` tells which entries each of them takes."""
     groups, taken, masks = defaultdict(list), False, {}
     for use, touched in uses.items():
-        groups[touched.tobytes()].append(use)
+        groups[touched.tobytes() if together else use].append(use)
     for edges in list(groups.values())[:: 1 if first else -1]:
         touched = uses[edges[0]] & ~np.asarray(taken)
         masks |= dict.fromkeys(edges, touched)
@@ -522,11 +490,8 @@ def lost_code(node, i):
     """The name of what is lost where nothing comes back through a call."""
     source = node.sources[i]
     if node.entrywise and len(node.sources) == 2 and source.value.size < node.value.size:
-        return (
-            "statistics-constant"
-            if comes_from(source, node.sources[1 - i])
-            else "overwritten-at-fork"
-        )
+        whole = comes_from(source, node.sources[1 - i])
+        return "statistics-constant" if whole else "overwritten-at-fork"
     one = len(node.sources) == 1 and not node.entrywise and not node.pair
     if one and node.value.size < source.value.size:
         partners = {one for user, _ in node.uses for one in user.sources}
@@ -586,24 +551,18 @@ class Trials:
         piece, self.made, self.more = observation.piece, [], iter(())
         self.network, self.right, Node.spent = not piece.names, [], 0.0
         self.decays = observation.decays.keys()
-        self.douts = (
-            observation.douts[:1] if piece.pair else observation.douts
-        )  # of a pair they are alike
-        self.size = float(np.ravel(self.douts[0])[0]) if piece.pair else 1.0
-        self.samples = {n: observation.samples(n)[: len(self.douts)] for n in observation.names}
+        self.douts = observation.douts
+        self.samples = {n: observation.samples(n) for n in observation.names}
         wrong = {n for n, some in self.samples.items() if not all(s.right for s in some)}
         try:
             self.graph = Graph(piece, self.samples)
-            self.walks = [self.graph.right(dout / self.size) for dout in self.douts]
-            self.right = [self.at_leaves(walk) for walk in self.walks]
+            self.walks = [self.graph.right(dout) for dout in self.douts]
+            self.right = [self.graph.at_leaves(walk) for walk in self.walks]
             if self.belongs():
                 first = chain(self.changes(wrong, True), self.by_places(wrong - {*piece.names}))
                 self.more = iter([first, self.changes(wrong, False)])
         except NoGraph:
             pass
-
-    def at_leaves(self, gradients):
-        return {n: self.size * one for n, one in self.graph.at_leaves(gradients).items()}
 
     def grow(self):
         """Try more changes. What has been tried until the work becomes too much is of use."""
@@ -620,7 +579,7 @@ class Trials:
                 yield change, off
 
     def walked(self, change):
-        return [self.at_leaves(self.graph.wrong(walk, change)) for walk in self.walks]
+        return [self.graph.at_leaves(self.graph.wrong(walk, change)) for walk in self.walks]
 
     def by_places(self, names):
         """The same where a parameter gets its gradient from one place of dout alone, a sample or a step, or
@@ -632,7 +591,7 @@ class Trials:
         for span, place in product(spans, (0, -1)):
             there = np.zeros(shape)
             there[tuple(place if k in span else slice(None) for k in range(n))] = 1.0
-            parts = [self.at_leaves(self.graph.right(d * there / self.size)) for d in self.douts]
+            parts = [self.graph.at_leaves(self.graph.right(d * there)) for d in self.douts]
             for name, alone in product(names, (True, False)):
                 lost = [r[name] - p[name] if alone else p[name] for r, p in zip(self.right, parts)]
                 words = f"the {'last' if place else 'first'} place of dout along {said(span)} "
@@ -644,11 +603,8 @@ class Trials:
 
     def keep(self, change, off):
         made = [{n: r[n] + o[n] for n in r} for r, o in zip(self.right, off)]
-        moved = [
-            n
-            for n in self.samples
-            if any(not same(r[n], m[n], 1e-9) for r, m in zip(self.right, made))
-        ]
+        pairs = list(zip(self.right, made))
+        moved = [n for n in self.samples if not all(same(r[n], m[n], 1e-9) for r, m in pairs)]
         penalty = all(parallel(off[0][n], self.graph.leaves[n].value) for n in moved)
         if not penalty or not (self.network or self.decays):  # that has a name of its own
             self.made.append((change, made))
@@ -664,11 +620,10 @@ class Trials:
 
     def belongs(self):
         """Whether it is the graph of this code: the walk without a mistake gives what nudging finds."""
-        return set(self.samples) <= set(self.right[0]) and all(
-            same(s.visible(one[name]), s.visible(s.scene.true), 1e-5)
-            for name, some in self.samples.items()
-            for s, one in zip(some, self.right, strict=False)
-        )
+        pairs = [
+            (s, one.get(n)) for n, some in self.samples.items() for s, one in zip(some, self.right)
+        ]
+        return all(same(s.visible(one), s.visible(s.scene.true), 1e-5) for s, one in pairs)
 
     def explain(self, wrong, look):
         """name -> suspects, from the changes that give what the code claims."""
@@ -703,12 +658,12 @@ class Trials:
     def outcome(self, gradients, left):
         """The names among `left` that these gradients explain, and whether all others stay as they are
         claimed."""
-        names = [
-            name
-            for name in left
-            if len(self.samples[name]) == len(gradients)
-            and all(s.explained_by(g[name]) for s, g in zip(self.samples[name], gradients))
-        ]
+
+        def explained(n, some):
+            pairs = list(zip(some, gradients))
+            return len(some) == len(gradients) and all(s.explained_by(g[n]) for s, g in pairs)
+
+        names = [name for name in left if explained(name, self.samples[name])]
         others = [name for name in self.samples if name not in names] if names else ()
         pairs = list(zip(gradients, self.right))
         return names, all(same(g[n], r[n], 1e-6) for g, r in pairs for n in others)
@@ -738,15 +693,10 @@ def nearly(trials, left):
         for (words, base, parts), name in product(ways, left):
             if len(samples[name]) != len(made) or not all(s.shaped for s in samples[name]):
                 continue
-            part, rest = (
-                np.concatenate(
-                    [np.ravel(s.visible(g)) for s, g in zip(samples[name], some, strict=True)]
-                )
-                for some in (
-                    [p[name] for p in parts],
-                    [s.claim - b[name] for s, b in zip(samples[name], base)],
-                )
-            )
+            seen = [np.ravel(s.seen) for s in samples[name]]
+            part = np.concatenate([np.ravel(p[name])[k] for p, k in zip(parts, seen)])
+            rests = [s.claim - b[name] for s, b in zip(samples[name], base)]
+            rest = np.concatenate([np.ravel(r)[k] for r, k in zip(rests, seen)])
             c = float(part @ rest / (part @ part)) if np.count_nonzero(part) > 2 else 0.0
             if abs(c) < 1e-9 or np.linalg.norm(rest - c * part) > 1e-4 * np.linalg.norm(rest):
                 continue
