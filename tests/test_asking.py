@@ -340,3 +340,32 @@ def test_a_mask_or_a_transpose_left_out_has_a_name(show):
     wrong = both.gradient(x, np.zeros((2, 2))) and trace_network(both, x, np.zeros((2, 2)))
     dout = wrong.variables[3].grad
     assert "transpose is missing" in slip(page, (dout @ square.params["W"])[entry])
+
+
+def test_what_comes_back_along_two_edges_of_one_node_is_asked_for_together(show):
+    x = Variable(2.0, "x")
+    square = x * x
+    square.name = "square"
+    out = square + 3.0 * x
+    out.name = "y"
+    page = show(Stepper(out))
+    page.get_by_role("button", name="Let me guess").click()
+    asked = {}
+    for _ in range(20):
+        if not page.locator(".chainrule-asked").is_visible():
+            forward(page)
+            continue
+        words = question(page).strip()
+        if "both edges" in words:
+            mark, before = page.locator(".asked"), page.locator('[data-variable="x"] .gradient')
+            assert mark.text_content() == "+ ?" and before.is_visible()
+            assert mark.bounding_box()["x"] >= sum(before.bounding_box()[k] for k in ("x", "width"))
+            guess(page, "2")
+            assert answer(page) == "No, not 2. That comes along one edge, and there are two."
+        asked[words] = True
+        page.get_by_role("button", name="Show me").click()
+        if step(page) == 7 or len(asked) == 8:
+            break
+    together = "How much does square send back to x, along both edges together?"
+    assert list(asked).count(together) == 1
+    assert answer(page) == "square sends 4 back to x."

@@ -1,6 +1,6 @@
 // Ask first: the next number is hidden until the reader has typed a guess.
 
-import { cellName, entry, isNumber } from "./arrays.js";
+import { cellName, entry, isNumber, sum } from "./arrays.js";
 import { display, parseNumber } from "./numbers.js";
 import { telling } from "./reading.js";
 import { element, label, press, toggle, word } from "./parts.js";
@@ -22,6 +22,7 @@ export function questions(run, now, chosen) {
     .receivers(step)
     .map((i, port) => [i, port, run.contributions[now - 1][port]])
     .filter(([i, , given]) => !variables[i].constant && variables[i].name !== "t" && given != null) // nobody learns targets
+    .filter(([i], k, all) => all.findIndex(([j]) => j === i) === k) // of two edges from one variable, both are asked at once
     .map(([i, port]) => question(run, now, "gradient", i, port, chosen));
 }
 
@@ -29,7 +30,8 @@ function question(run, now, kind, i, port, chosen) {
   const { variables, steps } = run.trace;
   const step = steps[now - 1];
   const { op, inputs, options } = variables[step.variable];
-  const whole = kind === "value" ? run.values[i] : run.contributions[now - 1][port];
+  const shares = kind === "value" ? [run.values[i]] : run.contributions[now - 1].filter((_, k) => run.receivers(step)[k] === i);
+  const [whole] = shares;
   const place = { i, kind, flat: 0 };
   const given = inputs.map((k) => run.values[k]);
   const [z, dout] = [run.values[step.variable], run.gradient(step.variable) ?? 0];
@@ -41,19 +43,20 @@ function question(run, now, kind, i, port, chosen) {
     words = label(kind === "value" ? "ask.cell" : "ask.share", { name, cell: cellName(whole, place.flat) });
     name += cellName(whole, place.flat);
   }
-  const answer = entry(whole, place.flat);
+  const answer = sum(shares.map((share) => entry(share, place.flat)));
   let told = (value) => label(kind === "gradient" ? "ask.gets" : "ask.is", { name, value });
   if (kind === "gradient" && run.uses[i].length > 1) {
     // at a fork one piece of the gradient is asked for, not the sum that stands in the picture
     const out = variables[step.variable].name;
-    words = label("ask.piece", { name, out });
+    words = label(shares[1] ? "ask.pieces" : "ask.piece", { name, out });
     told = (value) => label("ask.sends", { name, out, value });
   }
   // of arrays that are not stretched, the numbers that made the entry
   const at = (x) => (isNumber(x) || isNumber(whole) ? x : x?.data.length === whole.data.length ? x.data[place.flat] : NaN);
   const [x, y] = given.map(at);
   const numbers = { x, y: y ?? options.exponent, z: at(z), dout: at(dout) };
-  const wrong = () => SLIPS[op]?.({ port, given, z, dout, kept: run.kept[step.variable], flat: place.flat }) ?? [];
+  const slips = () => SLIPS[op]?.({ port, given, z, dout, kept: run.kept[step.variable], flat: place.flat }) ?? [];
+  const wrong = () => (shares[1] ? says(["edge", entry(whole, place.flat)]) : slips());
   return { words, told, answer, cell: !isNumber(whole), op, port, numbers, wrong, place };
 }
 
@@ -62,7 +65,7 @@ export const near = (guess, answer) => Math.abs(guess - answer) <= NEAR * Math.a
 /** The sentence of the first known mistake that gives this guess, or "". */
 export function mistake({ op, port, numbers, answer, wrong }, guess) {
   const known = (GUESSES[op] ?? []).filter(([input]) => input === port).map(([, formula, said]) => [said, evaluate(formula, numbers)]);
-  const made = [...known, ...(wrong?.() ?? [])].find(([, would]) => Number.isFinite(would) && near(guess, would) && !near(would, answer));
+  const made = [...(wrong?.() ?? []), ...known].find(([, would]) => Number.isFinite(would) && near(guess, would) && !near(would, answer));
   return made ? made[0] : "";
 }
 

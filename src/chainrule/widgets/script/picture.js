@@ -147,14 +147,15 @@ export class Picture {
     for (const old of this.svg.querySelectorAll(".delta, .local")) old.remove();
   }
 
-  /** Put a question mark where a number is asked for; null takes it away. */
+  /** Put a question mark where a number is asked for, beside what has come there already; null takes it away. */
   mark(place) {
     this.svg.querySelector(".asked")?.remove();
     const group = place && this.variables[place.i][place.kind];
     if (!group) return;
     const cells = group.querySelectorAll("[data-cell]");
     const { x, y, width, height } = (cells[place.flat] ?? group).getBBox();
-    this.svg.append(vector("text", { class: `asked ${place.kind}`, x: x + width / 2, y: y + height / 2, dy: "0.35em", "font-weight": 700 }, "?"));
+    const more = !cells.length && !group.classList.contains("hidden");
+    this.svg.append(vector("text", { class: `asked ${place.kind}`, x: more ? x + width + 16 : x + width / 2, y: y + height / 2, dy: "0.35em", "font-weight": 700 }, more ? "+ ?" : "?"));
   }
 
   /** Send the numbers of step `now` along its edges, in `time` milliseconds. */
