@@ -11,6 +11,7 @@ from chainrule.graph import Variable
 from chainrule.guests import BatchNorm, Dropout
 from chainrule.layers import Affine
 from chainrule.numeric import numerical_gradient
+from chainrule.trace import trace_graph
 
 BOOK = Path(__file__).parents[1] / "book"
 N, D = 6, 4
@@ -125,6 +126,12 @@ def test_the_numbers_beside_the_closed_form_are_those_of_the_nine_nodes():
     for name, number in {"v": -0.25, "c²": -0.05}.items():
         assert f"−{-number}" in cells["ch13-closed"]
         close(grads[name], np.full_like(grads[name], number), 1e-12)
+    trace = trace_graph(made["y"][0, 0])
+    step_of = {trace.variables[one.variable].name: k for k, one in enumerate(trace.steps, 1)}
+    column = " ".join(re.findall(r"(?m)^\| \d \| ([^|]*) \|", cells["ch13-closed"]))
+    cited = [int(k) for k in re.findall(r"\d+", column)]
+    nodes = ["x̂", "x̂", "s", "σ²", "c²", "c²", "c", "μ", "μ"]
+    assert cited == [step_of[name] for name in nodes]
 
 
 def test_each_of_the_four_paths_by_a_leaf_of_its_own_and_the_fourth_brings_nothing():
