@@ -1,6 +1,6 @@
 """A full stop stays with the formula before it: a browser breaks a line after each formula, before a comma too.
 
-A formula and the sign that touches it go into one box that does not break. Inside the formula it may break as before.
+A formula and the sign that touches it go into one piece that does not break. Long formulas may break inside (book.css).
 """
 
 import re
@@ -8,6 +8,7 @@ import re
 from docutils import nodes
 
 CLOSING, OPENING = re.compile(r"[.,;:?!)\]’”]+"), re.compile(r"[(\[“‘]+$")
+LONG = 50  # letters of its source: more than a line of a phone
 
 
 def setup(app):
@@ -25,7 +26,7 @@ def tie_signs(app, doctree, docname):
         closing = isinstance(after, nodes.Text) and CLOSING.match(after)
         if not opening and not closing:
             continue
-        tied = nodes.inline(classes=["tied"])
+        tied = nodes.inline(classes=["tied"] + ["long"] * (len(formula.astext()) > LONG))
         siblings.replace(formula, tied)
         tied += formula
         if opening:
