@@ -78,6 +78,32 @@ def test_a_line_of_words_holds_some_seventy_letters(width, open_page):
     assert len(found) > 5 and 60 <= sum(found) / len(found) <= 75
 
 
+# A sign that touches a formula, and stands a line below it (or above it, where it opens a bracket).
+TORN = """() => [...document.querySelectorAll(".bd-article span.math")].flatMap((formula) => {
+    const torn = [], parts = formula.querySelectorAll(".base");
+    const look = (text, at, sign, part) => {
+        if (text?.nodeType !== Node.TEXT_NODE || !sign.test(text.data)) return;
+        const range = document.createRange(), start = at < 0 ? text.data.length - 1 : 0;
+        range.setStart(text, start), range.setEnd(text, start + 1);
+        const one = range.getBoundingClientRect(), other = part.getBoundingClientRect();
+        if (one.height && (one.top >= other.bottom || one.bottom <= other.top)) torn.push(text.data.slice(0, 40));
+    };
+    look(formula.nextSibling, 0, /^[.,;:?!)]/, parts[parts.length - 1]);
+    look(formula.previousSibling, -1, /[(]$/, parts[0]);
+    return torn;
+})"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_line_begins_with_the_full_stop_of_a_formula(width, open_page):
+    torn = {}
+    for path in CHAPTERS:
+        page = open_page(path, viewport=DESK | {"width": width})
+        torn[path] = page.evaluate(TORN)
+        page.close()
+    assert torn and not any(torn.values()), torn
+
+
 def test_a_line_of_79_characters_fits_its_box_at_a_desk(open_page):
     page = open_page("book/05_affine.html", viewport=DESK)
     page.wait_for_load_state("networkidle")
