@@ -16,41 +16,28 @@ TURNED = "The sign is wrong: the size is right, it pulls the other way."
 UP = ["^", "x", ["-", "y", 1]]
 
 # operation -> [position, formula, sentence]: what a wrong guess at a number of that node may have
-# come from. position: an input, or -1 for the output. A formula is a number, a name (the inputs x and
-# y, the output z, dout) or [sign, formula, formula]. Plain data, so that a page can use it too.
+# come from. position: an input, -1 for the output, None for either input. A formula is a number, a name
+# or [sign, formula, formula]. Names: the inputs x and y, the output z, dout, the right answer, and the
+# input itself (own). "" is any operation. Plain data, so that a page can use it too.
 GUESSES = {
     "Add": [
         [-1, ["*", "x", "y"], "That is the product. This node adds."],
-        [0, ["*", "dout", "x"], COPIES],
-        [0, ["*", "dout", "y"], COPIES],
-        [1, ["*", "dout", "x"], COPIES],
-        [1, ["*", "dout", "y"], COPIES],
-        [0, ["/", "dout", 2], HALVES],
-        [1, ["/", "dout", 2], HALVES],
-        [0, 1, NO_UPSTREAM],
-        [1, 1, NO_UPSTREAM],
-        [0, ["-", 0, "dout"], TURNED],
-        [1, ["-", 0, "dout"], TURNED],
+        [None, ["*", "dout", "x"], COPIES],
+        [None, ["*", "dout", "y"], COPIES],
+        [None, ["/", "dout", 2], HALVES],
+        [None, ["-", 0, "dout"], TURNED],
     ],
     "Subtract": [
         [-1, ["-", "y", "x"], "The order matters: the first input less the second."],
         [1, "dout", "The sign is missing: what is subtracted pulls the other way."],
         [0, ["-", 0, "dout"], "The first input keeps its sign; only the second turns it."],
-        [0, 1, NO_UPSTREAM],
-        [1, -1, NO_UPSTREAM],
     ],
     "Multiply": [
         [-1, ["+", "x", "y"], "That is the sum. This node multiplies."],
-        [0, ["*", "dout", "x"], NOT_SWAPPED],
-        [1, ["*", "dout", "y"], NOT_SWAPPED],
-        [0, "y", NO_UPSTREAM],
-        [1, "x", NO_UPSTREAM],
-        [0, "dout", AS_ADDITION],
-        [1, "dout", AS_ADDITION],
-        [0, ["*", "dout", "z"], BY_ITS_OUTPUT],
-        [1, ["*", "dout", "z"], BY_ITS_OUTPUT],
-        [0, ["-", 0, ["*", "dout", "y"]], TURNED],
-        [1, ["-", 0, ["*", "dout", "x"]], TURNED],
+        [None, ["*", "dout", "own"], NOT_SWAPPED],
+        [None, "dout", AS_ADDITION],
+        [None, ["*", "dout", "z"], BY_ITS_OUTPUT],
+        [None, ["-", 0, "right"], TURNED],
     ],
     "Divide": [
         [-1, ["/", "y", "x"], "The order matters: the first input divided by the second."],
@@ -60,19 +47,15 @@ GUESSES = {
             ["/", ["*", "dout", "x"], ["*", "y", "y"]],
             "The sign is missing: a larger divisor makes the quotient smaller.",
         ],
-        [0, ["/", 1, "y"], NO_UPSTREAM],
-        [1, ["/", ["-", 0, "x"], ["*", "y", "y"]], NO_UPSTREAM],
         [1, ["/", "dout", "y"], "That is the gradient of the other input."],
         [1, ["/", ["-", 0, ["*", "dout", "x"]], "y"], "The divisor is squared here: −x / y²."],
     ],
     "Negate": [
         [-1, "x", "The sign is missing."],
         [0, "dout", "The sign is missing: the derivative of −x is −1."],
-        [0, -1, NO_UPSTREAM],
     ],
     "Power": [
         [-1, ["*", "x", "y"], "That multiplies by the exponent. x² is x times x."],
-        [0, ["*", "y", UP], NO_UPSTREAM],
         [
             0,
             ["*", "dout", UP],
@@ -92,25 +75,19 @@ GUESSES = {
             ["*", "dout", "x"],
             "That multiplies by the input. exp is its own derivative: multiply by the output.",
         ],
-        [0, "z", NO_UPSTREAM],
         [0, "dout", "The local derivative is missing: it is the output itself."],
     ],
     "Log": [
         [0, ["*", "dout", "x"], "That multiplies where the derivative divides: it is 1/x."],
-        [0, ["/", 1, "x"], NO_UPSTREAM],
         [0, "dout", "The local derivative is missing: 1/x."],
         [0, ["/", "dout", "z"], "That divides by the output. The derivative of log x is 1/x."],
     ],
     "Maximum": [
         [-1, ["+", "x", "y"], "That is the sum. This node takes the larger one."],
-        [0, "dout", CLOSED],
-        [1, "dout", CLOSED],
-        [0, 0, OPEN],
-        [1, 0, OPEN],
-        [0, 1, NO_UPSTREAM],
-        [1, 1, NO_UPSTREAM],
+        [None, "dout", CLOSED],
+        [None, 0, OPEN],
     ],
-    "Sum": [[0, 1, NO_UPSTREAM]],
+    "": [[None, ["/", "right", "dout"], NO_UPSTREAM]],
 }
 
 SIGNS = {"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "^": np.power}
@@ -137,13 +114,16 @@ def explain_guess(op, inputs, output, dout, position, guess):
     guess     a number; a right one gets None
     """
     x, y, *_ = [*inputs, float("nan"), float("nan")]
-    numbers = {"x": float(x), "y": float(y), "z": float(output), "dout": float(dout)}
     right = right_answer(op, inputs, output, dout, position)
     if right is None or near(guess, right):
         return None
+    numbers = {"x": x, "y": y, "z": output, "dout": dout, "right": right}
+    numbers["own"] = y if position == 1 else x
+    numbers = {name: np.float64(number) for name, number in numbers.items()}
     with np.errstate(all="ignore"):
-        for place, formula, sentence in GUESSES.get(op, []):
-            would = evaluate(formula, numbers) if place == position else np.nan
+        for place, formula, sentence in [*GUESSES.get(op, []), *GUESSES[""]]:
+            here = position > -1 if place is None else place == position
+            would = evaluate(formula, numbers) if here else np.nan
             if near(guess, would) and not near(would, right):
                 return sentence
     return None
@@ -157,7 +137,7 @@ def right_answer(op, inputs, output, dout, position):
     """The number that was asked for, from the node itself; None for an operation of one's own."""
     if position == -1:
         return output
-    kind = getattr(nodes, op, None) if op in GUESSES else None
+    kind = getattr(nodes, op, None)
     if kind is None:
         return None
     if op == "Power":

@@ -547,7 +547,6 @@ WORDS = {
         "ask.score": "{right} of {asked} right at the first try.",
         "slip.edge": "That comes along one edge, and there are two.",
         "slip.mask": "The mask is missing: a negative input lets nothing pass.",
-        "slip.upstream": "That is the local derivative, without the upstream gradient.",
         "slip.output": "The derivative is written with the output y, not with the input.",
         "slip.factor": "One factor is missing: y(1 − y), or 1 − y² of tanh.",
         "slip.transpose": "The transpose is missing, or at the wrong place.",

@@ -159,6 +159,8 @@ def style(kinds=None):
     ]
     sheet = "".join(read("style", f"{name}.css") for name in names)
     sheet = re.sub(r"/\*.*?\*/", "", sheet, flags=re.DOTALL)
+    if kinds:  # on a page of the book, no other host says what is dark
+        sheet = re.sub(r",\s*(html\[theme|body\[data-jp|body\.vscode|\[theme)[^,)]*", "", sheet)
     sheet = re.sub(r"(?<![\d.])0(?=\.\d)", "", sheet)  # .5rem
     return re.sub(r"(?<=[{};:,>])\s+|\s+(?=[{}>])", "", sheet).replace(";}", "}\n").strip() + "\n"
 

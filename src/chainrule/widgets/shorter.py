@@ -109,8 +109,8 @@ def units_of(tokens, texts):
 
 def close_up(tokens):
     """The texts of the tokens without the blanks and signs that nothing hangs on."""
-    tokens = [("", ""), *((kind, SHORTER.get(text, text)) for kind, text in tokens)]
-    solid = [token for token in tokens if token[0] != "blank"]
+    tokens = [(kind, SHORTER.get(text, text)) for kind, text in tokens if kind != "blank"]
+    solid = [("", ""), *declared_at_once(tokens)]
     for (_, before), (_, text), (_, after) in zip(
         solid, solid[1:], [*solid[2:], ("", "")], strict=False
     ):
@@ -118,6 +118,25 @@ def close_up(tokens):
             yield " "
         if not ((text == ";" and after == "}") or (text == "," and after in (")", "]", "}"))):
             yield re.sub(r"^0(?=\.\d)", "", text)
+
+
+def declared_at_once(tokens):
+    """The same, with `let a = 1; let b = 2;` as `let a = 1, b = 2;`."""
+    declares = [False]  # in each bracket that is open, whether the statement there began with `let`
+    for n, (kind, text) in enumerate(tokens):
+        if kind == "sign":
+            if text in "([{":
+                declares.append(False)
+            elif text in ")]}":
+                declares.pop()
+        if text == "let":
+            if declares[-1]:
+                continue  # a comma has been given in its place
+            declares[-1] = True
+        elif text == ";" and declares[-1]:
+            declares[-1] = tokens[n + 1 : n + 2] == [("name", "let")]
+            text = "," if declares[-1] else text
+        yield kind, text
 
 
 WORDS = re.compile(r"[\w$]{2}")

@@ -54,7 +54,7 @@ function question(run, now, kind, i, port, chosen) {
   // of arrays that are not stretched, the numbers that made the entry
   const at = (x) => (isNumber(x) || isNumber(whole) ? x : x?.data.length === whole.data.length ? x.data[place.flat] : NaN);
   const [x, y] = given.map(at);
-  const numbers = { x, y: y ?? options.exponent, z: at(z), dout: at(dout) };
+  const numbers = { x, y: y ?? options.exponent, z: at(z), dout: at(dout), right: answer, own: port ? y : x };
   const slips = () => SLIPS[op]?.({ port, given, z, dout, kept: run.kept[step.variable], flat: place.flat }) ?? [];
   const wrong = () => (shares[1] ? says(["edge", entry(whole, place.flat)]) : slips());
   return { words, told, answer, cell: !isNumber(whole), op, port, numbers, wrong, place };
@@ -64,7 +64,7 @@ export const near = (guess, answer) => Math.abs(guess - answer) <= NEAR * Math.a
 
 /** The sentence of the first known mistake that gives this guess, or "". */
 export function mistake({ op, port, numbers, answer, wrong }, guess) {
-  const known = (GUESSES[op] ?? []).filter(([input]) => input === port).map(([, formula, said]) => [said, evaluate(formula, numbers)]);
+  const known = [...(GUESSES[op] ?? []), ...GUESSES[""]].filter(([input]) => input === port || (input === null && port >= 0)).map(([, formula, said]) => [said, evaluate(formula, numbers)]);
   const made = [...(wrong?.() ?? []), ...known].find(([, would]) => Number.isFinite(would) && near(guess, would) && !near(would, answer));
   return made ? made[0] : "";
 }

@@ -12,7 +12,7 @@ function entrywise(forward, backward) {
 }
 
 Object.assign(SLIPS, {
-  ReLU: entrywise((a) => [["mask", a]], (g, a) => [["mask", g], ["upstream", Number(a > 0)], ["mask", g * a]]),
-  Sigmoid: entrywise(() => [], (g, a, out) => [["output", g * a * (1 - a)], ["factor", g * out], ["factor", g * (1 - out)], ["upstream", out * (1 - out)]]),
-  Tanh: entrywise(() => [], (g, a, out) => [["output", g * (1 - a * a)], ["factor", g * (1 - out)], ["upstream", 1 - out * out]]),
+  ReLU: entrywise((a) => [["mask", a]], (g, a) => [["mask", g], ["mask", g * a]]),
+  Sigmoid: entrywise(() => [], (g, a, out) => [["output", g * a * (1 - a)], ["factor", g * out], ["factor", g * (1 - out)]]),
+  Tanh: entrywise(() => [], (g, a, out) => [["output", g * (1 - a * a)], ["factor", g * (1 - out)]]),
 });
