@@ -118,14 +118,15 @@ def lay_out(trace):
     if width_of(found[0]) <= page or len(found[0]) > MOST_COLUMNS:
         return found
     one_row, refused, cuts = in_rows(trace, close=True), set(), ()
+    wide = in_rows(trace, close=True, run_in=RUN_IN[0])  # one that scrolls has room
     while cuts is not None and len(refused) < TRIALS:
         for run_in in RUN_IN:
             rows = in_rows(trace, cuts, True, run_in)
             if width_of(rows[0]) <= page:
-                return rows if height_of(*rows[1:]) <= TALLEST else one_row
+                return rows if height_of(*rows[1:]) <= TALLEST else wide
         refused.add(cuts)
         cuts = best_cuts(trace, one_row[0], page, refused)
-    return one_row
+    return wide
 
 
 MOST_COLUMNS, TRIALS = 30, 6  # of a picture that is tried in rows
@@ -386,11 +387,11 @@ def gap_after(column, close):
 
 
 def head_width(trace, variable, run_in):
-    """The room at the left end of a wire: for a leaf's name, or a node, what its layer keeps, and the pieces before it."""
+    """The room at the left end of a wire: for a leaf's name, or a node, what its layer keeps, and what is written before it."""
     if not variable.inputs:
         return name_width(variable)
     kept = 0.0 if variable.kept is None else block_size(variable.kept[1])[0]
-    before = run_in * any(has_pieces(trace, i) for i in variable.inputs)
+    before = run_in * any(map(trace.is_fork, variable.inputs))
     return max(2 * node_reach(variable) + before, kept, text_width(KEPT_LABEL, 12) if kept else 0.0)
 
 

@@ -111,7 +111,7 @@ export class Picture {
     const single = isNumber(local);
     const factor = single ? fit(local, NUMBER_ROOM) : local.replace(/[^\W\d]\w*\./g, ""); // W of Affine.W
     const product = scaled(factor);
-    const room = { start: Infinity, end: piece ? LONG : 16 }[anchor] ?? LONG;
+    const room = { start: Infinity, end: piece ? LONG - 1 : 16 }[anchor] ?? LONG;
     const words = /[@Σᵀ]|reshape/.test(local) ? factor : single || product.length < room ? product : label("slope");
     const said = piece?.matches(":not(.hidden)") && piece.getAttribute("y") - y > 0 ? `${words} =` : words;
     this.svg.append(vector("text", { class: "local", "data-exact": local, x, y, "text-anchor": anchor }, said));
