@@ -1227,7 +1227,7 @@ class LastUseAlone:
         return a * b + np.sin(a * c) + a, np.array([b, a, a * np.cos(a * c)])
 
 
-@case(14, "unknown", "x", np.array([0.7, -1.3, 0.4]))
+@case(14, "factor-missing", "x", np.array([0.7, -1.3, 0.4]))
 class OneFactorAlone:
     def __call__(self, x):
         a, b, c = x

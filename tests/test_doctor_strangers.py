@@ -1125,7 +1125,7 @@ MATRICES = {
     ),
     "slices that overlap": ("overwritten-at-fork", lambda x: x[:, 1:] * x[:, :-1], sliced),
     "copies along both axes": (
-        "unknown",
+        "overwritten-at-fork",
         lambda x: x.repeat(2, axis=0).repeat(3, axis=1),
         lambda x, dout: dout[::2, ::3],
     ),

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from chainrule.doctor.evidence import LIMIT, common_factor, observed
-from chainrule.doctor.pieces import tried, variants
+from chainrule.doctor.pieces import tried, variants, with_other
 from chainrule.doctor.probe import Truth
 from chainrule.scenes import same
 
@@ -25,7 +25,7 @@ def by_what_is_missing(observation, name, samples):
         return "factor-missing", words
     if not linear(observation, name):
         return None  # what dout does to it is no missing factor
-    return left_out(observation, name)
+    return left_out(observation, name, samples[0])
 
 
 def passes_where_closed(samples):
@@ -109,17 +109,24 @@ def penalties(piece):
     return found
 
 
-def left_out(observation, name):
-    """(code, words) where the right gradient of `name` depends on arrays on which what backward gives
-    does not: as a factor of it, or as another use beside it."""
+def left_out(observation, name, sample):
+    """(code, words) where the right gradient of `name` depends on arrays (or entries of x) on which what
+    backward gives does not: as a factor of it, or as another use beside it."""
     rests, beside = [], []
-    for other, changed in observation.with_others.items():
+    piece, place, others = observation.piece, ..., observation.with_others
+    if piece.names == [name] and piece.pair and sample.seen.size <= FEW:
+        # a function of a few numbers: look at the first wrong one, and move the others
+        wrong = np.argwhere(~np.isclose(sample.claim, sample.scene.true, 1e-5))
+        place = tuple(wrong[0]) if len(wrong) else ...
+        rest = [index for index in np.ndindex(sample.seen.shape) if index != place]
+        others = {f"{name}{list(k)}": observed(with_other(piece, name, k)) for k in rest}
+    for other, changed in others.items():
         if changed is None or name not in changed.names or changed.claims[0].get(name) is None:
             continue
         both = (observation, changed)
-        seen = observation.truth.seen[name] & changed.truth.seen[name]
-        claims = [one.claims[0][name][seen] for one in both]
-        truths = [one.truth.gradients[name][0][seen] for one in both]
+        seen = (observation.truth.seen[name] & changed.truth.seen[name])[place]
+        claims = [one.claims[0][name][place][seen] for one in both]
+        truths = [one.truth.gradients[name][0][place][seen] for one in both]
         if not same(*claims, 1e-12):
             gaps = [true - claim for true, claim in zip(truths, claims, strict=True)]
             beside.append(same(*gaps, 1e-4))

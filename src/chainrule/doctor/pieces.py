@@ -494,12 +494,14 @@ def one_sample_more(piece):
             yield more.at([1.1 * value for value in more.inputs], more.t)
 
 
-def with_other(piece, name):
-    """The piece with other numbers in one of its arrays."""
+def with_other(piece, name, index=...):
+    """The piece with other numbers in one of its arrays, or another number there."""
 
     def grown(array):
         ways = np.cos(np.arange(array.size)).reshape(array.shape)  # more than a scale and a shift
-        return array + 0.05 + (0.25 + 0.1 * ways) * array
+        made = array.copy()
+        made[index] += (0.05 + (0.25 + 0.1 * ways) * array)[index]
+        return made
 
     inputs, target = piece.inputs, private_copy(piece.target)
     if name in piece.names:

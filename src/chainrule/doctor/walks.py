@@ -330,6 +330,16 @@ class Graph:
             fit = [edge for edge in edges if key in others[edge]]
             made = gives(fit, lambda n, i, d, key=key: np.ravel(d) @ others[n, i][key])
             yield Change(key[0], f"{key[1]} at {node.line}", node, made)
+        whole = node.chain() if len(edges) == len(node.sources) == 1 else node
+        if whole.sources != node.sources:
+            (start,) = whole.sources
+            for (code, words), other in wrong_matrices(whole, 0):
+
+                def hand_on(d, _, other=other):
+                    return np.reshape(np.ravel(d) @ other, start.value.shape)
+
+                words = f"{words} at {node.line}, from {start.line} on,"
+                yield Change(code, words, node, {node: {start: hand_on}})
 
     def by_table(self, scene_of, places, node, made):
         """Changes for all that the table has for the scenes scene_of(*place, dout) at a node."""
