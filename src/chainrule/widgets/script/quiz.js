@@ -26,7 +26,7 @@ export function mountQuiz(figure, host) {
     host.tell("revealed", true);
     radios[picked].focus(); // the button is gone
   });
-  // every reason takes its room from the start, unseen, but for two lines, so that an answer moves little on the page
+  // every reason takes its room from the start, unseen, so that an answer moves nothing on the page
   const rooms = answers.map((answer) => element("p", { "aria-hidden": "true" }, ...reason(answer)));
   const slot = element("div", { class: "chainrule-slot" }, element("div", {}, ...(bet ? [look] : []), said), ...rooms);
   figure.querySelector("fieldset").append(element("div", { class: "chainrule-choices" }, ...rows, slot));
