@@ -118,15 +118,16 @@ def lay_out(trace):
     if width_of(found[0]) <= page or len(found[0]) > MOST_COLUMNS:
         return found
     one_row, refused, cuts = in_rows(trace, close=True), set(), ()
-    wide = in_rows(trace, close=True, run_in=RUN_IN[0])  # one that scrolls has room
     while cuts is not None and len(refused) < TRIALS:
-        for run_in in RUN_IN:
-            rows = in_rows(trace, cuts, True, run_in)
-            if width_of(rows[0]) <= page:
-                return rows if height_of(*rows[1:]) <= TALLEST else wide
+        tried = (in_rows(trace, cuts, True, run_in) for run_in in RUN_IN)
+        rows = next((rows for rows in tried if width_of(rows[0]) <= page), None)
+        if rows and height_of(*rows[1:]) <= TALLEST:
+            return rows
+        if rows:
+            break
         refused.add(cuts)
         cuts = best_cuts(trace, one_row[0], page, refused)
-    return wide
+    return in_rows(trace, close=True, run_in=RUN_IN[0])  # what scrolls has room
 
 
 MOST_COLUMNS, TRIALS = 30, 6  # of a picture that is tried in rows
