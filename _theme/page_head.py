@@ -1,8 +1,10 @@
 """What each page says about itself, and the ways out of it: description, share tags, menus, the page for lost readers.
+And how many pages are read at once.
 
 All of it is computed: addresses from the repository's in _config.yml, descriptions from the text of the pages.
 """
 
+import os
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,10 +18,18 @@ SHARE_PICTURE = "_static/share.png"
 
 
 def setup(app):
+    app.parallel = os.cpu_count()  # jupyter-book has no option for it
+    app.connect("env-before-read-docs", read_side_by_side)
     app.connect("config-inited", name_the_site)
     app.connect("html-page-context", describe_page)
     app.connect("build-finished", write_share_picture)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def read_side_by_side(app, env, names):
+    """Chapters run a core each. One extension, which jupyter-book loads unasked, does not say that it may; it does nothing here."""
+    if idle := app.extensions.get("sphinx_multitoc_numbering"):
+        idle.parallel_read_safe = True
 
 
 def name_the_site(app, config):
