@@ -222,6 +222,53 @@ def test_the_address_of_the_site_itself_leads_to_the_book(open_page):
     page = open_page("index.html")
     page.wait_for_url("**/book/index.html")
 
+# The figures of a page that are higher at one time than at another, while everything in them is moved that moves; a bet
+# is looked at when it is placed. What opens a fold, or asks for a guess, may take room.
+RESTLESS = """async () => {
+    const found = [];
+    for (const figure of document.querySelectorAll(".chainrule-live:not(.chainrule-quiz)")) {
+        if (!figure.checkVisibility({ contentVisibilityAuto: true })) continue; // in a closed answer
+        const all = (selector) => [...figure.querySelectorAll(selector)];
+        let heights = [];
+        const look = () => heights.push(figure.getBoundingClientRect().height);
+        const bet = all(".chainrule-look:not([hidden])")[0];
+        look();
+        if (bet) {
+            bet.click();
+            if (!figure.matches(".chainrule-bets")) heights = []; // its curves have come
+            look();
+        }
+        const set = (input, value) => {
+            input.value = value;
+            input.dispatchEvent(new Event(input.matches("select") ? "change" : "input", { bubbles: true }));
+            look();
+        };
+        for (const button of all(".chainrule-choosers button, button[data-level]").reverse()) {
+            button.click();
+            if (button.dataset.level) heights = []; // another picture
+            look();
+            slide();
+        }
+        for (const select of all(".chainrule-choosers select")) for (const { value } of select.options) set(select, value);
+        slide();
+        function slide() {
+            for (const range of all("input[type=range]")) {
+                const last = Number(range.max), stride = Math.ceil((last + 1) / 40);
+                for (let at = 0; at <= last; at += stride) set(range, at);
+                set(range, last);
+            }
+        }
+        const moved = Math.max(...heights) - Math.min(...heights);
+        if (moved > 1) found.push([figure.className, figure.ariaLabel, moved].join(" "));
+    }
+    return found;
+}"""
+
+
+def test_no_figure_changes_its_height_under_the_hand_at_a_desk(desk):
+    desk.page.set_viewport_size({"width": 1280, "height": 900})
+    assert desk.page.evaluate(RESTLESS) == []
+
 
 # ---------------------------------------------------------------- on a phone
 
@@ -276,6 +323,18 @@ def test_no_picture_is_cut_without_a_sign_and_every_control_fits_a_thumb(phone):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.evaluate(CUT) == [], width
         assert page.evaluate(SMALL) == [], width
+
+
+def test_no_figure_changes_its_height_under_the_thumb_on_a_phone(phone):
+    phone.page.set_viewport_size({"width": PHONES[0], "height": 740})
+    assert phone.page.evaluate(RESTLESS) == []
+
+
+def test_a_figure_whose_words_have_no_room_of_their_own_is_seen(open_page):
+    page = open_page("book/01_computational_graphs.html", viewport={"width": 390, "height": 740})
+    assert page.evaluate(RESTLESS) == []
+    page.add_style_tag(content="[data-room]::before { display: none }")
+    assert page.evaluate(RESTLESS)
 
 
 # ---------------------------------------------------------------- from disk

@@ -175,7 +175,7 @@ def whole(title, kind, body):
     )
     own = (HERE / f"{kind}.css").read_text(encoding="utf-8")
     style = "\n".join(
-        [letters, with_fonts(formulas, katex), page.style(kinds) if kinds else "", own]
+        [letters, with_fonts(formulas, katex), page.style((*kinds, "hosts")) if kinds else "", own]
     )
     scripts = [page.loader(kinds)] if kinds else []
     if (HERE / f"{kind}.js").exists():

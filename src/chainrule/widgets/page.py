@@ -2,7 +2,8 @@
 
 The script is written as small ES modules in `script/`, which import one another by name. A notebook
 and a page opened from disk can load only one module, without imports of its own; so the files are
-joined, in the order below, and the lines that import are left out. The words come from `narration`,
+joined, in the order below, and the lines that import are left out; a built page does without the
+module's door for notebooks, and calls `hydrate`. The words come from `narration`,
 and what a wrong guess may have come from out of `mistakes`.
 """
 
@@ -44,11 +45,11 @@ SCRIPTS = [
     "scene",
     "replay",
     "main",
+    "notebook",
 ]
-STYLES = ["figure", "stepper", "quiz", "bets", "chart", "explorer", "scene", "replay"]
+STYLES = ["figure", "hosts", "stepper", "quiz", "bets", "chart", "explorer", "scene", "replay"]
 
-LOADER = """// Made by chainrule.widgets.page
-import(URL.createObjectURL(new Blob([%s], { type: "text/javascript" }))).then((module) => module.hydrate(document));
+LOADER = """(()=>{"use strict";%shydrate()})();
 """
 
 PAGE = """<!doctype html>
@@ -78,8 +79,8 @@ body { max-width: 60rem; margin: 1rem auto; padding: 0 1rem; font-family: system
 
 @cache
 def module(kinds=None):
-    """The one ES module that figures run on, as text. It exports `default` for anywidget,
-    `hydrate` for pages, and its pure functions for tests.
+    """The one ES module that figures run on, as text. It exports `hydrate` for pages, and its pure
+    functions for tests; of all kinds, also `default` for anywidget.
 
     kinds   the figures that it is for, such as ("stepper", "quiz"), and the groups of operations in
             them, out of `GROUPS`, and "Power2" and the like, of two inputs, out of `OF_TWO`; with names of
@@ -131,7 +132,7 @@ MOUNT = re.compile(r'^"chainrule-(\w+)": ?mount\w+,$', re.MULTILINE)
 
 def names_for(kinds):
     """The scripts that these kinds of figures need, in the order in which they are joined."""
-    found, left = set(), ["main", *((*KINDS, *GROUPS) if kinds is None else kinds)]
+    found, left = set(), ["main", *((*KINDS, *GROUPS, "notebook") if kinds is None else kinds)]
     while left:
         name = left.pop()
         if name not in found and name in SCRIPTS:
@@ -150,17 +151,15 @@ def is_said(key, scripts):
 
 @cache
 def style(kinds=None):
-    """The style sheet of these kinds of figures (None: of all), without comments and indentation."""
-    charts = kinds is None or {"explorer", "scene", "replay"} & set(kinds)
-    names = [
-        n
-        for n in STYLES
-        if (charts if n == "chart" else kinds is None or n not in KINDS or n in kinds)
-    ]
-    sheet = "".join(read("style", f"{name}.css") for name in names)
+    """The style sheet of these kinds of figures (None: of all), without comments and indentation.
+
+    A page of the book says itself that it is dark; with "hosts" among the kinds, what other hosts say counts too.
+    """
+    wanted = {"figure", *(STYLES if kinds is None else kinds)}
+    if {"explorer", "scene", "replay"} & wanted:
+        wanted.add("chart")
+    sheet = "".join(read("style", f"{name}.css") for name in STYLES if name in wanted)
     sheet = re.sub(r"/\*.*?\*/", "", sheet, flags=re.DOTALL)
-    if kinds:  # on a page of the book, no other host says what is dark
-        sheet = re.sub(r",\s*(html\[theme|body\[data-jp|body\.vscode|\[theme)[^,)]*", "", sheet)
     sheet = re.sub(r"(?<![\d.])0(?=\.\d)", "", sheet)  # .5rem
     return re.sub(r"(?<=[{};:,>])\s+|\s+(?=[{}>])", "", sheet).replace(";}", "}\n").strip() + "\n"
 
@@ -216,14 +215,7 @@ def unpacked(html):
 @cache
 def loader(kinds=None):
     """The classic script that makes the figures of a page live."""
-    return LOADER % quoted(shorter(module(kinds)))
-
-
-def quoted(source):
-    """A text as a JavaScript string that no element of a page can end; few of ours have a single quote."""
-    for sign, written in (("\\", "\\\\"), ("'", "\\'"), ("\n", "\\n"), ("<", "\\x3c")):
-        source = source.replace(sign, written)
-    return f"'{source}'"
+    return LOADER % shorter(re.sub("^export (default .*)?", "", module(kinds), flags=re.MULTILINE))
 
 
 def standalone(figure, title):

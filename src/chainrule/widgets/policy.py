@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 FILE = "content-security-policy.txt"
 HEADER = (
-    "default-src 'self'; script-src 'self' blob: 'unsafe-hashes' {hashes}; "
+    "default-src 'self'; script-src 'self' 'unsafe-hashes' {hashes}; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; frame-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 )

@@ -3,7 +3,7 @@
 import { isNumber } from "./arrays.js";
 import { draggable, thumb } from "./handles.js";
 import { decode, display } from "./numbers.js";
-import { element, label } from "./parts.js";
+import { element, label, room } from "./parts.js";
 
 /** The pixel of a number on an axis of Python's, or null where it has no place; `Axis.at`. */
 export function placeOn([log, low, high, start, end], value) {
@@ -70,6 +70,7 @@ export function mountExplorer(figure, host) {
   svg.parentNode.after(look);
   reveal(!figure.dataset.reveal);
   draggable(svg, point);
+  if (note) room(note, ...notes.map((one) => one.lastChild.textContent));
   choose(data.chosen);
 
   /** A bet shows its axes alone until it is placed. */

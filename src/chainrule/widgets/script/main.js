@@ -1,4 +1,4 @@
-// Where figures come alive: `hydrate` in a built page, `render` in a notebook, through anywidget.
+// Where figures come alive: `hydrate` in a built page; for a notebook, see notebook.js.
 
 import { element, label } from "./parts.js";
 import { mountBets } from "./bets.js";
@@ -11,7 +11,7 @@ import { mountStepper } from "./stepper.js";
 // Each takes a served figure and a host, makes it live, and returns what undoes that, and a function
 // for each trait that Python may change: { destroy(), update: { step(value) {...} } }. The host is told
 // what the reader does: host.tell("step", 3). host.live is true where a kernel listens.
-const KINDS = {
+export const KINDS = {
   "chainrule-stepper": mountStepper,
   "chainrule-quiz": mountQuiz,
   "chainrule-explorer": mountExplorer,
@@ -21,11 +21,11 @@ const KINDS = {
 };
 const mounted = new WeakSet();
 
-function kindOf(figure) {
+export function kindOf(figure) {
   return Object.keys(KINDS).find((kind) => figure.classList.contains(kind));
 }
 
-function live(figure) {
+export function live(figure) {
   figure.classList.add("chainrule-live");
   figure.addEventListener("input", keepInView);
 }
@@ -53,29 +53,3 @@ export function hydrate(root = document) {
     }
   }
 }
-
-/** anywidget's door: the figure tells Python what the reader did, and Python may answer. */
-function render({ model, el }) {
-  el.innerHTML = model.get("html"); // made in Python, where every name is escaped
-  const figure = el.firstElementChild;
-  // or Notebook would take the arrow keys for itself, before they reach the figure
-  figure.addEventListener("focusin", (event) => (event.target.dataset.lmSuppressShortcuts = "true"));
-  const host = {
-    live: true,
-    tell(name, value) {
-      model.set(name, value);
-      model.save_changes();
-    },
-  };
-  const made = KINDS[kindOf(figure)](figure, host);
-  live(figure);
-  const listeners = Object.entries(made.update).map(([name, act]) => [`change:${name}`, () => act(model.get(name))]);
-  for (const [event, listener] of listeners) model.on(event, listener);
-  for (const [name, act] of Object.entries(made.update)) act(model.get(name));
-  return () => {
-    for (const [event, listener] of listeners) model.off(event, listener);
-    made.destroy();
-  };
-}
-
-export default { render };

@@ -92,6 +92,11 @@ export function write(place, parts) {
   return place;
 }
 
+/** Keep room for the longest of these texts, which the style lays out unseen: what stands below does not move. */
+export function room(place, ...texts) {
+  for (const text of texts) if (text.length > (place.dataset.room ?? "").length) place.dataset.room = text;
+}
+
 export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 // ---------------------------------------------------------------- the player

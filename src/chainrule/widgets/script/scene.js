@@ -1,7 +1,7 @@
 // The scene: a picture that follows its sliders. Python drew every picture; what differs is put in here.
 
 import { draggable, thumb } from "./handles.js";
-import { element, press, word } from "./parts.js";
+import { element, press, room, word } from "./parts.js";
 
 /** Make one served scene live. */
 export function mountScene(figure, host) {
@@ -18,6 +18,7 @@ export function mountScene(figure, host) {
   const grips = settings.flatMap(([name], k) => (handles[name] ? [k] : []));
   let held;
   if (grips.length) draggable(svg, drag);
+  room(said, ...rows.map((row) => row.lastChild.textContent));
   show();
 
   /** The number of a picture, with another position of the k-th setting. */

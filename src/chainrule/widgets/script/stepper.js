@@ -8,7 +8,7 @@ import { guessing } from "./guessing.js";
 import { nudging } from "./nudge.js";
 import { decode, exact } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
-import { element, label, plain, player, press, vector, word, write } from "./parts.js";
+import { element, label, plain, player, press, room, vector, word, write } from "./parts.js";
 import { Picture } from "./picture.js";
 import { hinted, reading, telling } from "./reading.js";
 import { compute, places, readLayers, Run } from "./run.js";
@@ -24,6 +24,7 @@ export function mountStepper(figure, host) {
   const title = figure.getAttribute("aria-label");
   const rule = element("p", { class: "chainrule-rule rule" });
   const told = element("p", { class: "chainrule-reading", "aria-live": "polite" });
+  const below = element("div", { class: "chainrule-words" }, rule, told);
   const code = codePane();
   const more = edges(scroll, center);
   const note = element("p", { class: "chainrule-note" });
@@ -89,7 +90,7 @@ export function mountStepper(figure, host) {
     const [r, c] = (event.target.dataset.cell ?? "0,0").split(",").map(Number);
     nudge.start(i, r * (run.values[i].shape?.at(-1) ?? 1) + c);
   }, true);
-  nudge.row.after(rule, told, whatIf ? whatIf.element : note);
+  nudge.row.after(below, whatIf ? whatIf.element : note);
   figure.querySelector("details.chainrule-table").before(code.element);
   scroll.addEventListener("selectstart", (event) => event.preventDefault()); // WebKit selects what user-select forbids
   scroll.setAttribute("tabindex", "0");
@@ -113,13 +114,22 @@ export function mountStepper(figure, host) {
     if (before) before.replaceWith(walk.element);
     else tools.before(walk.element);
     tall = picture.svg.matches(".chainrule-tall") && innerHeight > 600;
-    if (tall) walk.element.append(sentence, asks.form); // they stay at the lower edge of the window
-    else nudge.row.after(sentence, asks.form);
+    if (tall) walk.element.append(asks.form, sentence); // they stay at the lower edge of the window
+    else {
+      nudge.row.after(asks.form);
+      below.prepend(sentence);
+    }
     undrag = whatIf ? whatIf.drag(picture.svg) : null;
     for (const node of picture.nodes.values()) node.onclick = () => walk.move(run.stepOf(Number(node.dataset.node), walk.now()));
     pointed = null;
     readable();
     walk.set(now);
+    rows.forEach((row, k) => {
+      const sums = model.arrays ? readings(usual(k + 1), k + 1).map(({ parts }) => plain(parts)) : [];
+      const lines = [row.lastElementChild.textContent, run.rule(k + 1), ...sums];
+      if (tall) room(sentence, lines.shift());
+      room(below, lines.join(LINE));
+    });
     showStep();
     if (model.changed) age();
     nudge.toggle.hidden = !computed(run) || !isNumber(run.values[run.values.length - 1]);
@@ -257,21 +267,23 @@ export function mountStepper(figure, host) {
   /** The entries that are read where the reader points at none: a telling one of each result of the step. */
   function usual(now) {
     if (now === 0) return [];
-    const step = run.trace.steps[now - 1];
     if (places?.now === now) return places;
+    const step = run.trace.steps[now - 1];
     const kind = step.phase === "forward" ? "value" : "gradient";
     const results = kind === "value" ? [step.variable] : step.seed ? [] : [...new Set(run.receivers(step))];
     return results
-      .map((i) => ({ i, kind, flat: 0 }))
-      .filter((place) => !run.trace.variables[place.i].constant && drawn(place))
-      .map((place) => ({ ...place, flat: telling(run, place, now, data.cell) }));
+      .filter((i) => !run.trace.variables[i].constant && group(i, kind)?.dataset.box)
+      .map((i) => ({ i, kind, flat: telling(run, { i, kind }, now, data.cell) }));
+  }
+
+  function readings(wanted, now) {
+    return wanted.map(({ i, kind, flat }) => reading(run, i, kind, flat, now)).filter(Boolean);
   }
 
   function read(wanted) {
     told.hidden = !model.arrays;
     for (const { i, kind, flat } of wanted) if (kind === "gradient") picture.tellPieces(i, flat, walk.now());
-    const found = wanted.filter(drawn).map(({ i, kind, flat }) => reading(run, i, kind, flat, walk.now()));
-    written(found.filter(Boolean));
+    written(readings(wanted.filter(drawn), walk.now()));
   }
 
   /** Write sums out, a line each, and mark what went into the first. */
@@ -383,6 +395,7 @@ export function mountStepper(figure, host) {
 }
 
 const FEW = 40; // rows of a table that are written in one frame
+const LINE = " -- -- --\n".padStart(80); // between lines: a line more is longer than any that is full
 const ROW = 17; // the height of a row of a grid, as in chainrule/layout.py
 
 /** The runs behind a figure: of its nodes, and of its layers where it has any. */
