@@ -518,6 +518,7 @@ WORDS = {
         "of.shape": ", of shape {shape}",
         "copies": ", the sum over all entries that used it",
         "slope": "× slope",
+        "each.edge": " along each edge",
         "one.edge": " on one edge",
         "other.edge": " on the other",
         "change": "Change a number",

@@ -174,6 +174,8 @@ class Trace:
             if phrase and not self.variables[i].constant
         ]
         said = said or [[("", WORDS["other"]["none"])]]
+        if len(said) == 2 and said[0] == said[1]:  # an input twice, as in x * x
+            said = [[*said[0], ("", label("each.edge"))]]
         lines = [part for phrase in said for part in [("", ", "), *phrase]][1:]
         return [("", " "), *lines, ("", ".")]
 

@@ -161,7 +161,7 @@ def style(kinds=None):
     sheet = "".join(read("style", f"{name}.css") for name in STYLES if name in wanted)
     sheet = re.sub(r"/\*.*?\*/", "", sheet, flags=re.DOTALL)
     sheet = re.sub(r"(?<![\d.])0(?=\.\d)", "", sheet)  # .5rem
-    return re.sub(r"(?<=[{};:,>])\s+|\s+(?=[{}>])", "", sheet).replace(";}", "}\n").strip() + "\n"
+    return re.sub(r"(?<=[{};:,>])\s+|\s+(?=[{}>])", "", sheet).replace(";}", "}").strip() + "\n"
 
 
 def read(folder, name):

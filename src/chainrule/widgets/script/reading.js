@@ -55,7 +55,8 @@ export function telling(run, { i, kind }, now, chosen) {
   const own = kind === "value" ? run.values[i] : run.gradient(i, now);
   if (own === undefined || isNumber(own) || own.data.length === 0) return 0;
   const columns = columnsOf(own);
-  if (chosen && own.shape.length === 2 && chosen[0] < own.shape[0] && chosen[1] < columns) return chosen[0] * columns + chosen[1];
+  const row = own.shape.length > 1 ? chosen?.[0] : 0;
+  if (chosen && own.shape.length < 3 && row < rowsOf(own) && chosen[1] < columns) return row * columns + chosen[1];
   const scores = own.data.slice(0, 64).map((n, flat) => {
     const numbers = reading(run, i, kind, flat, now).parts.filter(([kind, said]) => kind && said !== "0").map(([, said]) => said);
     return new Set(numbers).size + (n ? 0.5 : 0) + (flat % columns !== Math.floor(flat / columns) ? 0.2 : 0);

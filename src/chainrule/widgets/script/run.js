@@ -179,12 +179,13 @@ export class Run {
     const parts = fill(words[step.phase][1], slots);
     if (step.seed || step.phase === "forward") return [title, parts];
     const { inputs } = variables[step.variable];
-    const said = this.phrases(now, words)
+    const each = this.phrases(now, words)
       .slice(0, inputs.length)
       .filter((phrase, k) => phrase && !variables[inputs[k]].constant)
-      .flatMap((phrase) => [["", ", "], ...fill(phrase, slots)])
-      .slice(1);
-    if (said.length === 0) said.push(["", WORDS.other.none]);
+      .map((phrase) => fill(phrase, slots));
+    if (each.length === 2 && plain(each[0]) === plain(each[1])) each[1] = [["", label("each.edge")]]; // an input twice
+    else each.slice(1).forEach((parts) => parts.unshift(["", ", "]));
+    const said = each.length ? each.flat() : [["", WORDS.other.none]];
     return [title, [...parts, ["", " "], ...said, ["", "."], ...this.forks(now, inputs)]];
   }
 

@@ -308,8 +308,10 @@ export function mountStepper(figure, host) {
     const place = group(i, kind);
     const [left, top, ...wide] = place.dataset.box.split(" ").map(Number);
     const [r, c] = [Math.floor(flat / wide.length), flat % wide.length];
-    const rect = { class: own ? "lit own" : "lit", x: left + sum(wide.slice(0, c)) - 1, y: top + r * ROW + 0.5, width: wide[c], height: ROW - 1, rx: 3 };
-    place.prepend(vector("rect", rect));
+    const { x, width } = own
+      ? place.querySelector(`[data-cell="${r},${c}"]`).getBBox() // its number alone
+      : { x: left + sum(wide.slice(0, c)) + 2, width: wide[c] - 6 };
+    place.prepend(vector("rect", { class: own ? "lit own" : "lit", x: x - 3, y: top + r * ROW + 0.5, width: width + 6, height: ROW - 1, rx: 3 }));
   }
 
   /** Let every grid be pointed at, and be read with the arrow keys. */
