@@ -12,6 +12,7 @@ export function mountBets(figure, host) {
       const name = [row.firstChild.textContent, columns[k]];
       const box = element("input", { type: "checkbox", "aria-label": name.join(", "), autocomplete: "off" });
       box.addEventListener("change", () => host.tell("bets", cells.filter((one) => one.box.checked).map((one) => one.name)));
+      cell.dataset.room = cell.textContent + " ✗";
       return { name, cell, box, truth: [...cell.childNodes], happens: cell.matches(".yes") };
     }),
   );
