@@ -267,7 +267,7 @@ WORDS = {
             "{x.name}ᵀ @ {z.gradient}",
             "Σ {z.gradient}",
         ),
-        "local": ("@ Wᵀ", "xᵀ @", "Σ rows"),
+        "local": ("@ {y.name}ᵀ", "{x.name}ᵀ @", "Σ rows"),
     },
     "Affine.plain": {  # an Affine without a bias
         "forward": ("Affine.", "{x.name} {x.shape} @ {y.name} {y.shape} gives {z.name} {z.shape}."),
@@ -284,7 +284,7 @@ WORDS = {
             "{z.gradient} @ {y.name}ᵀ",
             "{x.name}ᵀ @ {z.gradient}",
         ),
-        "local": ("@ Wᵀ", "xᵀ @"),
+        "local": ("@ {y.name}ᵀ", "{x.name}ᵀ @"),
     },
     "ReLU": {
         "forward": ("ReLU.", "Negative entries of {x.name} {x.shape} become 0."),
