@@ -639,7 +639,7 @@ def chain_edges(trace, chain, state, back):
                 pen.head(1)
             gradient = trace.variables[block.variable].grad
             under = 0 if gradient is None else row.size_of(gradient, block.cell)[1]
-            word = f"{n(box.x - 6)} {n(chain.y + 22 + max(under, row.REACH))} end"
+            word = f"{n(end)} {n(chain.y + 22 + max(under, row.REACH))} end"
             port = row.port_of_line(trace, box.variable)
             edge(block.variable, box.variable, port, pen.path, word)
     for box in chain.boxes:

@@ -267,7 +267,7 @@ WORDS = {
             "{x.name}ᵀ @ {z.gradient}",
             "Σ {z.gradient}",
         ),
-        "local": ("@ Wᵀ", "xᵀ @", "Σ rows"),
+        "local": ("@ {y.name}ᵀ", "{x.name}ᵀ @", "Σ rows"),
     },
     "Affine.plain": {  # an Affine without a bias
         "forward": ("Affine.", "{x.name} {x.shape} @ {y.name} {y.shape} gives {z.name} {z.shape}."),
@@ -284,7 +284,7 @@ WORDS = {
             "{z.gradient} @ {y.name}ᵀ",
             "{x.name}ᵀ @ {z.gradient}",
         ),
-        "local": ("@ Wᵀ", "xᵀ @"),
+        "local": ("@ {y.name}ᵀ", "{x.name}ᵀ @"),
     },
     "ReLU": {
         "forward": ("ReLU.", "Negative entries of {x.name} {x.shape} become 0."),
@@ -578,8 +578,7 @@ WORDS = {
         "quiz.was": "The right answer:",
         "quiz.bet": "Your bet is placed. Look first; then press “{button}”.",
         "bets.sum": "{yes}, of {all}",
-        "bets.yours": "your bet: {bet}",
-        "bets.score": "{right} of your {all} bets are right. Without a single tick it would be {blank}. A frame marks the others.",
+        "bets.score": "{right} of your {all} bets are right. They have a ✓, the others a ✗.",
         "explorer.title": "{y} over {x}",
         "explorer.at": "{x} = {value}",
         "explorer.table": "All points as a table",

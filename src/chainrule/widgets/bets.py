@@ -20,7 +20,7 @@ class BetGrid(Figure):
     found     a dict from row to a dict from column to True or False: what happens there. All rows have the
               same columns; at most 20 rows and 8 columns
     yes, no   what a tick and what no tick means, in a word: "found", "missed"
-    reveal    what the button says that shows the truth beside the bets
+    reveal    what the button says that shows the truth, with ✓ where the bet was right and ✗ where it was not
     caption   a line under it
 
         BetGrid("Which detector finds which bug? Tick what you expect.",
@@ -70,8 +70,7 @@ class BetGrid(Figure):
     def markup(self):
         """The truth as a table that unfolds; the script makes boxes to tick of its cells."""
         return (
-            f'<figure class="chainrule-bets" data-yes="{escape(self.yes)}" '
-            f'data-no="{escape(self.no)}"><p class="chainrule-question">{marked(self.question)}</p>'
+            f'<figure class="chainrule-bets"><p class="chainrule-question">{marked(self.question)}</p>'
             f"<details><summary>{escape(self.reveal)}</summary>"
             f'<div class="chainrule-wide" tabindex="0" role="group" aria-label="{escape(self.title)}">'
             f"{self.table()}</div></details>{caption_html(self.caption)}</figure>"

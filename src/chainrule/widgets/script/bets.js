@@ -1,4 +1,4 @@
-// The grid of bets: boxes to tick, and then what is true, beside what the reader had ticked.
+// The grid of bets: boxes to tick, and then what is true, and whether the bet was right.
 
 import { element, label } from "./parts.js";
 
@@ -6,13 +6,13 @@ import { element, label } from "./parts.js";
 export function mountBets(figure, host) {
   const details = figure.querySelector("details");
   const wide = details.querySelector(".chainrule-wide");
-  const { yes, no } = figure.dataset;
   const columns = [...wide.querySelectorAll("thead th")].map((cell) => cell.textContent);
   const cells = [...wide.querySelectorAll("tbody tr")].flatMap((row) =>
     [...row.querySelectorAll("td")].map((cell, k) => {
       const name = [row.firstChild.textContent, columns[k]];
       const box = element("input", { type: "checkbox", "aria-label": name.join(", "), autocomplete: "off" });
       box.addEventListener("change", () => host.tell("bets", cells.filter((one) => one.box.checked).map((one) => one.name)));
+      cell.dataset.room = cell.textContent + " ✗";
       return { name, cell, box, truth: [...cell.childNodes], happens: cell.matches(".yes") };
     }),
   );
@@ -22,7 +22,8 @@ export function mountBets(figure, host) {
     host.tell("revealed", true);
   });
   const said = element("p", { class: "chainrule-said", role: "status" });
-  details.replaceWith(wide, look, said);
+  const below = element("div", {}, look, said);
+  details.replaceWith(wide, below);
   reveal(false);
 
   function reveal(now) {
@@ -33,11 +34,9 @@ export function mountBets(figure, host) {
       const bet = box.checked === happens;
       right += bet;
       cell.classList.toggle("lost", now && !bet);
-      const yours = element("small", {}, label("bets.yours", { bet: box.checked ? yes : no }));
-      cell.replaceChildren(...(now ? [...truth, " ", yours] : [box]));
+      cell.replaceChildren(...(now ? [...truth, bet ? " ✓" : " ✗"] : [box]));
     }
-    const blank = cells.filter((one) => !one.happens).length;
-    said.textContent = now ? label("bets.score", { right, all: cells.length, blank }) : "";
+    said.textContent = now ? label("bets.score", { right, all: cells.length }) : "";
   }
 
   return {
