@@ -9,7 +9,7 @@ import pytest
 
 from chainrule.chain import REACH, lay_out_chain
 from chainrule.drawing import draw, figure_html
-from chainrule.graph import Variable, exp, sigmoid, tanh
+from chainrule.graph import Variable, exp, sigmoid, sum_, tanh
 from chainrule.layout import RADIUS, lay_out, node_reach
 from chainrule.network import two_layer_net
 from chainrule.trace import trace_graph, trace_network
@@ -213,3 +213,21 @@ def test_no_picture_has_a_sign_that_looks_like_a_missing_one():
     for power, symbol in ((2, "(·)²"), (-1, "(·)⁻¹"), (0.5, "(·)^0.5")):
         drawn = draw(trace_graph(x**power))
         assert f">{symbol}</text>" in drawn and "□" not in drawn
+
+
+def test_the_frame_of_a_marked_number_stands_clear_of_its_neighbours():
+    """In the general picture and in that of a layer; the script draws a frame a pixel to the left of its column."""
+    x = Variable(np.array([[1.0, 2.0, -1.0], [0.0, 3.0, 1.0]]), "x")
+    for trace in (trace_graph(sum_(x * 2.0)), PICTURES["network"]):
+        frames = 0
+        for group in ElementTree.fromstring(draw(trace)).iter(f"{SVG}g"):
+            if "data-box" not in group.attrib:
+                continue
+            left, _, *widths = map(float, group.get("data-box").split())
+            ends = [float(text.get("x")) for text in group.iter(f"{SVG}text")][: len(widths)]
+            for k, end in enumerate(ends):
+                frame = left - 1 + sum(widths[:k])
+                assert k == 0 or frame - ends[k - 1] >= 1.5
+                assert frame + widths[k] - end >= 1.5
+                frames += 1
+        assert frames >= 12

@@ -502,17 +502,17 @@ def block(kind, value, middle, top, known):
     """A value or a gradient under its top edge: a number, a grid of numbers, or a summary."""
     rows = grid(value)
     steps, room = ((), 0) if rows is None else (cell_widths(rows), cell_room(rows))
-    return drawn_block(kind, value, rows, block_size(value), middle, top, known, steps, room, 5)
+    return drawn_block(kind, value, rows, block_size(value), middle, top, known, steps, room)
 
 
 def chain_block(kind, value, place, top, known):
     """As `block`, in the closer grid of a network."""
     rows, size = row.rows_of(value) if place.cell else None, row.size_of(value, place.cell)
     steps = () if rows is None else [place.cell] * rows.shape[1]
-    return drawn_block(kind, value, rows, size, place.middle, top, known, steps, place.room, 3)
+    return drawn_block(kind, value, rows, size, place.middle, top, known, steps, place.room)
 
 
-def drawn_block(kind, value, rows, size, middle, top, known, steps, room, inset):
+def drawn_block(kind, value, rows, size, middle, top, known, steps, room):
     """`rows` as a grid with columns of these widths, and `room` characters a number; None: a summary."""
     if np.ndim(value) == 0:
         return number(kind, value, middle, top + 13, "middle", known)
@@ -522,7 +522,7 @@ def drawn_block(kind, value, rows, size, middle, top, known, steps, room, inset)
         body = summarised(value, middle, top)
     else:
         box = f' data-room="{room}" data-columns="{rows.shape[1]}"'
-        box += f' data-box="{n(left + inset)} {n(top)} {" ".join(map(str, steps))}"'
+        box += f' data-box="{n(left + 5)} {n(top)} {" ".join(map(str, steps))}"'
         ends = np.cumsum(steps)
         body = bracket(left, top, height, 4) + bracket(right, top, height, -4)
         body += "".join(
