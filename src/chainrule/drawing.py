@@ -92,10 +92,11 @@ def draw(trace, step=None, title="Computational graph", style=False, legend=Fals
 def svg(trace, body, width, height, margin, title, style, size, least):
     """least   how far the picture may shrink before it scrolls"""
     tall = " chainrule-tall" if height > TALL else ""
+    wide = width / ENLARGED if tall else width  # a tall one stays as it is: a screen holds more of it
     return (
         f'<svg class="chainrule-picture{tall}" xmlns="http://www.w3.org/2000/svg" role="img" '
         f'viewBox="{-margin} {-margin} {n(width)} {n(height)}" width="{n(width)}" '
-        f'height="{n(height)}" style="min-width:{n(least * width)}px;--width:{n(width)}" '
+        f'height="{n(height)}" style="min-width:{n(least * width)}px;--width:{n(wide)}" '
         f'font-family="system-ui, sans-serif" font-size="{size}" text-anchor="middle">'
         f"<title>{escape(title)}</title><desc>{escape(describe(trace))}</desc>"
         f"{'<style>' + STYLE + '</style>' if style else ''}{body}</svg>"
@@ -104,6 +105,7 @@ def svg(trace, body, width, height, margin, title, style, size, least):
 
 LEGEND_HEIGHT, LEGEND_WIDTH = 26, 480  # pixels: of a line, and the least for two
 TALL = 600  # of a picture: its buttons stay in sight
+ENLARGED = 1.15  # how far a page may enlarge a picture, in stepper.css
 
 
 def legend_lines(width):

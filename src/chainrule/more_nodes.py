@@ -63,7 +63,7 @@ class Take(Node):
     gets the *sum* of both, as at any fork; `dx[index] += dout` would keep the last one alone.
     """
 
-    symbol = "[ ]"
+    symbol = "take"
     elementwise, moves = False, True
 
     def __init__(self, index):

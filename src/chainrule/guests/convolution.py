@@ -137,6 +137,7 @@ class Conv2D(Layer):
         windows = reshape(x, len(x.value), math.prod(x.shape[1:]))[:, np.maximum(index, 0)]
         if self.pad:
             windows = windows * (index >= 0)  # what is not in the image counts as 0
+        windows.name = "windows"
         out = windows @ reshape(W, len(W.value), -1).T  # (N, OH, OW, C KH KW) @ (C KH KW, F)
         if "b" in self.params:
             out = out + Variable(self.params["b"], "b")
