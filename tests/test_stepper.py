@@ -532,7 +532,7 @@ def test_a_nudge_runs_forward_edge_by_edge_and_backward_to_the_same_product(show
     assert page.locator(".delta").all_text_contents() == ["1", "1.2", "1.2", "24", "144"]
 
 
-def test_at_a_fork_each_arrow_has_its_factor_beside_it_and_nothing_is_called_a_product(show):
+def test_at_a_fork_each_arrow_has_its_factor_beside_it_and_what_is_added_is_written_as_a_sum(show):
     """7 is a sum, 2 + 2 + 3; and no two factors are written on the stem, on top of each other."""
     x = Variable(2.0, "x")
     page = show(Stepper(x * x + x * 3.0))
@@ -550,13 +550,27 @@ def test_at_a_fork_each_arrow_has_its_factor_beside_it_and_nothing_is_called_a_p
         for _, left_too, right_too, top_too, bottom_too in boxes[:k]:
             apart = max(left, left_too) >= min(right, right_too)
             assert apart or max(top, top_too) >= min(bottom, bottom_too), boxes
-    assert page.locator(".rule").text_content() == ""
+    assert page.locator(".rule").text_content() == "Δ × 4 + Δ × 3 = Δ × 7"
     assert "product" not in page.get_by_role("status").inner_text()
     press(page, "Backward")
     page.clock.run_for(10_000)
+    assert page.locator(".rule").text_content() == "3 + 2 + 2 = 7"
     assert (
         page.get_by_role("status").inner_text().endswith("The same number, from the other side: 7.")
     )
+
+
+def test_a_fork_that_ends_on_the_way_is_called_neither_a_sum_nor_a_product(show):
+    """The roads meet before the last node: what comes to it is one number, and its factors are no road's."""
+    x = Variable(2.0, "x")
+    page = show(Stepper((x * x + x) * 3.0))
+    page.clock.install()
+    nudge(page, "x")
+    page.clock.run_for(10_000)
+    assert page.locator(".rule").text_content() == ""
+    press(page, "Backward")
+    page.clock.run_for(10_000)
+    assert page.locator(".rule").text_content() == "3 + 6 + 6 = 15"
 
 
 def test_a_nudge_is_measured_and_agrees_with_the_gradient(show):

@@ -458,6 +458,7 @@ def test_a_nudge_of_many_entries_shows_one_that_reaches_the_output_and_says_no_p
     assert forward["xW"] == "[0, 1]: Δ × 1, …" and forward["weighted"] == "[0, 1]: Δ × 1"
     assert backward["xW"] == "[0, 1]: 1, …" and backward["x"] == "[0, 1]: 1"
     assert line == line_back == ""  # 1 × 1 is not all that arrived
+    assert page.locator(".local").count() == 0  # nor is a factor of one entry a factor of the whole
 
 
 @pytest.mark.parametrize("width", [1280, 390])

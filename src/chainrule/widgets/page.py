@@ -49,7 +49,7 @@ SCRIPTS = [
 ]
 STYLES = ["figure", "hosts", "stepper", "quiz", "bets", "chart", "explorer", "scene", "replay"]
 
-LOADER = """(()=>{"use strict";%shydrate()})();
+LOADER = """(()=>{%shydrate()})();
 """
 
 PAGE = """<!doctype html>

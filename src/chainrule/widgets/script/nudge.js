@@ -46,7 +46,8 @@ function strongest(slope, gradient, before) {
   return all.reduce((best, _, k) => (share(k) > share(best) ? k : best), before < all.length ? before : 0);
 }
 
-const productOf = (factors) => plain(bracketed(factors.flatMap((n) => [["", " × "], ["value", n]]).slice(1)));
+const factorsOf = (factors) => factors.flatMap((n) => [["", " × "], ["value", n]]).slice(1);
+const productOf = (factors) => plain(bracketed(factorsOf(factors)));
 
 /**
  * The switch, and the row that asks which input is to change.
@@ -108,29 +109,31 @@ export function nudging(acts) {
     const { variables } = run.trace;
     const last = variables.length - 1;
     const reached = slopes(run, chosen.i, chosen.flat);
-    const path = variables.map((v, j) => j).filter((j) => j > chosen.i && reached[j] !== undefined && slopes(run, j)[last] !== undefined);
+    const onward = (j, flat) => slopes(run, j, flat)[last];
+    const path = variables.map((v, j) => j).filter((j) => j > chosen.i && reached[j] !== undefined && onward(j) !== undefined);
     const changed = (i) => i === chosen.i || path.includes(i);
     const flats = { [chosen.i]: chosen.flat }; // the entry of each array that is shown
     for (const j of path) flats[j] = strongest(reached[j], run.gradient(j) ?? 0, flats[variables[j].inputs.find(changed)]);
     const several = (j) => entries(reached[j]).filter(Boolean).length > 1;
     const says = (j) => {
-      const change = backward ? display(slopes(run, j, flats[j])[last]) : productOf(["Δ", ...(j === chosen.i ? [] : [display(entry(reached[j], flats[j]))])]);
+      const change = backward ? display(onward(j, flats[j])) : productOf(["Δ", ...(j === chosen.i ? [] : [display(entry(reached[j], flats[j]))])]);
       const place = entryName("", j, flats[j]);
       return `${place && `${place}: `}${change}${several(j) ? ", …" : ""}`;
     };
-    const factors = [];
+    const begin = backward ? [] : ["Δ"];
+    const [factors, terms] = [[], []]; // of one road, and of what is added where the travel ends
     const hops = backward ? [...path].reverse() : path;
     let hop = 0;
     const many = path.some(several) ? ` ${label("nudge.many")}` : "";
-    const straight = !many && hops.every((j) => variables[j].inputs.filter(changed).length === 1);
     acts.picture().nudge(backward ? last : chosen.i, says(backward ? last : chosen.i), backward);
-    acts.say(label("nudge.go") + many, "");
+    acts.say(many || label("nudge.go"), "");
     timer = setInterval(() => {
       if (hop === hops.length) {
         clearInterval(timer);
-        const begin = backward ? [] : ["Δ"];
         const change = productOf([...begin, display(reached[last])]);
-        acts.say(label(backward ? "nudge.met" : "nudge.end", { name: chosen.name, change }) + many, straight ? `${productOf([...begin, ...factors])} = ${change}` : "");
+        const sum = terms[1] ? terms.flatMap((n) => [["", " + "], ...factorsOf([...begin, n])]).slice(1) : [];
+        const made = plain(bracketed(factors.length === hops.length ? factorsOf([...begin, ...factors]) : sum));
+        acts.say(label(backward ? "nudge.met" : "nudge.end", { name: chosen.name, change }) + many, made && `${made} = ${change}`);
         setDisabled(back, backward);
         return;
       }
@@ -139,8 +142,12 @@ export function nudging(acts) {
       acts.picture().unlit();
       variables[j].inputs.forEach((i, port) => {
         if (!changed(i)) return;
-        const local = slopeAt(run, j, port, flats[i], flats[j]);
-        factors.push(display(local));
+        let local = null; // of one entry among many it is no factor of the whole
+        if (!many) {
+          local = slopeAt(run, j, port, flats[i], flats[j]);
+          factors.push(display(local));
+          if (backward ? i === chosen.i : j === last) terms.push(display(local * (backward ? onward(j, flats[j]) : entry(reached[i], flats[i]))));
+        }
         acts.picture().lit(j, port, local, backward);
         if (backward) acts.picture().nudge(i, says(i), true);
       });

@@ -10,19 +10,15 @@ const ICONS = {
   Pause: "M8 5v14M16 5v14",
 };
 
-export function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
+/** The same element, with these attributes and children too. */
+export function dressed(made, attributes, children = []) {
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   made.append(...children);
   return made;
 }
 
-export function vector(tag, attributes = {}, ...children) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
+export const element = (tag, attributes = {}, ...children) => dressed(document.createElement(tag), attributes, children);
+export const vector = (tag, attributes = {}, ...children) => dressed(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 
 function icon(name) {
   return vector("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, vector("path", { d: ICONS[name] }));

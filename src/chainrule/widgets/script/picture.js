@@ -123,7 +123,7 @@ export class Picture {
     const { x, y, width } = (gradient ?? value).getBBox();
     for (const old of this.svg.querySelectorAll(`.delta[data-of="${i}"]`)) old.remove();
     const kind = back ? "gradient" : "value";
-    const text = vector("text", { class: `delta ${kind}`, "data-of": i, x: x + width / 2, y: y + (gradient ? 15 : 40), "font-size": 13, "font-weight": 600 }, words);
+    const text = vector("text", { class: `delta ${kind}`, "data-of": i, x: x + width / 2, y: y + (gradient ? 15 : 40), "font-size": 13 }, words);
     this.svg.append(text);
     const [left, , wide] = this.svg.getAttribute("viewBox").split(" ").map(Number);
     const half = text.getComputedTextLength() / 2 + 2; // whole, at the end of the picture
@@ -135,7 +135,7 @@ export class Picture {
     this.edges[Number(back)].get(`${j}.${port}`)?.classList.add("now");
     this.node(j).classList.add("now");
     if (back) this.node(j).classList.add("back");
-    this.label(`${j}.${port}`, local);
+    if (local !== null) this.label(`${j}.${port}`, local);
   }
 
   unlit() {

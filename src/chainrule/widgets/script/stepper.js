@@ -8,7 +8,7 @@ import { guessing } from "./guessing.js";
 import { nudging } from "./nudge.js";
 import { decode, exact } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
-import { element, label, plain, player, press, room, vector, word, write } from "./parts.js";
+import { dressed, element, label, plain, player, press, room, vector, word, write } from "./parts.js";
 import { Picture } from "./picture.js";
 import { hinted, reading, telling } from "./reading.js";
 import { compute, places, readLayers, Run } from "./run.js";
@@ -93,9 +93,7 @@ export function mountStepper(figure, host) {
   nudge.row.after(below, whatIf ? whatIf.element : note);
   figure.querySelector("details.chainrule-table").before(code.element);
   scroll.addEventListener("selectstart", (event) => event.preventDefault()); // WebKit selects what user-select forbids
-  scroll.setAttribute("tabindex", "0");
-  scroll.setAttribute("role", "group");
-  scroll.setAttribute("aria-label", label("picture", { title }));
+  dressed(scroll, { tabindex: 0, role: "group", "aria-label": label("picture", { title }) });
   build(Number(figure.dataset.step));
 
   // ---- the two levels
@@ -348,7 +346,7 @@ export function mountStepper(figure, host) {
       place.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && leave());
       const name = run.trace.variables[i].name;
       const words = label("read.matrix", { name, kind: label(kind), rows, columns });
-      for (const [key, text] of Object.entries({ tabindex: 0, role: "application", "aria-label": words, "data-keys": "" })) place.setAttribute(key, text);
+      dressed(place, { tabindex: 0, role: "application", "aria-label": words, "data-keys": "" });
       place.addEventListener("focus", () => point(flat));
       place.addEventListener("blur", leave);
       place.addEventListener("keydown", (event) => {
