@@ -92,7 +92,7 @@ def draw(trace, step=None, title="Computational graph", style=False, legend=Fals
 def svg(trace, body, width, height, margin, title, style, size, least):
     """least   how far the picture may shrink before it scrolls"""
     tall = " chainrule-tall" if height > TALL else ""
-    wide = width / ENLARGED if tall else width  # a tall one stays as it is: a screen holds more of it
+    wide = width / ENLARGED if tall else width  # a screen holds more of a tall one
     return (
         f'<svg class="chainrule-picture{tall}" xmlns="http://www.w3.org/2000/svg" role="img" '
         f'viewBox="{-margin} {-margin} {n(width)} {n(height)}" width="{n(width)}" '
