@@ -278,14 +278,14 @@ def inputs_not_swapped(scene):
     for name in scene.partners if scene.slope is None else ():
         other = scene.siblings[name]
         if not same(np.abs(other), np.abs(scene.true), 1e-3):
-            yield f"the gradient of {name}", other
+            yield f"what belongs to {name}", other
     for name, slope in scene.slopes.items() if scene.slope is not None else ():
         if len(scene.slopes) > 2 and name not in scene.partners:
             continue  # with more than two, each has to have that of the other one
         if slope is None or (name in scene.params and same(slope, np.ones_like(slope))):
             continue  # a bias has nothing of its own to hand over
         if not same(np.abs(slope), np.abs(scene.slope)):
-            yield f"the gradient of {name}", scene.fit(scene.dout * slope)
+            yield f"what belongs to {name}", scene.fit(scene.dout * slope)
 
 
 def softmax_over_batch(scene):
