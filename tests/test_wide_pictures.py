@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from chainrule.chain import is_chain, lay_out_chain
+from chainrule.drawing import ENLARGED
 from chainrule.graph import Variable, exp, matmul, sum_
 from chainrule.layout import MARGIN, TALLEST, WIDEST, height_of, lay_out, width_of
 from chainrule.network import two_layer_net
@@ -36,6 +37,14 @@ def test_of_a_tall_picture_the_running_node_the_sentence_and_the_buttons_are_in_
             assert -1 <= box["y"] and box["y"] + box["height"] <= height + 1, (step, box)
         node, dock = page.locator(".node.now").bounding_box(), button.bounding_box()
         assert node["y"] + node["height"] < dock["y"], step  # and not behind the buttons
+
+
+def test_a_tall_picture_is_shown_at_its_own_size_where_a_low_one_is_enlarged(show):
+    size = {"width": 1280, "height": 900}
+    for figure, times in ((normalised(), 1.0), (Variable(2.0, "x") * Variable(3.0, "y"), ENLARGED)):
+        picture = show(Stepper(figure), viewport=size).locator(".chainrule-picture")
+        own = float(picture.get_attribute("width"))
+        assert picture.bounding_box()["width"] == pytest.approx(times * own, rel=0.01)
 
 
 @pytest.mark.parametrize("size", [(1280, 900), (390, 844)])
