@@ -416,8 +416,8 @@ def test_of_an_array_the_local_derivative_is_a_word(show):
     for step in range(6, 10):
         page.get_by_role("slider", name="Step").fill(str(step))
         seen.append(page.locator(".local").all_text_contents())
-    affine = ["@ Wᵀ", "xᵀ @", "Σ rows"]
-    assert seen == [["× (y − t)/N"], affine, ["× mask"], affine]
+    second, first = (["@ Wᵀ", f"{name}ᵀ @", "Σ rows"] for name in "hx")  # each with its own input
+    assert seen == [["× (y − t)/N"], second, ["× mask"], first]
 
 
 def test_a_local_derivative_stands_on_no_number(show):
