@@ -222,6 +222,7 @@ def test_the_address_of_the_site_itself_leads_to_the_book(open_page):
     page = open_page("index.html")
     page.wait_for_url("**/book/index.html")
 
+
 # The figures of a page that are higher at one time than at another, while everything in them is moved that moves; a bet
 # is looked at when it is placed. What opens a fold, or asks for a guess, may take room.
 RESTLESS = """async () => {

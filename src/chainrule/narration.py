@@ -567,7 +567,7 @@ WORDS = {
         "nudge.go": "Each arrow has its own factor.",
         "nudge.end": "{name} changes by Δ: the output changes by {change}. Press Backward: the same number, from the other side.",
         "nudge.met": "The same number, from the other side: {change}.",
-        "nudge.many": "“…”: other entries change too, each by its own factor.",
+        "nudge.many": "“…”: other entries change too.",
         "read.matrix": "{name}, {kind}, {rows} by {columns}. Arrow keys read its entries.",
         "read.none": "Point at a number of an array, or tap it, to see what made it.",
         "value": "value",
