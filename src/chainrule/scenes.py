@@ -432,7 +432,7 @@ def standardised(scene):
         for scale, shift in scales if off.size > 2 * var.size and np.all(var > 0) else ():
             y = (scene.out - shift) / scale
             slope = np.mean(off * y, **mean) / var
-            if same(slope * off, y - y.mean(**mean)):
+            if same(slope * off, y - y.mean(**mean)) and not same(x, y):
                 far = np.max(np.abs(np.abs(slope) * np.sqrt(var) - 1))  # its spread is nearly 1
                 found.append((far, len(found), (off, slope, scale)))
         if found and min(found)[0] < 0.25:

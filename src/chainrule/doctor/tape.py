@@ -14,7 +14,6 @@ import numpy as np
 
 from chainrule.doctor.copies import layers_of, loss_of
 from chainrule.guards.numbers import sum_to
-from chainrule.nodes import MatMul
 
 STEP = 1e-6  # of a nudge, for a number of size 1
 CELLS = 400_000  # entries of one matrix of derivatives, at most
@@ -49,7 +48,8 @@ class Node:
     def __init__(self, value, again=None, sources=(), kind=None, site=(), name=None):
         self.value, self.again = array_of(value, np.float64), again
         self.sources, self.places = zip(*sources, strict=True) if sources else ((), ())
-        self.entrywise, self.pair = kind == "entrywise", kind if callable(kind) else None
+        self.entrywise, self.linear = kind in ("entrywise", "linear"), kind == "linear"
+        self.pair = kind if callable(kind) else None
         self.site, self.name, self.uses, self.known = site, name, [], {}
 
     @property
@@ -60,10 +60,11 @@ class Node:
         code, _, lineno = self.site[0]
         return f"`{linecache.getline(code.co_filename, lineno).strip()}`" or "a line of forward"
 
-    def at(self, i, value, other=None):
-        """The value, with another array in the place of source i, and of the other one of two."""
+    def at(self, i, value, other=None, bare=False):
+        """The value, with another array in the place of source i, and of the other one of two; `bare` of
+        all others, in whose places 0 stands."""
         self.spend(1 + value.size / 2000)
-        values = [source.value for source in self.sources]
+        values = [source.value * (0 if bare else 1) for source in self.sources]
         values[i] = value
         if other is not None:
             values[1 - i] = other
@@ -71,6 +72,9 @@ class Node:
 
     def slope(self, i, value=None, other=None):
         """The derivative of each entry of an entrywise call by its own entry of source i."""
+        if self.linear:
+            ones = np.ones(self.sources[i].value.shape)
+            return self.at(i, ones, other) - self.at(i, 0 * ones, other)
         value = self.sources[i].value if value is None else value
         size = np.abs(value)
 
@@ -98,10 +102,27 @@ class Node:
             self.known[i] = np.where(np.abs(made - whole) < 1e-8 * np.abs(whole), whole, made)
         return self.known[i]
 
+    def moved(self, i):
+        """For each entry of the value which entry of source i it is, from 1, or 0 for none; None where
+        the call does more than to move entries, repeat them or choose from them."""
+        own = self.sources[i].value
+        numbers = np.arange(1.0, own.size + 1)
+        places = np.ravel(self.at(i, numbers.reshape(own.shape), bare=True))
+        if not np.isin(places, (0, *numbers)).all():
+            return None
+        places, rest = places.astype(int), np.ravel(self.at(i, 0 * own))
+        for array in (own, np.cos(numbers).reshape(own.shape)):
+            wanted = np.where(places > 0, np.append(0.0, array)[places], rest)
+            if not np.array_equal(wanted, np.ravel(self.at(i, array)), equal_nan=True):
+                return None
+        return places
+
     def matrix(self, i, other=None):
         value = self.sources[i].value.copy()
         if value.size * self.value.size > CELLS:
             raise NoGraph("too large to be nudged entry by entry")
+        if other is None and (places := self.moved(i)) is not None:
+            return 1.0 * (places[:, None] == np.arange(1, value.size + 1))
         columns = np.zeros((self.value.size, value.size))
         for k, kept in enumerate(value.ravel().copy()):
             step = STEP * (1 + abs(kept))
@@ -147,19 +168,25 @@ class Node:
             local = self.local(i)
         else:
             local = self.slope(i, other=other) if self.entrywise else self.matrix(i, other)
-        self.spend(0.5 + local.size / 10_000)
+        self.spend(0.2 + local.size / 20_000)
         if self.entrywise:
-            return sum_to(dout * local, shape)
+            made = dout * local
+            return made if made.shape == shape else sum_to(made, shape)
         return (np.ravel(dout) @ local).reshape(shape)
 
     def back_through_product(self, i, dout, other):
-        """The same for a matrix product, which needs no nudging."""
-        self.spend(0.5 + self.value.size / 10_000)
-        product, place = MatMul(), self.places[i][1]
+        """The same for a matrix product, which needs no nudging. Vectors are matrices of one row or column."""
+        self.spend(0.3 + self.value.size / 10_000)
+        place, shape = self.places[i][1], self.sources[i].value.shape
         pair = list(self.pair([source.value for source in self.sources]))
         pair[1 - place] = pair[1 - place] if other is None else other
-        product.forward(*pair)
-        return product.backward(np.reshape(dout, self.value.shape))[place]
+        dout = np.reshape(dout, self.value.shape)
+        for k, one in enumerate(pair):
+            if one.ndim == 1:
+                pair[k], dout = np.expand_dims(one, k), np.expand_dims(dout, k - 2)
+        x, y = pair
+        made = dout @ y.mT if place == 0 else x.mT @ dout
+        return sum_to(made, pair[place].shape).reshape(shape)
 
     def met(self, i):
         """The array that source i meets, in a product of two; or None."""
@@ -180,6 +207,7 @@ class Recorded(np.ndarray):
         if method == "at":
             return change(inputs[0], lambda old, *rest: ufunc.at(old, *rest), inputs[1:])
         kind = "entrywise" if ufunc.signature is None else "product" if ufunc is np.matmul else None
+        kind = "linear" if ufunc in (np.add, np.subtract, np.multiply, np.negative) else kind
         kind = kind if method == "__call__" else None
         made = record(getattr(ufunc, method), inputs, kwargs, kind)
         if out is None:

@@ -8,7 +8,8 @@ made in every pass. What comes out at the leaves is what the code would have cla
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from itertools import chain, product
+from heapq import heapify, heappop, heappush
+from itertools import product
 
 import numpy as np
 
@@ -73,6 +74,7 @@ class Graph:
     def __init__(self, piece, judged=()):
         self.order = recorded(piece)
         self.out, self.piece = self.order[-1], piece
+        self.index = {node: k for k, node in enumerate(self.order)}
         self.leaves = {node.name: node for node in self.order if node.name is not None}
         self.sites = defaultdict(list)
         for node in self.order:
@@ -111,15 +113,19 @@ class Graph:
 
     def wrong(self, right, change):
         """node -> what a change adds to the right gradient, for the nodes that it reaches."""
-        off = {}
+        off, due = {}, [-self.index[node] for node in change.gives]
+        heapify(due)
 
         def gradient(node):
             return right[node] + off.get(node, 0.0)
 
         def add(to, more):
+            if to not in off and to not in change.gives:
+                heappush(due, -self.index[to])
             off[to] = off.get(to, 0.0) + more
 
-        for node in reversed(self.order):
+        while due:
+            node = self.order[-heappop(due)]
             if node not in right or node in self.dead:
                 continue
             handed = change.gives.get(node, {})
@@ -153,15 +159,16 @@ class Graph:
 
     # What a code may do wrong.
 
-    def changes(self, wrong, alone):
-        """Every `Change` that spoils some of the `wrong` leaves, and nothing else (`alone`), or others too."""
+    def changes(self, wrong, alone, others):
+        """Every `Change` that spoils some of the `wrong` leaves, and nothing else (`alone`), or others too;
+        those that take another array, of which there are most, or (`others`) all the rest."""
         whole = {} if self.piece.names else self.right(np.ones(self.out.value.shape))
 
         def spoils(nodes):
             reached = set().union(*(self.reached[node] for node in nodes))
             return bool(reached & wrong) and (reached <= wrong) == alone
 
-        for nodes in self.groups:
+        for nodes in self.groups if not others else ():
             for sources in [nodes, *([one] for one in nodes if len(nodes) > 1)]:
                 if spoils(sources):
                     yield from self.at_fork(sources)
@@ -172,11 +179,13 @@ class Graph:
                     uses[place].append((node, i))
             for edges in each(uses.values()):
                 if spoils([node.sources[i] for node, i in edges]):
-                    yield from self.at_edges(edges)
-            yield from self.at_branches(nodes) if spoils(nodes) else ()
+                    yield from self.at_others(edges) if others else self.at_edges(edges)
+            if others or not spoils(nodes):
+                continue
+            yield from self.at_branches(nodes)
             given = whole.get(nodes[0], np.arange(2))
             one_number = np.ptp(given) <= 1e-6 * np.max(np.abs(given))  # as in the end of a network
-            if spoils(nodes) and not one_number:
+            if not one_number:
                 edges = [(node, i) for node in nodes for i in range(len(node.sources))]
                 for one in (1, -1):
                     made = gives(edges, lambda n, i, _, o=one: n.back(i, np.full(n.value.shape, o)))
@@ -185,9 +194,11 @@ class Graph:
         for pairs in each(self.stretches()):
             if spoils([start for start, _ in pairs]):
                 start, node = pairs[0]
-                if start.value.shape == node.value.shape:
+                if others and start.value.shape == node.value.shape:
                     yield from self.at_functions(pairs)
-                yield from self.by_table(self.scene_of_stretch, pairs, node, jumps)
+                elif not others:
+                    yield from self.at_parts(pairs)
+                    yield from self.by_table(self.scene_of_stretch, pairs, node, jumps)
 
     def at_fork(self, sources):
         """Values that are used more than once, where one use alone counts, in every pass."""
@@ -209,11 +220,11 @@ class Graph:
 
         masks = {use: touched(*use) for some in uses for use in some}
         closer = any(np.any(one != other) for one, other in masks.values())
-        ways = product((0, 1) if closer else (0,), (True, False))
-        for k, first in ways if uses else ():
+        ways = product((0, 1) if closer else (0,), (True, False), (True, False))
+        for k, first, together in ways if uses else ():
             made = {}
             for some in uses:
-                made |= written_over({use: masks[use][k] for use in some}, first, together=not k)
+                made |= written_over({use: masks[use][k] for use in some}, first, together)
             told = f"the {'first' if first else 'last'} use of each entry alone"
             yield Change("overwritten-at-fork", told, sources[0], made)
 
@@ -222,9 +233,8 @@ class Graph:
         node, i = edges[0]
         words = f"nothing coming back through {node.line}"
         yield Change(lost_code(node, i), words, node, gives(edges, nothing), lost=True)
-        yield from self.at_others(edges)
         if len(node.sources) == 1 and node.entrywise:
-            yield from self.at_functions([(one.sources[0], one) for one, _ in edges])
+            yield from self.at_parts([(one.sources[0], one) for one, _ in edges])
         yield from self.past_gates(edges)
         if node.pair and node.value.shape == node.sources[i].value.shape:
             as_it_came = gives(edges, lambda n, k, d: d)
@@ -235,6 +245,9 @@ class Graph:
 
     def at_others(self, edges):
         """Another array of the same shape in the place of the one that meets this source in a product."""
+        node, i = edges[0]
+        if len(node.sources) == 1 and node.entrywise:
+            yield from self.at_functions([(one.sources[0], one) for one, _ in edges])
         whole = [edge for edge in edges if len(edge[0].sources) == 2]
         if not whole:
             return
@@ -277,18 +290,20 @@ class Graph:
                     found.append((f"{name}, turned around along {axes},", values))
         return found
 
-    def at_functions(self, pairs):
+    def at_parts(self, pairs):
         """A function whose derivative is mostly written by its output, where only a factor of that is
-        handed on, or where it is taken of another array."""
-        start, node = pairs[0]
-        known = [(n, *fs) for n, fs in BY_OUTPUT.items() if same(fs[0](start.value), node.value)]
-        for name, f, df in known if np.ptp(node.value) else ():
+        handed on."""
+        for node, name, *_ in written_by_output(*pairs[0]):
             for words, (part, owners) in PARTS.items():
                 made = jumps(pairs, lambda u, v, d, part=part: d * part(v.value))
                 words = f"{words} alone in place of the derivative of {node.line}"
                 code = "factor-missing" if name in owners else "another-array"
                 yield Change(code, words, node, made)
-            for words, others in self.in_place_of(start):
+
+    def at_functions(self, pairs):
+        """The same where the derivative is taken of another array."""
+        for node, _, f, df in written_by_output(*pairs[0]):
+            for words, others in self.in_place_of(pairs[0][0]):
                 at = {v: others[min(k, len(others) - 1)] for k, (_, v) in enumerate(pairs)}
                 if any(one.shape != v.value.shape for v, one in at.items()):
                     continue
@@ -416,7 +431,7 @@ class Graph:
     def between(self, start, node, x):
         """node -> what it would be, were an earlier one x, up to this node."""
         values = {start: x}
-        for one in self.order[self.order.index(start) + 1 : self.order.index(node) + 1]:
+        for one in self.order[self.index[start] + 1 : self.index[node] + 1]:
             if any(source in values for source in one.sources):
                 values[one] = one.again([values.get(s, s.value) for s in one.sources])
         return values
@@ -432,6 +447,14 @@ ELSEWHERE = (
     "inputs-not-swapped",
 )  # made here in other ways
 DIVISIONS = ("missing-batch-division", "double-batch-division", "samples-as-columns")
+
+
+def written_by_output(start, node):
+    """(node, name, f, derivative) for each such function that stands between two nodes."""
+    if start.value.shape == node.value.shape and np.ptp(node.value):
+        for name, (f, df) in BY_OUTPUT.items():
+            if same(f(start.value), node.value):
+                yield node, name, f, df
 
 
 def opens(gate, other):
@@ -569,8 +592,9 @@ class Trials:
             self.walks = [self.graph.right(dout) for dout in self.douts]
             self.right = [self.graph.at_leaves(walk) for walk in self.walks]
             if self.belongs():
-                first = chain(self.changes(wrong, True), self.by_places(wrong - {*piece.names}))
-                self.more = iter([first, self.changes(wrong, False)])
+                ways = [self.changes(wrong, *way) for way in product((True, False), (False, True))]
+                ways.insert(1, self.by_places(wrong - {*piece.names}))
+                self.more = iter(ways)
         except NoGraph:
             pass
 
@@ -582,14 +606,15 @@ class Trials:
         except NoGraph:
             self.more = iter(())
 
-    def changes(self, wrong, alone):
+    def changes(self, *way):
         """(change, what it adds to the gradients of the leaves) for the changes of the graph."""
-        for change in self.graph.changes(wrong, alone):
+        for change in self.graph.changes(*way):
             if (off := tried(None, self.walked, change)) is not None:
                 yield change, off
 
     def walked(self, change):
-        return [self.graph.at_leaves(self.graph.wrong(walk, change)) for walk in self.walks]
+        made = Lazily(lambda k: self.graph.at_leaves(self.graph.wrong(self.walks[k], change)))
+        return made[0] and made
 
     def by_places(self, names):
         """The same where a parameter gets its gradient from one place of dout alone, a sample or a step, or
@@ -612,9 +637,8 @@ class Trials:
                 yield Change(code, words, self.graph.out, {}), off
 
     def keep(self, change, off):
-        made = [{n: r[n] + o[n] for n in r} for r, o in zip(self.right, off)]
-        pairs = list(zip(self.right, made))
-        moved = [n for n in self.samples if not all(same(r[n], m[n], 1e-9) for r, m in pairs)]
+        made = Lazily(lambda k: {n: one + off[k][n] for n, one in self.right[k].items()})
+        moved = [n for n in self.samples if not same(self.right[0][n], made[0][n], 1e-9)]
         penalty = all(parallel(off[0][n], self.graph.leaves[n].value) for n in moved)
         if not penalty or not (self.network or self.decays):  # that has a name of its own
             self.made.append((change, made))
@@ -669,14 +693,29 @@ class Trials:
         """The names among `left` that these gradients explain, and whether all others stay as they are
         claimed."""
 
-        def explained(n, some):
-            pairs = list(zip(some, gradients))
-            return len(some) == len(gradients) and all(s.explained_by(g[n]) for s, g in pairs)
+        def explained(n):
+            return all(s.explained_by(gradients[k][n]) for k, s in enumerate(self.samples[n]))
 
-        names = [name for name in left if explained(name, self.samples[name])]
-        others = [name for name in self.samples if name not in names] if names else ()
-        pairs = list(zip(gradients, self.right))
-        return names, all(same(g[n], r[n], 1e-6) for g, r in pairs for n in others)
+        names = [n for n in left if explained(n)]
+        others = [n for n in self.samples if n not in names] if names else ()
+        pairs = [(gradients[k][n], right[n]) for n in others for k, right in enumerate(self.right)]
+        return names, all(same(*pair, 1e-6) for pair in pairs)
+
+
+class Lazily:
+    """What is made for each upstream gradient, when it is asked for: the first one mostly tells enough."""
+
+    def __init__(self, make):
+        self.make, self.known = make, {}
+
+    def __getitem__(self, k):
+        if k not in self.known:
+            spent, Node.spent = Node.spent, Node.spent if k == 0 else 0.0
+            try:
+                self.known[k] = self.make(k)
+            finally:
+                Node.spent = spent if k else Node.spent
+        return self.known[k]
 
 
 def parallel(a, b):
@@ -687,36 +726,44 @@ def as_it_is(trials, left):
     for change, made in trials.made:
         yield Suspect(change.code, change.words), made, change
         if change.lost:
-            turned = [{n: 2 * m[n] - r[n] for n in m} for m, r in zip(made, trials.right)]
             words = f"the other sign for what comes back through {change.at.line}"
-            yield Suspect("wrong-sign", words), turned, change
+            yield Suspect("wrong-sign", words), sums(made, 2.0, trials.right, -1.0), change
+
+
+def sums(made, a, others, b):
+    return Lazily(lambda k: {n: a * m + b * others[k][n] for n, m in made[k].items()})
 
 
 def nearly(trials, left):
     """Suspects by which a part of the gradient has another factor, or all of a wrong one."""
     right, samples = trials.right, trials.samples
     for change, made in trials.made:
-        ways = [("{}, {:.5g} times,", [{n: 0 * g for n, g in one.items()} for one in made], made)]
+        ways = [("{}, {:.5g} times,", sums(made, 0.0, made, 0.0), made)]
         if change.lost:
-            parts = [{n: r[n] - m[n] for n in r} for r, m in zip(right, made, strict=True)]
-            ways.append(("{1:.4g} times what comes back through {2}", made, parts))
+            ways.append(("{1:.4g} times what comes back through {2}", made, sums(made, -1.0, right, 1.0)))
         for (words, base, parts), name in product(ways, left):
-            if len(samples[name]) != len(made) or not all(s.shaped for s in samples[name]):
+            some = samples[name]
+            if len(some) != len(right) or not all(s.shaped for s in some):
                 continue
-            seen = [np.ravel(s.seen) for s in samples[name]]
-            part = np.concatenate([np.ravel(p[name])[k] for p, k in zip(parts, seen)])
-            rests = [s.claim - b[name] for s, b in zip(samples[name], base)]
-            rest = np.concatenate([np.ravel(r)[k] for r, k in zip(rests, seen)])
-            c = float(part @ rest / (part @ part)) if np.count_nonzero(part) > 2 else 0.0
-            if abs(c) < 1e-9 or np.linalg.norm(rest - c * part) > 1e-4 * np.linalg.norm(rest):
+            if not factor_of(parts, base, name, some[:1]) or not (c := factor_of(parts, base, name, some)):
                 continue
             code = "wrong-sign" if abs(c + 1) < 1e-5 else "scaled"
             both = {"code": change.code, "also": code} if parts is made else {"code": code}
             if both == {"code": "derivative-missing", "also": "scaled"}:
                 both = {"code": "factor-missing"}  # a number stands in the place of the derivative
-            whole = [{n: b[n] + c * p[n] for n in b} for b, p in zip(base, parts, strict=True)]
             told = words.format(change.words, c, change.at.line)
-            yield Suspect(words=told, **both), whole, change
+            yield Suspect(words=told, **both), sums(base, 1.0, parts, c), change
+
+
+def factor_of(parts, base, name, samples):
+    """The c for which the claims are base + c * parts; 0 for none."""
+    seen = [np.ravel(s.seen) for s in samples]
+    part = np.concatenate([np.ravel(parts[k][name])[one] for k, one in enumerate(seen)])
+    rests = [s.claim - base[k][name] for k, s in enumerate(samples)]
+    rest = np.concatenate([np.ravel(r)[k] for r, k in zip(rests, seen, strict=True)])
+    c = float(part @ rest / (part @ part)) if np.count_nonzero(part) > 2 else 0.0
+    fits = abs(c) > 1e-9 and np.linalg.norm(rest - c * part) <= 1e-4 * np.linalg.norm(rest)
+    return c if fits else 0.0
 
 
 EXACTLY, NEARLY = as_it_is, nearly
