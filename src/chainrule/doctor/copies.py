@@ -8,7 +8,8 @@ import random
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import FunctionType
+from functools import partial
+from types import CellType, CodeType, FunctionType
 
 import numpy as np
 
@@ -102,6 +103,55 @@ def shares_state(target):
     """Whether it holds functions that may keep things outside of it, where no copy of it would look."""
     held = getattr(target, "__dict__", {}).values()
     return any(isinstance(one, FunctionType) and one.__closure__ for one in held)
+
+
+def functions_of(target):
+    """The functions that a target runs, in layers inside it too, with those that they enclose."""
+    owners = [target, *layers_of(target).values(), loss_of(target)]
+    left = [one for owner in owners for one in getattr(owner, "__dict__", {}).values()]
+    left += [one for owner in owners for kind in type(owner).__mro__ for one in vars(kind).values()]
+    found = []
+    while left:
+        one = left.pop()
+        one = getattr(one, "__func__", one)
+        if isinstance(one, FunctionType) and one not in found:
+            found.append(one)
+            left += [cell.cell_contents for cell in one.__closure__ or () if cell != CellType()]
+    return [one for one in found if not one.__module__.startswith(("chainrule.", "numpy."))]
+
+
+@contextmanager
+def enclosed(target, form):
+    """While it lasts, form(array, name) stands in the place of each array of floats that its functions take
+    from outside: from a function around them, or from their module."""
+    kept, made = [], {}
+
+    def formed(array, name):
+        if id(array) not in made:
+            made[id(array)] = form(array, name), array
+        return made[id(array)][0]
+
+    def plain(one):
+        return type(one) is np.ndarray and one.dtype.kind == "f" and one.size
+
+    for function in functions_of(target):
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            if cell != CellType() and plain(cell.cell_contents):
+                kept.append((partial(setattr, cell, "cell_contents"), cell.cell_contents))
+                cell.cell_contents = formed(cell.cell_contents, name)
+        around, codes = function.__globals__, [function.__code__]
+        while codes:
+            code = codes.pop()
+            codes += [one for one in code.co_consts if isinstance(one, CodeType)]
+            for name in code.co_names:
+                if plain(around.get(name)):
+                    kept.append((partial(around.__setitem__, name), around[name]))
+                    around[name] = formed(around[name], name)
+    try:
+        yield
+    finally:
+        for put, before in kept:
+            put(before)
 
 
 class Noise:

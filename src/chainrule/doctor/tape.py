@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from chainrule.doctor.copies import layers_of, loss_of
+from chainrule.doctor.copies import enclosed, layers_of, loss_of
 from chainrule.guards.numbers import sum_to
 
 STEP = 1e-6  # of a nudge, for a number of size 1
@@ -34,10 +34,11 @@ class NoGraph(Exception):
 class Node:
     """One call: `again(values)` makes it with other numbers in the places of its sources.
 
+    fixed   whether it is a constant, of which nobody wants a gradient
     spent   what has been done for all nodes together since it was set to 0, counted in calls
     """
 
-    floated, spent, layer = False, 0.0, None
+    fixed, floated, spent, layer = False, False, 0.0, None
 
     @classmethod
     def spend(cls, calls):
@@ -50,6 +51,7 @@ class Node:
         self.sources, self.places = zip(*sources, strict=True) if sources else ((), ())
         self.entrywise, self.linear = kind in ("entrywise", "linear"), kind == "linear"
         self.pair = kind if callable(kind) else None
+        self.free = [source for source in self.sources if not source.fixed]
         self.site, self.name, self.uses, self.known = site, name, [], {}
 
     @property
@@ -181,7 +183,7 @@ class Node:
         pair = list(self.pair([source.value for source in self.sources]))
         pair[1 - place] = pair[1 - place] if other is None else other
         dout = np.reshape(dout, self.value.shape)
-        for k, one in enumerate(pair):
+        for k, one in ((1, pair[1]), (0, pair[0])):
             if one.ndim == 1:
                 pair[k], dout = np.expand_dims(one, k), np.expand_dims(dout, k - 2)
         x, y = pair
@@ -405,10 +407,12 @@ def recording(tape):
         RUNNING.pop()
 
 
-def leaf(value, name, tape):
+def leaf(value, name, tape, fixed=False):
     array = array_of(value, np.float64).view(Recorded)
-    array.node = Node(value, name=name)
-    tape.append(array.node)
+    if name not in [node.name for node in tape]:
+        array.node = Node(value, name=name)
+        array.node.fixed = fixed
+        tape.append(array.node)
     return array
 
 
@@ -427,12 +431,13 @@ def recorded(piece):
     """The nodes of a run of a piece, in order; the last one is its output. NoGraph where the code
     leaves NumPy on the way."""
     tape = []
-    subject, arguments = piece.on_tape(lambda value, name: leaf(value, name, tape))
+    wanted = {"x", *piece.names, *piece.parameters(piece.fresh())}
+    subject, arguments = piece.on_tape(lambda a, name: leaf(a, name, tape, name not in wanted))
     if piece.hold:
         piece.noise.again()
     if not piece.names:
         tell_layers(subject)
-    with recording(tape):
+    with recording(tape), enclosed(subject, lambda a, name: leaf(a, name, tape, True)):
         out = piece.output(subject, arguments)
     value = array_of(out, np.float64)
     same = [n for n in tape if np.array_equal(np.ravel(n.value), np.ravel(value))]
@@ -442,7 +447,7 @@ def recorded(piece):
     for node in reversed(tape):
         if node in needed:
             needed.update(node.sources)
-    order = [node for node in tape if node in needed or node.name is not None]
+    order = [node for node in tape if node in needed or node.name is not None and not node.fixed]
     for node in order:
         for i, source in enumerate(node.sources):
             source.uses.append((node, i))

@@ -9,7 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from heapq import heapify, heappop, heappush
-from itertools import product
+from itertools import chain, product
 
 import numpy as np
 
@@ -18,9 +18,10 @@ from chainrule.doctor.findings import RANK
 from chainrule.doctor.pieces import one_hot, tried
 from chainrule.doctor.tape import Node, NoGraph, recorded
 from chainrule.mistakes import TABLE
-from chainrule.scenes import BY_OUTPUT, Scene, said, same, some_axes
+from chainrule.scenes import BY_OUTPUT, Scene, said, same, softmax_along, some_axes
 
 STRETCH = 6  # calls that a stretch may have; twice as many down to a single number, as in a loss
+LABELLED = 200  # scores of a network, at most, for which the labels are looked for
 FEW = 3  # passes of a loop, of which each is looked at alone
 
 
@@ -71,7 +72,7 @@ def jumps(pairs, hand_on):
 class Graph:
     """The graph of a piece. Raises an exception where the code cannot be recorded."""
 
-    def __init__(self, piece, judged=()):
+    def __init__(self, piece, judged):
         self.order = recorded(piece)
         self.out, self.piece = self.order[-1], piece
         self.index = {node: k for k, node in enumerate(self.order)}
@@ -84,7 +85,7 @@ class Graph:
         self.above = self.dominators()
         self.reached = {}  # node -> the names, among those that are judged, to which its gradient goes on
         for node in self.order:
-            own = {node.name} & set(judged)
+            own = {node.name} & set(judged) if not node.fixed else set()
             self.reached[node] = own.union(*(self.reached[source] for source in node.sources))
 
         dout = np.random.default_rng(3).uniform(-1.5, 1.5, self.out.value.shape)
@@ -100,8 +101,9 @@ class Graph:
         for node in reversed(self.order):
             if node in gradients:
                 for i, source in enumerate(node.sources):
-                    given = node.back(i, gradients[node])
-                    gradients[source] = gradients.get(source, 0.0) + given
+                    if self.reached[source]:
+                        given = node.back(i, gradients[node])
+                        gradients[source] = gradients.get(source, 0.0) + given
         return gradients
 
     def is_dead(self, node):
@@ -109,7 +111,8 @@ class Graph:
         a softmax subtracts. Nobody writes that way down."""
         from_users = [self.gradients[user] for user, _ in node.uses if user in self.gradients]
         sizes = [np.max(np.abs(one), initial=0.0) for one in from_users]
-        return bool(sizes) and np.max(np.abs(self.gradients[node]), initial=0.0) < 1e-7 * max(sizes)
+        own = np.abs(self.gradients.get(node, 0.0))
+        return bool(sizes) and np.max(own, initial=0.0) < 1e-7 * max(sizes)
 
     def wrong(self, right, change):
         """node -> what a change adds to the right gradient, for the nodes that it reaches."""
@@ -133,6 +136,8 @@ class Graph:
             for to in jumped:
                 add(to, handed[to](gradient(node), gradient))
             for i, source in enumerate(node.sources):
+                if not self.reached[source]:
+                    continue
                 if i in handed:
                     add(source, np.reshape(handed[i](gradient(node), gradient), source.value.shape))
                 if i in handed or jumped:
@@ -142,20 +147,37 @@ class Graph:
         return off
 
     def at_leaves(self, gradients):
-        return {n: gradients.get(v, np.zeros_like(v.value)) for n, v in self.leaves.items()}
+        own = {n: v for n, v in self.leaves.items() if not v.fixed}
+        return {n: gradients.get(v, np.zeros_like(v.value)) for n, v in own.items()}
 
     def dominators(self):
         """node -> the last node before it through which all its ways from the leaves lead, or None."""
         above, depth = {}, {None: -1}
         for node in self.order:
-            meet = list(dict.fromkeys(node.sources))[:1] or [None]
-            for other in node.sources[1:]:
+            meet = node.free[:1] or [None]
+            for other in node.free[1:]:
                 a, b = meet[0], other
                 while a is not b:
                     a, b = (above[a], b) if depth[a] >= depth[b] else (a, above[b])
                 meet = [a]
             above[node], depth[node] = meet[0], depth[meet[0]] + 1
         return above
+
+    def scores(self):
+        """node -> (what its softmax is, the one-hot labels, its axis), where a cross-entropy begins."""
+        found = {}
+        for node in self.order:
+            own = self.gradients.get(node)
+            if own is None or not np.any(own) or any(source in found for source in node.sources):
+                continue
+            for axis in reversed(range(own.ndim)):
+                if np.max(np.abs(own.sum(axis))) < 1e-7 * np.max(np.abs(own)):
+                    y = softmax_along(node.value, axis)
+                    for scale in np.ravel(np.moveaxis(own / y, axis, -1))[: y.shape[axis]]:
+                        t = np.round(y - own / scale)
+                        if same(y - t, own / scale, 1e-6) and is_one_hot(t, axis):
+                            found[node] = y, t, axis
+        return found
 
     # What a code may do wrong.
 
@@ -316,7 +338,7 @@ class Graph:
     def past_gates(self, edges):
         """One way of several that meet, when it leads past the function that comes after all of them."""
         node, i = edges[0]
-        if len(node.sources) < 2 or any(len(one.uses) != 1 for one, _ in edges):
+        if len(node.free) < 2 or any(len(one.uses) != 1 for one, _ in edges):
             return
         gate = node.uses[0][0]
         slope = gate.local(0) if gate.entrywise and len(gate.sources) == 1 else 1.0
@@ -330,7 +352,7 @@ class Graph:
         """Where two arrays of one shape meet: each of them gets what belongs to the other."""
         node = nodes[0]
         alike = {source.value.shape for source in node.sources} == {node.value.shape}
-        if len(node.sources) == 2 and alike and not node.pair:
+        if len(node.free) == 2 and alike and not node.pair:
             gate = all(np.isin(node.local(i), (0, 1)).all() for i in (0, 1))
             edges = [(n, i) for n in nodes for i in (0, 1)]
             made = gives(edges, lambda n, i, d: n.back(1 - i, d))
@@ -400,7 +422,7 @@ class Graph:
             for _ in range(STRETCH if node.value.size > 1 else 2 * STRETCH):
                 if start is None:
                     break
-                if start is not node.sources[0] or len(node.sources) > 1:
+                if node.free != [start]:
                     if start.value.shape == node.value.shape or node.value.size == 1:
                         groups[start.site or start.name, node.site].append((start, node))
                 start = self.above.get(start)
@@ -455,6 +477,25 @@ def written_by_output(start, node):
         for name, (f, df) in BY_OUTPUT.items():
             if same(f(start.value), node.value):
                 yield node, name, f, df
+
+
+def other_places(labels):
+    """Lists of labels in which each stands in the place of another row, step or class."""
+    if len({t.shape for t in labels}) > 1:
+        return []
+    whole = np.array(labels)
+    ways = [np.roll(whole, step, axis) for axis in range(whole.ndim) for step in (-1, 1)]
+    ways += [np.concatenate([whole[:1], whole[:-1]]), np.concatenate([whole[1:], whole[-1:]])]
+    return [list(way) for way in [*ways, *(np.broadcast_to(whole[k], whole.shape) for k in (0, -1))]]
+
+
+def is_one_hot(t, axis, or_none=False):
+    sums = t.sum(axis)
+    return np.isin(t, (0, 1)).all() and np.isin(sums, (0, 1) if or_none else 1).all()
+
+
+def scale_of(array, form):
+    return np.vdot(array, form) / np.vdot(form, form)
 
 
 def opens(gate, other):
@@ -564,7 +605,7 @@ def scene_of_edge(node, i, dout):
     held = dict(zip(keys, (s.value for s in node.sources), strict=True))
     place, ones = keys[i], np.ones(node.value.shape)
     slopes = {key: node.local(k) for k, key in enumerate(keys)} if node.entrywise else {}
-    alone = node.entrywise and len(node.sources) == 1
+    alone = node.entrywise and len(node.free) == 1
     inputs = {k: v for k, v in held.items() if k == place or k[0] == "v"}
     params = {k: v for k, v in held.items() if k not in inputs}
     return Scene(
@@ -594,6 +635,7 @@ class Trials:
             if self.belongs():
                 ways = [self.changes(wrong, *way) for way in product((True, False), (False, True))]
                 ways.insert(1, self.by_places(wrong - {*piece.names}))
+                ways.insert(0, chain(self.by_labels(), ways.pop(0)))
                 self.more = iter(ways)
         except NoGraph:
             pass
@@ -615,6 +657,50 @@ class Trials:
     def walked(self, change):
         made = Lazily(lambda k: self.graph.at_leaves(self.graph.wrong(self.walks[k], change)))
         return made[0] and made
+
+    def by_labels(self):
+        """The same where other labels are subtracted than the loss has, or none: those of another row or step,
+        or else those that give the claims."""
+        found = self.graph.scores()
+        names = [n for n, some in self.samples.items() if len(some) == len(self.right)]
+        sizes = [node.value.size for node in found]
+        if not 0 < sum(sizes) <= LABELLED or not all(self.samples[n][0].shaped for n in names):
+            return
+
+        def flat(gradients):
+            return np.concatenate([np.ravel(self.samples[n][0].visible(gradients[n])) for n in names])
+
+        forms = []  # what each label gives, were it added
+        for node, (y, t, _) in found.items():
+            for one in np.eye(t.size) * scale_of(self.walks[0][node], y - t):
+                walk = self.graph.walk({node: one.reshape(t.shape)})
+                forms.append(flat(self.graph.at_leaves(walk)))
+        gap = flat({n: self.samples[n][0].claim - self.right[0][n] for n in names})
+        labels = [t for _, t, _ in found.values()]
+        ways = other_places(labels)
+        parts = np.split(np.linalg.lstsq(np.transpose(forms), gap)[0], np.cumsum(sizes)[:-1])
+        ways.append([t - np.round(one).reshape(t.shape) for t, one in zip(labels, parts, strict=True)])
+        for others in ways:
+            offs = [t - other for t, other in zip(labels, others, strict=True)]
+            if not same(np.concatenate([np.ravel(off) for off in offs]) @ forms, gap, 1e-5):
+                continue
+            made, wrong = {}, []
+            for (node, (y, t, axis)), off in zip(found.items(), offs, strict=True):
+                for k in range(len(node.sources)):
+                    made.setdefault(node, {})[k] = lambda d, _, node=node, k=k, form=y - t, off=off: (
+                        node.back(k, d + scale_of(d, form) * off)
+                    )
+                wrong += zip(*(np.moveaxis(one, axis, -1).reshape(-1, t.shape[axis]) for one in (t, t - off)))
+            wrong = [(k, *pair) for k, pair in enumerate(wrong) if np.any(pair[0] != pair[1])]
+            if all(is_one_hot(other, 0, True) for *_, other in wrong):
+                k, t, other = wrong[0]
+                none = not any(np.any(one) for *_, one in wrong)
+                label = f"label {np.argmax(other)}" if np.any(other) else "no label"
+                words = f"{label} where the loss takes {np.argmax(t)} (in row or step {k}; {len(wrong)} are wrong)"
+                change = Change("label-term-missing" if none else "labels-shifted", words, node, made)
+                if (off := tried(None, self.walked, change)) is not None:
+                    yield change, off
+                return
 
     def by_places(self, names):
         """The same where a parameter gets its gradient from one place of dout alone, a sample or a step, or
