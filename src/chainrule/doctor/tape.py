@@ -8,6 +8,7 @@ import linecache
 import math
 import sys
 from contextlib import contextmanager
+from functools import cached_property
 from unittest.mock import patch
 
 import numpy as np
@@ -176,24 +177,35 @@ class Node:
             return made if made.shape == shape else sum_to(made, shape)
         return (np.ravel(dout) @ local).reshape(shape)
 
+    @cached_property
+    def factors(self):
+        """The two arrays of a matrix product."""
+        return self.pair([source.value for source in self.sources])
+
     def back_through_product(self, i, dout, other):
         """The same for a matrix product, which needs no nudging. Vectors are matrices of one row or column."""
         self.spend(0.3 + self.value.size / 10_000)
         place, shape = self.places[i][1], self.sources[i].value.shape
-        pair = list(self.pair([source.value for source in self.sources]))
-        pair[1 - place] = pair[1 - place] if other is None else other
+        met = self.factors[1 - place] if other is None else other
         dout = np.reshape(dout, self.value.shape)
-        for k, one in ((1, pair[1]), (0, pair[0])):
-            if one.ndim == 1:
-                pair[k], dout = np.expand_dims(one, k), np.expand_dims(dout, k - 2)
-        x, y = pair
-        made = dout @ y.mT if place == 0 else x.mT @ dout
-        return sum_to(made, pair[place].shape).reshape(shape)
+        if self.factors[1].ndim == 1:
+            dout = dout[..., None]
+        if self.factors[0].ndim == 1:
+            dout = dout[..., None, :]
+        if met.ndim == 1:
+            met = met[None] if place else met[:, None]
+        made = met.mT @ dout if place else dout @ met.mT
+        return made if made.shape == shape else sum_to(made, self.as_matrix(place)).reshape(shape)
+
+    def as_matrix(self, place):
+        """The shape of a factor, were a vector a row or a column."""
+        shape = self.factors[place].shape
+        return shape if len(shape) > 1 else (*shape, 1) if place else (1, *shape)
 
     def met(self, i):
         """The array that source i meets, in a product of two; or None."""
         if self.pair:
-            return self.pair([source.value for source in self.sources])[1 - self.places[i][1]]
+            return self.factors[1 - self.places[i][1]]
         return self.sources[1 - i].value if len(self.sources) == 2 else None
 
 

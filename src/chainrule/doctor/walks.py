@@ -13,7 +13,7 @@ from itertools import chain, product
 
 import numpy as np
 
-from chainrule.doctor.evidence import Suspect
+from chainrule.doctor.evidence import FIT, Suspect
 from chainrule.doctor.findings import RANK
 from chainrule.doctor.pieces import one_hot, tried
 from chainrule.doctor.tape import Node, NoGraph, recorded
@@ -35,6 +35,7 @@ class Change:
                  position of a source, or an earlier node in place of all sources. What is handed on is a
                  function of dout and of `gradient`, which gives the gradient of any later node
     lost         whether it hands on nothing, so that a part of it might be handed on as well
+    off          what it adds to the gradients of the leaves, for each dout, where that is known
     """
 
     code: str
@@ -42,6 +43,7 @@ class Change:
     at: object
     gives: dict
     lost: bool = False
+    off: object = None
 
     @property
     def targets(self):
@@ -199,7 +201,7 @@ class Graph:
             for node in nodes:
                 for i, place in enumerate(node.places):
                     uses[place].append((node, i))
-            for edges in each(uses.values()):
+            for edges in uses.values() if others else each(uses.values()):
                 if spoils([node.sources[i] for node, i in edges]):
                     yield from self.at_others(edges) if others else self.at_edges(edges)
             if others or not spoils(nodes):
@@ -213,7 +215,7 @@ class Graph:
                     made = gives(edges, lambda n, i, _, o=one: n.back(i, np.full(n.value.shape, o)))
                     words = f"a dout of {one} at {nodes[0].line}"
                     yield Change("upstream-ignored", words, nodes[0], made)
-        for pairs in each(self.stretches()):
+        for pairs in self.stretches() if others else each(self.stretches()):
             if spoils([start for start, _ in pairs]):
                 start, node = pairs[0]
                 if others and start.value.shape == node.value.shape:
@@ -225,6 +227,9 @@ class Graph:
     def at_fork(self, sources):
         """Values that are used more than once, where one use alone counts, in every pass."""
         uses = [source.uses for source in sources if len(source.uses) > 1]
+        if uses:
+            words = f"nothing coming back to {sources[0].line}"
+            yield from nothing_back("overwritten-at-fork", words, sources[0], [*chain(*uses)])
         places = dict.fromkeys((node.site, i) for some in uses for node, i in some)
         ways = [lambda some: some[:1], lambda some: some[-1:]]
         ways += [lambda some, at=at: [u for u in some if (u[0].site, u[1]) == at] for at in places]
@@ -254,7 +259,7 @@ class Graph:
         """One source of a call, in every pass."""
         node, i = edges[0]
         words = f"nothing coming back through {node.line}"
-        yield Change(lost_code(node, i), words, node, gives(edges, nothing), lost=True)
+        yield from nothing_back(lost_code(node, i), words, node, edges)
         if len(node.sources) == 1 and node.entrywise:
             yield from self.at_parts([(one.sources[0], one) for one, _ in edges])
         yield from self.past_gates(edges)
@@ -275,12 +280,17 @@ class Graph:
             return
         node, i = whole[0]
         partner = node.sources[1 - i]
-        taken = []
-        for words, others in self.in_place_of(partner):
-            pairs = {edge: others[min(k, len(others) - 1)] for k, edge in enumerate(edges)}
+        taken, places = [], list(self.in_place_of(partner))
+        if partner.moves_alone():  # as it moves, another one may have been moved
+            move = partner.chain()
+            for words, others in self.in_place_of(move.sources[0]):
+                places.append((f"{words}, moved like that,", [move.again([one]) for one in others]))
+        for words, others in places:
+            pairs = dict(zip(edges, in_step(others, edges)))
             taken.append(("another-array", words, pairs))
         met = {(n, j): n.sources[1 - j] for n, j in whole}
-        for words, values in self.turned if np.ptp(partner.value) else ():
+        numbers = np.concatenate([np.ravel(one.value) for one in met.values()])
+        for words, values in self.turned if np.ptp(numbers) else ():
             pairs = {edge: values[one] for edge, one in met.items() if one in values}
             taken += [("kernel-not-turned", words, pairs)] if pairs else []
         for code, words, pairs in taken:
@@ -288,12 +298,16 @@ class Graph:
             if node.entrywise and all(opens(partner.value, other) for other in pairs.values()):
                 code = "mask-missing"
             made = gives(fit, lambda n, j, d, pairs=pairs: n.back(j, d, pairs[n, j]))
-            yield Change(code, f"{words} in place of {partner.line}", node, made)
+            if fit:
+                yield Change(code, f"{words} in place of {partner.line}", node, made)
 
     def in_place_of(self, wanted):
         """(words, arrays) for what might have been taken for another array, pass by pass."""
         for nodes in self.groups:
             values = [node.value for node in nodes]
+            lines = {one.site[0][::2] for one in [nodes[0], *(user for user, _ in nodes[0].uses)] if one.site}
+            if len(lines) == 1 and nodes[0].name is None and nodes[0].uses:
+                continue  # it never leaves its line, so nobody else can take it
             if values[0].shape == wanted.value.shape and np.ptp(values[-1]) > 0:
                 if nodes != [wanted]:
                     yield nodes[0].line, values
@@ -326,7 +340,7 @@ class Graph:
         """The same where the derivative is taken of another array."""
         for node, _, f, df in written_by_output(*pairs[0]):
             for words, others in self.in_place_of(pairs[0][0]):
-                at = {v: others[min(k, len(others) - 1)] for k, (_, v) in enumerate(pairs)}
+                at = {v: other for (_, v), other in zip(pairs, in_step(others, pairs))}
                 if any(one.shape != v.value.shape for v, one in at.items()):
                     continue
                 place = "another array of that line" if words == node.line else words
@@ -363,6 +377,10 @@ class Graph:
         """Another matrix in the place of the matrix of derivatives of a call."""
         node = edges[0][0]
         others = {edge: dict(wrong_matrices(*edge)) for edge in edges}
+        ways = {"first": 0, "last": -1} if len({n.local(i).shape for n, i in edges}) == 1 < len(edges) else {}
+        for words, k in ways.items():
+            key = "axes-in-wrong-order", f"the place of the {words} pass"
+            others = {edge: made | {key: edges[k][0].local(edges[k][1])} for edge, made in others.items()}
         for key in others[edges[0]]:
             fit = [edge for edge in edges if key in others[edge]]
             made = gives(fit, lambda n, i, d, key=key: np.ravel(d) @ others[n, i][key])
@@ -498,6 +516,12 @@ def scale_of(array, form):
     return np.vdot(array, form) / np.vdot(form, form)
 
 
+def in_step(others, places):
+    """The arrays that belong to these places, pass by pass: what is missing is missing at the start."""
+    late = len(others) - len(places)
+    return [others[max(0, late + k)] for k in range(len(places))]
+
+
 def opens(gate, other):
     """Whether an array is the same as another one but where that is 0, as a closed gate is."""
     shut = gate == 0
@@ -531,10 +555,9 @@ def wrong_matrices(node, i):
             once_more = np.eye(len(matrix))[:, np.ravel(again).astype(int)]
             yield ("axes-in-wrong-order", "dout moved once more"), once_more
     elif np.any(matrix.sum(0) > 1):
-        first, last = (np.cumsum(matrix[::way], 0)[::way] == 1 for way in (1, -1))
         code = "repeated-rows" if np.ptp(matrix.sum(0)) else "overwritten-at-fork"
-        yield (code, "the first copy of each entry alone"), matrix * first
-        yield (code, "the last copy of each entry alone"), matrix * last
+        yield (code, "the first copy of each entry alone"), once(matrix, True)
+        yield (code, "the last copy of each entry alone"), once(matrix, False)
     for axes in some_axes(len(shape)) if len(matrix) < matrix.shape[1] else ():
         kept = tuple(1 if k in axes else n for k, n in enumerate(shape))
         if after in (kept, tuple(np.delete(shape, axes))):
@@ -547,6 +570,14 @@ def nothing(node, i, dout):
     return np.zeros(node.sources[i].value.shape)
 
 
+def nothing_back(code, words, at, edges):
+    """Nothing comes back through these edges; or the other sign, which in a loop is made in every pass."""
+    yield Change(code, words, at, gives(edges, nothing), lost=True)
+    if len(edges) > 1:
+        turned = gives(edges, lambda n, i, d: -n.back(i, d))
+        yield Change("wrong-sign", words.replace("nothing", "the other sign"), at, turned)
+
+
 def written_over(uses, first, together):
     """Each entry gets the gradient of its first use alone, or of its last one; with `together`, uses of the
     same entries are one. `uses` tells which entries each of them takes."""
@@ -557,7 +588,20 @@ def written_over(uses, first, together):
         touched = uses[edges[0]] & ~np.asarray(taken)
         masks |= dict.fromkeys(edges, touched)
         taken = taken | touched
-    return gives(masks, lambda n, i, d: n.back(i, d) * masks[n, i])
+
+    def hand_on(n, i, d):
+        matrix = None if n.entrywise or n.pair else n.local(i)
+        if matrix is None or not np.isin(matrix, (0, 1)).all() or np.all(matrix.sum(0) <= 1):
+            return n.back(i, d) * masks[n, i]
+        return np.reshape(np.ravel(d) @ once(matrix, first), masks[n, i].shape) * masks[n, i]
+
+    return gives(masks, hand_on)
+
+
+def once(matrix, first):
+    """Of a matrix of copies the first copy of each entry alone, or the last one."""
+    way = 1 if first else -1
+    return matrix * (np.cumsum(matrix[::way], 0)[::way] == 1)
 
 
 def lost_code(node, i):
@@ -627,15 +671,17 @@ class Trials:
         self.decays = observation.decays.keys()
         self.douts = observation.douts
         self.samples = {n: observation.samples(n) for n in observation.names}
+        self.spots = {n: spot(some[0]) for n, some in self.samples.items() if some}
         wrong = {n for n, some in self.samples.items() if not all(s.right for s in some)}
         try:
             self.graph = Graph(piece, self.samples)
             self.walks = [self.graph.right(dout) for dout in self.douts]
             self.right = [self.graph.at_leaves(walk) for walk in self.walks]
             if self.belongs():
-                ways = [self.changes(wrong, *way) for way in product((True, False), (False, True))]
+                ways = [self.graph.changes(wrong, *way) for way in product((True, False), (False, True))]
                 ways.insert(1, self.by_places(wrong - {*piece.names}))
                 ways.insert(0, chain(self.by_labels(), ways.pop(0)))
+                ways.insert(1, self.everywhere())
                 self.more = iter(ways)
         except NoGraph:
             pass
@@ -643,23 +689,22 @@ class Trials:
     def grow(self):
         """Try more changes. What has been tried until the work becomes too much is of use."""
         try:
-            for change, off in next(self.more, ()):
-                self.keep(change, off)
+            for change in next(self.more, ()):
+                if (off := self.walked(change)) is not None:
+                    self.keep(change, off)
         except NoGraph:
             self.more = iter(())
 
-    def changes(self, *way):
-        """(change, what it adds to the gradients of the leaves) for the changes of the graph."""
-        for change in self.graph.changes(*way):
-            if (off := tried(None, self.walked, change)) is not None:
-                yield change, off
-
     def walked(self, change):
-        made = Lazily(lambda k: self.graph.at_leaves(self.graph.wrong(self.walks[k], change)))
-        return made[0] and made
+        """What a change adds to the gradients of the leaves; None where the code raises an exception."""
+        off = change.off
+        if off is None:
+            off = Lazily(lambda k: self.graph.at_leaves(self.graph.wrong(self.walks[k], change)))
+        Node.spend(0)
+        return off if tried(None, lambda: off[0]) is not None else None
 
     def by_labels(self):
-        """The same where other labels are subtracted than the loss has, or none: those of another row or step,
+        """Changes where other labels are subtracted than the loss has, or none: those of another row or step,
         or else those that give the claims."""
         found = self.graph.scores()
         names = [n for n, some in self.samples.items() if len(some) == len(self.right)]
@@ -697,10 +742,23 @@ class Trials:
                 none = not any(np.any(one) for *_, one in wrong)
                 label = f"label {np.argmax(other)}" if np.any(other) else "no label"
                 words = f"{label} where the loss takes {np.argmax(t)} (in row or step {k}; {len(wrong)} are wrong)"
-                change = Change("label-term-missing" if none else "labels-shifted", words, node, made)
-                if (off := tried(None, self.walked, change)) is not None:
-                    yield change, off
+                code = "label-term-missing" if none else "labels-shifted"
+                yield Change(code, words, node, made)
                 return
+
+    def everywhere(self):
+        """The same where one mistake was made at every place that has room for it, or at every run of a line."""
+        groups = defaultdict(list)
+        for change, _ in self.made:
+            if " at `" in change.words:
+                key = change.code, change.words.partition(" at `")[0]
+                groups[key].append(change)
+                groups[*key, change.at.site[0]].append(change)
+        for key, changes in groups.items():
+            if len({change.at.site for change in changes}) > 1:
+                made = dict(chain(*(change.gives.items() for change in changes)))
+                words = f"{key[1]} at {changes[0].at.line}, and at all others like it,"
+                yield Change(key[0], words, changes[0].at, made)
 
     def by_places(self, names):
         """The same where a parameter gets its gradient from one place of dout alone, a sample or a step, or
@@ -720,7 +778,7 @@ class Trials:
                 bias = alone and span == range(1) and lost[0].ndim == 1
                 code = "bias-first-row" if bias else "overwritten-at-fork"
                 off = [{n: -one if n == name else 0.0 for n in self.right[0]} for one in lost]
-                yield Change(code, words, self.graph.out, {}), off
+                yield Change(code, words, self.graph.out, {}, off=off)
 
     def keep(self, change, off):
         made = Lazily(lambda k: {n: one + off[k][n] for n, one in self.right[k].items()})
@@ -780,12 +838,24 @@ class Trials:
         claimed."""
 
         def explained(n):
+            place, value, room = self.spots[n]
+            if not abs(gradients[0][n].flat[place] - value) <= room:
+                return False
             return all(s.explained_by(gradients[k][n]) for k, s in enumerate(self.samples[n]))
 
         names = [n for n in left if explained(n)]
         others = [n for n in self.samples if n not in names] if names else ()
         pairs = [(gradients[k][n], right[n]) for n in others for k, right in enumerate(self.right)]
         return names, all(same(*pair, 1e-6) for pair in pairs)
+
+
+def spot(sample):
+    """One entry of a claim, what it is, and how near another one is to be: most are told apart by one."""
+    if not sample.shaped:
+        return 0, 0.0, np.inf
+    seen = np.where(sample.seen, np.abs(sample.claim), 0.0)
+    place = int(np.argmax(seen))
+    return place, sample.claim.flat[place], 3 * FIT * np.linalg.norm(seen) + 2 * sample.noise
 
 
 class Lazily:
