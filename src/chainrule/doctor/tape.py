@@ -328,11 +328,11 @@ def wrapped(made, again, sources, kind, tape):
     if asarray_of(made).dtype.kind != "f" or tape is None:
         return made
     array = array_of(made).view(Recorded)
-    if sources:
+    if sources or array.ndim:
         if len(tape) >= NODES:
             raise NoGraph("too many calls to be written down")
         array.node = Node(made, again, sources, kind, site())
-        array.node.layer = INSIDE[-1]
+        array.node.layer, array.node.fixed = INSIDE[-1], not sources
         tape.append(array.node)
     return array if sources or array.ndim else made
 
@@ -452,7 +452,7 @@ def recorded(piece):
     with recording(tape), enclosed(subject, lambda a, name: leaf(a, name, tape, True)):
         out = piece.output(subject, arguments)
     value = array_of(out, np.float64)
-    same = [n for n in tape if np.array_equal(np.ravel(n.value), np.ravel(value))]
+    same = [n for n in tape if not n.fixed and np.array_equal(np.ravel(n.value), np.ravel(value))]
     same = same or scaled(tape, value)
     end = getattr(out, "node", None) or same[-1]
     needed = {end}

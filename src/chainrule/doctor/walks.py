@@ -109,12 +109,12 @@ class Graph:
         return gradients
 
     def is_dead(self, node):
-        """Whether nothing comes back to a node although its users have a gradient, as to the maximum that
-        a softmax subtracts. Nobody writes that way down."""
-        from_users = [self.gradients[user] for user, _ in node.uses if user in self.gradients]
-        sizes = [np.max(np.abs(one), initial=0.0) for one in from_users]
-        own = np.abs(self.gradients.get(node, 0.0))
-        return bool(sizes) and np.max(own, initial=0.0) < 1e-7 * max(sizes)
+        """Whether what comes back to a node adds up to nothing, as at the maximum that a softmax subtracts.
+        Nobody writes that way down."""
+        users = [(user, i, self.gradients[user]) for user, i in node.uses if user in self.gradients]
+        own = np.max(np.abs(self.gradients.get(node, 0.0)), initial=0.0)
+        terms = [d * user.local(i) if user.entrywise else d for user, i, d in users if own < 1e-7]
+        return own < 1e-7 * max([np.max(np.abs(one), initial=0.0) for one in terms], default=0.0)
 
     def wrong(self, right, change):
         """node -> what a change adds to the right gradient, for the nodes that it reaches."""
@@ -217,7 +217,7 @@ class Graph:
                     yield Change("upstream-ignored", words, nodes[0], made)
         for pairs in self.stretches() if others else each(self.stretches()):
             if spoils([start for start, _ in pairs]):
-                start, node = pairs[0]
+                start, node = pairs[-1]
                 if others and start.value.shape == node.value.shape:
                     yield from self.at_functions(pairs)
                 elif not others:
@@ -257,11 +257,11 @@ class Graph:
 
     def at_edges(self, edges):
         """One source of a call, in every pass."""
-        node, i = edges[0]
+        node, i = edges[-1]  # the first pass may begin with zeros
         words = f"nothing coming back through {node.line}"
         yield from nothing_back(lost_code(node, i), words, node, edges)
-        if len(node.sources) == 1 and node.entrywise:
-            yield from self.at_parts([(one.sources[0], one) for one, _ in edges])
+        if len(node.free) == 1 and node.entrywise:
+            yield from self.at_parts([(one.free[0], one) for one, _ in edges])
         yield from self.past_gates(edges)
         if node.pair and node.value.shape == node.sources[i].value.shape:
             as_it_came = gives(edges, lambda n, k, d: d)
@@ -273,12 +273,12 @@ class Graph:
     def at_others(self, edges):
         """Another array of the same shape in the place of the one that meets this source in a product."""
         node, i = edges[0]
-        if len(node.sources) == 1 and node.entrywise:
-            yield from self.at_functions([(one.sources[0], one) for one, _ in edges])
+        if len(node.free) == 1 and node.entrywise:
+            yield from self.at_functions([(one.free[0], one) for one, _ in edges])
         whole = [edge for edge in edges if len(edge[0].sources) == 2]
         if not whole:
             return
-        node, i = whole[0]
+        node, i = whole[-1]
         partner = node.sources[1 - i]
         taken, places = [], list(self.in_place_of(partner))
         if partner.moves_alone():  # as it moves, another one may have been moved
@@ -295,7 +295,7 @@ class Graph:
             taken += [("kernel-not-turned", words, pairs)] if pairs else []
         for code, words, pairs in taken:
             fit = [(n, j) for (n, j), other in pairs.items() if np.shape(n.met(j)) == other.shape]
-            if node.entrywise and all(opens(partner.value, other) for other in pairs.values()):
+            if node.entrywise and all(opens(met[edge].value, pairs[edge]) for edge in fit):
                 code = "mask-missing"
             made = gives(fit, lambda n, j, d, pairs=pairs: n.back(j, d, pairs[n, j]))
             if fit:
@@ -329,7 +329,7 @@ class Graph:
     def at_parts(self, pairs):
         """A function whose derivative is mostly written by its output, where only a factor of that is
         handed on."""
-        for node, name, *_ in written_by_output(*pairs[0]):
+        for node, name, *_ in written_by_output(*pairs[-1]):
             for words, (part, owners) in PARTS.items():
                 made = jumps(pairs, lambda u, v, d, part=part: d * part(v.value))
                 words = f"{words} alone in place of the derivative of {node.line}"
@@ -338,8 +338,8 @@ class Graph:
 
     def at_functions(self, pairs):
         """The same where the derivative is taken of another array."""
-        for node, _, f, df in written_by_output(*pairs[0]):
-            for words, others in self.in_place_of(pairs[0][0]):
+        for node, _, f, df in written_by_output(*pairs[-1]):
+            for words, others in self.in_place_of(pairs[-1][0]):
                 at = {v: other for (_, v), other in zip(pairs, in_step(others, pairs))}
                 if any(one.shape != v.value.shape for v, one in at.items()):
                     continue
@@ -375,13 +375,13 @@ class Graph:
 
     def at_matrices(self, edges):
         """Another matrix in the place of the matrix of derivatives of a call."""
-        node = edges[0][0]
+        node = edges[-1][0]
         others = {edge: dict(wrong_matrices(*edge)) for edge in edges}
         ways = {"first": 0, "last": -1} if len({n.local(i).shape for n, i in edges}) == 1 < len(edges) else {}
         for words, k in ways.items():
             key = "axes-in-wrong-order", f"the place of the {words} pass"
             others = {edge: made | {key: edges[k][0].local(edges[k][1])} for edge, made in others.items()}
-        for key in others[edges[0]]:
+        for key in others[edges[-1]]:
             fit = [edge for edge in edges if key in others[edge]]
             made = gives(fit, lambda n, i, d, key=key: np.ravel(d) @ others[n, i][key])
             yield Change(key[0], f"{key[1]} at {node.line}", node, made)
@@ -398,7 +398,7 @@ class Graph:
 
     def by_table(self, scene_of, places, node, made):
         """Changes for all that the table has for the scenes scene_of(*place, dout) at a node."""
-        scene = scene_of(*places[0], self.gradients.get(node, 1.0))
+        scene = scene_of(*places[-1], self.gradients.get(node, 1.0))
         scenes = {}  # each is asked for again and again, for the same dout
 
         def handed(mistake, words, a, b, d):
@@ -593,7 +593,7 @@ def written_over(uses, first, together):
         matrix = None if n.entrywise or n.pair else n.local(i)
         if matrix is None or not np.isin(matrix, (0, 1)).all() or np.all(matrix.sum(0) <= 1):
             return n.back(i, d) * masks[n, i]
-        return np.reshape(np.ravel(d) @ once(matrix, first), masks[n, i].shape) * masks[n, i]
+        return np.reshape(np.ravel(d) @ once(matrix, False), masks[n, i].shape) * masks[n, i]
 
     return gives(masks, hand_on)
 
@@ -649,8 +649,9 @@ def scene_of_edge(node, i, dout):
     held = dict(zip(keys, (s.value for s in node.sources), strict=True))
     place, ones = keys[i], np.ones(node.value.shape)
     slopes = {key: node.local(k) for k, key in enumerate(keys)} if node.entrywise else {}
-    alone = node.entrywise and len(node.free) == 1
-    inputs = {k: v for k, v in held.items() if k == place or k[0] == "v"}
+    alone = node.entrywise and node.free == [node.sources[i]]
+    free = [k for k, s in zip(keys, node.sources, strict=True) if s.name is None and not s.fixed]
+    inputs = {k: v for k, v in held.items() if k == place or k in free}
     params = {k: v for k, v in held.items() if k not in inputs}
     return Scene(
         place, inputs, params, node.value, np.broadcast_to(dout, node.value.shape), node.back(i, dout),
