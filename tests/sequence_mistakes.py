@@ -107,28 +107,107 @@ def lstm(want, name, **changes):
 
 lstm("", "OneMatrixRight")
 MISSING = "derivative-missing|factor-missing"
-lstm(MISSING, "NoForget", through_gates=lambda s, di, df, do, dg, i, f, o, g: (
-    di * i * (1 - i), df, do * o * (1 - o), dg * (1 - g**2)))
-lstm(MISSING, "NoInput", through_gates=lambda s, di, df, do, dg, i, f, o, g: (
-    di, df * f * (1 - f), do * o * (1 - o), dg * (1 - g**2)))
-lstm(MISSING, "NoOutput", through_gates=lambda s, di, df, do, dg, i, f, o, g: (
-    di * i * (1 - i), df * f * (1 - f), do, dg * (1 - g**2)))
-lstm(MISSING, "NoCandidate", through_gates=lambda s, di, df, do, dg, i, f, o, g: (
-    di * i * (1 - i), df * f * (1 - f), do * o * (1 - o), dg))
-lstm(MISSING, "NoGateAtAll", through_gates=lambda s, di, df, do, dg, i, f, o, g: (di, df, do, dg))
-lstm(MISSING, "NoSigmoidAtAll", through_gates=lambda s, di, df, do, dg, i, f, o, g: (
-    di, df, do, dg * (1 - g**2)))
-lstm("factor-missing", "ForgetHalf", through_gates=lambda s, di, df, do, dg, i, f, o, g: (
-    di * i * (1 - i), df * f, do * o * (1 - o), dg * (1 - g**2)))
-lstm("factor-missing", "ForgetOtherHalf", through_gates=lambda s, di, df, do, dg, i, f, o, g: (
-    di * i * (1 - i), df * (1 - f), do * o * (1 - o), dg * (1 - g**2)))
-lstm("another-array|?", "ForgetTakesInput", through_gates=lambda s, di, df, do, dg, i, f, o, g: (
-    di * i * (1 - i), df * i * (1 - i), do * o * (1 - o), dg * (1 - g**2)))
-lstm("another-array|?", "CandidateAsSigmoid", through_gates=lambda s, di, df, do, dg, i, f, o, g: (
-    di * i * (1 - i), df * f * (1 - f), do * o * (1 - o), dg * g * (1 - g)))
+lstm(
+    MISSING,
+    "NoForget",
+    through_gates=lambda s, di, df, do, dg, i, f, o, g: (
+        di * i * (1 - i),
+        df,
+        do * o * (1 - o),
+        dg * (1 - g**2),
+    ),
+)
+lstm(
+    MISSING,
+    "NoInput",
+    through_gates=lambda s, di, df, do, dg, i, f, o, g: (
+        di,
+        df * f * (1 - f),
+        do * o * (1 - o),
+        dg * (1 - g**2),
+    ),
+)
+lstm(
+    MISSING,
+    "NoOutput",
+    through_gates=lambda s, di, df, do, dg, i, f, o, g: (
+        di * i * (1 - i),
+        df * f * (1 - f),
+        do,
+        dg * (1 - g**2),
+    ),
+)
+lstm(
+    MISSING,
+    "NoCandidate",
+    through_gates=lambda s, di, df, do, dg, i, f, o, g: (
+        di * i * (1 - i),
+        df * f * (1 - f),
+        do * o * (1 - o),
+        dg,
+    ),
+)
+lstm(
+    MISSING + "|?",
+    "NoGateAtAll",
+    through_gates=lambda s, di, df, do, dg, i, f, o, g: (di, df, do, dg),
+)
+lstm(
+    MISSING,
+    "NoSigmoidAtAll",
+    through_gates=lambda s, di, df, do, dg, i, f, o, g: (di, df, do, dg * (1 - g**2)),
+)
+lstm(
+    "factor-missing",
+    "ForgetHalf",
+    through_gates=lambda s, di, df, do, dg, i, f, o, g: (
+        di * i * (1 - i),
+        df * f,
+        do * o * (1 - o),
+        dg * (1 - g**2),
+    ),
+)
+lstm(
+    "factor-missing",
+    "ForgetOtherHalf",
+    through_gates=lambda s, di, df, do, dg, i, f, o, g: (
+        di * i * (1 - i),
+        df * (1 - f),
+        do * o * (1 - o),
+        dg * (1 - g**2),
+    ),
+)
+lstm(
+    "another-array|?",
+    "ForgetTakesInput",
+    through_gates=lambda s, di, df, do, dg, i, f, o, g: (
+        di * i * (1 - i),
+        df * i * (1 - i),
+        do * o * (1 - o),
+        dg * (1 - g**2),
+    ),
+)
+lstm(
+    "another-array|?",
+    "CandidateAsSigmoid",
+    through_gates=lambda s, di, df, do, dg, i, f, o, g: (
+        di * i * (1 - i),
+        df * f * (1 - f),
+        do * o * (1 - o),
+        dg * g * (1 - g),
+    ),
+)
 lstm(MISSING, "NoTanhOfCell", through_tanh=lambda s, dh, o, th, c: dh * o)
-lstm("another-array|factor-missing|overwritten-at-fork", "NoOutputGateInCell", through_tanh=lambda s, dh, o, th, c: dh * (1 - th**2))
-lstm("derivative-of-input|another-array", "TanhOfCellByCell", through_tanh=lambda s, dh, o, th, c: dh * o * (1 - c**2))
+lstm(
+    "another-array|factor-missing|overwritten-at-fork",
+    "NoOutputGateInCell",
+    through_tanh=lambda s, dh, o, th, c: dh * (1 - th**2),
+)
+lstm(
+    "derivative-of-input|another-array",
+    "TanhOfCellByCell",
+    through_tanh=lambda s, dh, o, th, c: dh * o * (1 - c**2),
+)
 
 
 def gates_no_dc(self, dh, dc, c, i, f, o, g, c_new):
@@ -213,10 +292,26 @@ step(MISSING, "StepNoForget", df=lambda s, dc, ft: dc * s.c0)
 step(MISSING, "StepNoInput", di=lambda s, dc, it, cct: dc * cct)
 step(MISSING, "StepNoOutput", do=lambda s, dh, ot, c: dh * np.tanh(c))
 step(MISSING, "StepNoCandidate", dcc=lambda s, dc, it, cct: dc * it)
-step("factor-missing|another-array|overwritten-at-fork", "StepNoCellBefore", df=lambda s, dc, ft: dc * ft * (1 - ft))
-step("another-array|factor-missing", "StepNoTanhForOutput", do=lambda s, dh, ot, c: dh * c * ot * (1 - ot))
-step("derivative-twice|another-array|factor-missing|?", "StepCandidateSquared", dcc=lambda s, dc, it, cct: dc * it * (1 - cct**2) ** 2)
-step("another-array|factor-missing", "StepCandidateInputForGate", dcc=lambda s, dc, it, cct: dc * it * (1 - it**2))
+step(
+    "factor-missing|another-array|overwritten-at-fork",
+    "StepNoCellBefore",
+    df=lambda s, dc, ft: dc * ft * (1 - ft),
+)
+step(
+    "another-array|factor-missing",
+    "StepNoTanhForOutput",
+    do=lambda s, dh, ot, c: dh * c * ot * (1 - ot),
+)
+step(
+    "derivative-twice|another-array|factor-missing|?",
+    "StepCandidateSquared",
+    dcc=lambda s, dc, it, cct: dc * it * (1 - cct**2) ** 2,
+)
+step(
+    "another-array|factor-missing",
+    "StepCandidateInputForGate",
+    dcc=lambda s, dc, it, cct: dc * it * (1 - it**2),
+)
 
 
 class Gru:
@@ -280,10 +375,26 @@ gru(MISSING, "GruNoUpdateSlope", slope_z=lambda s, z: 1.0)
 gru(MISSING, "GruNoResetSlope", slope_r=lambda s, r: 1.0)
 gru(MISSING, "GruNoTanhSlope", tanh_slope=lambda s, n: 1.0)
 gru("wrong-sign|inputs-not-swapped", "GruUpdateTurned", opposed=lambda s, n, h: h - n)
-gru("overwritten-at-fork", "GruNoWayThroughUpdate", back=lambda s, dh, z, r, drh, by_z, by_r: dh * (1 - z) + drh * r + by_r)
-gru("overwritten-at-fork", "GruNoStraightWay", back=lambda s, dh, z, r, drh, by_z, by_r: drh * r + by_z + by_r)
-gru("another-array|factor-missing|overwritten-at-fork", "GruNoReset", back=lambda s, dh, z, r, drh, by_z, by_r: dh * (1 - z) + drh + by_z + by_r)
-gru("another-array", "GruKeepsZ", back=lambda s, dh, z, r, drh, by_z, by_r: dh * z + drh * r + by_z + by_r)
+gru(
+    "overwritten-at-fork",
+    "GruNoWayThroughUpdate",
+    back=lambda s, dh, z, r, drh, by_z, by_r: dh * (1 - z) + drh * r + by_r,
+)
+gru(
+    "overwritten-at-fork",
+    "GruNoStraightWay",
+    back=lambda s, dh, z, r, drh, by_z, by_r: drh * r + by_z + by_r,
+)
+gru(
+    "another-array|factor-missing|overwritten-at-fork",
+    "GruNoReset",
+    back=lambda s, dh, z, r, drh, by_z, by_r: dh * (1 - z) + drh + by_z + by_r,
+)
+gru(
+    "another-array",
+    "GruKeepsZ",
+    back=lambda s, dh, z, r, drh, by_z, by_r: dh * z + drh * r + by_z + by_r,
+)
 
 
 # 2. What a function encloses: data, weights, targets.
@@ -360,10 +471,14 @@ def enclosed(want, **parts):
 
 enclosed("", name="right")
 enclosed("weight-not-transposed", name="as_it_is", dx=lambda d, W: d.dot(W))
-enclosed("factor-missing|overwritten-at-fork|derivative-missing", name="no_matrix", dx=lambda d, W: d)
+enclosed(
+    "factor-missing|overwritten-at-fork|derivative-missing", name="no_matrix", dx=lambda d, W: d
+)
 enclosed("wrong-sign", name="sign", dx=lambda d, W: -d.dot(W.T))
 enclosed("scaled", name="twice", dx=lambda d, W: 2 * d.dot(W.T))
-enclosed("upstream-ignored|factor-missing|?", name="sum_of_w", dx=lambda d, W: np.ones_like(d).dot(W.T))
+enclosed(
+    "upstream-ignored|factor-missing|?", name="sum_of_w", dx=lambda d, W: np.ones_like(d).dot(W.T)
+)
 enclosed("missing-batch-division|scaled", name="times_n", dw=lambda x, d: x.T.dot(d) * len(x))
 enclosed("double-batch-division|scaled|bias-mean", name="mean", dw=lambda x, d: x.T.dot(d) / len(x))
 enclosed("wrong-sign", name="less", dw=lambda x, d: -x.T.dot(d))
@@ -371,8 +486,6 @@ enclosed("wrong-sign", name="less", dw=lambda x, d: -x.T.dot(d))
 
 def margins(change=None, reg=0.0, given=0.0):
     def make():
-        W0 = np.random.default_rng(6).normal(size=(4, 3))
-
         def svm(W):
             scores = X.dot(W)
             rows = np.arange(len(X))
@@ -395,8 +508,12 @@ def margins(change=None, reg=0.0, given=0.0):
 
 W0 = np.random.default_rng(6).normal(size=(4, 3))
 for one, want, rest in (
-    ("right", "", ()), ("label", "label-term-missing", ("label",)), ("N", "missing-batch-division|scaled", ("N",)),
-    ("one", "label-term-missing|?", ("one",)), ("decay", "weight-decay", (None, 0.1, 0.1)), ("both_right", "", (None, 0.1, 0.2)),
+    ("right", "", ()),
+    ("label", "label-term-missing", ("label",)),
+    ("N", "missing-batch-division|scaled", ("N",)),
+    ("one", "label-term-missing|?", ("one",)),
+    ("decay", "weight-decay", (None, 0.1, 0.1)),
+    ("both_right", "", (None, 0.1, 0.2)),
     ("decay_lost", "weight-decay", (None, 0.1)),
 ):
     (SET if want else RIGHT).append((f"svm_{one}", want.split("|"), margins(*rest), (W0,)))
@@ -425,8 +542,15 @@ def logistic(change=None):
     return make
 
 
-for one, want in (("", ""), ("slope", "derivative-twice"), ("turned", "wrong-sign"), ("N", "missing-batch-division|scaled")):
-    (SET if want else RIGHT).append((f"logistic_{one}", want.split("|"), logistic(one), (W0[:, 0],)))
+for one, want in (
+    ("", ""),
+    ("slope", "derivative-twice"),
+    ("turned", "wrong-sign"),
+    ("N", "missing-batch-division|scaled"),
+):
+    (SET if want else RIGHT).append(
+        (f"logistic_{one}", want.split("|"), logistic(one), (W0[:, 0],))
+    )
 
 
 # 3. Convolutions in loops.
@@ -515,13 +639,17 @@ def always_first_filter(self, dx, dW, db, at, f, d, W):
 
 LOST = "overwritten-at-fork"
 for shape in ((1, 0), (1, 1), (2, 0), (2, 1)):
-    rest = dict(zip(("stride", "pad"), shape))
-    end = "_%d%d" % shape
+    rest = dict(zip(("stride", "pad"), shape, strict=True))
+    end = f"_{shape[0]}{shape[1]}"
     for one, want, changes in (
-        ("Right", "", {}), ("X", LOST, {"add_x": put_x}), ("W", LOST, {"add_w": put_w}),
-        ("Both", LOST, {"add_x": put_x, "add_w": put_w}), ("B", LOST + "|bias-first-row", {"add": put_b}),
+        ("Right", "", {}),
+        ("X", LOST, {"add_x": put_x}),
+        ("W", LOST, {"add_w": put_w}),
+        ("Both", LOST, {"add_x": put_x, "add_w": put_w}),
+        ("B", LOST + "|bias-first-row", {"add": put_b}),
         ("Turned", "kernel-not-turned", {"add": turned_kernel}),
-        ("NoKernel", "factor-missing|another-array|derivative-missing", {"add": no_kernel}), ("FirstFilter", "another-array|?", {"add": always_first_filter}),
+        ("NoKernel", "factor-missing|another-array|derivative-missing", {"add": no_kernel}),
+        ("FirstFilter", "another-array|?", {"add": always_first_filter}),
     ):
         variant(want, Naive, (IMAGES,), f"Naive{one}{end}", **changes, **rest)
 
@@ -574,8 +702,11 @@ def put_at_rows(self, dx, a, b, h, w, dout):
 
 
 for one, want, changes in (
-    ("Right", "", {}), ("Over", LOST, {"put": put_over}), ("Turned", "kernel-not-turned", {"put": put_turned}),
-    ("Start", "axes-in-wrong-order|another-array|?", {"put": put_at_start}), ("Rows", "axes-in-wrong-order|another-array|?", {"put": put_at_rows}),
+    ("Right", "", {}),
+    ("Over", LOST, {"put": put_over}),
+    ("Turned", "kernel-not-turned", {"put": put_turned}),
+    ("Start", "axes-in-wrong-order|another-array|?", {"put": put_at_start}),
+    ("Rows", "axes-in-wrong-order|another-array|?", {"put": put_at_rows}),
     ("Mean", "bias-mean|scaled|double-batch-division|?", {"k": lambda s, d, w: np.mean(d * w)}),
     ("First", "bias-first-row|overwritten-at-fork", {"k": lambda s, d, w: np.sum(d[0] * w[0])}),
     ("NoX", "factor-missing|another-array", {"k": lambda s, d, w: np.sum(d)}),
@@ -591,7 +722,9 @@ class OneLine:
 
     def forward(self, x):
         self.x = x
-        return np.array([[np.dot(row[i : i + 3], self.w) for i in range(len(row) - 2)] for row in x])
+        return np.array(
+            [[np.dot(row[i : i + 3], self.w) for i in range(len(row) - 2)] for row in x]
+        )
 
     def backward(self, dout):
         self.dw, dx = np.zeros(3), np.zeros(self.x.shape)
@@ -627,8 +760,11 @@ def line_one_on(self, dx, n, i, d):
 
 
 for one, want, at in (
-    ("Right", "", OneLine.at), ("X", LOST, line_dx), ("W", LOST, line_dw),
-    ("Turned", "kernel-not-turned", line_turned), ("TwoOfThree", LOST + "|?", line_one_on),
+    ("Right", "", OneLine.at),
+    ("X", LOST, line_dx),
+    ("W", LOST, line_dw),
+    ("Turned", "kernel-not-turned", line_turned),
+    ("TwoOfThree", LOST + "|?", line_one_on),
 ):
     variant(want, OneLine, (rng.normal(size=(3, 6)),), f"OneLine{one}", at=at)
 
@@ -720,7 +856,11 @@ for one, want, changes in (
     ("WrongAtStepThree", SHIFTED, {"label": subtract_at(lambda t, i, g: i[t] if t == 3 else g[t])}),
     ("WrongAtLastStep", SHIFTED, {"label": subtract_at(lambda t, i, g: 0 if t == 4 else g[t])}),
     ("NoLabel", "label-term-missing", {"label": lambda s, dy, t, i, g: None}),
-    ("NoLabelAtStepTwo", "label-term-missing|labels-shifted|targets-differ", {"label": subtract_at(lambda t, i, g: g[t] if t != 2 else slice(0, 0))}),
+    (
+        "NoLabelAtStepTwo",
+        "label-term-missing|labels-shifted|targets-differ",
+        {"label": subtract_at(lambda t, i, g: g[t] if t != 2 else slice(0, 0))},
+    ),
     ("FutureLost", LOST, {"both": lambda s, a, b: a}),
     ("NowLost", LOST + "|?", {"both": lambda s, a, b: b}),
     ("NoSlope", MISSING, {"slope": lambda s, t: 1.0}),
@@ -789,10 +929,14 @@ for one, want, changes in (
     ("Right", "", {}),
     ("NextStep", SHIFTED, {"label": lambda s, k, N, t, x: (np.arange(N), t[:, (k + 1) % 4])}),
     ("StepBefore", SHIFTED, {"label": lambda s, k, N, t, x: (np.arange(N), t[:, k - 1])}),
-    ("OwnChar", SHIFTED, {"label": lambda s, k, N, t, x: (np.arange(N), x[:, k])}),
+    ("OwnChar", SHIFTED + "|?", {"label": lambda s, k, N, t, x: (np.arange(N), x[:, k])}),
     ("OtherSample", SHIFTED, {"label": lambda s, k, N, t, x: (np.arange(N), np.roll(t[:, k], 1))}),
     ("FirstStep", SHIFTED, {"label": lambda s, k, N, t, x: (np.arange(N), t[:, 0])}),
-    ("EveryRow", SHIFTED + "|sum-over-wrong-axis|?", {"label": lambda s, k, N, t, x: (slice(None), t[:, k])}),
+    (
+        "EveryRow",
+        SHIFTED + "|sum-over-wrong-axis|?",
+        {"label": lambda s, k, N, t, x: (slice(None), t[:, k])},
+    ),
     ("Rows", "repeated-rows", {"embed": add_rows}),
     ("RowsOver", "repeated-rows|overwritten-at-fork", {"embed": put_rows}),
 ):
@@ -829,7 +973,9 @@ class SelfAttention:
         flat = self.x.reshape(-1, 5)
         for key, one in (("q", dq), ("k", dk), ("v", dv)):
             self.grads[f"W{key}"] = flat.T @ one.reshape(-1, 4)
-        return self.whole(*(one @ self.params[f"W{key}"].T for key, one in zip("qkv", (dq, dk, dv))))
+        return self.whole(
+            *(one @ self.params[f"W{key}"].T for key, one in zip("qkv", (dq, dk, dv)))
+        )
 
     def soft(self, da):
         return self.a * (da - (da * self.a).sum(-1, keepdims=True))
@@ -953,6 +1099,10 @@ def pooled(change=None):
 
 U = rng.normal(size=4)
 for one, want in (
-    ("", ""), ("sum", "softmax-diagonal"), ("scale", "scaled|factor-missing"), ("path", LOST), ("turned", "weight-not-transposed"),
+    ("", ""),
+    ("sum", "softmax-diagonal"),
+    ("scale", "scaled|factor-missing"),
+    ("path", LOST),
+    ("turned", "weight-not-transposed"),
 ):
     (SET if want else RIGHT).append((f"pooled_{one}", want.split("|"), pooled(one), ((X, U),)))

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import sequence_mistakes
 from blind_mistakes import SETS
 from public_mistakes import (
     CASES,
@@ -547,7 +548,14 @@ def test_nobody_is_accused_of_a_right_derivative(name):
         assert gradient_check(Layer(name), x).ok, x
 
 
-@pytest.mark.parametrize("one", sum(SETS, []), ids=lambda one: one[0])
+@pytest.mark.parametrize("one", sequence_mistakes.RIGHT, ids=lambda one: one[0])
+def test_nobody_is_accused_of_a_right_cell_loop_or_closure(one):
+    _, _, make, arguments = one
+    assert diagnose(make(), *arguments) == []
+    assert gradient_check(make(), *arguments).ok
+
+
+@pytest.mark.parametrize("one", sum(SETS, sequence_mistakes.SET), ids=lambda one: one[0])
 def test_a_mistake_that_was_written_blind_is_found_and_not_misnamed(one):
     _, wanted, make, arguments = one
     found = diagnose(make(), *arguments)

@@ -135,7 +135,9 @@ def enclosed(target, form):
         return type(one) is np.ndarray and one.dtype.kind == "f" and one.size
 
     for function in functions_of(target):
-        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        for name, cell in zip(
+            function.__code__.co_freevars, function.__closure__ or (), strict=True
+        ):
             if cell != CellType() and plain(cell.cell_contents):
                 kept.append((partial(setattr, cell, "cell_contents"), cell.cell_contents))
                 cell.cell_contents = formed(cell.cell_contents, name)

@@ -19,7 +19,7 @@ from chainrule.guards.numbers import sum_to
 STEP = 1e-6  # of a nudge, for a number of size 1
 CELLS = 400_000  # entries of one matrix of derivatives, at most
 NODES = 4000
-CALLS = 40_000  # of the code's own calls, made again to find derivatives; beyond that the graph is left alone
+CALLS = 50_000  # of the code's own calls, made again to find derivatives; beyond that the graph is left alone
 AS_IT_IS = ("asarray", "asanyarray", "ascontiguousarray", "asfortranarray")
 MAKERS = ("zeros", "empty", "ones", "full", "array", *AS_IT_IS)
 array_of, asarray_of = np.array, np.asarray  # as they are, while a tape runs

@@ -305,7 +305,11 @@ class Graph:
         """(words, arrays) for what might have been taken for another array, pass by pass."""
         for nodes in self.groups:
             values = [node.value for node in nodes]
-            lines = {one.site[0][::2] for one in [nodes[0], *(user for user, _ in nodes[0].uses)] if one.site}
+            lines = {
+                one.site[0][::2]
+                for one in [nodes[0], *(user for user, _ in nodes[0].uses)]
+                if one.site
+            }
             if len(lines) == 1 and nodes[0].name is None and nodes[0].uses:
                 continue  # it never leaves its line, so nobody else can take it
             if values[0].shape == wanted.value.shape and np.ptp(values[-1]) > 0:
@@ -314,6 +318,8 @@ class Graph:
                 if len(nodes) > 1:
                     before = [np.zeros_like(values[0]), *values[:-1]]
                     yield f"{nodes[0].line}, one pass before,", before
+                    yield f"{nodes[0].line}, of the first pass,", values[:1] * len(values)
+                    yield f"{nodes[0].line}, of the last pass,", values[-1:] * len(values)
 
     @cached_property
     def turned(self):
@@ -377,10 +383,16 @@ class Graph:
         """Another matrix in the place of the matrix of derivatives of a call."""
         node = edges[-1][0]
         others = {edge: dict(wrong_matrices(*edge)) for edge in edges}
-        ways = {"first": 0, "last": -1} if len({n.local(i).shape for n, i in edges}) == 1 < len(edges) else {}
+        ways = (
+            {"first": 0, "last": -1}
+            if len({n.local(i).shape for n, i in edges}) == 1 < len(edges)
+            else {}
+        )
         for words, k in ways.items():
             key = "axes-in-wrong-order", f"the place of the {words} pass"
-            others = {edge: made | {key: edges[k][0].local(edges[k][1])} for edge, made in others.items()}
+            others = {
+                edge: made | {key: edges[k][0].local(edges[k][1])} for edge, made in others.items()
+            }
         for key in others[edges[-1]]:
             fit = [edge for edge in edges if key in others[edge]]
             made = gives(fit, lambda n, i, d, key=key: np.ravel(d) @ others[n, i][key])
@@ -504,7 +516,9 @@ def other_places(labels):
     whole = np.array(labels)
     ways = [np.roll(whole, step, axis) for axis in range(whole.ndim) for step in (-1, 1)]
     ways += [np.concatenate([whole[:1], whole[:-1]]), np.concatenate([whole[1:], whole[-1:]])]
-    return [list(way) for way in [*ways, *(np.broadcast_to(whole[k], whole.shape) for k in (0, -1))]]
+    return [
+        list(way) for way in [*ways, *(np.broadcast_to(whole[k], whole.shape) for k in (0, -1))]
+    ]
 
 
 def is_one_hot(t, axis, or_none=False):
@@ -679,7 +693,9 @@ class Trials:
             self.walks = [self.graph.right(dout) for dout in self.douts]
             self.right = [self.graph.at_leaves(walk) for walk in self.walks]
             if self.belongs():
-                ways = [self.graph.changes(wrong, *way) for way in product((True, False), (False, True))]
+                ways = [
+                    self.graph.changes(wrong, *way) for way in product((True, False), (False, True))
+                ]
                 ways.insert(1, self.by_places(wrong - {*piece.names}))
                 ways.insert(0, chain(self.by_labels(), ways.pop(0)))
                 ways.insert(1, self.everywhere())
@@ -698,11 +714,12 @@ class Trials:
 
     def walked(self, change):
         """What a change adds to the gradients of the leaves; None where the code raises an exception."""
-        off = change.off
-        if off is None:
-            off = Lazily(lambda k: self.graph.at_leaves(self.graph.wrong(self.walks[k], change)))
+        off = change.off or self.added(change)
         Node.spend(0)
         return off if tried(None, lambda: off[0]) is not None else None
+
+    def added(self, change):
+        return Lazily(lambda k: self.graph.at_leaves(self.graph.wrong(self.walks[k], change)))
 
     def by_labels(self):
         """Changes where other labels are subtracted than the loss has, or none: those of another row or step,
@@ -714,7 +731,9 @@ class Trials:
             return
 
         def flat(gradients):
-            return np.concatenate([np.ravel(self.samples[n][0].visible(gradients[n])) for n in names])
+            return np.concatenate(
+                [np.ravel(self.samples[n][0].visible(gradients[n])) for n in names]
+            )
 
         forms = []  # what each label gives, were it added
         for node, (y, t, _) in found.items():
@@ -725,7 +744,9 @@ class Trials:
         labels = [t for _, t, _ in found.values()]
         ways = other_places(labels)
         parts = np.split(np.linalg.lstsq(np.transpose(forms), gap)[0], np.cumsum(sizes)[:-1])
-        ways.append([t - np.round(one).reshape(t.shape) for t, one in zip(labels, parts, strict=True)])
+        ways.append(
+            [t - np.round(one).reshape(t.shape) for t, one in zip(labels, parts, strict=True)]
+        )
         for others in ways:
             offs = [t - other for t, other in zip(labels, others, strict=True)]
             if not same(np.concatenate([np.ravel(off) for off in offs]) @ forms, gap, 1e-5):
@@ -733,10 +754,14 @@ class Trials:
             made, wrong = {}, []
             for (node, (y, t, axis)), off in zip(found.items(), offs, strict=True):
                 for k in range(len(node.sources)):
-                    made.setdefault(node, {})[k] = lambda d, _, node=node, k=k, form=y - t, off=off: (
-                        node.back(k, d + scale_of(d, form) * off)
+                    made.setdefault(node, {})[k] = (
+                        lambda d, _, node=node, k=k, form=y - t, off=off: node.back(
+                            k, d + scale_of(d, form) * off
+                        )
                     )
-                wrong += zip(*(np.moveaxis(one, axis, -1).reshape(-1, t.shape[axis]) for one in (t, t - off)))
+                wrong += zip(
+                    *(np.moveaxis(one, axis, -1).reshape(-1, t.shape[axis]) for one in (t, t - off))
+                )
             wrong = [(k, *pair) for k, pair in enumerate(wrong) if np.any(pair[0] != pair[1])]
             if all(is_one_hot(other, 0, True) for *_, other in wrong):
                 k, t, other = wrong[0]
@@ -744,7 +769,8 @@ class Trials:
                 label = f"label {np.argmax(other)}" if np.any(other) else "no label"
                 words = f"{label} where the loss takes {np.argmax(t)} (in row or step {k}; {len(wrong)} are wrong)"
                 code = "label-term-missing" if none else "labels-shifted"
-                yield Change(code, words, node, made)
+                change = Change(code, words, self.graph.out, made)
+                yield replace(change, gives={}, off=self.added(change))  # its place is the loss
                 return
 
     def everywhere(self):
@@ -897,12 +923,16 @@ def nearly(trials, left):
     for change, made in trials.made:
         ways = [("{}, {:.5g} times,", sums(made, 0.0, made, 0.0), made)]
         if change.lost:
-            ways.append(("{1:.4g} times what comes back through {2}", made, sums(made, -1.0, right, 1.0)))
+            ways.append(
+                ("{1:.4g} times what comes back through {2}", made, sums(made, -1.0, right, 1.0))
+            )
         for (words, base, parts), name in product(ways, left):
             some = samples[name]
             if len(some) != len(right) or not all(s.shaped for s in some):
                 continue
-            if not factor_of(parts, base, name, some[:1]) or not (c := factor_of(parts, base, name, some)):
+            if not factor_of(parts, base, name, some[:1]) or not (
+                c := factor_of(parts, base, name, some)
+            ):
                 continue
             code = "wrong-sign" if abs(c + 1) < 1e-5 else "scaled"
             both = {"code": change.code, "also": code} if parts is made else {"code": code}
