@@ -280,14 +280,13 @@ class Graph:
             return
         node, i = whole[-1]
         partner = node.sources[1 - i]
-        taken, places = [], list(self.in_place_of(partner))
+        taken, places = [], list(self.in_place_of(partner, len(edges)))
         if partner.moves_alone():  # as it moves, another one may have been moved
             move = partner.chain()
-            for words, others in self.in_place_of(move.sources[0]):
-                places.append((f"{words}, moved like that,", [move.again([one]) for one in others]))
+            for words, others in self.in_place_of(move.sources[0], len(edges)):
+                places.append((f"{words.rstrip(chr(44))}, moved like that,", [move.again([one]) for one in others]))
         for words, others in places:
-            pairs = dict(zip(edges, in_step(others, edges)))
-            taken.append(("another-array", words, pairs))
+            taken.append(("another-array", words, dict(zip(edges, others, strict=True))))
         met = {(n, j): n.sources[1 - j] for n, j in whole}
         numbers = np.concatenate([np.ravel(one.value) for one in met.values()])
         for words, values in self.turned if np.ptp(numbers) else ():
@@ -301,25 +300,22 @@ class Graph:
             if fit:
                 yield Change(code, f"{words} in place of {partner.line}", node, made)
 
-    def in_place_of(self, wanted):
-        """(words, arrays) for what might have been taken for another array, pass by pass."""
+    def in_place_of(self, wanted, count):
+        """(words, arrays) for what might have been taken for another array, at each of so many places. Where
+        a loop made fewer of them, those of its last passes are meant."""
         for nodes in self.groups:
-            values = [node.value for node in nodes]
-            lines = {
-                one.site[0][::2]
-                for one in [nodes[0], *(user for user, _ in nodes[0].uses)]
-                if one.site
-            }
-            if len(lines) == 1 and nodes[0].name is None and nodes[0].uses:
+            line, values, n = nodes[0].line, [node.value for node in nodes], len(nodes)
+            if values[0].shape != wanted.value.shape or not np.ptp(values[-1]):
+                continue
+            if nodes[0].uses and all(user.line == line for user, _ in nodes[0].uses):
                 continue  # it never leaves its line, so nobody else can take it
-            if values[0].shape == wanted.value.shape and np.ptp(values[-1]) > 0:
-                if nodes != [wanted]:
-                    yield nodes[0].line, values
-                if len(nodes) > 1:
-                    before = [np.zeros_like(values[0]), *values[:-1]]
-                    yield f"{nodes[0].line}, one pass before,", before
-                    yield f"{nodes[0].line}, of the first pass,", values[:1] * len(values)
-                    yield f"{nodes[0].line}, of the last pass,", values[-1:] * len(values)
+            if nodes != [wanted]:
+                yield line, [values[max(0, n - count + k)] for k in range(count)]
+            if n > 1:
+                before = [np.zeros_like(values[0]), *values]
+                yield f"{line}, one pass before,", [before[max(0, n - count + k)] for k in range(count)]
+                yield f"{line}, of the first pass,", values[:1] * count
+                yield f"{line}, of the last pass,", values[-1:] * count
 
     @cached_property
     def turned(self):
@@ -345,8 +341,8 @@ class Graph:
     def at_functions(self, pairs):
         """The same where the derivative is taken of another array."""
         for node, _, f, df in written_by_output(*pairs[-1]):
-            for words, others in self.in_place_of(pairs[-1][0]):
-                at = {v: other for (_, v), other in zip(pairs, in_step(others, pairs))}
+            for words, others in self.in_place_of(pairs[-1][0], len(pairs)):
+                at = {v: other for (_, v), other in zip(pairs, others, strict=True)}
                 if any(one.shape != v.value.shape for v, one in at.items()):
                     continue
                 place = "another array of that line" if words == node.line else words
@@ -528,12 +524,6 @@ def is_one_hot(t, axis, or_none=False):
 
 def scale_of(array, form):
     return np.vdot(array, form) / np.vdot(form, form)
-
-
-def in_step(others, places):
-    """The arrays that belong to these places, pass by pass: what is missing is missing at the start."""
-    late = len(others) - len(places)
-    return [others[max(0, late + k)] for k in range(len(places))]
 
 
 def opens(gate, other):
