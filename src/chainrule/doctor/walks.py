@@ -166,19 +166,19 @@ class Graph:
         return above
 
     def scores(self):
-        """node -> (what its softmax is, the one-hot labels, its axis), where a cross-entropy begins."""
+        """node -> (the one-hot labels, softmax less labels, the axis), where a cross-entropy begins."""
         found = {}
-        for node in self.order:
-            own = self.gradients.get(node)
-            if own is None or not np.any(own) or any(source in found for source in node.sources):
+        for node, own in ((node, self.gradients.get(node, 0.0)) for node in self.order):
+            if not np.any(own) or any(source in found for source in node.sources):
                 continue
             for axis in reversed(range(own.ndim)):
                 if np.max(np.abs(own.sum(axis))) < 1e-7 * np.max(np.abs(own)):
                     y = softmax_along(node.value, axis)
                     for scale in np.ravel(np.moveaxis(own / y, axis, -1))[: y.shape[axis]]:
                         t = np.round(y - own / scale)
-                        if same(y - t, own / scale, 1e-6) and is_one_hot(t, axis):
-                            found[node] = y, t, axis
+                        hot = np.isin(t, (0, 1)).all() and np.all(t.sum(axis) == 1)
+                        if hot and same(y - t, own / scale, 1e-6):
+                            found[node] = t, y - t, axis
         return found
 
     # What a code may do wrong.
@@ -230,15 +230,11 @@ class Graph:
         if uses:
             words = f"nothing coming back to {sources[0].line}"
             yield from nothing_back("overwritten-at-fork", words, sources[0], [*chain(*uses)])
-        places = dict.fromkeys((node.site, i) for some in uses for node, i in some)
-        ways = [lambda some: some[:1], lambda some: some[-1:]]
-        ways += [lambda some, at=at: [u for u in some if (u[0].site, u[1]) == at] for at in places]
-        for way in ways if uses else ():
-            lost = [use for some in uses for use in some if use not in way(some)]
-            kept = [use for some in uses for use in way(some)]
-            words = f"the use in {kept[0][0].line} alone" if len(places) > 1 else "one use alone"
-            if lost:
-                yield Change("overwritten-at-fork", words, sources[0], gives(lost, nothing))
+        places = {(node.site, i): node for some in uses for node, i in some}
+        for place, kept in places.items() if len(places) > 1 else ():
+            lost = [(n, i) for some in uses for n, i in some if (n.site, i) != place]
+            words = f"the use in {kept.line} alone"
+            yield Change("overwritten-at-fork", words, sources[0], gives(lost, nothing))
 
         def touched(n, i):  # what it takes, and of that what it hands something back to
             taken, d = n.touches(i), self.gradients.get(n)
@@ -284,7 +280,12 @@ class Graph:
         if partner.moves_alone():  # as it moves, another one may have been moved
             move = partner.chain()
             for words, others in self.in_place_of(move.sources[0], len(edges)):
-                places.append((f"{words.rstrip(chr(44))}, moved like that,", [move.again([one]) for one in others]))
+                places.append(
+                    (
+                        f"{words.rstrip(chr(44))}, moved like that,",
+                        [move.again([one]) for one in others],
+                    )
+                )
         for words, others in places:
             taken.append(("another-array", words, dict(zip(edges, others, strict=True))))
         met = {(n, j): n.sources[1 - j] for n, j in whole}
@@ -313,7 +314,10 @@ class Graph:
                 yield line, [values[max(0, n - count + k)] for k in range(count)]
             if n > 1:
                 before = [np.zeros_like(values[0]), *values]
-                yield f"{line}, one pass before,", [before[max(0, n - count + k)] for k in range(count)]
+                yield (
+                    f"{line}, one pass before,",
+                    [before[max(0, n - count + k)] for k in range(count)],
+                )
                 yield f"{line}, of the first pass,", values[:1] * count
                 yield f"{line}, of the last pass,", values[-1:] * count
 
@@ -506,20 +510,13 @@ def written_by_output(start, node):
 
 
 def other_places(labels):
-    """Lists of labels in which each stands in the place of another row, step or class."""
+    """Labels, flat, of which each stands in the place of another row, step or class."""
     if len({t.shape for t in labels}) > 1:
         return []
     whole = np.array(labels)
     ways = [np.roll(whole, step, axis) for axis in range(whole.ndim) for step in (-1, 1)]
-    ways += [np.concatenate([whole[:1], whole[:-1]]), np.concatenate([whole[1:], whole[-1:]])]
-    return [
-        list(way) for way in [*ways, *(np.broadcast_to(whole[k], whole.shape) for k in (0, -1))]
-    ]
-
-
-def is_one_hot(t, axis, or_none=False):
-    sums = t.sum(axis)
-    return np.isin(t, (0, 1)).all() and np.isin(sums, (0, 1) if or_none else 1).all()
+    ways += [whole[np.clip(np.arange(len(whole)) + k, 0, len(whole) - 1)] for k in (-1, 1)]
+    return [np.ravel(way) for way in (*ways, 0 * whole + whole[0], 0 * whole + whole[-1])]
 
 
 def scale_of(array, form):
@@ -714,10 +711,9 @@ class Trials:
     def by_labels(self):
         """Changes where other labels are subtracted than the loss has, or none: those of another row or step,
         or else those that give the claims."""
-        found = self.graph.scores()
-        names = [n for n, some in self.samples.items() if len(some) == len(self.right)]
-        sizes = [node.value.size for node in found]
-        if not 0 < sum(sizes) <= LABELLED or not all(self.samples[n][0].shaped for n in names):
+        found, columns, ends = self.graph.scores(), [], [0]
+        names = [n for n, some in self.samples.items() if some and some[0].shaped]
+        if not 0 < sum(node.value.size for node in found) <= LABELLED:
             return
 
         def flat(gradients):
@@ -725,43 +721,43 @@ class Trials:
                 [np.ravel(self.samples[n][0].visible(gradients[n])) for n in names]
             )
 
-        forms = []  # what each label gives, were it added
-        for node, (y, t, _) in found.items():
-            for one in np.eye(t.size) * scale_of(self.walks[0][node], y - t):
+        for node, (t, form, _) in found.items():
+            for one in np.eye(t.size) * scale_of(self.walks[0][node], form):
                 walk = self.graph.walk({node: one.reshape(t.shape)})
-                forms.append(flat(self.graph.at_leaves(walk)))
+                columns.append(flat(self.graph.at_leaves(walk)))
+            ends.append(len(columns))
+        labels = [t for t, *_ in found.values()]
+        whole = np.concatenate([np.ravel(t) for t in labels])
         gap = flat({n: self.samples[n][0].claim - self.right[0][n] for n in names})
-        labels = [t for _, t, _ in found.values()]
-        ways = other_places(labels)
-        parts = np.split(np.linalg.lstsq(np.transpose(forms), gap)[0], np.cumsum(sizes)[:-1])
-        ways.append(
-            [t - np.round(one).reshape(t.shape) for t, one in zip(labels, parts, strict=True)]
-        )
-        for others in ways:
-            offs = [t - other for t, other in zip(labels, others, strict=True)]
-            if not same(np.concatenate([np.ravel(off) for off in offs]) @ forms, gap, 1e-5):
-                continue
-            made, wrong = {}, []
-            for (node, (y, t, axis)), off in zip(found.items(), offs, strict=True):
-                for k in range(len(node.sources)):
-                    made.setdefault(node, {})[k] = (
-                        lambda d, _, node=node, k=k, form=y - t, off=off: node.back(
-                            k, d + scale_of(d, form) * off
-                        )
-                    )
-                wrong += zip(
-                    *(np.moveaxis(one, axis, -1).reshape(-1, t.shape[axis]) for one in (t, t - off))
-                )
-            wrong = [(k, *pair) for k, pair in enumerate(wrong) if np.any(pair[0] != pair[1])]
-            if all(is_one_hot(other, 0, True) for *_, other in wrong):
-                k, t, other = wrong[0]
-                none = not any(np.any(one) for *_, one in wrong)
-                label = f"label {np.argmax(other)}" if np.any(other) else "no label"
-                words = f"{label} where the loss takes {np.argmax(t)} (in row or step {k}; {len(wrong)} are wrong)"
-                code = "label-term-missing" if none else "labels-shifted"
-                change = Change(code, words, self.graph.out, made)
-                yield replace(change, gives={}, off=self.added(change))  # its place is the loss
-                return
+        for other in (
+            *other_places(labels),
+            whole - np.linalg.lstsq(np.transpose(columns), gap)[0],
+        ):
+            off = np.round(whole - other)
+            if np.any(off) and same(off @ columns, gap, 1e-5):
+                break
+        else:
+            return
+        made, rows = {}, []
+        for (node, (t, form, axis)), a, b in zip(found.items(), ends, ends[1:], strict=False):
+            more = off[a:b].reshape(t.shape)
+            edges = [(node, i) for i in range(len(node.sources))]
+            made |= gives(edges, lambda n, i, d, f=form, m=more: n.back(i, d + scale_of(d, f) * m))
+            both = np.moveaxis(np.array([t, t - more]), axis + 1, -1)
+            rows += both.reshape(2, -1, t.shape[axis]).transpose(1, 0, 2).tolist()
+        off = [(k, t.index(1), other) for k, (t, other) in enumerate(rows) if t != other]
+        if all(
+            sorted(other)[:-1] == [0] * (len(other) - 1) and sum(other) < 2 for *_, other in off
+        ):
+            k, wanted, other = off[0]
+            label = f"label {other.index(1)}" if any(other) else "no label"
+            words = (
+                f"{label} where the loss takes {wanted} (in row or step {k}; {len(off)} are wrong)"
+            )
+            none = not any(any(other) for *_, other in off)
+            code = "label-term-missing" if none else "labels-shifted"
+            change = Change(code, words, self.graph.out, made)
+            yield replace(change, gives={}, off=self.added(change))  # its place is the loss
 
     def everywhere(self):
         """The same where one mistake was made at every place that has room for it, or at every run of a line."""
