@@ -105,55 +105,48 @@ def shares_state(target):
     return any(isinstance(one, FunctionType) and one.__closure__ for one in held)
 
 
-def functions_of(target):
-    """The functions that a target runs, in layers inside it too, with those that they enclose."""
+def outside(target):
+    """(how to put another one there, name, array) for each array of floats that the functions which a target
+    runs take from a function around them, or from their module."""
     owners = [target, *layers_of(target).values(), loss_of(target)]
-    left = [one for owner in owners for one in getattr(owner, "__dict__", {}).values()]
-    left += [one for owner in owners for kind in type(owner).__mro__ for one in vars(kind).values()]
-    found = []
-    while left:
-        one = left.pop()
-        one = getattr(one, "__func__", one)
-        if isinstance(one, FunctionType) and one not in found:
-            found.append(one)
-            left += [cell.cell_contents for cell in one.__closure__ or () if cell != CellType()]
-    return [one for one in found if not one.__module__.startswith(("chainrule.", "numpy."))]
+    parts = [part for owner in owners for part in (owner, *type(owner).__mro__)]
+    left, seen, found = (
+        [v for part in parts for v in getattr(part, "__dict__", {}).values()],
+        [],
+        [],
+    )
+    for function in left:
+        function = getattr(function, "__func__", function)
+        if not isinstance(function, FunctionType) or function in seen:
+            continue
+        seen.append(function)
+        for name, cell in zip(
+            function.__code__.co_freevars, function.__closure__ or (), strict=True
+        ):
+            if cell != CellType():  # not empty
+                found.append((partial(setattr, cell, "cell_contents"), name, cell.cell_contents))
+                left.append(cell.cell_contents)
+        around, codes = function.__globals__, [function.__code__]
+        for code in codes:
+            codes += [one for one in code.co_consts if isinstance(one, CodeType)]
+            names = [name for name in code.co_names if name in around]
+            found += [(partial(around.__setitem__, n), n, around[n]) for n in names]
+    return [one for one in found if type(one[2]) is np.ndarray and one[2].dtype.kind == "f"]
 
 
 @contextmanager
 def enclosed(target, form):
-    """While it lasts, form(array, name) stands in the place of each array of floats that its functions take
-    from outside: from a function around them, or from their module."""
-    kept, made = [], {}
-
-    def formed(array, name):
-        if id(array) not in made:
-            made[id(array)] = form(array, name), array
-        return made[id(array)][0]
-
-    def plain(one):
-        return type(one) is np.ndarray and one.dtype.kind == "f" and one.size
-
-    for function in functions_of(target):
-        for name, cell in zip(
-            function.__code__.co_freevars, function.__closure__ or (), strict=True
-        ):
-            if cell != CellType() and plain(cell.cell_contents):
-                kept.append((partial(setattr, cell, "cell_contents"), cell.cell_contents))
-                cell.cell_contents = formed(cell.cell_contents, name)
-        around, codes = function.__globals__, [function.__code__]
-        while codes:
-            code = codes.pop()
-            codes += [one for one in code.co_consts if isinstance(one, CodeType)]
-            for name in code.co_names:
-                if plain(around.get(name)):
-                    kept.append((partial(around.__setitem__, name), around[name]))
-                    around[name] = formed(around[name], name)
+    """While it lasts, form(array, name) stands in the place of each array that is taken from outside."""
+    places, made = outside(target), {}
     try:
+        for put, name, array in places:
+            if id(array) not in made:
+                made[id(array)] = form(array, name)
+            put(made[id(array)])
         yield
     finally:
-        for put, before in kept:
-            put(before)
+        for put, _, array in places:
+            put(array)
 
 
 class Noise:
