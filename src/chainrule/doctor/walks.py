@@ -204,6 +204,9 @@ class Graph:
             for edges in uses.values() if others else each(uses.values()):
                 if spoils([node.sources[i] for node, i in edges]):
                     yield from self.at_others(edges) if others else self.at_edges(edges)
+                    ends = [(node.free[0], node) for node, _ in edges if len(node.free) == 1]
+                    if edges[-1][0].entrywise and len(ends) == len(edges):
+                        yield from self.at_functions(ends, others)
             if others or not spoils(nodes):
                 continue
             yield from self.at_branches(nodes)
@@ -218,10 +221,8 @@ class Graph:
         for pairs in self.stretches() if others else each(self.stretches()):
             if spoils([start for start, _ in pairs]):
                 start, node = pairs[-1]
-                if others and start.value.shape == node.value.shape:
-                    yield from self.at_functions(pairs)
-                elif not others:
-                    yield from self.at_parts(pairs)
+                yield from self.at_functions(pairs, others)
+                if not others:
                     yield from self.by_table(self.scene_of_stretch, pairs, node, jumps)
 
     def at_fork(self, sources):
@@ -256,8 +257,6 @@ class Graph:
         node, i = edges[-1]  # the first pass may begin with zeros
         words = f"nothing coming back through {node.line}"
         yield from nothing_back(lost_code(node, i), words, node, edges)
-        if len(node.free) == 1 and node.entrywise:
-            yield from self.at_parts([(one.free[0], one) for one, _ in edges])
         yield from self.past_gates(edges)
         if node.pair and node.value.shape == node.sources[i].value.shape:
             as_it_came = gives(edges, lambda n, k, d: d)
@@ -268,26 +267,18 @@ class Graph:
 
     def at_others(self, edges):
         """Another array of the same shape in the place of the one that meets this source in a product."""
-        node, i = edges[0]
-        if len(node.free) == 1 and node.entrywise:
-            yield from self.at_functions([(one.free[0], one) for one, _ in edges])
         whole = [edge for edge in edges if len(edge[0].sources) == 2]
         if not whole:
             return
         node, i = whole[-1]
         partner = node.sources[1 - i]
-        taken, places = [], list(self.in_place_of(partner, len(edges)))
+        taken = list(self.in_place_of(partner, len(edges)))
         if partner.moves_alone():  # as it moves, another one may have been moved
             move = partner.chain()
             for words, others in self.in_place_of(move.sources[0], len(edges)):
-                places.append(
-                    (
-                        f"{words.rstrip(chr(44))}, moved like that,",
-                        [move.again([one]) for one in others],
-                    )
-                )
-        for words, others in places:
-            taken.append(("another-array", words, dict(zip(edges, others, strict=True))))
+                words = f"{words.rstrip(',')}, moved like that,"
+                taken.append((words, [move.again([one]) for one in others]))
+        taken = [("another-array", w, dict(zip(edges, them, strict=True))) for w, them in taken]
         met = {(n, j): n.sources[1 - j] for n, j in whole}
         numbers = np.concatenate([np.ravel(one.value) for one in met.values()])
         for words, values in self.turned if np.ptp(numbers) else ():
@@ -310,14 +301,12 @@ class Graph:
                 continue
             if nodes[0].uses and all(user.line == line for user, _ in nodes[0].uses):
                 continue  # it never leaves its line, so nobody else can take it
+            at = [max(0, n - count + k) for k in range(count)]
             if nodes != [wanted]:
-                yield line, [values[max(0, n - count + k)] for k in range(count)]
+                yield line, [values[k] for k in at]
             if n > 1:
                 before = [np.zeros_like(values[0]), *values]
-                yield (
-                    f"{line}, one pass before,",
-                    [before[max(0, n - count + k)] for k in range(count)],
-                )
+                yield f"{line}, one pass before,", [before[k] for k in at]
                 yield f"{line}, of the first pass,", values[:1] * count
                 yield f"{line}, of the last pass,", values[-1:] * count
 
@@ -332,28 +321,28 @@ class Graph:
                     found.append((f"{name}, turned around along {axes},", values))
         return found
 
-    def at_parts(self, pairs):
+    def at_functions(self, pairs, others):
         """A function whose derivative is mostly written by its output, where only a factor of that is
-        handed on."""
-        for node, name, *_ in written_by_output(*pairs[-1]):
-            for words, (part, owners) in PARTS.items():
-                made = jumps(pairs, lambda u, v, d, part=part: d * part(v.value))
-                words = f"{words} alone in place of the derivative of {node.line}"
+        handed on, or (`others`) where the derivative is taken of another array."""
+        start, node = pairs[-1]
+        fits = start.value.shape == node.value.shape and np.ptp(node.value)
+        known = [
+            (k, *fs) for k, fs in BY_OUTPUT.items() if fits and same(fs[0](start.value), node.value)
+        ]
+        for name, f, df in known:
+            taken = []
+            for words, (part, owners) in PARTS.items() if not others else ():
                 code = "factor-missing" if name in owners else "another-array"
-                yield Change(code, words, node, made)
-
-    def at_functions(self, pairs):
-        """The same where the derivative is taken of another array."""
-        for node, _, f, df in written_by_output(*pairs[-1]):
-            for words, others in self.in_place_of(pairs[-1][0], len(pairs)):
-                at = {v: other for (_, v), other in zip(pairs, others, strict=True)}
-                if any(one.shape != v.value.shape for v, one in at.items()):
-                    continue
-                place = "another array of that line" if words == node.line else words
+                words = f"{words} alone in place of the derivative of {node.line}"
+                taken.append((code, words, [part(v.value) for _, v in pairs]))
+            for words, arrays in self.in_place_of(start, len(pairs)) if others else ():
+                place = "another array of that line" if words == node.line else words.rstrip(",")
                 words = f"the derivative at {node.line}, taken of {place},"
-                for form in (df, lambda x, f=f, df=df: df(f(x))):
-                    made = jumps(pairs, lambda u, v, d, form=form, at=at: d * form(at[v]))
-                    yield Change("another-array", words, node, made)
+                taken += [("another-array", words, [df(one) for one in arrays])]
+                taken += [("another-array", words, [df(f(one)) for one in arrays])]
+            for code, words, slopes in taken:
+                at = {v: slope for (_, v), slope in zip(pairs, slopes, strict=True)}
+                yield Change(code, words, node, jumps(pairs, lambda u, v, d, at=at: d * at[v]))
 
     def past_gates(self, edges):
         """One way of several that meet, when it leads past the function that comes after all of them."""
@@ -383,16 +372,10 @@ class Graph:
         """Another matrix in the place of the matrix of derivatives of a call."""
         node = edges[-1][0]
         others = {edge: dict(wrong_matrices(*edge)) for edge in edges}
-        ways = (
-            {"first": 0, "last": -1}
-            if len({n.local(i).shape for n, i in edges}) == 1 < len(edges)
-            else {}
-        )
-        for words, k in ways.items():
-            key = "axes-in-wrong-order", f"the place of the {words} pass"
-            others = {
-                edge: made | {key: edges[k][0].local(edges[k][1])} for edge, made in others.items()
-            }
+        if len(edges) > 1 == len({n.local(i).shape for n, i in edges}):
+            for words, (n, i) in {"first": edges[0], "last": edges[-1]}.items():
+                for made in others.values():
+                    made["axes-in-wrong-order", f"the place of the {words} pass"] = n.local(i)
         for key in others[edges[-1]]:
             fit = [edge for edge in edges if key in others[edge]]
             made = gives(fit, lambda n, i, d, key=key: np.ravel(d) @ others[n, i][key])
@@ -499,14 +482,6 @@ ELSEWHERE = (
     "inputs-not-swapped",
 )  # made here in other ways
 DIVISIONS = ("missing-batch-division", "double-batch-division", "samples-as-columns")
-
-
-def written_by_output(start, node):
-    """(node, name, f, derivative) for each such function that stands between two nodes."""
-    if start.value.shape == node.value.shape and np.ptp(node.value):
-        for name, (f, df) in BY_OUTPUT.items():
-            if same(f(start.value), node.value):
-                yield node, name, f, df
 
 
 def other_places(labels):
