@@ -59,11 +59,13 @@ def gives(edges, hand_on):
     return made
 
 
-def each(groups):
-    """The places of each group together, as in every pass of a loop; and each alone, where they are few."""
+def each(groups, others):
+    """The places of each group together, as in every pass of a loop; and each alone, where they are few. Of
+    others it is first the ones (1) and then (2) the others."""
     for places in groups:
-        yield places
-        yield from ([one] for one in places if 1 < len(places) <= FEW)
+        if others < 2:
+            yield places
+        yield from ([one] for one in places if 1 < len(places) <= FEW and others != 1)
 
 
 def jumps(pairs, hand_on):
@@ -185,7 +187,7 @@ class Graph:
 
     def changes(self, wrong, alone, others):
         """Every `Change` that spoils some of the `wrong` leaves, and nothing else (`alone`), or others too;
-        those that take another array, of which there are most, or (`others`) all the rest."""
+        those that take another array, of which there are most, or (`others` is 0) all the rest."""
         whole = {} if self.piece.names else self.right(np.ones(self.out.value.shape))
 
         def spoils(nodes):
@@ -201,7 +203,7 @@ class Graph:
             for node in nodes:
                 for i, place in enumerate(node.places):
                     uses[place].append((node, i))
-            for edges in uses.values() if others else each(uses.values()):
+            for edges in each(uses.values(), others):
                 if spoils([node.sources[i] for node, i in edges]):
                     yield from self.at_others(edges) if others else self.at_edges(edges)
                     ends = [(node.free[0], node) for node, _ in edges if len(node.free) == 1]
@@ -218,7 +220,7 @@ class Graph:
                     made = gives(edges, lambda n, i, _, o=one: n.back(i, np.full(n.value.shape, o)))
                     words = f"a dout of {one} at {nodes[0].line}"
                     yield Change("upstream-ignored", words, nodes[0], made)
-        for pairs in self.stretches() if others else each(self.stretches()):
+        for pairs in each(self.stretches(), others):
             if spoils([start for start, _ in pairs]):
                 start, node = pairs[-1]
                 yield from self.at_functions(pairs, others)
@@ -299,7 +301,8 @@ class Graph:
             line, values, n = nodes[0].line, [node.value for node in nodes], len(nodes)
             if values[0].shape != wanted.value.shape or not np.ptp(values[-1]):
                 continue
-            if nodes[0].uses and all(user.line == line for user, _ in nodes[0].uses):
+            users = [user for node in nodes for user, _ in node.uses]
+            if users and all(user.line == line for user in users):
                 continue  # it never leaves its line, so nobody else can take it
             at = [max(0, n - count + k) for k in range(count)]
             if nodes != [wanted]:
@@ -655,12 +658,10 @@ class Trials:
             self.walks = [self.graph.right(dout) for dout in self.douts]
             self.right = [self.graph.at_leaves(walk) for walk in self.walks]
             if self.belongs():
-                ways = [
-                    self.graph.changes(wrong, *way) for way in product((True, False), (False, True))
-                ]
-                ways.insert(1, self.by_places(wrong - {*piece.names}))
-                ways.insert(0, chain(self.by_labels(), ways.pop(0)))
-                ways.insert(1, self.everywhere())
+                stages = ((True, 0), (True, 1), (False, 0), (False, 1), (True, 2))
+                first, *ways = [self.graph.changes(wrong, *stage) for stage in stages]
+                ways.insert(0, self.by_places(wrong - {*piece.names}))
+                ways = [chain(self.by_labels(), first), self.everywhere(), *ways]
                 self.more = iter(ways)
         except NoGraph:
             pass
