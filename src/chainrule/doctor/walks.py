@@ -239,20 +239,19 @@ class Graph:
             words = f"the use in {kept.line} alone"
             yield Change("overwritten-at-fork", words, sources[0], gives(lost, nothing))
 
-        def touched(n, i):  # what it takes, and of that what it hands something back to
-            taken, d = n.touches(i), self.gradients.get(n)
-            given = taken if taken.all() or d is None else n.back(i, d) != 0
-            return taken, given if np.any(given) else taken
-
-        masks = {use: touched(*use) for some in uses for use in some}
-        closer = any(np.any(one != other) for one, other in masks.values())
-        ways = product((0, 1) if closer else (0,), (True, False), (True, False))
-        for k, first, together in ways if uses else ():
+        masks = {(n, i): self.touched(n, i) for some in uses for n, i in some}
+        for first, together in product((True, False), repeat=2) if uses else ():
             made = {}
             for some in uses:
-                made |= written_over({use: masks[use][k] for use in some}, first, together)
+                made |= written_over({use: masks[use] for use in some}, first, together)
             told = f"the {'first' if first else 'last'} use of each entry alone"
             yield Change("overwritten-at-fork", told, sources[0], made)
+
+    def touched(self, node, i):
+        """Which entries of source i a call hands something back to; all that it takes where there are none."""
+        taken, d = node.touches(i), self.gradients.get(node)
+        given = taken if taken.all() or d is None else node.back(i, d) != 0
+        return given if np.any(given) else taken
 
     def at_edges(self, edges):
         """One source of a call, in every pass."""
@@ -333,11 +332,9 @@ class Graph:
             (k, *fs) for k, fs in BY_OUTPUT.items() if fits and same(fs[0](start.value), node.value)
         ]
         for name, f, df in known:
-            taken = []
-            for words, (part, owners) in PARTS.items() if not others else ():
-                code = "factor-missing" if name in owners else "another-array"
-                words = f"{words} alone in place of the derivative of {node.line}"
-                taken.append((code, words, [part(v.value) for _, v in pairs]))
+            words = f"the output alone in place of the derivative of {node.line}"
+            code = "factor-missing" if name == "sigmoid" else "another-array"
+            taken = [(code, words, [v.value for _, v in pairs])] if not others else []
             for words, arrays in self.in_place_of(start, len(pairs)) if others else ():
                 place = "another array of that line" if words == node.line else words.rstrip(",")
                 words = f"the derivative at {node.line}, taken of {place},"
@@ -505,13 +502,6 @@ def opens(gate, other):
     """Whether an array is the same as another one but where that is 0, as a closed gate is."""
     shut = gate == 0
     return other.shape == gate.shape and shut.any() and np.all(shut | (gate == other))
-
-
-PARTS = {  # with the functions of whose derivative they are a factor
-    "the output": (lambda y: y, ("sigmoid",)),
-    "1 - the output": (lambda y: 1 - y, ("sigmoid", "tanh")),
-    "1 + the output": (lambda y: 1 + y, ("tanh",)),
-}
 
 
 def wrong_matrices(node, i):
