@@ -6,9 +6,11 @@ with the line that made it. Its derivatives are found by nudging one node at a t
 
 import linecache
 import math
+import re
 import sys
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
@@ -16,6 +18,7 @@ import numpy as np
 from chainrule.doctor.copies import enclosed, layers_of, loss_of
 from chainrule.guards.numbers import sum_to
 
+HERE = str(Path(__file__).parents[1])
 STEP = 1e-6  # of a nudge, for a number of size 1
 CELLS = 400_000  # entries of one matrix of derivatives, at most
 NODES = 4000
@@ -55,13 +58,16 @@ class Node:
         self.free = [source for source in self.sources if not source.fixed]
         self.site, self.name, self.uses, self.known = site, name, [], {}
 
-    @property
+    @cached_property
     def line(self):
-        """The line of code that made it, or the name of a leaf."""
+        """The line of code that made it, with the one that called a helper; or the name of a leaf."""
         if self.name is not None:
             return self.name
-        code, _, lineno = self.site[0]
-        return f"`{linecache.getline(code.co_filename, lineno).strip()}`" or "a line of forward"
+        frames = [(code.co_filename, n) for code, _, n in self.site[:-1]]
+        lines = [linecache.getline(*frame).strip() for frame in frames if HERE not in frame[0]]
+        line, caller = (*lines, "", "")[:2]
+        helper = caller and not re.search(r"\b(forward|loss|f)\(", caller)
+        return f"`{line}`" + f" (called in `{caller}`)" * bool(helper)
 
     def at(self, i, value, other=None, bare=False):
         """The value, with another array in the place of source i, and of the other one of two; `bare` of
