@@ -15,6 +15,8 @@ import numpy as np
 
 GIVEN = ("{}", "d{}", "_d{}", "grad_{}", "{}_grad", "d_{}", "g{}", "grad{}", "{}.grad", "delta_{}")
 
+LARGE = 1_000_000  # entries of an array around a function: it is not copied, and stays what it is
+
 
 @dataclass
 class Slot:
@@ -110,19 +112,15 @@ def outside(target):
     runs take from a function around them, or from their module."""
     owners = [target, *layers_of(target).values(), loss_of(target)]
     parts = [part for owner in owners for part in (owner, *type(owner).__mro__)]
-    left, seen, found = (
-        [v for part in parts for v in getattr(part, "__dict__", {}).values()],
-        [],
-        [],
-    )
+    left = [held for part in parts for held in getattr(part, "__dict__", {}).values()]
+    seen, found = [], []
     for function in left:
         function = getattr(function, "__func__", function)
         if not isinstance(function, FunctionType) or function in seen:
             continue
         seen.append(function)
-        for name, cell in zip(
-            function.__code__.co_freevars, function.__closure__ or (), strict=True
-        ):
+        names = function.__code__.co_freevars
+        for name, cell in zip(names, function.__closure__ or (), strict=True):
             if cell != CellType():  # not empty
                 found.append((partial(setattr, cell, "cell_contents"), name, cell.cell_contents))
                 left.append(cell.cell_contents)
@@ -131,7 +129,8 @@ def outside(target):
             codes += [one for one in code.co_consts if isinstance(one, CodeType)]
             names = [name for name in code.co_names if name in around]
             found += [(partial(around.__setitem__, n), n, around[n]) for n in names]
-    return [one for one in found if type(one[2]) is np.ndarray and one[2].dtype.kind == "f"]
+    arrays = [one for one in found if type(one[2]) is np.ndarray and one[2].dtype.kind == "f"]
+    return [one for one in arrays if one[2].size <= LARGE]
 
 
 @contextmanager

@@ -327,11 +327,9 @@ class Graph:
         """A function whose derivative is mostly written by its output, where only a factor of that is
         handed on, or (`others`) where the derivative is taken of another array."""
         start, node = pairs[-1]
-        fits = start.value.shape == node.value.shape and np.ptp(node.value)
-        known = [
-            (k, *fs) for k, fs in BY_OUTPUT.items() if fits and same(fs[0](start.value), node.value)
-        ]
-        for name, f, df in known:
+        for name, (f, df) in BY_OUTPUT.items() if np.ptp(node.value) else ():
+            if not same(f(start.value), node.value):
+                continue
             words = f"the output alone in place of the derivative of {node.line}"
             code = "factor-missing" if name == "sigmoid" else "another-array"
             taken = [(code, words, [v.value for _, v in pairs])] if not others else []
@@ -683,9 +681,8 @@ class Trials:
             return
 
         def flat(gradients):
-            return np.concatenate(
-                [np.ravel(self.samples[n][0].visible(gradients[n])) for n in names]
-            )
+            seen = [self.samples[n][0].visible(gradients[n]) for n in names]
+            return np.concatenate([np.ravel(one) for one in seen])
 
         for node, (t, form, _) in found.items():
             for one in np.eye(t.size) * scale_of(self.walks[0][node], form):
@@ -695,10 +692,8 @@ class Trials:
         labels = [t for t, *_ in found.values()]
         whole = np.concatenate([np.ravel(t) for t in labels])
         gap = flat({n: self.samples[n][0].claim - self.right[0][n] for n in names})
-        for other in (
-            *other_places(labels),
-            whole - np.linalg.lstsq(np.transpose(columns), gap)[0],
-        ):
+        likely = whole - np.linalg.lstsq(np.transpose(columns), gap)[0]
+        for other in (*other_places(labels), likely):
             off = np.round(whole - other)
             if np.any(off) and same(off @ columns, gap, 1e-5):
                 break
@@ -712,14 +707,10 @@ class Trials:
             both = np.moveaxis(np.array([t, t - more]), axis + 1, -1)
             rows += both.reshape(2, -1, t.shape[axis]).transpose(1, 0, 2).tolist()
         off = [(k, t.index(1), other) for k, (t, other) in enumerate(rows) if t != other]
-        if all(
-            sorted(other)[:-1] == [0] * (len(other) - 1) and sum(other) < 2 for *_, other in off
-        ):
+        if all(np.isin(other, (0, 1)).all() and sum(other) < 2 for *_, other in off):
             k, wanted, other = off[0]
             label = f"label {other.index(1)}" if any(other) else "no label"
-            words = (
-                f"{label} where the loss takes {wanted} (in row or step {k}; {len(off)} are wrong)"
-            )
+            words = f"{label} where the loss takes {wanted} (row or step {k}; {len(off)} in all)"
             none = not any(any(other) for *_, other in off)
             code = "label-term-missing" if none else "labels-shifted"
             change = Change(code, words, self.graph.out, made)
@@ -732,7 +723,7 @@ class Trials:
             if " at `" in change.words:
                 key = change.code, change.words.partition(" at `")[0]
                 groups[key].append(change)
-                groups[*key, change.at.site[0]].append(change)
+                groups[*key, change.at.site[:1]].append(change)
         for key, changes in groups.items():
             if len({change.at.site for change in changes}) > 1:
                 made = dict(chain(*(change.gives.items() for change in changes)))
@@ -777,9 +768,8 @@ class Trials:
 
     def belongs(self):
         """Whether it is the graph of this code: the walk without a mistake gives what nudging finds."""
-        pairs = [
-            (s, one.get(n)) for n, some in self.samples.items() for s, one in zip(some, self.right)
-        ]
+        items = self.samples.items()
+        pairs = [(s, one.get(n)) for n, some in items for s, one in zip(some, self.right)]
         return all(same(s.visible(one), s.visible(s.scene.true), 1e-5) for s, one in pairs)
 
     def explain(self, wrong, look):
@@ -874,17 +864,14 @@ def nearly(trials, left):
     right, samples = trials.right, trials.samples
     for change, made in trials.made:
         ways = [("{}, {:.5g} times,", sums(made, 0.0, made, 0.0), made)]
-        if change.lost:
-            ways.append(
-                ("{1:.4g} times what comes back through {2}", made, sums(made, -1.0, right, 1.0))
-            )
+        part = "{1:.4g} times what comes back through {2}", made, sums(made, -1.0, right, 1.0)
+        ways += [part] if change.lost else []
         for (words, base, parts), name in product(ways, left):
             some = samples[name]
             if len(some) != len(right) or not all(s.shaped for s in some):
                 continue
-            if not factor_of(parts, base, name, some[:1]) or not (
-                c := factor_of(parts, base, name, some)
-            ):
+            c = factor_of(parts, base, name, some[:1]) and factor_of(parts, base, name, some)
+            if not c:
                 continue
             code = "wrong-sign" if abs(c + 1) < 1e-5 else "scaled"
             both = {"code": change.code, "also": code} if parts is made else {"code": code}
