@@ -1071,6 +1071,78 @@ for one, want, changes in (
     variant(want, ThreeInputs, ((Q, K, V),), f"ThreeInputs{one}", **changes)
 
 
+class TwoHeads:
+    """Heads by reshape and transpose, and a matrix after them."""
+
+    def __init__(self):
+        g = np.random.default_rng(15)
+        self.params = {k: g.normal(size=(6, 6)) * 0.5 for k in ("Wq", "Wk", "Wv", "Wo")}
+        self.grads = {}
+
+    def split(self, x):
+        N, T, D = x.shape
+        return x.reshape(N, T, 2, D // 2).transpose(0, 2, 1, 3)
+
+    def merge(self, x):
+        N, H, T, d = x.shape
+        return x.transpose(0, 2, 1, 3).reshape(N, T, H * d)
+
+    def forward(self, x):
+        self.x, p = x, self.params
+        self.q, self.k, self.v = [self.split(x @ p[k]) for k in ("Wq", "Wk", "Wv")]
+        self.a = softmax(self.q @ self.k.transpose(0, 1, 3, 2) / np.sqrt(3))
+        self.o = self.merge(self.a @ self.v)
+        return self.o @ p["Wo"]
+
+    def backward(self, dout):
+        p, dx = self.params, 0
+        self.grads["Wo"] = np.einsum("ntd,nte->de", self.o, dout)
+        do = self.heads(dout @ self.turned(p["Wo"]))
+        ds = self.scale(self.soft(do @ self.v.transpose(0, 1, 3, 2)))
+        for k, one in (("Wq", ds @ self.k), ("Wk", self.dk(ds)), ("Wv", self.dv(do))):
+            one = self.merge(one)
+            self.grads[k] = np.einsum("ntd,nte->de", self.x, one)
+            dx = dx + one @ p[k].T
+        return dx
+
+    def heads(self, d):
+        return self.split(d)
+
+    def turned(self, W):
+        return W.T
+
+    def dv(self, do):
+        return self.a.transpose(0, 1, 3, 2) @ do
+
+    def soft(self, da):
+        return self.a * (da - (da * self.a).sum(-1, keepdims=True))
+
+    def scale(self, ds):
+        return ds / np.sqrt(3)
+
+    def dk(self, ds):
+        return ds.transpose(0, 1, 3, 2) @ self.q
+
+
+def soft_over_queries(self, da):
+    return self.a * (da - (da * self.a).sum(-2, keepdims=True))
+
+
+for one, want, changes in (
+    ("Right", "", {}),
+    ("NoScale", "scaled|factor-missing", {"scale": lambda s, ds: ds}),
+    ("ScaleByD", "scaled|factor-missing", {"scale": lambda s, ds: ds / 3}),
+    ("NoSum", "softmax-diagonal", {"soft": lambda s, da: s.a * da}),
+    ("OtherAxis", "sum-over-wrong-axis|softmax-over-batch", {"soft": soft_over_queries}),
+    ("NoSoftmax", "derivative-missing|factor-missing", {"soft": lambda s, da: da}),
+    ("KeysNotTurned", "weight-not-transposed", {"dk": lambda s, ds: ds @ s.q}),
+    ("ValuesNotTurned", "weight-not-transposed", {"dv": lambda s, do: s.a @ do}),
+    ("LastNotTurned", "weight-not-transposed", {"turned": lambda s, W: W}),
+    ("OnlyReshaped", "axes-in-wrong-order", {"heads": lambda s, d: d.reshape(2, 2, 4, 3)}),
+):
+    variant(want, TwoHeads, (rng.normal(size=(2, 4, 6)),), f"TwoHeads{one}", **changes)
+
+
 def pooled(change=None):
     """Attention over the rows of x with one learned query, all of it by closures."""
 

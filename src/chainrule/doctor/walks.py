@@ -5,6 +5,7 @@ value, at each call, and at each stretch of calls through which all goes, as a s
 made in every pass. What comes out at the leaves is what the code would have claimed then.
 """
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -423,7 +424,8 @@ class Graph:
                     code = "factor-missing"
             for words in mistake.predictions(scene):
                 hand_on = partial(handed, mistake, words)
-                yield Change(code, f"{words} at {node.line}", node, made(places, hand_on))
+                told = re.sub(r"\bv\d\b", "M", words)  # the other factor, which has no name
+                yield Change(code, f"{told} at {node.line}", node, made(places, hand_on))
 
     def stretches(self):
         """Lists of pairs (start, node): in each, the same stretch in every pass."""
