@@ -18,7 +18,7 @@ import numpy as np
 from chainrule.doctor.copies import enclosed, layers_of, loss_of
 from chainrule.guards.numbers import sum_to
 
-HERE = str(Path(__file__).parents[1])
+HERE = str(Path(__file__).parent)
 STEP = 1e-6  # of a nudge, for a number of size 1
 CELLS = 400_000  # entries of one matrix of derivatives, at most
 NODES = 4000

@@ -241,18 +241,20 @@ class Graph:
             yield Change("overwritten-at-fork", words, sources[0], gives(lost, nothing))
 
         masks = {(n, i): self.touched(n, i) for some in uses for n, i in some}
-        for first, together in product((True, False), repeat=2) if uses else ():
+        closer = any(np.any(one != other) for one, other in masks.values())
+        ways = product((0, 1) if closer else (0,), (True, False), (True, False))
+        for k, first, together in ways if uses else ():
             made = {}
             for some in uses:
-                made |= written_over({use: masks[use] for use in some}, first, together)
+                made |= written_over({use: masks[use][k] for use in some}, first, together)
             told = f"the {'first' if first else 'last'} use of each entry alone"
             yield Change("overwritten-at-fork", told, sources[0], made)
 
     def touched(self, node, i):
-        """Which entries of source i a call hands something back to; all that it takes where there are none."""
+        """Which entries of source i a call takes, and to which of them it hands something back."""
         taken, d = node.touches(i), self.gradients.get(node)
         given = taken if taken.all() or d is None else node.back(i, d) != 0
-        return given if np.any(given) else taken
+        return taken, given if np.any(given) else taken
 
     def at_edges(self, edges):
         """One source of a call, in every pass."""
@@ -679,7 +681,7 @@ class Trials:
         or else those that give the claims."""
         found, columns, ends = self.graph.scores(), [], [0]
         names = [n for n, some in self.samples.items() if some and some[0].shaped]
-        if not 0 < sum(node.value.size for node in found) <= LABELLED:
+        if not names or not 0 < sum(node.value.size for node in found) <= LABELLED:
             return
 
         def flat(gradients):
