@@ -6,8 +6,8 @@ with the line that made it. Its derivatives are found by nudging one node at a t
 
 import linecache
 import math
-import re
 import sys
+from collections import Counter
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -38,11 +38,12 @@ class NoGraph(Exception):
 class Node:
     """One call: `again(values)` makes it with other numbers in the places of its sources.
 
+    shared  whether its line is called from several places
     fixed   whether it is a constant, of which nobody wants a gradient
     spent   what has been done for all nodes together since it was set to 0, counted in calls
     """
 
-    fixed, floated, spent, layer = False, False, 0.0, None
+    fixed, floated, shared, spent, layer = False, False, False, 0.0, None
 
     @classmethod
     def spend(cls, calls):
@@ -60,13 +61,13 @@ class Node:
 
     @cached_property
     def line(self):
-        """The line of code that made it, with the one that called a helper; or the name of a leaf."""
+        """The line of code that made it, with that of its caller where it has several; or a leaf's name."""
         if self.name is not None:
             return self.name
         frames = [(code.co_filename, n) for code, _, n in self.site[:-1]]
         lines = [linecache.getline(*frame).strip() for frame in frames if HERE not in frame[0]]
         line, caller = (*lines, "", "")[:2]
-        helper = caller and not re.search(r"\b(forward|loss|f)\(", caller)
+        helper = caller and self.shared and "forward(" not in caller
         return f"`{line}`" + f" (called in `{caller}`)" * bool(helper)
 
     def at(self, i, value, other=None, bare=False):
@@ -465,6 +466,9 @@ def recorded(piece):
     for node in reversed(tape):
         if node in needed:
             needed.update(node.sources)
+    calls = Counter(site[0] for site in {node.site for node in needed if node.site})
+    for node in needed:
+        node.shared = bool(node.site) and calls[node.site[0]] > 1
     order = [node for node in tape if node in needed or node.name is not None and not node.fixed]
     for node in order:
         for i, source in enumerate(node.sources):
