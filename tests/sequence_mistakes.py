@@ -506,6 +506,34 @@ def margins(change=None, reg=0.0, given=0.0):
     return make
 
 
+M44 = np.random.default_rng(16).normal(size=(4, 4))
+
+
+def projected(x):
+    return M44.T.dot(x.T).T
+
+
+class ByHelper:
+    """A function of the module works with a matrix of the module."""
+
+    def forward(self, x):
+        self.y = np.tanh(projected(x))
+        return self.y
+
+    def backward(self, dout):
+        return self.back(dout * (1 - self.y**2))
+
+    def back(self, d):
+        return M44.dot(d.T).T
+
+
+for one, want, back in (
+    ("Right", "", ByHelper.back),
+    ("Turned", "weight-not-transposed", lambda s, d: M44.T.dot(d.T).T),
+    ("Skipped", "factor-missing", lambda s, d: d),
+):
+    variant(want, ByHelper, (X,), f"ByHelper{one}", back=back)
+
 W0 = np.random.default_rng(6).normal(size=(4, 3))
 for one, want, rest in (
     ("right", "", ()),

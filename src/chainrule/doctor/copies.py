@@ -129,6 +129,7 @@ def outside(target):
             codes += [one for one in code.co_consts if isinstance(one, CodeType)]
             names = [name for name in code.co_names if name in around]
             found += [(partial(around.__setitem__, n), n, around[n]) for n in names]
+            left += [around[name] for name in names]  # a function that it calls
     arrays = [one for one in found if type(one[2]) is np.ndarray and one[2].dtype.kind == "f"]
     return [one for one in arrays if one[2].size <= LARGE]
 
