@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import sequence_mistakes
 from blind_mistakes import SETS
 from public_mistakes import (
     CASES,
@@ -547,9 +548,47 @@ def test_nobody_is_accused_of_a_right_derivative(name):
         assert gradient_check(Layer(name), x).ok, x
 
 
-@pytest.mark.parametrize("one", sum(SETS, []), ids=lambda one: one[0])
+@pytest.mark.parametrize("one", sequence_mistakes.RIGHT, ids=lambda one: one[0])
+def test_nobody_is_accused_of_a_right_cell_loop_or_closure(one):
+    _, _, make, arguments = one
+    assert diagnose(make(), *arguments) == []
+    assert gradient_check(make(), *arguments).ok
+
+
+@pytest.mark.parametrize("one", sum(SETS, sequence_mistakes.SET), ids=lambda one: one[0])
 def test_a_mistake_that_was_written_blind_is_found_and_not_misnamed(one):
     _, wanted, make, arguments = one
     found = diagnose(make(), *arguments)
     assert found
     assert found[0].cause in wanted or ("?" in wanted and found[0].cause == "unknown"), found[0]
+
+
+def sequence(name):
+    (one,) = [one for one in sequence_mistakes.SET if one[0] == name]
+    _, _, make, arguments = one
+    return diagnose(make(), *arguments)[0]
+
+
+def test_a_line_that_serves_several_gates_is_told_with_the_line_that_calls_it():
+    assert 'called in `z = sigmoid(x[:, k] @ p["Wz"]' in sequence("GruUpdateTurned").evidence
+    assert "called in" not in sequence("AttentionNoSum").evidence
+
+
+def test_the_label_that_is_subtracted_is_told_with_its_step():
+    found = sequence("CharWrongAtLastStep")
+    assert found.where == "loss"
+    assert "label 0 where the loss takes 4 (row or step 4; 1 in all)" in found.evidence
+
+
+def test_what_a_function_takes_from_outside_is_left_as_it_is():
+    W = np.random.default_rng(3).normal(size=(4, 4))
+    before = W.copy()
+
+    def f(x):
+        return 0.5 * np.sum(x.dot(W) ** 2) + X.dot(W).sum(), x.dot(W).dot(W)
+
+    cells, outer = dict(zip(f.__code__.co_freevars, f.__closure__, strict=True)), X
+    (found,) = diagnose(f, A[:, :1] * np.ones(4))
+    assert found.cause == "weight-not-transposed" and " @ W" in found.evidence
+    assert cells["W"].cell_contents is W and X is outer and type(W) is np.ndarray
+    assert np.array_equal(W, before)

@@ -231,27 +231,28 @@ def bias_mean(scene):
 
 
 def products(scene, matrix):
-    """Every product of dout and `matrix`, transposed or not, that has the shape of the gradient."""
-    dout, matrix = np.atleast_2d(scene.dout), np.atleast_2d(matrix)
-    if dout.ndim != 2 or matrix.ndim != 2:
-        return
-    turned = {"": matrix, ".T": matrix.T, ".reshape": matrix.reshape(matrix.shape[::-1])}
-    turned[".T.reshape"] = matrix.T.reshape(matrix.shape)
+    """Every product of dout and `matrix`, transposed or not, that has the shape of the gradient; of stacks of
+    matrices too."""
+    dout, matrix, shape = np.atleast_2d(scene.dout), np.atleast_2d(matrix), scene.true.shape
+    turned = {"": matrix, ".T": matrix.mT}
+    if matrix.ndim == 2:
+        turned[".reshape"] = matrix.reshape(matrix.shape[::-1])
+        turned[".T.reshape"] = matrix.T.reshape(matrix.shape)
     for name, m in turned.items():
-        for side, d in {"dout": dout, "dout.T": dout.T}.items():
+        for side, d in {"dout": dout, "dout.T": dout.mT}.items():
             for words, left, right in ((f"{side} @ M{name}", d, m), (f"M{name} @ {side}", m, d)):
-                shape = scene.true.shape
-                shape = shape if len(shape) == 2 else (1, *shape)
-                if left.shape[1] == right.shape[0] and (len(left), right.shape[1]) == shape:
-                    yield words, (left @ right).reshape(scene.true.shape)
+                if left.shape[-1] == right.shape[-2] and fits(left[..., 0, 0], right[..., 0, 0]):
+                    made = left @ right
+                    if made.shape[-len(shape) :] == shape or made.shape == (1, *shape):
+                        yield words, made.reshape(-1, *shape).sum(axis=0)
 
 
 def right_factor(scene):
     """(name, words): the array that makes the right gradient in a product with dout, or None."""
-    if scene.slope is not None or scene.true.ndim not in (1, 2):
+    if scene.slope is not None or not scene.true.ndim:
         return None
     for name, array in scene.others.items():
-        for words, made in products(scene, array) if array.ndim in (1, 2) else ():
+        for words, made in products(scene, array) if array.ndim else ():
             if same(made, scene.true):
                 return name, words.replace("M", name)
     return None
@@ -423,7 +424,7 @@ def standardised(scene):
     x = scene.own
     if scene.place not in scene.inputs or x.shape != scene.out.shape or scene.slope is not None:
         return
-    held = [p for p in scene.others.values() if fits(x, p) and np.all(p != 0)]
+    held = [p for p in scene.others.values() if fits(x, p) and p.size <= x.size and np.all(p != 0)]
     scales = [(1.0, 0.0), *((p, 0.0) for p in held), *permutations(held, 2)]
     for axes in some_axes(x.ndim):
         mean, found = {"axis": axes, "keepdims": True}, []
@@ -432,7 +433,7 @@ def standardised(scene):
         for scale, shift in scales if off.size > 2 * var.size and np.all(var > 0) else ():
             y = (scene.out - shift) / scale
             slope = np.mean(off * y, **mean) / var
-            if same(slope * off, y - y.mean(**mean)):
+            if same(slope * off, y - y.mean(**mean)) and not same(x, y):
                 far = np.max(np.abs(np.abs(slope) * np.sqrt(var) - 1))  # its spread is nearly 1
                 found.append((far, len(found), (off, slope, scale)))
         if found and min(found)[0] < 0.25:
@@ -473,9 +474,9 @@ def axes_in_wrong_order(scene):
 
 
 def fits(array, other):
-    """Whether an array keeps its shape when it meets the other one."""
+    """Whether one of two arrays keeps its shape when it meets the other one."""
     try:
-        return np.broadcast_shapes(array.shape, other.shape) == array.shape
+        return np.broadcast_shapes(array.shape, other.shape) in (array.shape, other.shape)
     except ValueError:
         return False
 

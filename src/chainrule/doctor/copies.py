@@ -8,11 +8,14 @@ import random
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import FunctionType
+from functools import partial
+from types import CellType, CodeType, FunctionType
 
 import numpy as np
 
 GIVEN = ("{}", "d{}", "_d{}", "grad_{}", "{}_grad", "d_{}", "g{}", "grad{}", "{}.grad", "delta_{}")
+
+LARGE = 1_000_000  # entries of an array around a function: it is not copied, and stays what it is
 
 
 @dataclass
@@ -102,6 +105,48 @@ def shares_state(target):
     """Whether it holds functions that may keep things outside of it, where no copy of it would look."""
     held = getattr(target, "__dict__", {}).values()
     return any(isinstance(one, FunctionType) and one.__closure__ for one in held)
+
+
+def outside(target):
+    """(how to put another one there, name, array) for each array of floats that the functions which a target
+    runs take from a function around them, or from their module."""
+    owners = [target, *layers_of(target).values(), loss_of(target)]
+    parts = [part for owner in owners for part in (owner, *type(owner).__mro__)]
+    left = [held for part in parts for held in getattr(part, "__dict__", {}).values()]
+    seen, found = [], []
+    for function in left:
+        function = getattr(function, "__func__", function)
+        if not isinstance(function, FunctionType) or function in seen:
+            continue
+        seen.append(function)
+        names = function.__code__.co_freevars
+        for name, cell in zip(names, function.__closure__ or (), strict=True):
+            if cell != CellType():  # not empty
+                found.append((partial(setattr, cell, "cell_contents"), name, cell.cell_contents))
+                left.append(cell.cell_contents)
+        around, codes = function.__globals__, [function.__code__]
+        for code in codes:
+            codes += [one for one in code.co_consts if isinstance(one, CodeType)]
+            names = [name for name in code.co_names if name in around]
+            found += [(partial(around.__setitem__, n), n, around[n]) for n in names]
+            left += [around[name] for name in names]  # a function that it calls
+    arrays = [one for one in found if type(one[2]) is np.ndarray and one[2].dtype.kind == "f"]
+    return [one for one in arrays if one[2].size <= LARGE]
+
+
+@contextmanager
+def enclosed(target, form):
+    """While it lasts, form(array, name) stands in the place of each array that is taken from outside."""
+    places, made = outside(target), {}
+    try:
+        for put, name, array in places:
+            if id(array) not in made:
+                made[id(array)] = form(array, name)
+            put(made[id(array)])
+        yield
+    finally:
+        for put, _, array in places:
+            put(array)
 
 
 class Noise:

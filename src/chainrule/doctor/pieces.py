@@ -206,18 +206,12 @@ class Piece:
         return subject.forward(*(arguments or self.arguments()))
 
     def on_tape(self, leaf):
-        """A subject and arguments in which leaf(array, name) stands for each array with a gradient."""
-        names = self.parameters(self.fresh())
-        subject = private_copy(self.target, lambda a, n: leaf(a, n) if n in names else a)
+        """A subject and arguments in which leaf(array, name) stands for each array of floats."""
         arguments = self.arguments()
-        for k, name in enumerate(self.labels):
-            if name in self.names:
+        for k, name in enumerate(self.labels or ["x"]):  # that of a network has no gradient
+            if name in self.names or not self.names and self.inputs[k].dtype.kind == "f":
                 arguments[k] = leaf(self.inputs[k], name)
-        if (
-            not self.names and self.inputs[0].dtype.kind == "f"
-        ):  # it has no gradient, but it is there
-            arguments[0] = leaf(self.inputs[0], "x")
-        return subject, arguments
+        return private_copy(self.target, leaf), arguments
 
     def backward(self, subject, dout):
         """What `subject` claims after its forward: a dict name -> gradient, None where it has none.

@@ -7,19 +7,22 @@ with the line that made it. Its derivatives are found by nudging one node at a t
 import linecache
 import math
 import sys
+from collections import Counter
 from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
 
-from chainrule.doctor.copies import layers_of, loss_of
+from chainrule.doctor.copies import enclosed, layers_of, loss_of
 from chainrule.guards.numbers import sum_to
-from chainrule.nodes import MatMul
 
+HERE = str(Path(__file__).parent)
 STEP = 1e-6  # of a nudge, for a number of size 1
 CELLS = 400_000  # entries of one matrix of derivatives, at most
 NODES = 4000
-CALLS = 40_000  # of the code's own calls, made again to find derivatives; beyond that the graph is left alone
+CALLS = 50_000  # of the code's own calls, made again to find derivatives; beyond that the graph is left alone
 AS_IT_IS = ("asarray", "asanyarray", "ascontiguousarray", "asfortranarray")
 MAKERS = ("zeros", "empty", "ones", "full", "array", *AS_IT_IS)
 array_of, asarray_of = np.array, np.asarray  # as they are, while a tape runs
@@ -35,10 +38,12 @@ class NoGraph(Exception):
 class Node:
     """One call: `again(values)` makes it with other numbers in the places of its sources.
 
+    shared  whether its line is called from several places
+    fixed   whether it is a constant, of which nobody wants a gradient
     spent   what has been done for all nodes together since it was set to 0, counted in calls
     """
 
-    floated, spent, layer = False, 0.0, None
+    fixed, floated, shared, spent, layer = False, False, False, 0.0, None
 
     @classmethod
     def spend(cls, calls):
@@ -49,21 +54,27 @@ class Node:
     def __init__(self, value, again=None, sources=(), kind=None, site=(), name=None):
         self.value, self.again = array_of(value, np.float64), again
         self.sources, self.places = zip(*sources, strict=True) if sources else ((), ())
-        self.entrywise, self.pair = kind == "entrywise", kind if callable(kind) else None
+        self.entrywise, self.linear = kind in ("entrywise", "linear"), kind == "linear"
+        self.pair = kind if callable(kind) else None
+        self.free = [source for source in self.sources if not source.fixed]
         self.site, self.name, self.uses, self.known = site, name, [], {}
 
-    @property
+    @cached_property
     def line(self):
-        """The line of code that made it, or the name of a leaf."""
+        """The line of code that made it, with that of its caller where it has several; or a leaf's name."""
         if self.name is not None:
             return self.name
-        code, _, lineno = self.site[0]
-        return f"`{linecache.getline(code.co_filename, lineno).strip()}`" or "a line of forward"
+        frames = [(code.co_filename, n) for code, _, n in self.site[:-1]]
+        lines = [linecache.getline(*frame).strip() for frame in frames if HERE not in frame[0]]
+        line, caller = (*lines, "", "")[:2]
+        helper = caller and self.shared and "forward(" not in caller
+        return f"`{line}`" + f" (called in `{caller}`)" * bool(helper)
 
-    def at(self, i, value, other=None):
-        """The value, with another array in the place of source i, and of the other one of two."""
+    def at(self, i, value, other=None, bare=False):
+        """The value, with another array in the place of source i, and of the other one of two; `bare` of
+        all others, in whose places 0 stands."""
         self.spend(1 + value.size / 2000)
-        values = [source.value for source in self.sources]
+        values = [source.value * (0 if bare else 1) for source in self.sources]
         values[i] = value
         if other is not None:
             values[1 - i] = other
@@ -71,6 +82,9 @@ class Node:
 
     def slope(self, i, value=None, other=None):
         """The derivative of each entry of an entrywise call by its own entry of source i."""
+        if self.linear:
+            ones = np.ones(self.sources[i].value.shape)
+            return self.at(i, ones, other) - self.at(i, 0 * ones, other)
         value = self.sources[i].value if value is None else value
         size = np.abs(value)
 
@@ -98,10 +112,27 @@ class Node:
             self.known[i] = np.where(np.abs(made - whole) < 1e-8 * np.abs(whole), whole, made)
         return self.known[i]
 
+    def moved(self, i):
+        """For each entry of the value which entry of source i it is, from 1, or 0 for none; None where
+        the call does more than to move entries, repeat them or choose from them."""
+        own = self.sources[i].value
+        numbers = np.arange(1.0, own.size + 1)
+        places = np.ravel(self.at(i, numbers.reshape(own.shape), bare=True))
+        if not np.isin(places, (0, *numbers)).all():
+            return None
+        places, rest = places.astype(int), np.ravel(self.at(i, 0 * own))
+        for array in (own, np.cos(numbers).reshape(own.shape)):
+            wanted = np.where(places > 0, np.append(0.0, array)[places], rest)
+            if not np.array_equal(wanted, np.ravel(self.at(i, array)), equal_nan=True):
+                return None
+        return places
+
     def matrix(self, i, other=None):
         value = self.sources[i].value.copy()
         if value.size * self.value.size > CELLS:
             raise NoGraph("too large to be nudged entry by entry")
+        if other is None and (places := self.moved(i)) is not None:
+            return 1.0 * (places[:, None] == np.arange(1, value.size + 1))
         columns = np.zeros((self.value.size, value.size))
         for k, kept in enumerate(value.ravel().copy()):
             step = STEP * (1 + abs(kept))
@@ -147,24 +178,41 @@ class Node:
             local = self.local(i)
         else:
             local = self.slope(i, other=other) if self.entrywise else self.matrix(i, other)
-        self.spend(0.5 + local.size / 10_000)
+        self.spend(0.2 + local.size / 20_000)
         if self.entrywise:
-            return sum_to(dout * local, shape)
+            made = dout * local
+            return made if made.shape == shape else sum_to(made, shape)
         return (np.ravel(dout) @ local).reshape(shape)
 
+    @cached_property
+    def factors(self):
+        """The two arrays of a matrix product."""
+        return self.pair([source.value for source in self.sources])
+
     def back_through_product(self, i, dout, other):
-        """The same for a matrix product, which needs no nudging."""
-        self.spend(0.5 + self.value.size / 10_000)
-        product, place = MatMul(), self.places[i][1]
-        pair = list(self.pair([source.value for source in self.sources]))
-        pair[1 - place] = pair[1 - place] if other is None else other
-        product.forward(*pair)
-        return product.backward(np.reshape(dout, self.value.shape))[place]
+        """The same for a matrix product, which needs no nudging. Vectors are matrices of one row or column."""
+        self.spend(0.3 + self.value.size / 10_000)
+        place, shape = self.places[i][1], self.sources[i].value.shape
+        met = self.factors[1 - place] if other is None else other
+        dout = np.reshape(dout, self.value.shape)
+        if self.factors[1].ndim == 1:
+            dout = dout[..., None]
+        if self.factors[0].ndim == 1:
+            dout = dout[..., None, :]
+        if met.ndim == 1:
+            met = met[None] if place else met[:, None]
+        made = met.mT @ dout if place else dout @ met.mT
+        return made if made.shape == shape else sum_to(made, self.as_matrix(place)).reshape(shape)
+
+    def as_matrix(self, place):
+        """The shape of a factor, were a vector a row or a column."""
+        shape = self.factors[place].shape
+        return shape if len(shape) > 1 else (*shape, 1) if place else (1, *shape)
 
     def met(self, i):
         """The array that source i meets, in a product of two; or None."""
         if self.pair:
-            return self.pair([source.value for source in self.sources])[1 - self.places[i][1]]
+            return self.factors[1 - self.places[i][1]]
         return self.sources[1 - i].value if len(self.sources) == 2 else None
 
 
@@ -180,6 +228,7 @@ class Recorded(np.ndarray):
         if method == "at":
             return change(inputs[0], lambda old, *rest: ufunc.at(old, *rest), inputs[1:])
         kind = "entrywise" if ufunc.signature is None else "product" if ufunc is np.matmul else None
+        kind = "linear" if ufunc in (np.add, np.subtract, np.multiply, np.negative) else kind
         kind = kind if method == "__call__" else None
         made = record(getattr(ufunc, method), inputs, kwargs, kind)
         if out is None:
@@ -286,11 +335,11 @@ def wrapped(made, again, sources, kind, tape):
     if asarray_of(made).dtype.kind != "f" or tape is None:
         return made
     array = array_of(made).view(Recorded)
-    if sources:
+    if sources or array.ndim:
         if len(tape) >= NODES:
             raise NoGraph("too many calls to be written down")
         array.node = Node(made, again, sources, kind, site())
-        array.node.layer = INSIDE[-1]
+        array.node.layer, array.node.fixed = INSIDE[-1], not sources
         tape.append(array.node)
     return array if sources or array.ndim else made
 
@@ -377,10 +426,12 @@ def recording(tape):
         RUNNING.pop()
 
 
-def leaf(value, name, tape):
+def leaf(value, name, tape, fixed=False):
     array = array_of(value, np.float64).view(Recorded)
-    array.node = Node(value, name=name)
-    tape.append(array.node)
+    if name not in [node.name for node in tape]:
+        array.node = Node(value, name=name)
+        array.node.fixed = fixed
+        tape.append(array.node)
     return array
 
 
@@ -399,22 +450,26 @@ def recorded(piece):
     """The nodes of a run of a piece, in order; the last one is its output. NoGraph where the code
     leaves NumPy on the way."""
     tape = []
-    subject, arguments = piece.on_tape(lambda value, name: leaf(value, name, tape))
+    wanted = {"x", *piece.names, *piece.parameters(piece.fresh())}
+    subject, arguments = piece.on_tape(lambda a, name: leaf(a, name, tape, name not in wanted))
     if piece.hold:
         piece.noise.again()
     if not piece.names:
         tell_layers(subject)
-    with recording(tape):
+    with recording(tape), enclosed(subject, lambda a, name: leaf(a, name, tape, True)):
         out = piece.output(subject, arguments)
     value = array_of(out, np.float64)
-    same = [n for n in tape if np.array_equal(np.ravel(n.value), np.ravel(value))]
+    same = [n for n in tape if not n.fixed and np.array_equal(np.ravel(n.value), np.ravel(value))]
     same = same or scaled(tape, value)
     end = getattr(out, "node", None) or same[-1]
     needed = {end}
     for node in reversed(tape):
         if node in needed:
             needed.update(node.sources)
-    order = [node for node in tape if node in needed or node.name is not None]
+    calls = Counter(site[0] for site in {node.site for node in needed if node.site})
+    for node in needed:
+        node.shared = bool(node.site) and calls[node.site[0]] > 1
+    order = [node for node in tape if node in needed or node.name is not None and not node.fixed]
     for node in order:
         for i, source in enumerate(node.sources):
             source.uses.append((node, i))

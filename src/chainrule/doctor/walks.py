@@ -5,21 +5,24 @@ value, at each call, and at each stretch of calls through which all goes, as a s
 made in every pass. What comes out at the leaves is what the code would have claimed then.
 """
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from heapq import heapify, heappop, heappush
 from itertools import chain, product
 
 import numpy as np
 
-from chainrule.doctor.evidence import Suspect
+from chainrule.doctor.evidence import FIT, Suspect
 from chainrule.doctor.findings import RANK
 from chainrule.doctor.pieces import one_hot, tried
 from chainrule.doctor.tape import Node, NoGraph, recorded
 from chainrule.mistakes import TABLE
-from chainrule.scenes import BY_OUTPUT, Scene, said, same, some_axes
+from chainrule.scenes import BY_OUTPUT, Scene, said, same, softmax_along, some_axes
 
 STRETCH = 6  # calls that a stretch may have; twice as many down to a single number, as in a loss
+LABELLED = 200  # scores of a network, at most, for which the labels are looked for
 FEW = 3  # passes of a loop, of which each is looked at alone
 
 
@@ -33,6 +36,7 @@ class Change:
                  position of a source, or an earlier node in place of all sources. What is handed on is a
                  function of dout and of `gradient`, which gives the gradient of any later node
     lost         whether it hands on nothing, so that a part of it might be handed on as well
+    off          what it adds to the gradients of the leaves, for each dout, where that is known
     """
 
     code: str
@@ -40,6 +44,7 @@ class Change:
     at: object
     gives: dict
     lost: bool = False
+    off: object = None
 
     @property
     def targets(self):
@@ -55,11 +60,13 @@ def gives(edges, hand_on):
     return made
 
 
-def each(groups):
-    """The places of each group together, as in every pass of a loop; and each alone, where they are few."""
+def each(groups, others):
+    """The places of each group together, as in every pass of a loop; and each alone, where they are few. Of
+    others it is first the ones (1) and then (2) the others."""
     for places in groups:
-        yield places
-        yield from ([one] for one in places if 1 < len(places) <= FEW)
+        if others < 2:
+            yield places
+        yield from ([one] for one in places if 1 < len(places) <= FEW and others != 1)
 
 
 def jumps(pairs, hand_on):
@@ -70,9 +77,10 @@ def jumps(pairs, hand_on):
 class Graph:
     """The graph of a piece. Raises an exception where the code cannot be recorded."""
 
-    def __init__(self, piece, judged=()):
+    def __init__(self, piece, judged):
         self.order = recorded(piece)
         self.out, self.piece = self.order[-1], piece
+        self.index = {node: k for k, node in enumerate(self.order)}
         self.leaves = {node.name: node for node in self.order if node.name is not None}
         self.sites = defaultdict(list)
         for node in self.order:
@@ -82,7 +90,7 @@ class Graph:
         self.above = self.dominators()
         self.reached = {}  # node -> the names, among those that are judged, to which its gradient goes on
         for node in self.order:
-            own = {node.name} & set(judged)
+            own = {node.name} & set(judged) if not node.fixed else set()
             self.reached[node] = own.union(*(self.reached[source] for source in node.sources))
 
         dout = np.random.default_rng(3).uniform(-1.5, 1.5, self.out.value.shape)
@@ -98,28 +106,34 @@ class Graph:
         for node in reversed(self.order):
             if node in gradients:
                 for i, source in enumerate(node.sources):
-                    given = node.back(i, gradients[node])
-                    gradients[source] = gradients.get(source, 0.0) + given
+                    if self.reached[source]:
+                        given = node.back(i, gradients[node])
+                        gradients[source] = gradients.get(source, 0.0) + given
         return gradients
 
     def is_dead(self, node):
-        """Whether nothing comes back to a node although its users have a gradient, as to the maximum that
-        a softmax subtracts. Nobody writes that way down."""
-        from_users = [self.gradients[user] for user, _ in node.uses if user in self.gradients]
-        sizes = [np.max(np.abs(one), initial=0.0) for one in from_users]
-        return bool(sizes) and np.max(np.abs(self.gradients[node]), initial=0.0) < 1e-7 * max(sizes)
+        """Whether what comes back to a node adds up to nothing, as at the maximum that a softmax subtracts.
+        Nobody writes that way down."""
+        users = [(user, i, self.gradients[user]) for user, i in node.uses if user in self.gradients]
+        own = np.max(np.abs(self.gradients.get(node, 0.0)), initial=0.0)
+        terms = [d * user.local(i) if user.entrywise else d for user, i, d in users if own < 1e-7]
+        return own < 1e-7 * max([np.max(np.abs(one), initial=0.0) for one in terms], default=0.0)
 
     def wrong(self, right, change):
         """node -> what a change adds to the right gradient, for the nodes that it reaches."""
-        off = {}
+        off, due = {}, [-self.index[node] for node in change.gives]
+        heapify(due)
 
         def gradient(node):
             return right[node] + off.get(node, 0.0)
 
         def add(to, more):
+            if to not in off and to not in change.gives:
+                heappush(due, -self.index[to])
             off[to] = off.get(to, 0.0) + more
 
-        for node in reversed(self.order):
+        while due:
+            node = self.order[-heappop(due)]
             if node not in right or node in self.dead:
                 continue
             handed = change.gives.get(node, {})
@@ -127,6 +141,8 @@ class Graph:
             for to in jumped:
                 add(to, handed[to](gradient(node), gradient))
             for i, source in enumerate(node.sources):
+                if not self.reached[source]:
+                    continue
                 if i in handed:
                     add(source, np.reshape(handed[i](gradient(node), gradient), source.value.shape))
                 if i in handed or jumped:
@@ -136,14 +152,15 @@ class Graph:
         return off
 
     def at_leaves(self, gradients):
-        return {n: gradients.get(v, np.zeros_like(v.value)) for n, v in self.leaves.items()}
+        own = {n: v for n, v in self.leaves.items() if not v.fixed}
+        return {n: gradients.get(v, np.zeros_like(v.value)) for n, v in own.items()}
 
     def dominators(self):
         """node -> the last node before it through which all its ways from the leaves lead, or None."""
         above, depth = {}, {None: -1}
         for node in self.order:
-            meet = list(dict.fromkeys(node.sources))[:1] or [None]
-            for other in node.sources[1:]:
+            meet = node.free[:1] or [None]
+            for other in node.free[1:]:
                 a, b = meet[0], other
                 while a is not b:
                     a, b = (above[a], b) if depth[a] >= depth[b] else (a, above[b])
@@ -151,17 +168,34 @@ class Graph:
             above[node], depth[node] = meet[0], depth[meet[0]] + 1
         return above
 
+    def scores(self):
+        """node -> (the one-hot labels, softmax less labels, the axis), where a cross-entropy begins."""
+        found = {}
+        for node, own in ((node, self.gradients.get(node, 0.0)) for node in self.order):
+            if not np.any(own) or any(source in found for source in node.sources):
+                continue
+            for axis in reversed(range(own.ndim)):
+                if np.max(np.abs(own.sum(axis))) < 1e-7 * np.max(np.abs(own)):
+                    y = softmax_along(node.value, axis)
+                    for scale in np.ravel(np.moveaxis(own / y, axis, -1))[: y.shape[axis]]:
+                        t = np.round(y - own / scale)
+                        hot = np.isin(t, (0, 1)).all() and np.all(t.sum(axis) == 1)
+                        if hot and same(y - t, own / scale, 1e-6):
+                            found[node] = t, y - t, axis
+        return found
+
     # What a code may do wrong.
 
-    def changes(self, wrong, alone):
-        """Every `Change` that spoils some of the `wrong` leaves, and nothing else (`alone`), or others too."""
+    def changes(self, wrong, alone, others):
+        """Every `Change` that spoils some of the `wrong` leaves, and nothing else (`alone`), or others too;
+        those that take another array, of which there are most, or (`others` is 0) all the rest."""
         whole = {} if self.piece.names else self.right(np.ones(self.out.value.shape))
 
         def spoils(nodes):
             reached = set().union(*(self.reached[node] for node in nodes))
             return bool(reached & wrong) and (reached <= wrong) == alone
 
-        for nodes in self.groups:
+        for nodes in self.groups if not others else ():
             for sources in [nodes, *([one] for one in nodes if len(nodes) > 1)]:
                 if spoils(sources):
                     yield from self.at_fork(sources)
@@ -170,61 +204,63 @@ class Graph:
             for node in nodes:
                 for i, place in enumerate(node.places):
                     uses[place].append((node, i))
-            for edges in each(uses.values()):
+            for edges in each(uses.values(), others):
                 if spoils([node.sources[i] for node, i in edges]):
-                    yield from self.at_edges(edges)
-            yield from self.at_branches(nodes) if spoils(nodes) else ()
+                    yield from self.at_others(edges) if others else self.at_edges(edges)
+                    ends = [(node.free[0], node) for node, _ in edges if len(node.free) == 1]
+                    if edges[-1][0].entrywise and len(ends) == len(edges):
+                        yield from self.at_functions(ends, others)
+            if others or not spoils(nodes):
+                continue
+            yield from self.at_branches(nodes)
             given = whole.get(nodes[0], np.arange(2))
             one_number = np.ptp(given) <= 1e-6 * np.max(np.abs(given))  # as in the end of a network
-            if spoils(nodes) and not one_number:
+            if not one_number:
                 edges = [(node, i) for node in nodes for i in range(len(node.sources))]
                 for one in (1, -1):
                     made = gives(edges, lambda n, i, _, o=one: n.back(i, np.full(n.value.shape, o)))
                     words = f"a dout of {one} at {nodes[0].line}"
                     yield Change("upstream-ignored", words, nodes[0], made)
-        for pairs in each(self.stretches()):
+        for pairs in each(self.stretches(), others):
             if spoils([start for start, _ in pairs]):
-                start, node = pairs[0]
-                if start.value.shape == node.value.shape:
-                    yield from self.at_functions(pairs)
-                yield from self.by_table(self.scene_of_stretch, pairs, node, jumps)
+                start, node = pairs[-1]
+                yield from self.at_functions(pairs, others)
+                if not others:
+                    yield from self.by_table(self.scene_of_stretch, pairs, node, jumps)
 
     def at_fork(self, sources):
         """Values that are used more than once, where one use alone counts, in every pass."""
         uses = [source.uses for source in sources if len(source.uses) > 1]
-        places = dict.fromkeys((node.site, i) for some in uses for node, i in some)
-        ways = [lambda some: some[:1], lambda some: some[-1:]]
-        ways += [lambda some, at=at: [u for u in some if (u[0].site, u[1]) == at] for at in places]
-        for way in ways if uses else ():
-            lost = [use for some in uses for use in some if use not in way(some)]
-            kept = [use for some in uses for use in way(some)]
-            words = f"the use in {kept[0][0].line} alone" if len(places) > 1 else "one use alone"
-            if lost:
-                yield Change("overwritten-at-fork", words, sources[0], gives(lost, nothing))
+        if uses:
+            words = f"nothing coming back to {sources[0].line}"
+            yield from nothing_back("overwritten-at-fork", words, sources[0], [*chain(*uses)])
+        places = {(node.site, i): node for some in uses for node, i in some}
+        for place, kept in places.items() if len(places) > 1 else ():
+            lost = [(n, i) for some in uses for n, i in some if (n.site, i) != place]
+            words = f"the use in {kept.line} alone"
+            yield Change("overwritten-at-fork", words, sources[0], gives(lost, nothing))
 
-        def touched(n, i):  # what it takes, and of that what it hands something back to
-            taken, d = n.touches(i), self.gradients.get(n)
-            given = taken if taken.all() or d is None else n.back(i, d) != 0
-            return taken, given if np.any(given) else taken
-
-        masks = {use: touched(*use) for some in uses for use in some}
+        masks = {(n, i): self.touched(n, i) for some in uses for n, i in some}
         closer = any(np.any(one != other) for one, other in masks.values())
-        ways = product((0, 1) if closer else (0,), (True, False))
-        for k, first in ways if uses else ():
+        ways = product((0, 1) if closer else (0,), (True, False), (True, False))
+        for k, first, together in ways if uses else ():
             made = {}
             for some in uses:
-                made |= written_over({use: masks[use][k] for use in some}, first, together=not k)
+                made |= written_over({use: masks[use][k] for use in some}, first, together)
             told = f"the {'first' if first else 'last'} use of each entry alone"
             yield Change("overwritten-at-fork", told, sources[0], made)
 
+    def touched(self, node, i):
+        """Which entries of source i a call takes, and to which of them it hands something back."""
+        taken, d = node.touches(i), self.gradients.get(node)
+        given = taken if taken.all() or d is None else node.back(i, d) != 0
+        return taken, given if np.any(given) else taken
+
     def at_edges(self, edges):
         """One source of a call, in every pass."""
-        node, i = edges[0]
+        node, i = edges[-1]  # the first pass may begin with zeros
         words = f"nothing coming back through {node.line}"
-        yield Change(lost_code(node, i), words, node, gives(edges, nothing), lost=True)
-        yield from self.at_others(edges)
-        if len(node.sources) == 1 and node.entrywise:
-            yield from self.at_functions([(one.sources[0], one) for one, _ in edges])
+        yield from nothing_back(lost_code(node, i), words, node, edges)
         yield from self.past_gates(edges)
         if node.pair and node.value.shape == node.sources[i].value.shape:
             as_it_came = gives(edges, lambda n, k, d: d)
@@ -238,33 +274,46 @@ class Graph:
         whole = [edge for edge in edges if len(edge[0].sources) == 2]
         if not whole:
             return
-        node, i = whole[0]
+        node, i = whole[-1]
         partner = node.sources[1 - i]
-        taken = []
-        for words, others in self.in_place_of(partner):
-            pairs = {edge: others[min(k, len(others) - 1)] for k, edge in enumerate(edges)}
-            taken.append(("another-array", words, pairs))
+        taken = list(self.in_place_of(partner, len(edges)))
+        if partner.moves_alone():  # as it moves, another one may have been moved
+            move = partner.chain()
+            for words, others in self.in_place_of(move.sources[0], len(edges)):
+                words = f"{words.rstrip(',')}, moved like that,"
+                taken.append((words, [move.again([one]) for one in others]))
+        taken = [("another-array", w, dict(zip(edges, them, strict=True))) for w, them in taken]
         met = {(n, j): n.sources[1 - j] for n, j in whole}
-        for words, values in self.turned if np.ptp(partner.value) else ():
+        numbers = np.concatenate([np.ravel(one.value) for one in met.values()])
+        for words, values in self.turned if np.ptp(numbers) else ():
             pairs = {edge: values[one] for edge, one in met.items() if one in values}
             taken += [("kernel-not-turned", words, pairs)] if pairs else []
         for code, words, pairs in taken:
             fit = [(n, j) for (n, j), other in pairs.items() if np.shape(n.met(j)) == other.shape]
-            if node.entrywise and all(opens(partner.value, other) for other in pairs.values()):
+            if node.entrywise and all(opens(met[edge].value, pairs[edge]) for edge in fit):
                 code = "mask-missing"
             made = gives(fit, lambda n, j, d, pairs=pairs: n.back(j, d, pairs[n, j]))
-            yield Change(code, f"{words} in place of {partner.line}", node, made)
+            if fit:
+                yield Change(code, f"{words} in place of {partner.line}", node, made)
 
-    def in_place_of(self, wanted):
-        """(words, arrays) for what might have been taken for another array, pass by pass."""
+    def in_place_of(self, wanted, count):
+        """(words, arrays) for what might have been taken for another array, at each of so many places. Where
+        a loop made fewer of them, those of its last passes are meant."""
         for nodes in self.groups:
-            values = [node.value for node in nodes]
-            if values[0].shape == wanted.value.shape and np.ptp(values[-1]) > 0:
-                if nodes != [wanted]:
-                    yield nodes[0].line, values
-                if len(nodes) > 1:
-                    before = [np.zeros_like(values[0]), *values[:-1]]
-                    yield f"{nodes[0].line}, one pass before,", before
+            line, values, n = nodes[0].line, [node.value for node in nodes], len(nodes)
+            if values[0].shape != wanted.value.shape or not np.ptp(values[-1]):
+                continue
+            users = [user for node in nodes for user, _ in node.uses]
+            if users and all(user.line == line for user in users):
+                continue  # it never leaves its line, so nobody else can take it
+            at = [max(0, n - count + k) for k in range(count)]
+            if nodes != [wanted]:
+                yield line, [values[k] for k in at]
+            if n > 1:
+                before = [np.zeros_like(values[0]), *values]
+                yield f"{line}, one pass before,", [before[k] for k in at]
+                yield f"{line}, of the first pass,", values[:1] * count
+                yield f"{line}, of the last pass,", values[-1:] * count
 
     @cached_property
     def turned(self):
@@ -277,31 +326,29 @@ class Graph:
                     found.append((f"{name}, turned around along {axes},", values))
         return found
 
-    def at_functions(self, pairs):
+    def at_functions(self, pairs, others):
         """A function whose derivative is mostly written by its output, where only a factor of that is
-        handed on, or where it is taken of another array."""
-        start, node = pairs[0]
-        known = [(n, *fs) for n, fs in BY_OUTPUT.items() if same(fs[0](start.value), node.value)]
-        for name, f, df in known if np.ptp(node.value) else ():
-            for words, (part, owners) in PARTS.items():
-                made = jumps(pairs, lambda u, v, d, part=part: d * part(v.value))
-                words = f"{words} alone in place of the derivative of {node.line}"
-                code = "factor-missing" if name in owners else "another-array"
-                yield Change(code, words, node, made)
-            for words, others in self.in_place_of(start):
-                at = {v: others[min(k, len(others) - 1)] for k, (_, v) in enumerate(pairs)}
-                if any(one.shape != v.value.shape for v, one in at.items()):
-                    continue
-                place = "another array of that line" if words == node.line else words
+        handed on, or (`others`) where the derivative is taken of another array."""
+        start, node = pairs[-1]
+        for name, (f, df) in BY_OUTPUT.items() if np.ptp(node.value) else ():
+            if not same(f(start.value), node.value):
+                continue
+            words = f"the output alone in place of the derivative of {node.line}"
+            code = "factor-missing" if name == "sigmoid" else "another-array"
+            taken = [(code, words, [v.value for _, v in pairs])] if not others else []
+            for words, arrays in self.in_place_of(start, len(pairs)) if others else ():
+                place = "another array of that line" if words == node.line else words.rstrip(",")
                 words = f"the derivative at {node.line}, taken of {place},"
-                for form in (df, lambda x, f=f, df=df: df(f(x))):
-                    made = jumps(pairs, lambda u, v, d, form=form, at=at: d * form(at[v]))
-                    yield Change("another-array", words, node, made)
+                taken += [("another-array", words, [df(one) for one in arrays])]
+                taken += [("another-array", words, [df(f(one)) for one in arrays])]
+            for code, words, slopes in taken:
+                at = {v: slope for (_, v), slope in zip(pairs, slopes, strict=True)}
+                yield Change(code, words, node, jumps(pairs, lambda u, v, d, at=at: d * at[v]))
 
     def past_gates(self, edges):
         """One way of several that meet, when it leads past the function that comes after all of them."""
         node, i = edges[0]
-        if len(node.sources) < 2 or any(len(one.uses) != 1 for one, _ in edges):
+        if len(node.free) < 2 or any(len(one.uses) != 1 for one, _ in edges):
             return
         gate = node.uses[0][0]
         slope = gate.local(0) if gate.entrywise and len(gate.sources) == 1 else 1.0
@@ -315,7 +362,7 @@ class Graph:
         """Where two arrays of one shape meet: each of them gets what belongs to the other."""
         node = nodes[0]
         alike = {source.value.shape for source in node.sources} == {node.value.shape}
-        if len(node.sources) == 2 and alike and not node.pair:
+        if len(node.free) == 2 and alike and not node.pair:
             gate = all(np.isin(node.local(i), (0, 1)).all() for i in (0, 1))
             edges = [(n, i) for n in nodes for i in (0, 1)]
             made = gives(edges, lambda n, i, d: n.back(1 - i, d))
@@ -324,9 +371,13 @@ class Graph:
 
     def at_matrices(self, edges):
         """Another matrix in the place of the matrix of derivatives of a call."""
-        node = edges[0][0]
+        node = edges[-1][0]
         others = {edge: dict(wrong_matrices(*edge)) for edge in edges}
-        for key in others[edges[0]]:
+        if len(edges) > 1 == len({n.local(i).shape for n, i in edges}):
+            for words, (n, i) in {"first": edges[0], "last": edges[-1]}.items():
+                for made in others.values():
+                    made["axes-in-wrong-order", f"the place of the {words} pass"] = n.local(i)
+        for key in others[edges[-1]]:
             fit = [edge for edge in edges if key in others[edge]]
             made = gives(fit, lambda n, i, d, key=key: np.ravel(d) @ others[n, i][key])
             yield Change(key[0], f"{key[1]} at {node.line}", node, made)
@@ -343,7 +394,7 @@ class Graph:
 
     def by_table(self, scene_of, places, node, made):
         """Changes for all that the table has for the scenes scene_of(*place, dout) at a node."""
-        scene = scene_of(*places[0], self.gradients.get(node, 1.0))
+        scene = scene_of(*places[-1], self.gradients.get(node, 1.0))
         scenes = {}  # each is asked for again and again, for the same dout
 
         def handed(mistake, words, a, b, d):
@@ -375,7 +426,8 @@ class Graph:
                     code = "factor-missing"
             for words in mistake.predictions(scene):
                 hand_on = partial(handed, mistake, words)
-                yield Change(code, f"{words} at {node.line}", node, made(places, hand_on))
+                told = re.sub(r"\bv\d\b", "M", words)  # the other factor, which has no name
+                yield Change(code, f"{told} at {node.line}", node, made(places, hand_on))
 
     def stretches(self):
         """Lists of pairs (start, node): in each, the same stretch in every pass."""
@@ -385,7 +437,7 @@ class Graph:
             for _ in range(STRETCH if node.value.size > 1 else 2 * STRETCH):
                 if start is None:
                     break
-                if start is not node.sources[0] or len(node.sources) > 1:
+                if node.free != [start]:
                     if start.value.shape == node.value.shape or node.value.size == 1:
                         groups[start.site or start.name, node.site].append((start, node))
                 start = self.above.get(start)
@@ -416,7 +468,7 @@ class Graph:
     def between(self, start, node, x):
         """node -> what it would be, were an earlier one x, up to this node."""
         values = {start: x}
-        for one in self.order[self.order.index(start) + 1 : self.order.index(node) + 1]:
+        for one in self.order[self.index[start] + 1 : self.index[node] + 1]:
             if any(source in values for source in one.sources):
                 values[one] = one.again([values.get(s, s.value) for s in one.sources])
         return values
@@ -434,17 +486,24 @@ ELSEWHERE = (
 DIVISIONS = ("missing-batch-division", "double-batch-division", "samples-as-columns")
 
 
+def other_places(labels):
+    """Labels, flat, of which each stands in the place of another row, step or class."""
+    if len({t.shape for t in labels}) > 1:
+        return []
+    whole = np.array(labels)
+    ways = [np.roll(whole, step, axis) for axis in range(whole.ndim) for step in (-1, 1)]
+    ways += [whole[np.clip(np.arange(len(whole)) + k, 0, len(whole) - 1)] for k in (-1, 1)]
+    return [np.ravel(way) for way in (*ways, 0 * whole + whole[0], 0 * whole + whole[-1])]
+
+
+def scale_of(array, form):
+    return np.vdot(array, form) / np.vdot(form, form)
+
+
 def opens(gate, other):
     """Whether an array is the same as another one but where that is 0, as a closed gate is."""
     shut = gate == 0
     return other.shape == gate.shape and shut.any() and np.all(shut | (gate == other))
-
-
-PARTS = {  # with the functions of whose derivative they are a factor
-    "the output": (lambda y: y, ("sigmoid",)),
-    "1 - the output": (lambda y: 1 - y, ("sigmoid", "tanh")),
-    "1 + the output": (lambda y: 1 + y, ("tanh",)),
-}
 
 
 def wrong_matrices(node, i):
@@ -467,10 +526,9 @@ def wrong_matrices(node, i):
             once_more = np.eye(len(matrix))[:, np.ravel(again).astype(int)]
             yield ("axes-in-wrong-order", "dout moved once more"), once_more
     elif np.any(matrix.sum(0) > 1):
-        first, last = (np.cumsum(matrix[::way], 0)[::way] == 1 for way in (1, -1))
         code = "repeated-rows" if np.ptp(matrix.sum(0)) else "overwritten-at-fork"
-        yield (code, "the first copy of each entry alone"), matrix * first
-        yield (code, "the last copy of each entry alone"), matrix * last
+        yield (code, "the first copy of each entry alone"), once(matrix, True)
+        yield (code, "the last copy of each entry alone"), once(matrix, False)
     for axes in some_axes(len(shape)) if len(matrix) < matrix.shape[1] else ():
         kept = tuple(1 if k in axes else n for k, n in enumerate(shape))
         if after in (kept, tuple(np.delete(shape, axes))):
@@ -483,6 +541,14 @@ def nothing(node, i, dout):
     return np.zeros(node.sources[i].value.shape)
 
 
+def nothing_back(code, words, at, edges):
+    """Nothing comes back through these edges; or the other sign, which in a loop is made in every pass."""
+    yield Change(code, words, at, gives(edges, nothing), lost=True)
+    if len(edges) > 1:
+        turned = gives(edges, lambda n, i, d: -n.back(i, d))
+        yield Change("wrong-sign", words.replace("nothing", "the other sign"), at, turned)
+
+
 def written_over(uses, first, together):
     """Each entry gets the gradient of its first use alone, or of its last one; with `together`, uses of the
     same entries are one. `uses` tells which entries each of them takes."""
@@ -493,7 +559,20 @@ def written_over(uses, first, together):
         touched = uses[edges[0]] & ~np.asarray(taken)
         masks |= dict.fromkeys(edges, touched)
         taken = taken | touched
-    return gives(masks, lambda n, i, d: n.back(i, d) * masks[n, i])
+
+    def hand_on(n, i, d):
+        matrix = None if n.entrywise or n.pair else n.local(i)
+        if matrix is None or not np.isin(matrix, (0, 1)).all() or np.all(matrix.sum(0) <= 1):
+            return n.back(i, d) * masks[n, i]
+        return np.reshape(np.ravel(d) @ once(matrix, False), masks[n, i].shape) * masks[n, i]
+
+    return gives(masks, hand_on)
+
+
+def once(matrix, first):
+    """Of a matrix of copies the first copy of each entry alone, or the last one."""
+    way = 1 if first else -1
+    return matrix * (np.cumsum(matrix[::way], 0)[::way] == 1)
 
 
 def lost_code(node, i):
@@ -541,8 +620,9 @@ def scene_of_edge(node, i, dout):
     held = dict(zip(keys, (s.value for s in node.sources), strict=True))
     place, ones = keys[i], np.ones(node.value.shape)
     slopes = {key: node.local(k) for k, key in enumerate(keys)} if node.entrywise else {}
-    alone = node.entrywise and len(node.sources) == 1
-    inputs = {k: v for k, v in held.items() if k == place or k[0] == "v"}
+    alone = node.entrywise and node.free == [node.sources[i]]
+    free = [k for k, s in zip(keys, node.sources, strict=True) if s.name is None and not s.fixed]
+    inputs = {k: v for k, v in held.items() if k == place or k in free}
     params = {k: v for k, v in held.items() if k not in inputs}
     return Scene(
         place, inputs, params, node.value, np.broadcast_to(dout, node.value.shape), node.back(i, dout),
@@ -563,33 +643,96 @@ class Trials:
         self.decays = observation.decays.keys()
         self.douts = observation.douts
         self.samples = {n: observation.samples(n) for n in observation.names}
+        self.spots = {n: spot(some[0]) for n, some in self.samples.items() if some}
         wrong = {n for n, some in self.samples.items() if not all(s.right for s in some)}
         try:
             self.graph = Graph(piece, self.samples)
             self.walks = [self.graph.right(dout) for dout in self.douts]
             self.right = [self.graph.at_leaves(walk) for walk in self.walks]
             if self.belongs():
-                first = chain(self.changes(wrong, True), self.by_places(wrong - {*piece.names}))
-                self.more = iter([first, self.changes(wrong, False)])
+                stages = ((True, 0), (True, 1), (False, 0), (False, 1), (True, 2))
+                first, *ways = [self.graph.changes(wrong, *stage) for stage in stages]
+                ways.insert(0, self.by_places(wrong - {*piece.names}))
+                ways = [chain(self.by_labels(), first), self.everywhere(), *ways]
+                self.more = iter(ways)
         except NoGraph:
             pass
 
     def grow(self):
         """Try more changes. What has been tried until the work becomes too much is of use."""
         try:
-            for change, off in next(self.more, ()):
-                self.keep(change, off)
+            for change in next(self.more, ()):
+                if (off := self.walked(change)) is not None:
+                    self.keep(change, off)
         except NoGraph:
             self.more = iter(())
 
-    def changes(self, wrong, alone):
-        """(change, what it adds to the gradients of the leaves) for the changes of the graph."""
-        for change in self.graph.changes(wrong, alone):
-            if (off := tried(None, self.walked, change)) is not None:
-                yield change, off
-
     def walked(self, change):
-        return [self.graph.at_leaves(self.graph.wrong(walk, change)) for walk in self.walks]
+        """What a change adds to the gradients of the leaves; None where the code raises an exception."""
+        off = change.off or self.added(change)
+        Node.spend(0)
+        return off if tried(None, lambda: off[0]) is not None else None
+
+    def added(self, change):
+        return Lazily(lambda k: self.graph.at_leaves(self.graph.wrong(self.walks[k], change)))
+
+    def by_labels(self):
+        """Changes where other labels are subtracted than the loss has, or none: those of another row or step,
+        or else those that give the claims."""
+        found, columns, ends = self.graph.scores(), [], [0]
+        names = [n for n, some in self.samples.items() if some and some[0].shaped]
+        if not names or not 0 < sum(node.value.size for node in found) <= LABELLED:
+            return
+
+        def flat(gradients):
+            seen = [self.samples[n][0].visible(gradients[n]) for n in names]
+            return np.concatenate([np.ravel(one) for one in seen])
+
+        for node, (t, form, _) in found.items():
+            for one in np.eye(t.size) * scale_of(self.walks[0][node], form):
+                walk = self.graph.walk({node: one.reshape(t.shape)})
+                columns.append(flat(self.graph.at_leaves(walk)))
+            ends.append(len(columns))
+        labels = [t for t, *_ in found.values()]
+        whole = np.concatenate([np.ravel(t) for t in labels])
+        gap = flat({n: self.samples[n][0].claim - self.right[0][n] for n in names})
+        likely = whole - np.linalg.lstsq(np.transpose(columns), gap)[0]
+        for other in (*other_places(labels), likely):
+            off = np.round(whole - other)
+            if np.any(off) and same(off @ columns, gap, 1e-5):
+                break
+        else:
+            return
+        made, rows = {}, []
+        for (node, (t, form, axis)), a, b in zip(found.items(), ends, ends[1:], strict=False):
+            more = off[a:b].reshape(t.shape)
+            edges = [(node, i) for i in range(len(node.sources))]
+            made |= gives(edges, lambda n, i, d, f=form, m=more: n.back(i, d + scale_of(d, f) * m))
+            both = np.moveaxis(np.array([t, t - more]), axis + 1, -1)
+            rows += both.reshape(2, -1, t.shape[axis]).transpose(1, 0, 2).tolist()
+        off = [(k, t.index(1), other) for k, (t, other) in enumerate(rows) if t != other]
+        if all(np.isin(other, (0, 1)).all() and sum(other) < 2 for *_, other in off):
+            k, wanted, other = off[0]
+            label = f"label {other.index(1)}" if any(other) else "no label"
+            words = f"{label} where the loss takes {wanted} (row or step {k}; {len(off)} in all)"
+            none = not any(any(other) for *_, other in off)
+            code = "label-term-missing" if none else "labels-shifted"
+            change = Change(code, words, self.graph.out, made)
+            yield replace(change, gives={}, off=self.added(change))  # its place is the loss
+
+    def everywhere(self):
+        """The same where one mistake was made at every place that has room for it, or at every run of a line."""
+        groups = defaultdict(list)
+        for change, _ in self.made:
+            if " at `" in change.words:
+                key = change.code, change.words.partition(" at `")[0]
+                groups[key].append(change)
+                groups[*key, change.at.site[:1]].append(change)
+        for key, changes in groups.items():
+            if len({change.at.site for change in changes}) > 1:
+                made = dict(chain(*(change.gives.items() for change in changes)))
+                words = f"{key[1]} at {changes[0].at.line}, and at all others like it,"
+                yield Change(key[0], words, changes[0].at, made)
 
     def by_places(self, names):
         """The same where a parameter gets its gradient from one place of dout alone, a sample or a step, or
@@ -609,12 +752,11 @@ class Trials:
                 bias = alone and span == range(1) and lost[0].ndim == 1
                 code = "bias-first-row" if bias else "overwritten-at-fork"
                 off = [{n: -one if n == name else 0.0 for n in self.right[0]} for one in lost]
-                yield Change(code, words, self.graph.out, {}), off
+                yield Change(code, words, self.graph.out, {}, off=off)
 
     def keep(self, change, off):
-        made = [{n: r[n] + o[n] for n in r} for r, o in zip(self.right, off)]
-        pairs = list(zip(self.right, made))
-        moved = [n for n in self.samples if not all(same(r[n], m[n], 1e-9) for r, m in pairs)]
+        made = Lazily(lambda k: {n: one + off[k][n] for n, one in self.right[k].items()})
+        moved = [n for n in self.samples if not same(self.right[0][n], made[0][n], 1e-9)]
         penalty = all(parallel(off[0][n], self.graph.leaves[n].value) for n in moved)
         if not penalty or not (self.network or self.decays):  # that has a name of its own
             self.made.append((change, made))
@@ -630,9 +772,8 @@ class Trials:
 
     def belongs(self):
         """Whether it is the graph of this code: the walk without a mistake gives what nudging finds."""
-        pairs = [
-            (s, one.get(n)) for n, some in self.samples.items() for s, one in zip(some, self.right)
-        ]
+        items = self.samples.items()
+        pairs = [(s, one.get(n)) for n, some in items for s, one in zip(some, self.right)]
         return all(same(s.visible(one), s.visible(s.scene.true), 1e-5) for s, one in pairs)
 
     def explain(self, wrong, look):
@@ -669,14 +810,41 @@ class Trials:
         """The names among `left` that these gradients explain, and whether all others stay as they are
         claimed."""
 
-        def explained(n, some):
-            pairs = list(zip(some, gradients))
-            return len(some) == len(gradients) and all(s.explained_by(g[n]) for s, g in pairs)
+        def explained(n):
+            place, value, room = self.spots[n]
+            if not abs(gradients[0][n].flat[place] - value) <= room:
+                return False
+            return all(s.explained_by(gradients[k][n]) for k, s in enumerate(self.samples[n]))
 
-        names = [name for name in left if explained(name, self.samples[name])]
-        others = [name for name in self.samples if name not in names] if names else ()
-        pairs = list(zip(gradients, self.right))
-        return names, all(same(g[n], r[n], 1e-6) for g, r in pairs for n in others)
+        names = [n for n in left if explained(n)]
+        others = [n for n in self.samples if n not in names] if names else ()
+        pairs = [(gradients[k][n], right[n]) for n in others for k, right in enumerate(self.right)]
+        return names, all(same(*pair, 1e-6) for pair in pairs)
+
+
+def spot(sample):
+    """One entry of a claim, what it is, and how near another one is to be: most are told apart by one."""
+    if not sample.shaped:
+        return 0, 0.0, np.inf
+    seen = np.where(sample.seen, np.abs(sample.claim), 0.0)
+    place = int(np.argmax(seen))
+    return place, sample.claim.flat[place], 3 * FIT * np.linalg.norm(seen) + 2 * sample.noise
+
+
+class Lazily:
+    """What is made for each upstream gradient, when it is asked for: the first one mostly tells enough."""
+
+    def __init__(self, make):
+        self.make, self.known = make, {}
+
+    def __getitem__(self, k):
+        if k not in self.known:
+            spent, Node.spent = Node.spent, Node.spent if k == 0 else 0.0
+            try:
+                self.known[k] = self.make(k)
+            finally:
+                Node.spent = spent if k else Node.spent
+        return self.known[k]
 
 
 def parallel(a, b):
@@ -687,36 +855,45 @@ def as_it_is(trials, left):
     for change, made in trials.made:
         yield Suspect(change.code, change.words), made, change
         if change.lost:
-            turned = [{n: 2 * m[n] - r[n] for n in m} for m, r in zip(made, trials.right)]
             words = f"the other sign for what comes back through {change.at.line}"
-            yield Suspect("wrong-sign", words), turned, change
+            yield Suspect("wrong-sign", words), sums(made, 2.0, trials.right, -1.0), change
+
+
+def sums(made, a, others, b):
+    return Lazily(lambda k: {n: a * m + b * others[k][n] for n, m in made[k].items()})
 
 
 def nearly(trials, left):
     """Suspects by which a part of the gradient has another factor, or all of a wrong one."""
     right, samples = trials.right, trials.samples
     for change, made in trials.made:
-        ways = [("{}, {:.5g} times,", [{n: 0 * g for n, g in one.items()} for one in made], made)]
-        if change.lost:
-            parts = [{n: r[n] - m[n] for n in r} for r, m in zip(right, made, strict=True)]
-            ways.append(("{1:.4g} times what comes back through {2}", made, parts))
+        ways = [("{}, {:.5g} times,", sums(made, 0.0, made, 0.0), made)]
+        part = "{1:.4g} times what comes back through {2}", made, sums(made, -1.0, right, 1.0)
+        ways += [part] if change.lost else []
         for (words, base, parts), name in product(ways, left):
-            if len(samples[name]) != len(made) or not all(s.shaped for s in samples[name]):
+            some = samples[name]
+            if len(some) != len(right) or not all(s.shaped for s in some):
                 continue
-            seen = [np.ravel(s.seen) for s in samples[name]]
-            part = np.concatenate([np.ravel(p[name])[k] for p, k in zip(parts, seen)])
-            rests = [s.claim - b[name] for s, b in zip(samples[name], base)]
-            rest = np.concatenate([np.ravel(r)[k] for r, k in zip(rests, seen)])
-            c = float(part @ rest / (part @ part)) if np.count_nonzero(part) > 2 else 0.0
-            if abs(c) < 1e-9 or np.linalg.norm(rest - c * part) > 1e-4 * np.linalg.norm(rest):
+            c = factor_of(parts, base, name, some[:1]) and factor_of(parts, base, name, some)
+            if not c:
                 continue
             code = "wrong-sign" if abs(c + 1) < 1e-5 else "scaled"
             both = {"code": change.code, "also": code} if parts is made else {"code": code}
             if both == {"code": "derivative-missing", "also": "scaled"}:
                 both = {"code": "factor-missing"}  # a number stands in the place of the derivative
-            whole = [{n: b[n] + c * p[n] for n in b} for b, p in zip(base, parts, strict=True)]
             told = words.format(change.words, c, change.at.line)
-            yield Suspect(words=told, **both), whole, change
+            yield Suspect(words=told, **both), sums(base, 1.0, parts, c), change
+
+
+def factor_of(parts, base, name, samples):
+    """The c for which the claims are base + c * parts; 0 for none."""
+    seen = [np.ravel(s.seen) for s in samples]
+    part = np.concatenate([np.ravel(parts[k][name])[one] for k, one in enumerate(seen)])
+    rests = [s.claim - base[k][name] for k, s in enumerate(samples)]
+    rest = np.concatenate([np.ravel(r)[k] for r, k in zip(rests, seen, strict=True)])
+    c = float(part @ rest / (part @ part)) if np.count_nonzero(part) > 2 else 0.0
+    fits = abs(c) > 1e-9 and np.linalg.norm(rest - c * part) <= 1e-4 * np.linalg.norm(rest)
+    return c if fits else 0.0
 
 
 EXACTLY, NEARLY = as_it_is, nearly
