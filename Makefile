@@ -136,7 +136,7 @@ witnesses: $(PEERS)/.ready  ## hold every gradient against PyTorch, JAX and SciP
 
 explore: $(READY)  ## try many more random graphs, layers and networks than `make test` does, other ones each time
 	$(BIN)/python tests/find_browser.py --install
-	$(PYTEST) --hypothesis-profile explore tests/test_properties.py tests/test_graph.py tests/test_script.py
+	$(PYTEST) --hypothesis-profile explore tests/test_properties.py tests/test_graph.py tests/test_script.py tests/test_public_mistakes.py
 
 binder: $(READY)  ## repeat what Binder installs, and run every chapter in the JupyterLab there
 	$(BIN)/python tests/find_browser.py --install
