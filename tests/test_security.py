@@ -13,7 +13,7 @@ from chainrule.exercises import Verdict
 from chainrule.gradcheck import Report, Row
 from chainrule.graph import Variable
 from chainrule.plots import digit_pictures
-from chainrule.widgets import BetGrid, Explorer, Quiz, Replay, Scene, Stepper
+from chainrule.widgets import BetGrid, Explorer, Quiz, Replay, Scene, Stepper, page
 
 SOURCE = Path(__file__).parents[1] / "src" / "chainrule"
 MODULES = sorted(SOURCE.rglob("*.py"))
@@ -55,7 +55,11 @@ def test_no_script_makes_markup_or_code_of_text(path):
         text,
     )
     # the one door: what Python has drawn and escaped, in a notebook
-    assert found == (["el.innerHTML ="] if path.name == "main.js" else [])
+    assert found == (["el.innerHTML ="] if path.name == "notebook.js" else [])
+
+
+def test_a_built_page_has_no_door_for_markup_at_all():
+    assert "innerHTML" in page.module() and "innerHTML" not in page.loader(page.KINDS)
 
 
 # ---------------------------------------------------------------- markup from data
