@@ -11,6 +11,7 @@ numbers stand in the picture. {so.x} ends a sum, with " = 5" or, for an array, "
 
 import re
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 
 import numpy as np
 
@@ -628,9 +629,11 @@ def display(value, digits=4):
     An array shows its shape. Halves round away from zero, as a browser's toFixed does, so that the
     page, which formats numbers by the same rule, shows the same digits.
     """
-    if np.ndim(value):
-        return str(np.shape(value))
-    value = float(value)
+    return str(np.shape(value)) if np.ndim(value) else in_digits(float(value), digits)
+
+
+@lru_cache(4096)  # a picture asks for the same number again and again
+def in_digits(value, digits):
     if value != value:
         return "not a number"
     if abs(value) == float("inf"):
@@ -659,11 +662,16 @@ def fit(value, room):
 
     In the cells of a grid, where a larger one gets smaller letters, one near 0 is shown as 0.00.
     """
-    texts = [display(value, digits) for digits in (4, 3, 2)]
+    return in_room(float(value), room)
+
+
+@lru_cache(4096)
+def in_room(value, room):
+    texts = [in_digits(value, digits) for digits in (4, 3, 2)]
     found = next((text for text in texts if len(text) <= room), None)
     if found is None and room < WIRE_ROOM and abs(value) < 1:
         sign = "−" if value < 0 else ""
-        found = unsigned(f"{sign}{abs(float(value)):.{max(room - 2 - len(sign), 0)}f}")
+        found = unsigned(f"{sign}{abs(value):.{max(room - 2 - len(sign), 0)}f}")
     return texts[-1] if found is None else found
 
 
