@@ -104,6 +104,28 @@ def test_no_line_begins_with_the_full_stop_of_a_formula(width, open_page):
     assert torn and not any(torn.values()), torn
 
 
+# What is folded is opened: a formula in a hint is read too.
+WIDER_THAN_ITS_PLACE = """() => {
+    document.querySelectorAll(".bd-article details").forEach((one) => (one.open = true));
+    return [...document.querySelectorAll(".bd-article .katex-display")].flatMap((formula) => {
+        const place = formula.getBoundingClientRect().right;
+        const parts = [...formula.querySelectorAll(".katex-html > .base")];
+        const over = Math.max(...parts.map((part) => part.getBoundingClientRect().right)) - place;
+        return over > 1 ? [[Math.round(over), formula.querySelector("annotation").textContent]] : [];
+    });
+}"""
+
+
+def test_every_displayed_formula_fits_a_phone(open_page):
+    wide, formulas = {}, 0
+    for path in CHAPTERS:
+        page = open_page(path, viewport=DESK | {"width": 390})
+        formulas += page.locator(".bd-article .katex-display").count()
+        wide |= {path: found} if (found := page.evaluate(WIDER_THAN_ITS_PLACE)) else {}
+        page.close()
+    assert formulas > 50 and not wide, wide
+
+
 def test_a_line_of_79_characters_fits_its_box_at_a_desk(open_page):
     page = open_page("book/05_affine.html", viewport=DESK)
     page.wait_for_load_state("networkidle")
