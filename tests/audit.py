@@ -55,7 +55,9 @@ BESIDE = """([, texts]) => {
     for (let one of [...texts, ...placed]) for (; one && !kept.has(one); one = one.parentElement) kept.add(one);
     return all.filter((one) => !kept.has(one) && kept.has(one.parentElement));
 }"""
-MORE_FORMULAS = """() => [...document.querySelectorAll(".katex > *")].slice(2)"""  # one is like another
+MORE_FORMULAS = (
+    """() => [...document.querySelectorAll(".katex > *")].slice(2)"""  # one is like another
+)
 
 
 def run(page, where, options, beside=MORE_FORMULAS, told=None):

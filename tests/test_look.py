@@ -6,6 +6,7 @@ from built_site import settle
 DESK = {"width": 1280, "height": 900}
 FAMILIES = '[...document.fonts].filter((one) => one.status === "loaded").map((one) => one.family.replaceAll(\'"\', ""))'
 
+
 @pytest.mark.parametrize("scheme", ["http", "file"])
 def test_the_pages_bring_their_own_letters(scheme, open_page):
     page = open_page("book/01_computational_graphs.html", scheme, viewport=DESK)
