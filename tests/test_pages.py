@@ -284,7 +284,7 @@ RESTLESS = """async () => {
         }
         const set = (input, value) => {
             input.value = value;
-            input.dispatchEvent(new Event(input.matches("select") ? "change" : "input", { bubbles: true }));
+            input.dispatchEvent(new Event("input", { bubbles: true }));
             look();
         };
         for (const button of all(".chainrule-choosers button, button[data-level]").reverse()) {
@@ -293,7 +293,6 @@ RESTLESS = """async () => {
             look();
             slide();
         }
-        for (const select of all(".chainrule-choosers select")) for (const { value } of select.options) set(select, value);
         slide();
         function slide() {
             for (const range of all("input[type=range]")) {
