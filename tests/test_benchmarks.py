@@ -56,9 +56,10 @@ def test_the_parts_of_a_step_are_the_lines_that_the_appendix_shows(monkeypatch):
 
 def test_what_the_browser_benchmarks_print_becomes_tables(monkeypatch):
     monkeypatch.syspath_prepend(FOLDER)
-    import book
     import pages
     import stepper
+
+    import book
 
     def printed(show, *given):
         with redirect_stdout(StringIO()) as text:
