@@ -86,7 +86,10 @@ def headline(steps):
 def turned(steps):
     """The table of training steps with a row for each library: eight columns do not fit a page."""
     head, _, *rows = (line.split("|")[1:-1] for line in steps.splitlines() if line.startswith("|"))
-    columns = zip(*[[cell.strip() for cell in row] for row in (head, *rows)], strict=True)
+    cells = [
+        [cell.strip().replace(", ", f",{timing.SPACE}") for cell in row] for row in (head, *rows)
+    ]
+    columns = zip(*cells, strict=True)
     return timing.table(next(columns), columns)
 
 

@@ -100,7 +100,7 @@ def test_the_multiples_and_times_in_the_text_are_those_of_the_speed_page():
 
     def of_page(net, name):
         column = next(
-            k for k, head in enumerate(steps[0]) if re.match(rf" {net}<br>\d+, float64", head)
+            k for k, head in enumerate(steps[0]) if re.match(rf" {net}<br>\d+,\sfloat64", head)
         )
         row = next(row for row in steps if row[0].strip() == name)
         return float(re.search(r"[\d.]+", row[column])[0])
