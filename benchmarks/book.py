@@ -73,7 +73,10 @@ def beside_bars(text):
 def beside_defaults(text):
     """What `pages.py` printed, as two tables."""
     found = re.findall(r"(?m)^(\S.*?)  +(\S.*?)  +(\S.*?)  +([\d.]+)$", text)
-    phones = re.findall(r"(?m)^book/(\S+), first screen of a phone: (.*); bar: (.*)$", text)
+    found_on_phones = re.findall(
+        r"(?m)^book/(\d+)_\S+, first screen of a phone: (.*); bar: (.*)$", text
+    )
+    phones = [[f"chapter {int(k)}", *rest] for k, *rest in found_on_phones]
     first = table(["chapter 1, median (range)", "this book", "defaults", "ratio"], found)
     return f"{first}\n\n{table(['first screen of a phone', 'measured', 'at most'], phones)}"
 

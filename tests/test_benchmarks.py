@@ -78,4 +78,4 @@ def test_what_the_browser_benchmarks_print_becomes_tables(monkeypatch):
     rows = book.beside_defaults(told + "book/01_x, first screen of a phone: 1 s; bar: 2 s\n")
     assert "| scripts, gzip, kB | 0.5 | 2.0 | 0.250 |" in rows
     assert "| interactive after, s | 2.00 (1.00-3.00) | 8.00 (4.00-9.00) | 0.250 |" in rows
-    assert rows.endswith("| 01_x | 1 s | 2 s |")
+    assert rows.endswith("| chapter 1 | 1 s | 2 s |")
