@@ -33,7 +33,7 @@ LOADED_FOR = {
 }
 ALWAYS = {"chainrule.js", "chainrule.css", "copybutton", "katex", "mystnb", "search.js"}  # there
 # Figures that scroll in a window of 1280 pixels: (page, number of the figure), and no others.
-SCROLL = {("book/reference/figures.html", 3)}
+SCROLL = {("book/reference/figures.html", 2)}
 
 
 @dataclass
