@@ -117,7 +117,7 @@ OWN_numbers = nodes
 OWN_numeric = gradcheck
 OWN_training = network
 
-mutants: $(PEERS)/.ready  ## break the core one place at a time, an hour long, and list what no test notices
+mutants: $(PEERS)/.ready  ## break the core one place at a time, for hours, and list what no test notices
 	@mkdir -p $(MUTATED:%=.mutants/%)
 	printf '%s\n' $(MUTATED) | xargs -P 2 -I MODULE $(MAKE) --no-print-directory .mutants/MODULE/.done
 	$(BIN)/python tests/survivors.py $(MUTATED:%=.mutants/%/session)

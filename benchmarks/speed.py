@@ -36,13 +36,13 @@ choice of matrix kernels. A figure is the median; below it is the range of the m
 ## A training step
 
 One step is forward, backward and update. The **floor** is the time of the matrix products alone, those
-that no way of computing the gradient can avoid. All other columns are multiples of it. *NumPy by hand*
-checks nothing and overwrites its gradients. `chainrule` is what this book's readers run: `Network.gradient`
-and `SGD.update`, with every shape checked, and no array overwritten that was handed out.
+that no way of computing the gradient can avoid. All other rows are multiples of it, so 1 would be perfect.
 
-{steps}
+{turned(steps)}
 
-What lies between the columns *NumPy by hand* and `chainrule` is the price of code that can be read and trusted. The appendix
+*NumPy by hand* checks nothing and overwrites its gradients. *Plain NumPy* is a class for each layer, as books write it.
+*chainrule* is what this book's readers run, with every shape checked, and no array overwritten that was handed out.
+What lies between the first of these rows and the third is the price of code that can be read and trusted. The appendix
 [Making it fast](../appendix_making_it_fast.ipynb) shows both, and what each of them gives up.
 
 ## A convolution step
@@ -81,6 +81,16 @@ def headline(steps):
         f"**In short:** a training step takes between {times[0]:.1f} and {times[-2]:.1f} times as long as the matrix products "
         f"that it cannot avoid, and {times[-1]:.0f} times as long for a net so tiny that Python's calls are nearly all of it."
     )
+
+
+def turned(steps):
+    """The table of training steps with a row for each library: eight columns do not fit a page."""
+    head, _, *rows = (line.split("|")[1:-1] for line in steps.splitlines() if line.startswith("|"))
+    cells = [
+        [cell.strip().replace(", ", f",{timing.SPACE}") for cell in row] for row in (head, *rows)
+    ]
+    columns = zip(*cells, strict=True)
+    return timing.table(next(columns), columns)
 
 
 def into_readme(steps):

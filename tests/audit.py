@@ -2,7 +2,8 @@
 
 Its rules of colour took nine tenths of its time: for each letter they ask the browser what lies under it. So of all
 texts that look alike they are shown the first and the last, and those once: what looks like a text of a page before has
-the same contrast. A look that is bad fails the first page that has it.
+the same contrast. A look that is bad fails the first page that has it. Meanwhile the rest of the page is out of it, so
+that axe need not go through it.
 """
 
 from axe_playwright_python.base import AXE_SCRIPT
@@ -35,10 +36,32 @@ NEW_LOOKS = """(before) => {
     return [fresh.map(([look]) => look), [...new Set(fresh.flatMap(([, both]) => both))]];
 }"""
 AUDITED = set()  # the looks that axe has been shown
-RUN = """async ([where, options]) => {
-    const found = await axe.run(where, { preload: false, resultTypes: ["violations"], ...options });
-    return found.violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 160)}`));
+# What is not to be looked at is out of the page meanwhile, with a comment in its place.
+RUN = """async ([where, options, out]) => {
+    const places = out.map((one) => [one, document.createComment("")]);
+    for (const [one, place] of places) one.replaceWith(place);
+    try {
+        const found = await axe.run(where, { preload: false, resultTypes: ["violations"], ...options });
+        return found.violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 160)}`));
+    } finally {
+        for (const [one, place] of places) place.replaceWith(one);
+    }
 }"""
+# All that no text to be shown is in, if it has no place of its own.
+BESIDE = """([, texts]) => {
+    const all = [...document.body.querySelectorAll("*")];
+    const placed = all.filter((one) => !one.closest(".katex") && ["absolute", "fixed", "sticky"].includes(getComputedStyle(one).position));
+    const kept = new Set([...texts, ...placed].flatMap((one) => [...one.querySelectorAll("*")]));
+    for (let one of [...texts, ...placed]) for (; one && !kept.has(one); one = one.parentElement) kept.add(one);
+    return all.filter((one) => !kept.has(one) && kept.has(one.parentElement));
+}"""
+MORE_FORMULAS = (
+    """() => [...document.querySelectorAll(".katex > *")].slice(2)"""  # one is like another
+)
+
+
+def run(page, where, options, beside=MORE_FORMULAS, told=None):
+    return page.evaluate(RUN, [where, options, page.evaluate_handle(beside, told)])
 
 
 def load_axe(page):
@@ -56,7 +79,7 @@ def off_contrast(page):
     AUDITED.update(looks)
     texts = page.evaluate_handle("([, texts]) => texts", fresh)
     only = {"runOnly": {"type": "rule", "values": COLOUR_RULES}}
-    return page.evaluate(RUN, [texts, only])
+    return run(page, texts, only, BESIDE, fresh)
 
 
 # Elements that are to be seen, or heard, and were not when this was asked before: the outermost ones.
@@ -75,7 +98,7 @@ def findings(page):
     page.evaluate_handle(SHOWN_ANEW)
     document = page.evaluate_handle("document")
     others = {"rules": {rule: {"enabled": False} for rule in COLOUR_RULES}}
-    return page.evaluate(RUN, [document, others]) + off_contrast(page)
+    return run(page, document, others) + off_contrast(page)
 
 
 # What looks at all that is shown together. (That what scrolls can be focused, Chromium sees to.)
@@ -102,7 +125,7 @@ def findings_after_a_change(page):
     anew = page.evaluate_handle(SHOWN_ANEW)
     document = page.evaluate_handle("document")
     others = {"rules": {rule: {"enabled": False} for rule in COLOUR_RULES}}
-    found = page.evaluate(RUN, [document, {"runOnly": RULES_OF_THE_WHOLE}])
+    found = run(page, document, {"runOnly": RULES_OF_THE_WHOLE})
     if page.evaluate("(anew) => anew.length", anew):
-        found += page.evaluate(RUN, [anew, others])
+        found += run(page, anew, others)
     return found + off_contrast(page)

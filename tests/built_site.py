@@ -87,6 +87,11 @@ class BelowAPath(SimpleHTTPRequestHandler):
         pass
 
 
+def settle(page):
+    """Wait for what a page asks for once it is loaded: its letters. (That the network is idle, Playwright misses at times.)"""
+    page.evaluate("document.fonts.ready.then(() => {})")
+
+
 def watch(page, home, path, complaints):
     """Block and write down whatever leaves the site; write down what goes wrong inside it."""
 

@@ -75,6 +75,8 @@ def fold(metadata):
         metadata["jupyter"] = {name: True for name, is_hidden in hidden.items() if is_hidden}
     if "hide-output" in tags:  # or the page would offer to show the code, which is there
         metadata.setdefault("mystnb", nbformat.from_dict(RESULT))
+    elif metadata.get("mystnb") == RESULT:  # of a fold that the cell no longer has
+        del metadata["mystnb"]
 
 
 def with_keys(source):

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import nbformat
@@ -50,3 +52,30 @@ def test_the_parts_of_a_step_are_the_lines_that_the_appendix_shows(monkeypatch):
     shown = {line.strip() for line in cells["chF-hand-code"].splitlines()}
     timed = {one.strip() for _, code in step_parts.STEP for one in code.split(";")}
     assert len(timed & shown) == 13  # not the gradients, which stand in one line there
+
+
+def test_what_the_browser_benchmarks_print_becomes_tables(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    import pages
+    import stepper
+
+    import book
+
+    def printed(show, *given):
+        with redirect_stdout(StringIO()) as text:
+            show(*given)
+        return text.getvalue()
+
+    told = printed(stepper.row, "one step", 17.04, 16, "ms") + printed(
+        stepper.row, "elements gained", -4, 0, ""
+    )
+    assert book.beside_bars(told).splitlines()[2:] == [
+        "| one step | **17.0\u00a0ms** | 16\u00a0ms |",
+        "| elements gained | -4.0 | 0 |",
+    ]
+    weights = {"ours": {"js": (1500, 500)}, "defaults": {"js": (3000, 2000), "css": (7000, 7000)}}
+    told = printed(pages.report, {"ours": [1.0, 2, 3], "defaults": [4.0, 8, 9]}, weights)
+    rows = book.beside_defaults(told + "book/01_x, first screen of a phone: 1 s; bar: 2 s\n")
+    assert "| scripts, gzip, kB | 0.5 | 2.0 | 0.250 |" in rows
+    assert "| interactive after, s | 2.00 (1.00-3.00) | 8.00 (4.00-9.00) | 0.250 |" in rows
+    assert rows.endswith("| chapter 1 | 1 s | 2 s |")

@@ -150,6 +150,12 @@ OVER = """async (figure) => {
         level?.click();
         const svg = figure.querySelector(".chainrule-picture");
         const slider = figure.querySelector(".chainrule-controls input[type=range]");
+        const found = new Map(); // a line's points, which cost more than all else here
+        const pointsOf = (line) => {
+            const d = line.getAttribute("d"), length = found.has(d) || line.getTotalLength();
+            if (!found.has(d)) found.set(d, Array.from({ length: 60 }, (_, k) => line.getPointAtLength((length * k) / 59)));
+            return found.get(d);
+        };
         for (let step = 1; step <= Number(slider.max); step += 1) {
             slider.value = step;
             slider.dispatchEvent(new Event("input", { bubbles: true }));
@@ -162,8 +168,9 @@ OVER = """async (figure) => {
             const over = (a, b) =>
                 Math.min(a.right, b.right) - Math.max(a.x, b.x) > scale && Math.min(a.bottom, b.bottom) - Math.max(a.y, b.y) > scale;
             const inside = ({ x, y }, a) => a.x + 1 < x && x < a.right - 1 && a.y + 1 < y && y < a.bottom - 1;
-            const through = (line, a) => getComputedStyle(line).visibility === "visible" && Array.from({ length: 60 }, (_, k) =>
-                line.getPointAtLength((line.getTotalLength() * k) / 59).matrixTransform(svg.getScreenCTM())).some((point) => inside(point, a));
+            const at = svg.getScreenCTM();
+            const through = (line, a) => getComputedStyle(line).visibility === "visible" &&
+                pointsOf(line).some((point) => inside(point.matrixTransform(at), a));
             const nodes = [...svg.querySelectorAll(".node")].map((node) => boxOf(node.firstElementChild, node.textContent));
             const texts = [...svg.querySelectorAll("text:not(.node text)")].filter(shown)
                 .map((text) => ({ ...boxOf(text, text.textContent, 3), local: text.matches(".local"), piece: text.matches("[data-piece]") || text.textContent.endsWith("=") }));

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from built_site import SITE, BelowAPath
+from built_site import SITE, BelowAPath, settle
 
 from chainrule.widgets import policy
 
@@ -37,7 +37,8 @@ def visit(browser, guarded):
         page = contexts[-1].new_page()
         page.on("console", lambda m: m.type in ("warning", "error") and said.append(m.text))
         page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto(guarded + path, wait_until="networkidle")
+        page.goto(guarded + path)
+        settle(page)
         return page, said
 
     yield open_it

@@ -304,3 +304,18 @@ def test_two_commands_make_a_fork_a_book_of_its_own(tmp_path):
         assert left.stdout.decode().split() in ([], ["HOSTING.md"])
     for chapter in sorted((tmp_path / "book").glob("[0-9]*.ipynb"))[:2]:
         assert "you/your-book" in chapter.read_text()
+
+
+SURVIVORS = tomllib.loads((ROOT / "tests" / "survivors.toml").read_text(encoding="utf-8"))
+MADE_BY_A_MUTANT = {"is", "not", "or", "and", "else", "True", "False", "None", "CosmicRay"}
+
+
+def test_every_reason_for_a_mutant_that_lived_is_about_a_line_that_is_there():
+    """A pattern that outlived its line might excuse one that nobody has looked at."""
+    for reason in SURVIVORS["survivors"]:
+        for module in reason.keys() - {"reason"}:
+            source = (ROOT / "src" / "chainrule" / f"{module}.py").read_text(encoding="utf-8")
+            for pattern in reason[module]:
+                words = set(re.findall(r"[A-Za-z_]\w+", re.sub(r"\\[a-z]", " ", pattern)))
+                lost = {word for word in words - MADE_BY_A_MUTANT if word not in source}
+                assert not lost, f"{module}: {pattern} names {', '.join(lost)}"

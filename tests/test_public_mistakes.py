@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
@@ -52,10 +53,15 @@ from chainrule.layers import Affine
 from chainrule.losses import SoftmaxWithLoss
 
 
+@cache
+def findings_on(make):
+    return diagnose(*make())
+
+
 @pytest.mark.parametrize("one", CASES, ids=[one[0] for one in CASES])
 def test_a_public_mistake_is_named_first(one):
     name, _, cause, where, make = one
-    found = diagnose(*make())
+    found = findings_on(make)
     assert found, name
     assert cause in (None, found[0].cause), found
     assert where in (None, found[0].where), found
@@ -63,7 +69,7 @@ def test_a_public_mistake_is_named_first(one):
 
 @pytest.mark.parametrize("one", CASES, ids=[one[0] for one in CASES])
 def test_a_finding_is_a_sentence_and_its_hint_a_step(one):
-    for finding in diagnose(*one[4]()):
+    for finding in findings_on(one[4]):
         text = str(finding)
         assert text.endswith(".") and not re.search(r"[:?!,;]\.|(?<!\.)\.\.(?!\.)|: \.", text), text
         same = re.search(r"gives (\S+)( at \[[^]]*\])?, where nudging finds (\S+?)[.;]? ", text)

@@ -135,13 +135,6 @@ def test_what_is_printed_is_a_number_and_not_a_verdict(chapter):
 
 
 @every_chapter
-def test_a_folded_result_is_not_called_code(chapter):
-    folded = [cell for cell in cells(chapter) if "hide-output" in cell.metadata.get("tags", [])]
-    labels = [cell.metadata.get("mystnb", {}).get("code_prompt_show", "") for cell in folded]
-    assert [label for label in labels if not label or "code" in label] == []
-
-
-@every_chapter
 def test_no_axis_has_a_name_that_looks_like_python(chapter):
     names = [name for _, names, _ in axes(chapter) for name in names]
     assert [name for name in names if re.search(r"[()\[\]{}=_]|None", name)] == []
@@ -238,13 +231,14 @@ def test_a_name_from_folded_code_is_told_before_code_in_sight_uses_it(chapter):
 
 
 @every_page
-def test_a_fold_over_a_result_does_not_promise_code(chapter):
+@pytest.mark.parametrize(("tag", "other"), [("hide-output", "code"), ("hide-input", "result")])
+def test_a_fold_promises_what_is_in_it(chapter, tag, other):
     promised = [
         cell.metadata.get("mystnb", {}).get("code_prompt_show", "Show the code")
         for cell in cells(chapter)
-        if "hide-output" in tagged(cell)
+        if tag in tagged(cell)
     ]
-    assert [words for words in promised if "code" in words] == []
+    assert [words for words in promised if other in words] == []
 
 
 @every_page

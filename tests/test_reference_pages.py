@@ -1,6 +1,8 @@
 """How the reference pages are made: the docstrings of the API, and a glossary of plain headings."""
 
+import importlib
 import importlib.util
+import inspect
 import re
 from pathlib import Path
 
@@ -42,6 +44,19 @@ def test_what_means_something_in_rest_is_escaped(pages):
 
 def test_code_and_stress_are_kept(pages):
     assert pages.as_rest("the *sum* of `x`s") == "the \\ *sum*\\  of \\ ``x``\\ s"
+
+
+def test_the_docstrings_of_the_api_are_plain_text_and_the_codes_of_mistakes_are_a_list(pages):
+    api = (GLOSSARY.parent / "reference" / "api.md").read_text(encoding="utf-8")
+    modules = re.findall(r"automodule:: (\S+)", api)
+    assert len(modules) > 12
+    for name in modules:
+        module = importlib.import_module(name)
+        own = [one for one in vars(module).values() if getattr(one, "__module__", None) == name]
+        for one in (module, *own):
+            assert "``" not in (inspect.getdoc(one) or ""), one
+    mistakes = importlib.import_module("chainrule.mistakes")
+    assert pages.as_rest(mistakes.__doc__).count("\n    ") == len(mistakes.TABLE)
 
 
 def test_the_glossary_is_plain_markdown_and_the_site_makes_terms_of_its_headings(pages):

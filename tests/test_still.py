@@ -141,21 +141,29 @@ def test_no_text_of_another_figure_ends_it_either(name):
         assert page.unpacked(html) == figure.markup()
 
 
-@pytest.mark.parametrize("kind", EACH)
-def test_an_html_page_made_of_the_notebook_shows_the_picture_once(kind, browser, tmp_path):
+@pytest.fixture(scope="module")
+def converted(browser, tmp_path_factory):
+    """The HTML page that nbconvert makes of a notebook with a figure of each kind."""
     pytest.importorskip("nbconvert", reason="nbconvert is not installed")
-    figure, pictures, said = EACH[kind]
-    cell = nbformat.v4.new_code_cell(kind)
-    cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": output(figure)})]
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "figure.ipynb")
-    command = [sys.executable, "-m", "nbconvert", "--to", "html", str(tmp_path / "figure.ipynb")]
+    folder, cells = tmp_path_factory.mktemp("converted"), []
+    for kind, (figure, *_) in EACH.items():
+        cells.append(nbformat.v4.new_code_cell(kind))
+        cells[-1].outputs = [nbformat.v4.new_output("display_data", {"text/html": output(figure)})]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "figures.ipynb")
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", str(folder / "figures.ipynb")]
     subprocess.run(command, check=True, capture_output=True)
     shown = browser.new_page()
-    shown.goto((tmp_path / "figure.html").as_uri())
-    place = shown.locator(".jp-OutputArea-output")
+    shown.goto((folder / "figures.html").as_uri())
+    yield shown
+    shown.close()
+
+
+@pytest.mark.parametrize("kind", EACH)
+def test_an_html_page_made_of_the_notebook_shows_the_picture_once(kind, converted):
+    _, pictures, said = EACH[kind]
+    place = converted.locator(".jp-OutputArea-output").nth(list(EACH).index(kind))
     assert place.locator("svg, figure, form").count() == 0 and said in place.inner_text()
     drawn = place.locator("img").evaluate_all(
         "(all) => Promise.all(all.map(async (img) => { await img.decode(); return img.checkVisibility() && img.naturalWidth > 100; }))"
     )
     assert drawn == [True] * pictures
-    shown.close()

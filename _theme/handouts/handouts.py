@@ -53,7 +53,9 @@ def article(chapter, site=SITE):
     if not path.exists():
         names = ", ".join(sorted(one.stem for one in (site / "book").glob("[0-9a]*.html")))
         raise SystemExit(f"there is no chapter {chapter!r} in the built book; there are: {names}")
-    found = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").article
+    page = path.read_text(encoding="utf-8")
+    page = page[page.index("<article") : page.rindex("</article>")]  # half of it
+    found = BeautifulSoup(page, "html.parser").article
     for mark in found.select(".headerlink"):
         mark.decompose()
     for picture in found.select("img[src]"):

@@ -195,5 +195,5 @@ def rows(text):
 
 TABLE = list(rows(ROWS))  # the most specific first
 MISTAKES = {mistake.code: mistake for mistake in TABLE}
-CODES = "\n".join(f"``{m.code}``\n    {m.cause} {m.hint}".replace("*", r"\*") for m in TABLE)
+CODES = "\n".join(f"{m.code}  {m.cause} {m.hint}" for m in TABLE)
 __doc__ = f"{__doc__}\nThe codes, the most specific first:\n\n{CODES}\n"

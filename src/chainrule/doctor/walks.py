@@ -233,7 +233,8 @@ class Graph:
         uses = [source.uses for source in sources if len(source.uses) > 1]
         if uses:
             words = f"nothing coming back to {sources[0].line}"
-            yield from nothing_back("overwritten-at-fork", words, sources[0], [*chain(*uses)])
+            code = "overwritten-at-fork" if sources[0].sources else "always-zero"  # an array's own
+            yield from nothing_back(code, words, sources[0], [*chain(*uses)])
         places = {(node.site, i): node for some in uses for node, i in some}
         for place, kept in places.items() if len(places) > 1 else ():
             lost = [(n, i) for some in uses for n, i in some if (n.site, i) != place]

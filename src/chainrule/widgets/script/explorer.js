@@ -1,7 +1,7 @@
 // The explorer: a slider along recorded curves, and a choice of recorded runs. It computes no curve.
 
 import { isNumber } from "./arrays.js";
-import { draggable, thumb } from "./handles.js";
+import { choosers, draggable, thumb } from "./handles.js";
 import { decode, display } from "./numbers.js";
 import { element, label, room } from "./parts.js";
 
@@ -58,8 +58,11 @@ export function mountExplorer(figure, host) {
   const slider = element("input", { type: "range", min: 0, max: last, step: 1, "aria-label": x });
   slider.addEventListener("input", () => go(Number(slider.value)));
   thumb(svg, slider);
-  const selects = settings.map(([name, values]) => chooser(name, values));
-  if (selects.length) svg.parentNode.before(element("div", { class: "chainrule-choosers" }, ...selects.map((one) => one.parentNode)));
+  const now = [];
+  const shows = settings.map(([name, values], k) => choosers(svg, name, values.map((one) => (isNumber(one) ? display(one) : one)), (at) => {
+    choose(now.map((one, n) => (n === k ? values[at] : one)));
+    host.tell("chosen", Object.fromEntries(settings.map(([name], k) => [name, now[k]])));
+  }));
   for (const other of others) other.hidden = true; // a choice shows them
   const look = element("button", { type: "button", class: "chainrule-look" }, figure.dataset.reveal ?? "");
   look.addEventListener("click", () => {
@@ -81,23 +84,12 @@ export function mountExplorer(figure, host) {
     else desc.remove();
   }
 
-  function chooser(name, values) {
-    const select = element("select", {}, ...values.map((value, k) => element("option", { value: k }, isNumber(value) ? display(value) : value)));
-    select.addEventListener("change", () => {
-      const chosen = settings.map(([, all], k) => all[selects[k].value]);
-      choose(chosen);
-      host.tell("chosen", Object.fromEntries(settings.map(([name], k) => [name, chosen[k]])));
-    });
-    element("label", {}, name, " ", select);
-    return select;
-  }
-
   /** Show the record of these choices: a value for each setting. */
   function choose(chosen) {
     let at = 0;
     settings.forEach(([, values], k) => {
-      const picked = values.indexOf(chosen[k]);
-      selects[k].value = picked;
+      const picked = values.indexOf((now[k] = chosen[k]));
+      shows[k](picked);
       at = at * values.length + picked;
     });
     record = records[at];

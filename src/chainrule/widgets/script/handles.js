@@ -1,4 +1,13 @@
-// Handles in a picture: what a slider of the explorer, the scene and the replay is taken by.
+// Handles in a picture: what a slider of the explorer, the scene and the replay is taken by; and buttons over it.
+
+import { element, press, word } from "./parts.js";
+
+/** A row of buttons over the picture, one a choice, which call act(position); the answer presses the one at a position. */
+export function choosers(svg, name, texts, act) {
+  const made = texts.map((text, position) => word(text, () => act(position)));
+  svg.parentNode.before(element("div", { class: "chainrule-choosers", role: "group", "aria-label": name }, name, ...made));
+  return (at) => made.forEach((one, position) => press(one, position === at));
+}
 
 /** Make a slider the handle that stands in a picture: the input is its own thumb, and `place` puts it to a pixel. */
 export function thumb(svg, input) {

@@ -1,7 +1,7 @@
 // The scene: a picture that follows its sliders. Python drew every picture; what differs is put in here.
 
-import { draggable, thumb } from "./handles.js";
-import { element, press, room, word } from "./parts.js";
+import { choosers, draggable, thumb } from "./handles.js";
+import { element, room } from "./parts.js";
 
 /** Make one served scene live. */
 export function mountScene(figure, host) {
@@ -45,9 +45,8 @@ export function mountScene(figure, host) {
   }
 
   function buttons(name, texts, k) {
-    const made = texts.map((text, position) => word(text, () => go(k, position)));
-    svg.parentNode.before(element("div", { class: "chainrule-choosers", role: "group", "aria-label": name }, name, ...made));
-    return () => made.forEach((one, position) => press(one, position === at[k]));
+    const show = choosers(svg, name, texts, (position) => go(k, position));
+    return () => show(at[k]);
   }
 
   /** Whether moving the k-th setting would change nothing here: no shape, no word. */
