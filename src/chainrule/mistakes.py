@@ -157,7 +157,7 @@ wrong-sign
     The gradient has the wrong sign.
     Go through the derivation once more and count the minus signs.
 scaled
-    The gradient is a fixed multiple of the right one.
+    The gradient, or a part of it, is a fixed multiple of the right one.
     Look for a constant that forward has and backward has not, or the other way round.
 factor-missing
     Backward leaves out a factor of the derivative.
