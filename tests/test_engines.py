@@ -191,7 +191,7 @@ def test_a_picture_in_rows_is_seen_whole_and_one_that_scrolls_says_so(visit):
     }"""
     for chapter in ("06_softmax_with_loss", "13_batch_normalisation", "15_attention"):
         assert visit(f"book/{chapter}.html").run(sides, 0) == [False, ""]
-    assert visit("book/reference/figures.html").run(sides, 3) == [True, "right"]
+    assert visit("book/reference/figures.html").run(sides, 2) == [True, "right"]
 
 
 def test_switches_look_pressed(visit):

@@ -662,7 +662,7 @@ def fit(value, room):
 
     In the cells of a grid, where a larger one gets smaller letters, one near 0 is shown as 0.00.
     """
-    return in_room(float(value), room)
+    return display(value) if np.ndim(value) else in_room(float(value), room)
 
 
 @lru_cache(4096)
