@@ -2,8 +2,8 @@
 
 Its rules of colour took nine tenths of its time: for each letter they ask the browser what lies under it. So of all
 texts that look alike they are shown the first and the last, and those once: what looks like a text of a page before has
-the same contrast. A look that is bad fails the first page that has it. Meanwhile the rest of the page is out of it, so
-that axe need not go through it.
+the same contrast. A look that is bad fails the first page that has it. While they are asked, the rest of the
+page is out of it, so that axe need not go through it.
 """
 
 from axe_playwright_python.base import AXE_SCRIPT
@@ -55,13 +55,6 @@ BESIDE = """([, texts]) => {
     for (let one of [...texts, ...placed]) for (; one && !kept.has(one); one = one.parentElement) kept.add(one);
     return all.filter((one) => !kept.has(one) && kept.has(one.parentElement));
 }"""
-MORE_FORMULAS = (
-    """() => [...document.querySelectorAll(".katex > *")].slice(2)"""  # one is like another
-)
-
-
-def run(page, where, options, beside=MORE_FORMULAS, told=None):
-    return page.evaluate(RUN, [where, options, page.evaluate_handle(beside, told)])
 
 
 def load_axe(page):
@@ -79,7 +72,7 @@ def off_contrast(page):
     AUDITED.update(looks)
     texts = page.evaluate_handle("([, texts]) => texts", fresh)
     only = {"runOnly": {"type": "rule", "values": COLOUR_RULES}}
-    return run(page, texts, only, BESIDE, fresh)
+    return page.evaluate(RUN, [texts, only, page.evaluate_handle(BESIDE, fresh)])
 
 
 # Elements that are to be seen, or heard, and were not when this was asked before: the outermost ones.
@@ -98,7 +91,7 @@ def findings(page):
     page.evaluate_handle(SHOWN_ANEW)
     document = page.evaluate_handle("document")
     others = {"rules": {rule: {"enabled": False} for rule in COLOUR_RULES}}
-    return run(page, document, others) + off_contrast(page)
+    return page.evaluate(RUN, [document, others, []]) + off_contrast(page)
 
 
 # What looks at all that is shown together. (That what scrolls can be focused, Chromium sees to.)
@@ -125,7 +118,7 @@ def findings_after_a_change(page):
     anew = page.evaluate_handle(SHOWN_ANEW)
     document = page.evaluate_handle("document")
     others = {"rules": {rule: {"enabled": False} for rule in COLOUR_RULES}}
-    found = run(page, document, {"runOnly": RULES_OF_THE_WHOLE})
+    found = page.evaluate(RUN, [document, {"runOnly": RULES_OF_THE_WHOLE}, []])
     if page.evaluate("(anew) => anew.length", anew):
-        found += run(page, anew, others)
+        found += page.evaluate(RUN, [anew, others, []])
     return found + off_contrast(page)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import traitlets
 from audit import findings
+from test_overlaps import POINTS_OF
 from test_quiz import Both, in_a_notebook
 
 from chainrule.narration import display
@@ -631,13 +632,8 @@ ASTRAY = """() => [...document.querySelectorAll(".chainrule-explorer")].flatMap(
     const rows = [...figure.querySelectorAll(".chainrule-choosers")].map((row) => [...row.querySelectorAll("button")]);
     const far = ({ x, y, width, height }, at) => Math.hypot(
         Math.max(x - at.x, 0, at.x - x - width), Math.max(y + height / 5 - at.y, 0, at.y - y - 4 * height / 5));
-    const found = new Map(); // the points of a path
-    const pointsOf = (path) => {
-        const d = path.getAttribute("d"), length = found.has(d) || path.getTotalLength();
-        if (!found.has(d)) found.set(d, Array.from({ length: 300 }, (_, k) => path.getPointAtLength((k * length) / 299)));
-        return found.get(d);
-    };
-    const nearest = (box, path) => Math.min(...pointsOf(path).map((at) => far(box, at)));
+    POINTS_OF
+    const nearest = (box, path) => Math.min(...pointsOf(path, 300).map((at) => far(box, at)));
     const odd = [];
     for (const choice of rows.reduce((all, row) => all.flatMap((some) => row.map((_, k) => [...some, k])), [[]])) {
         choice.forEach((k, n) => rows[n][k].click());
@@ -672,7 +668,7 @@ def test_in_every_chart_of_the_book_a_name_is_by_its_own_curve_and_the_handle_ov
     assert len(pages) >= 6
     for path in pages:
         page = open_page(f"book/{path.name}", viewport={"width": width, "height": 900})
-        assert page.evaluate(ASTRAY) == [], path.name
+        assert page.evaluate(ASTRAY.replace("POINTS_OF", POINTS_OF)) == [], path.name
 
 
 def test_of_two_curves_that_are_one_the_first_alone_has_a_name_in_the_picture():

@@ -141,21 +141,27 @@ def test_the_measure_sees_an_overlap(show):
     assert crossed(drawn["paths"][0]["path"], both) == ["on it"]
 
 
+# So many points along a path. They are kept, since the browser takes longer to find them than for all else.
+POINTS_OF = """const found = new Map();
+    const pointsOf = (path, count) => {
+        const d = path.getAttribute("d");
+        if (!found.has(d)) {
+            const length = path.getTotalLength();
+            found.set(d, Array.from({ length: count }, (_, k) => path.getPointAtLength((k * length) / (count - 1))));
+        }
+        return found.get(d);
+    };"""
+
 # Each pair of texts, and of a text and a node, that share a pixel, each line through a local derivative, or through the
 # right half of a piece of a fork and of what stands over it, and each text outside of the picture: at every step.
 OVER = """async (figure) => {
+    POINTS_OF
     const odd = [];
     const shown = (one) => one.textContent && getComputedStyle(one).visibility === "visible";
     for (const level of [null, ...figure.querySelectorAll("button[data-level]")]) {
         level?.click();
         const svg = figure.querySelector(".chainrule-picture");
         const slider = figure.querySelector(".chainrule-controls input[type=range]");
-        const found = new Map(); // a line's points, which cost more than all else here
-        const pointsOf = (line) => {
-            const d = line.getAttribute("d"), length = found.has(d) || line.getTotalLength();
-            if (!found.has(d)) found.set(d, Array.from({ length: 60 }, (_, k) => line.getPointAtLength((length * k) / 59)));
-            return found.get(d);
-        };
         for (let step = 1; step <= Number(slider.max); step += 1) {
             slider.value = step;
             slider.dispatchEvent(new Event("input", { bubbles: true }));
@@ -170,7 +176,7 @@ OVER = """async (figure) => {
             const inside = ({ x, y }, a) => a.x + 1 < x && x < a.right - 1 && a.y + 1 < y && y < a.bottom - 1;
             const at = svg.getScreenCTM();
             const through = (line, a) => getComputedStyle(line).visibility === "visible" &&
-                pointsOf(line).some((point) => inside(point.matrixTransform(at), a));
+                pointsOf(line, 60).some((point) => inside(point.matrixTransform(at), a));
             const nodes = [...svg.querySelectorAll(".node")].map((node) => boxOf(node.firstElementChild, node.textContent));
             const texts = [...svg.querySelectorAll("text:not(.node text)")].filter(shown)
                 .map((text) => ({ ...boxOf(text, text.textContent, 3), local: text.matches(".local"), piece: text.matches("[data-piece]") || text.textContent.endsWith("=") }));
@@ -188,7 +194,7 @@ OVER = """async (figure) => {
 
 
 def over_at_any_step(figure):
-    return figure.evaluate(OVER)
+    return figure.evaluate(OVER.replace("POINTS_OF", POINTS_OF))
 
 
 @pytest.mark.parametrize(

@@ -797,8 +797,9 @@ class Trials:
                     break
                 continue
             (_, clean, *_), suspect, names, change = best
-            claims = [(s.claim, s.scene.true) for n in names for s in self.samples[n] if s.shaped]
             if suspect.code == "scaled" and suspect.words.startswith("dout as it came"):
+                some = [s for n in names for s in self.samples[n] if s.shaped]
+                claims = [(s.claim, s.scene.true) for s in some]
                 if not any(parallel(*pair) for pair in claims):  # of a part a factor is missing
                     suspect = replace(suspect, code="factor-missing")
             at = {target.name for target in change.targets}
