@@ -13,7 +13,8 @@ CHAPTERS := $(sort $(wildcard book/*.ipynb book/reference/*.ipynb))
 SOURCES := $(shell find book src _theme third_party -type f -not -path '*/.ipynb_checkpoints/*' -not -path '*/__pycache__/*' -not -path '*.egg-info/*')
 # A lock names everything that is needed, so nothing else is asked for: pip before 24 takes "coverage[toml]" in what
 # a package needs for the newest coverage of today, and not for the one that is pinned. `pip check` says what lacks.
-PINNED := install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all:
+# What is used is compiled when it is; to compile all of it first takes a quarter of the time.
+PINNED := install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps --only-binary :all:
 WORKERS := 2
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # No hash holds for these: PyTorch's wheel differs by what a machine has, and yattag comes as source and is built here.
@@ -27,6 +28,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --only-b
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export PYTHONHASHSEED := 0
+# Where the machine says that nothing compiled is kept, each of some hundred processes would compile all of it anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help env book slides sheet test test-site test-package browsers-there unit nbval binder browsers hosts bad-inputs witnesses explore coverage mutants reproducible links bench bench-quick zoo convolution lint format notebooks lock upgrade serve clean
 
@@ -82,14 +85,14 @@ sheet: $(SITE)  ## a sheet of a chapter's exercises to print, answers at the end
 
 # A core each: the one builds the book, runs the chapters once more to compare their outputs, and tests the pages; the
 # other one does all that needs no page. Neither waits for the other.
-test: lint  ## run everything: lint, the notebooks, unit tests, the built site in a browser
+test: $(READY)  ## run everything: lint, the notebooks, unit tests, the built site in a browser
 	$(MAKE) --jobs=2 test-site test-package WORKERS=0
 
 test-site: book browsers-there
 	$(PYTEST) --nbval --nbval-current-env $(CHAPTERS)
 	$(PYTEST) -m site tests
 
-test-package: browsers-there
+test-package: lint browsers-there
 	$(PYTEST) -m "not site" tests
 
 browsers-there: $(READY)
@@ -148,7 +151,7 @@ browsers: book  ## drive every kind of figure in Firefox and in WebKit
 
 hosts: book $(PEERS)/.ready  ## open a chapter in the programs that show notebooks; writes the book's page of it
 	$(BIN)/python tests/find_browser.py --install
-	CHAINRULE_TELL=1 PEERS=$(PEERS) $(BIN)/python -m pytest tests/where_it_runs.py
+	CHAINRULE_TELL=1 CHAINRULE_SERVERS="lab notebook" PEERS=$(PEERS) $(BIN)/python -m pytest tests/where_it_runs.py tests/test_lab.py
 
 links: $(READY)  ## ask every outside link of the book whether it still answers
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-book build . --all --builder linkcheck --quiet --path-output _build/links

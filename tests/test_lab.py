@@ -1,6 +1,7 @@
-"""The same figure in a real JupyterLab and a real Notebook, with a live kernel, driven in the browser."""
+"""The same figure in a real JupyterLab, with a live kernel, driven in the browser; in a real Notebook by `make hosts`."""
 
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from test_still import EACH, output
 
 pytest.importorskip("jupyterlab", reason="JupyterLab is not installed")
 
+WANTED = os.environ.get("CHAINRULE_SERVERS", "lab").split()
 GLOSSARY = Path(__file__).parents[1] / "book" / "glossary.md"
 CELLS = [
     """\
@@ -36,9 +38,9 @@ HBox([stepper, slider])""",
 ]
 
 
-@pytest.fixture(scope="module", params=SERVERS)
+@pytest.fixture(scope="module", params=WANTED)
 def server(request, tmp_path_factory):
-    """A JupyterLab, and a Notebook, each with a folder of its own: (address of a notebook by name, folder)."""
+    """A JupyterLab, or a Notebook, each with a folder of its own: (address of a notebook by name, folder)."""
     pytest.importorskip(SERVERS[request.param][0])
     folder = tmp_path_factory.mktemp(request.param)
     with serving(folder, folder, request.param) as (address, _):

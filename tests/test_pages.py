@@ -44,36 +44,54 @@ class Visit:
 
 
 @pytest.fixture(scope="module")
-def visit(browser, site_url):
-    """visit(path, **context) opens a page, with its visit as the answer; whoever asks for one closes it."""
+def visiting(browser, site_url):
+    """visiting(**context) is a visitor, who opens one page after the other in one tab: visitor(path) is the visit."""
+    contexts = []
 
-    def open_it(path, **context):
-        page, complaints = browser.new_context(**context).new_page(), []
-        watch(page, site_url, path, complaints)
-        page.goto(site_url + path)
-        return Visit(path, page, complaints)
+    def arrive(**options):
+        contexts.append(browser.new_context(**options))
+        page, complaints = contexts[-1].new_page(), []
+        watch(page, site_url, "a page", complaints)
 
-    return open_it
+        def visitor(path):
+            complaints.clear()
+            page.set_viewport_size(options["viewport"])
+            page.emulate_media(color_scheme="null", reduced_motion=options.get("reduced_motion", "null"))
+            page.goto(site_url + path)
+            return Visit(path, page, complaints)
+
+        return visitor
+
+    yield arrive
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="module")
+def at_a_desk(visiting):
+    return visiting(viewport={"width": 1280, "height": 900})
+
+
+@pytest.fixture(scope="module")
+def by_phone(visiting):
+    size = {"width": PHONES[0], "height": 740}
+    return visiting(viewport=size, is_mobile=True, has_touch=True, reduced_motion="reduce")
 
 
 @pytest.fixture(scope="module", params=READ)
-def desk(request, visit):
+def desk(request, at_a_desk):
     """The page in a window of 1280 pixels; then in others."""
-    seen = visit(request.param, viewport={"width": 1280, "height": 900})
+    seen = at_a_desk(request.param)
     settle(seen.page)
     yield seen
-    seen.page.context.close()
     assert seen.complaints == []
 
 
 @pytest.fixture(scope="module", params=READ)
-def phone(request, visit):
+def phone(request, by_phone):
     """The page on a phone of 390 pixels."""
-    size = {"width": PHONES[0], "height": 740}
-    options = {"is_mobile": True, "has_touch": True, "reduced_motion": "reduce"}
-    seen = visit(request.param, viewport=size, **options)
+    seen = by_phone(request.param)
     yield seen
-    seen.page.context.close()
     assert seen.complaints == []
 
 
