@@ -213,9 +213,15 @@ def test_a_seed_that_is_not_one_is_given_and_no_derivative_by_itself():
     x = Variable(3.0, "x")
     assert "with respect to itself is 1." in trace_graph(-x).sentence(2)
     assert "is given: 5." in trace_graph(-x, 5.0).sentence(2)
-    assert "is given: a gradient of shape (2,)" in (
-        trace_graph(-Variable(np.ones(2), "x"), np.ones(2)).sentence(2)
-    )
+
+
+def test_the_gradients_of_an_array_are_those_of_a_number_beyond_the_graph():
+    x = Variable(np.ones(2), "x")
+    y = -(x * 3.0)
+    y.name = "y"
+    trace = trace_graph(y, np.array([1.0, 2.0]))
+    assert trace.sentence(3) == "The backward pass starts. The gradient of y is given: ∂L/∂y."
+    assert "∂L/∂y" in trace.sentence(4) and "∂y/∂y" not in str(trace)
 
 
 def test_a_long_sum_of_gradients_is_told_with_its_first_and_last_terms():

@@ -275,11 +275,19 @@ def vectors():
             yield (made * x) @ (x / sum_(x))
 
 
+def arrays():
+    """What ends in an array, whose gradient is given."""
+    x, W = Variable(np.arange(6.0).reshape(2, 3), "x"), Variable(np.ones((3, 2)), "W")
+    yield maximum(x, 1.0)
+    yield x @ W + Variable(np.ones(2), "b")
+
+
 def test_python_and_script_say_every_sentence_alike(module):
     rng = generator(2)
     with np.errstate(all="ignore"):
         made = [Stepper(random_expression(rng)) for _ in range(60 * times())]
-    for stepper in [*made, *map(Stepper, vectors())]:
+    given = [trace_graph(y, np.full_like(y.value, 2.0)) for y in arrays()]
+    for stepper in [*made, *map(Stepper, vectors()), *map(Stepper, given)]:
         said = module.evaluate(
             """text => {
                 const run = new chainrule.Run(JSON.parse(text));

@@ -471,7 +471,7 @@ WORDS = {
         "rule": ("", "1"),
     },
     "given": {  # a seed that is not 1
-        "backward": ("The backward pass starts.", "The gradient of {z.name} is given: {dx}."),
+        "backward": ("The backward pass starts.", "The gradient of {z.name} is given: {dout}."),
         "rule": ("",),
     },
     "fork": {

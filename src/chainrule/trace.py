@@ -143,6 +143,12 @@ class Trace:
             parts += self.forks(number)
         return title, parts
 
+    @property
+    def top(self):
+        """What every gradient is of: an array at the end got its own from a number beyond the graph."""
+        last = self.variables[-1]
+        return "L" if np.ndim(last.value) else last.shown
+
     def told(self, variable):
         """Which entry of the table of words tells a variable's operation."""
         inputs = [self.variables[i] for i in variable.inputs]
@@ -231,7 +237,6 @@ class Trace:
             "up.p": ("", raised(exponent)),
             "up.q": ("", raised(exponent - 1)),
         }
-        last = self.variables[-1].shown
         for letter, i in zip(LETTERS, out.inputs, strict=False):
             variable = self.variables[i]
             slots[letter] = ("value", called(variable))
@@ -246,7 +251,7 @@ class Trace:
         slots["of.z"] = ending("value", out.value)
         slots["so.z"] = ending("value", out.value, out.shown)
         if step.phase == "backward":
-            known = derivative(last, out.shown) if np.ndim(out.grad) else spelled(out.grad)
+            known = derivative(self.top, out.shown) if np.ndim(out.grad) else spelled(out.grad)
             slots["dout"] = ("gradient", known)
             for letter, gradient in zip(LETTERS, step.contributions, strict=False):
                 slots[f"d{letter}"] = ("gradient", given(gradient))
@@ -478,7 +483,7 @@ def decode(data):
 def trace_graph(output, dout=1.0):
     """Run the graph that ends in `output` forward and backward, and record it.
 
-    An array output wants a `dout` of its shape. The graph's values and gradients are as after
+    An array output wants a `dout` of its shape: its gradient, of a number L that is not in the graph. The graph's values and gradients are as after
     `forward_steps` and `backward`.
     """
     order = topological_order(output)

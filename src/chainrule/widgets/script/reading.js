@@ -33,9 +33,8 @@ export const times = (a, b) => [a, text(" × "), b];
 export function reading(run, i, kind, flat, now) {
   const own = kind === "value" ? run.values[i] : run.gradient(i, now);
   if (own === undefined || isNumber(own)) return null;
-  const out = run.trace.variables[run.trace.variables.length - 1].name;
   const { name } = run.trace.variables[i];
-  const head = text(`${kind === "value" ? name : derivative(out, name)}${cellName(own, flat)} = `);
+  const head = text(`${kind === "value" ? name : derivative(run.top, name)}${cellName(own, flat)} = `);
   const made = kind === "value" ? madeForward(run, i, flat) : madeBackward(run, i, flat, now);
   const total = kind === "value" ? value(own.data[flat]) : gradient(own.data[flat]);
   const parts = made && made.parts.length > 1 ? [head, ...made.parts, text(" = "), total] : [head, total];
@@ -70,7 +69,7 @@ export function hinted(run, { i, kind, flat }, port, now) {
   if (isNumber(whole)) return null;
   const made = kind === "value" ? madeForward(run, i, flat) : share(run, i, now, port, flat);
   const { variables } = run.trace;
-  const name = kind === "value" ? variables[i].name : derivative(variables[variables.length - 1].name, variables[i].name);
+  const name = kind === "value" ? variables[i].name : derivative(run.top, variables[i].name);
   return made && { parts: bracketed([text(`${name}${cellName(whole, flat)} = `), ...made.parts, text(" = ?")]), lit: made.lit };
 }
 

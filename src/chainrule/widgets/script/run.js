@@ -52,6 +52,8 @@ export class Run {
   constructor(data) {
     this.trace = whole(data);
     const { variables, steps } = this.trace;
+    const { name, value } = variables[variables.length - 1];
+    this.top = isNumber(value) ? name : "L"; // an array gets its gradient from a number beyond the graph
     this.last = steps.length;
     this.turn = steps.filter((step) => step.phase === "forward").length;
     this.valuedAt = variables.map((v) => (v.inputs.length ? Infinity : 0));
@@ -129,7 +131,7 @@ export class Run {
     Object.assign(slots, { "of.z": ending("value", value), "so.z": ending("value", value, out.name) });
     if (step.phase === "backward") {
       const dout = this.gradient(step.variable, now);
-      slots.dout = ["gradient", dout === undefined ? WORDS.other.unfit : isNumber(dout) ? display(dout) : derivative(variables[variables.length - 1].name, out.name)];
+      slots.dout = ["gradient", dout === undefined ? WORDS.other.unfit : isNumber(dout) ? display(dout) : derivative(this.top, out.name)];
       this.contributions[now - 1].forEach((share, k) => {
         const letter = LETTERS[k];
         slots[`d${letter}`] = ["gradient", share == null ? "nothing" : isNumber(share) ? display(share) : label("shaped", { shape: shapeText(share) })];
@@ -217,12 +219,11 @@ export class Run {
     const slots = this.ruleSlots(now);
     if (step.phase === "forward") return made && plain([["", `${name} = `], ...fill(made, slots)]);
     if (step.seed) return slopes.length ? `${derivative(name, name)} = 1` : "";
-    const last = variables[variables.length - 1].name;
     const told = slopes.slice(0, inputs.length).map((slope, port) => {
       const by = variables[inputs[port]];
       if (by.constant || this.contributions[now - 1][port] == null) return "";
       const names = plain(fill(slope, slots));
-      if (slope.includes("gradient}")) return `${derivative(last, by.name)} = ${names}`;
+      if (slope.includes("gradient}")) return `${derivative(this.top, by.name)} = ${names}`;
       const local = this.local(now, port);
       const sides = [derivative(name, by.name), slope.includes(" where ") && isNumber(local) ? "" : names];
       if (isNumber(local) && display(local) !== names) sides.push(display(local));
@@ -242,7 +243,7 @@ export class Run {
       const { name, constant } = variables[i];
       if (!constant) slots[`${letter}.name`] = ["", wrapped(name)];
     }
-    slots["z.gradient"] = ["gradient", derivative(variables[variables.length - 1].name, variables[variable].name)];
+    slots["z.gradient"] = ["gradient", derivative(this.top, variables[variable].name)];
     return slots;
   }
 
