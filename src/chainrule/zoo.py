@@ -228,7 +228,8 @@ class InParts(Attention):
     """Attention, with its way back in three parts."""
 
     def softmax_back(self, dA):
-        return self.A * (dA - (self.A * dA).sum(axis=-1, keepdims=True))
+        mean = (self.A * dA).sum(axis=-1, keepdims=True)
+        return self.A * (dA - mean)
 
     def scores_back(self, dS):
         root = np.sqrt(self.Q.shape[-1])
