@@ -175,14 +175,16 @@ class ForgetsTheMean(BatchNorm):
     def backward(self, dout):
         super().backward(dout)
         g = dout * self.gamma
-        return (g - self.x_hat * (g * self.x_hat).mean(axis=0)) / self.std
+        along = (g * self.x_hat).mean(axis=0)
+        return (g - self.x_hat * along) / self.std
 
 
 class ForgetsGamma(BatchNorm):
     def backward(self, dout):
         super().backward(dout)
         along = (dout * self.x_hat).mean(axis=0)
-        return (dout - dout.mean(axis=0) - self.x_hat * along) / self.std
+        g = dout - dout.mean(axis=0)
+        return (g - self.x_hat * along) / self.std
 
 
 class KernelNotTurned(Conv2D):  # for a stride of 1
