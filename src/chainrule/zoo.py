@@ -160,7 +160,9 @@ class ForgetsTheFactor(Dropout):
 
 class DropsInPlace(Dropout):
     def forward(self, x):
-        self.mask = self.draw(x) if self.training else 1.0
+        self.mask = 1.0
+        if self.training:
+            self.mask = self.draw(x)
         x *= self.mask
         return x
 
