@@ -160,9 +160,10 @@ class ForgetsTheFactor(Dropout):
 
 class DropsInPlace(Dropout):
     def forward(self, x):
-        self.mask = 1.0
         if self.training:
             self.mask = self.draw(x)
+        else:
+            self.mask = 1.0
         x *= self.mask
         return x
 

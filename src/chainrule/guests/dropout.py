@@ -27,9 +27,10 @@ class Dropout(Layer):
 
     def forward(self, x):
         """x of any shape -> the same shape."""
-        self.mask = 1.0
         if self.training:
             self.mask = self.draw(x)
+        else:
+            self.mask = 1.0
         return x * self.mask
 
     def backward(self, dout):
