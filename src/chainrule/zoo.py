@@ -190,21 +190,29 @@ class ForgetsGamma(BatchNorm):
         return (g - self.x_hat * along) / self.std
 
 
-class KernelNotTurned(Conv2D):  # for a stride of 1
+class KernelNotTurned(Conv2D):
+    # for a stride of 1; the gradients of W and b are right
     def backward(self, dout):
-        super().backward(dout)  # the gradients of W and b are right
-        edges = [(size - 1 - self.pad,) * 2 for size in self.W.shape[2:]]
-        framed = np.pad(dout, [(0, 0), (0, 0), *edges])
-        return Conv2D(self.W.swapaxes(0, 1)).forward(framed)
+        super().backward(dout)
+        KH, KW = self.W.shape[2:]
+        h, w = KH - 1 - self.pad, KW - 1 - self.pad
+        edges = (0, 0), (0, 0), (h, h), (w, w)
+        framed = np.pad(dout, edges)
+        W = self.W.swapaxes(0, 1)
+        return Conv2D(W).forward(framed)
 
 
 class WindowsOverwrite(Conv2D):
+    # the gradients of W and b are right
     def backward(self, dout):
-        super().backward(dout)  # the gradients of W and b are right
-        dx = np.zeros(self.x_shape)
-        for k, seen in enumerate(views(dx, self.W.shape[2:], self.stride)):
-            weights = self.W.reshape(*self.W.shape[:2], -1)[:, :, k]
-            seen[...] = np.einsum("fc,nfij->ncij", weights, dout)
+        super().backward(dout)
+        W, dx = self.W, np.zeros(self.x_shape)
+        rows = dout.reshape(*dout.shape[:2], -1)
+        seen_by = views(dx, W.shape[2:], self.stride)
+        for k, seen in enumerate(seen_by):
+            i, j = divmod(k, W.shape[3])
+            share = W[:, :, i, j].T @ rows
+            seen[...] = share.reshape(seen.shape)
         return cropped(dx, self.pad)
 
 
@@ -221,11 +229,14 @@ class KeepsTheFrame(Conv2D):
         return np.pad(dx, [(0, 0), (0, 0), (p, p), (p, p)])
 
 
-class ReshapesAxes(Conv2D):  # dW was (F, K, C), and should be (F, C, K)
+class ReshapesAxes(Conv2D):
+    # dW was (F, K, C), and should be (F, C, K)
     def backward(self, dout):
-        dx, (F, C) = super().backward(dout), self.W.shape[:2]
-        columns = self.grads["W"].reshape(F, C, -1).swapaxes(1, 2)
-        self.grads["W"] = columns.reshape(self.W.shape)
+        dx = super().backward(dout)
+        F, C, *K = self.W.shape
+        dW = self.grads["W"].reshape(F, C, -1)
+        dW = dW.swapaxes(1, 2)
+        self.grads["W"] = dW.reshape(F, C, *K)
         return dx
 
 
