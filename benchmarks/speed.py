@@ -23,15 +23,76 @@ PAGE, README = ROOT / "book" / "reference" / "speed.md", ROOT / "README.md"
 MARKS = "<!-- written by make bench -->\n", "<!-- until here -->"
 
 
+HEAD = """\
+---
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+
+"""
+PICTURE = """\
+```{code-cell} ipython3
+:tags: [remove-input]
+
+import re
+from math import log10
+from pathlib import Path
+
+from chainrule.widgets import Scene
+
+parts = Path("speed.md").read_text(encoding="utf-8").split("\\n\\n")
+table = next(part for part in parts if part.startswith("| net")).splitlines()
+head, _, floor, *rows = ([cell.strip() for cell in line.split("|")[1:-1]] for line in table)
+NETS = [re.sub(r"<br>[^,]*,\\s*", ", ", name) for name in head[1:]]
+TIMES = {name: [float(re.search(r"[0-9.]+", cell)[0]) for cell in cells] for name, *cells in rows}
+
+
+def place(time):
+    return 4.5 + 7.8 * log10(max(time, 1)) / log10(300)
+
+
+def beside(pen, net):
+    k = NETS.index(net)
+    for time in (1, 10, 100):
+        pen.line([place(time)] * 2, [0.9, 7.6], look="quiet", width=1)
+        pen.text(place(time), 0.4, f"{time}×", look="quiet", size=12)
+    for row, (name, times) in enumerate(TIMES.items()):
+        y, look = 7.1 - 6 * row / (len(TIMES) - 1), "value" if name == "chainrule" else "quiet"
+        pen.text(4.3, y, name, at="right", look="ink")
+        pen.box(place(1), y - 0.3, place(times[k]), y + 0.3, look=look, opacity=0.45)
+        pen.text(place(times[k]) + 0.15, y, f"{times[k]:.2f}", at="left", look="ink")
+    return f"The floor is {floor[k + 1]}. A step of `chainrule` takes {TIMES['chainrule'][k]:.2f} times as long."
+
+
+Scene(
+    beside,
+    {"net": NETS},
+    title="A training step, in multiples of the matrix products that it cannot avoid",
+    x=(0, 14),
+    y=(0, 7.8),
+    height=300,
+    caption="From the first table below, on a logarithmic axis.",
+)
+```
+"""
+
+
 def page(steps, seconds):
     """The page, as Markdown: `steps` is the first table, `seconds` what each further one may take."""
-    return f"""# How fast the package is
+    return f"""{HEAD}# How fast the package is
 
+{headline(steps)}
+
+{PICTURE}
 These tables are written by `make bench`; nobody typed a number. Measured on: `{timing.machine()}`.
 Everything in one table ran side by side, in turns of a few milliseconds, on one core, with NumPy's own
 choice of matrix kernels. A figure is the median; below it is the range of the middle nine in ten.
-
-{headline(steps)}
 
 ## A training step
 
@@ -75,12 +136,21 @@ with the figure.
 def headline(steps):
     """The outcome in a sentence, from the table of training steps."""
     rows = [line.split("|")[1:-1] for line in steps.splitlines() if line.startswith("|")]
-    column = [head.strip() for head in rows[0]].index("chainrule")
-    times = sorted(float(re.search(r"[\d.]+", row[column])[0]) for row in rows[2:])
-    return (
-        f"**In short:** a training step takes between {times[0]:.1f} and {times[-2]:.1f} times as long as the matrix products "
-        f"that it cannot avoid, and {times[-1]:.0f} times as long for a net so tiny that Python's calls are nearly all of it."
+    columns = {head.strip(): k for k, head in enumerate(rows[0])}
+
+    def times(library):
+        found = (re.search(r"[\d.]+", row[columns[library]]) for row in rows[2:])
+        return sorted(float(one[0]) for one in found)
+
+    ours = times("chainrule")
+    said = (
+        f"**In short:** a training step takes between {ours[0]:.1f} and {ours[-2]:.1f} times as long as the matrix products "
+        f"that it cannot avoid, and {ours[-1]:.0f} times as long for a net so tiny that Python's calls are nearly all of it."
     )
+    if "PyTorch" in columns:
+        other = times("PyTorch")
+        said += f" (PyTorch on the same core: between {other[0]:.1f} and {other[-2]:.1f}, and {other[-1]:.0f}.)"
+    return said
 
 
 def turned(steps):

@@ -79,3 +79,12 @@ def test_what_the_browser_benchmarks_print_becomes_tables(monkeypatch):
     assert "| scripts, gzip, kB | 0.5 | 2.0 | 0.250 |" in rows
     assert "| interactive after, s | 2.00 (1.00-3.00) | 8.00 (4.00-9.00) | 0.250 |" in rows
     assert rows.endswith("| chapter 1 | 1 s | 2 s |")
+
+
+def test_the_page_has_the_picture_that_is_written_with_its_tables(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    monkeypatch.setattr(os, "environ", dict(os.environ))  # `timing` fixes the threads there
+    import speed
+
+    page = speed.PAGE.read_text(encoding="utf-8")
+    assert page.startswith(speed.HEAD) and page.count(speed.PICTURE) == 1

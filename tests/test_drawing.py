@@ -210,7 +210,7 @@ def test_numbers_that_are_not_finite_are_drawn():
 
 def test_no_picture_has_a_sign_that_looks_like_a_missing_one():
     x = Variable(3.0, "x")
-    for power, symbol in ((2, "(·)²"), (-1, "(·)⁻¹"), (0.5, "(·)^0.5")):
+    for power, symbol in ((2, "(·)²"), (-1, "(·)⁻¹"), (0.5, "√"), (1.5, "(·)^1.5")):
         drawn = draw(trace_graph(x**power))
         assert f">{symbol}</text>" in drawn and "□" not in drawn
 

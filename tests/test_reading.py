@@ -110,7 +110,7 @@ def cut_off(lines):
     return [line for line in lines if len(line) > ROOM and number.search(line)]
 
 
-WIDE = {"00", "01", "02", "03", "04", "05", "12", "13", "14", "ap"}  # to be narrowed
+WIDE = {"00", "01", "02", "03", "04", "05", "ap"}  # to be narrowed
 NARROW = [path for path in CHAPTERS if path.stem[:2] not in WIDE]
 
 

@@ -458,6 +458,8 @@ def node_symbol(variable, whole=True):
         named = whole and variable.letter and variable.name.startswith(symbol)
         return shorten(variable.name if named else symbol)
     text = display(exponent)
+    if text == "0.5":
+        return "√"
     raised = text.translate(SUPERSCRIPT)
     whole = set(text) <= set("−0123456789")
     return f"(·){raised}" if whole else f"(·)^{text}"  # the dot is whatever comes in

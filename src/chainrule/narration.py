@@ -224,7 +224,7 @@ WORDS = {
             "The upstream gradient {dout} goes back to the entries that were taken, and adds up there; all others get 0:",
         ),
         "to": ("{x.name} gets {dx}",),
-        "rule": ("{x.name}[ ]", "1 for each time it was taken"),
+        "rule": ("taken from {x.name}", "1 for each time it was taken"),
         "local": ("1",),
     },
     "Mean": {

@@ -160,7 +160,10 @@ class ForgetsTheFactor(Dropout):
 
 class DropsInPlace(Dropout):
     def forward(self, x):
-        self.mask = self.draw(x) if self.training else 1.0
+        if self.training:
+            self.mask = self.draw(x)
+        else:
+            self.mask = 1.0
         x *= self.mask
         return x
 
@@ -175,31 +178,41 @@ class ForgetsTheMean(BatchNorm):
     def backward(self, dout):
         super().backward(dout)
         g = dout * self.gamma
-        return (g - self.x_hat * (g * self.x_hat).mean(axis=0)) / self.std
+        along = (g * self.x_hat).mean(axis=0)
+        return (g - self.x_hat * along) / self.std
 
 
 class ForgetsGamma(BatchNorm):
     def backward(self, dout):
         super().backward(dout)
         along = (dout * self.x_hat).mean(axis=0)
-        return (dout - dout.mean(axis=0) - self.x_hat * along) / self.std
+        g = dout - dout.mean(axis=0)
+        return (g - self.x_hat * along) / self.std
 
 
-class KernelNotTurned(Conv2D):  # for a stride of 1
+class KernelNotTurned(Conv2D):
+    # for a stride of 1; the gradients of W and b are right
     def backward(self, dout):
-        super().backward(dout)  # the gradients of W and b are right
-        edges = [(size - 1 - self.pad,) * 2 for size in self.W.shape[2:]]
-        framed = np.pad(dout, [(0, 0), (0, 0), *edges])
-        return Conv2D(self.W.swapaxes(0, 1)).forward(framed)
+        super().backward(dout)
+        KH, KW = self.W.shape[2:]
+        h, w = KH - 1 - self.pad, KW - 1 - self.pad
+        edges = (0, 0), (0, 0), (h, h), (w, w)
+        framed = np.pad(dout, edges)
+        W = self.W.swapaxes(0, 1)
+        return Conv2D(W).forward(framed)
 
 
 class WindowsOverwrite(Conv2D):
+    # the gradients of W and b are right
     def backward(self, dout):
-        super().backward(dout)  # the gradients of W and b are right
-        dx = np.zeros(self.x_shape)
-        for k, seen in enumerate(views(dx, self.W.shape[2:], self.stride)):
-            weights = self.W.reshape(*self.W.shape[:2], -1)[:, :, k]
-            seen[...] = np.einsum("fc,nfij->ncij", weights, dout)
+        super().backward(dout)
+        W, dx = self.W, np.zeros(self.x_shape)
+        rows = dout.reshape(*dout.shape[:2], -1)
+        seen_by = views(dx, W.shape[2:], self.stride)
+        for k, seen in enumerate(seen_by):
+            i, j = divmod(k, W.shape[3])
+            share = W[:, :, i, j].T @ rows
+            seen[...] = share.reshape(seen.shape)
         return cropped(dx, self.pad)
 
 
@@ -216,11 +229,14 @@ class KeepsTheFrame(Conv2D):
         return np.pad(dx, [(0, 0), (0, 0), (p, p), (p, p)])
 
 
-class ReshapesAxes(Conv2D):  # dW was (F, K, C), and should be (F, C, K)
+class ReshapesAxes(Conv2D):
+    # dW was (F, K, C), and should be (F, C, K)
     def backward(self, dout):
-        dx, (F, C) = super().backward(dout), self.W.shape[:2]
-        columns = self.grads["W"].reshape(F, C, -1).swapaxes(1, 2)
-        self.grads["W"] = columns.reshape(self.W.shape)
+        dx = super().backward(dout)
+        F, C, *K = self.W.shape
+        dW = self.grads["W"].reshape(F, C, -1)
+        dW = dW.swapaxes(1, 2)
+        self.grads["W"] = dW.reshape(F, C, *K)
         return dx
 
 
@@ -228,7 +244,8 @@ class InParts(Attention):
     """Attention, with its way back in three parts."""
 
     def softmax_back(self, dA):
-        return self.A * (dA - (self.A * dA).sum(axis=-1, keepdims=True))
+        mean = (self.A * dA).sum(axis=-1, keepdims=True)
+        return self.A * (dA - mean)
 
     def scores_back(self, dS):
         root = np.sqrt(self.Q.shape[-1])

@@ -42,9 +42,10 @@ class Attention(Layer):
     def backward(self, dout):
         """dW = x.T @ its own gradient, for each of the three; dx = the sum of three uses."""
         dA, dV = dout @ self.V.mT, self.A.mT @ dout
-        dscores = self.A * (dA - (dA * self.A).sum(axis=-1, keepdims=True))
-        dscores = dscores / math.sqrt(self.Q.shape[-1])
-        dQ, dK = dscores @ self.K, dscores.mT @ self.Q
+        mean = (dA * self.A).sum(axis=-1, keepdims=True)
+        dS = self.A * (dA - mean)
+        dS = dS / math.sqrt(self.Q.shape[-1])
+        dQ, dK = dS @ self.K, dS.mT @ self.Q
         for name, gradient in zip(self.params, (dQ, dK, dV), strict=True):
             self.grads[name] = as_rows(self.x).T @ as_rows(gradient)
         Wq, Wk, Wv = self.W

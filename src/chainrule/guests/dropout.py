@@ -27,15 +27,18 @@ class Dropout(Layer):
 
     def forward(self, x):
         """x of any shape -> the same shape."""
-        self.mask = self.draw(x) if self.training else 1.0
+        if self.training:
+            self.mask = self.draw(x)
+        else:
+            self.mask = 1.0
         return x * self.mask
 
     def backward(self, dout):
-        """dx = dout times the mask of forward: 0, or 1 / (1 - p) times dout."""
+        """dx = dout times the mask of forward."""
         return dout * self.mask
 
     def draw(self, x):
-        """A mask like x: 1 / (1 - p) where a number is kept, 0 elsewhere."""
+        """A mask like x: 0, or 1 / (1 - p)."""
         kept = self.rng.random(x.shape) >= self.p
         return np.asarray(kept / (1 - self.p), x.dtype)
 

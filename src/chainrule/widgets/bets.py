@@ -23,10 +23,10 @@ class BetGrid(Figure):
     reveal    what the button says that shows the truth, with ✓ where the bet was right and ✗ where it was not
     caption   a line under it
 
-        BetGrid("Which detector finds which bug? Tick what you expect.",
-                {"ReLU without mask": {"gradient check": True, "first loss": False},
-                 "N forgotten": {"gradient check": True, "first loss": False}},
-                yes="found", no="missed", reveal="Compare with my bets")
+        BetGrid("Which detector finds which bug?",
+                {"no mask": {"check": True, "first loss": False},
+                 "no N": {"check": True, "first loss": False}},
+                yes="found", no="missed", reveal="Compare")
 
     The question may hold `code` and *emphasis*. `.bets` is a synced trait, a list of [row, column], and so is
     `.revealed`. ValueError says what is allowed where an argument is wrong.

@@ -63,16 +63,21 @@ class Scene(Choosing):
     The pen draws in these coordinates, x to the right and y upwards. `look` is "value" (blue), "gradient"
     (orange), "ink", "quiet" (grey) or "faint"; blue is for values and orange for gradients only.
 
-        pen.line(xs, ys, look="ink", dash=False, width=2)     a curve; cut off at the ends of the axes
-        pen.area(xs, ys, look="faint", opacity=0.3)           what the points enclose, filled
-        pen.box(x0, y0, x1, y1, look="value", opacity=0.2)    a filled rectangle; opacity=0 leaves its frame
-        pen.dot(x, y, look="ink", size=6, hollow=False)       a point
+        pen.line(xs, ys, look="ink", dash=False, width=2)
+            a curve; cut off at the ends of the axes
+        pen.area(xs, ys, look="faint", opacity=0.3)
+            what the points enclose, filled
+        pen.box(x0, y0, x1, y1, look="value", opacity=0.2)
+            a filled rectangle; opacity=0 leaves its frame
+        pen.dot(x, y, look="ink", size=6, hollow=False)
         pen.arrow(x0, y0, x1, y1, look="ink", dash=False, width=2)
-        pen.text(x, y, text, look="ink", at="middle", size=14)   at: its "left", "middle" or "right" is at x;
-                                                              y is the middle of its height.
-                                                              It stays inside the picture
-        pen.image(x0, y0, x1, y1, array, look="ink")          numbers from 0 (blank) to 1 (full), as squares
-        pen.handle(setting, x, y)                             the slider of that setting is here, to be dragged
+        pen.text(x, y, text, look="ink", at="middle", size=14)
+            at: its "left", "middle" or "right" is at x; y is the
+            middle of its height. It stays inside the picture
+        pen.image(x0, y0, x1, y1, array, look="ink")
+            numbers from 0 (blank) to 1 (full), as squares
+        pen.handle(setting, x, y)
+            the slider of that setting is here, to be dragged
 
     A slider without a handle stands below the picture. What is drawn first lies below. Lines, areas, boxes
     and images lie below dots, arrows and texts. Pictures need not all draw the same things. On a phone
@@ -81,13 +86,14 @@ class Scene(Choosing):
         def draw(pen, h):
             ws = np.linspace(0, 2, 81)
             pen.line(ws, ws**2, look="value")
-            pen.line([0, 2], [1 + (2 + h) * (w - 1) for w in (0, 2)], look="gradient")
+            pen.line([0, 2], [-1 - h, 3 + h], look="gradient")
             pen.dot(1, 1)
-            pen.dot(1 + h, (1 + h) ** 2, hollow=True)
             pen.handle("h", 1 + h, (1 + h) ** 2)
-            return f"With h = {h:g} the secant rises by {2 + h:g}; the slope is 2.", {"secant": 2 + h}
+            said = f"The secant rises by {2 + h:g}, the slope is 2."
+            return said, {"secant": 2 + h}
 
-        Scene(draw, {"h": np.linspace(1, 0.05, 20)}, title="A secant becomes the slope",
+        Scene(draw, {"h": np.linspace(1, 0.05, 20)},
+              title="A secant becomes the slope",
               x=("w", 0, 2), y=("loss", 0, 4))
 
     `.chosen` is a synced trait. Python draws everything when the figure is made: the page moves without a
