@@ -56,7 +56,9 @@ def visiting(browser, site_url):
         def visitor(path):
             complaints.clear()
             page.set_viewport_size(options["viewport"])
-            page.emulate_media(color_scheme="null", reduced_motion=options.get("reduced_motion", "null"))
+            page.emulate_media(
+                color_scheme="null", reduced_motion=options.get("reduced_motion", "null")
+            )
             page.goto(site_url + path)
             return Visit(path, page, complaints)
 

@@ -40,6 +40,16 @@ def test_an_assigned_input_is_computed_anew_and_the_readers_graph_is_left():
     assert stepper.problem == ""
 
 
+def test_what_arrives_at_an_array_is_given_and_stays_when_an_input_changes():
+    x = Variable(np.array([1.0, 2.0]), "x")
+    stepper = Stepper(x * x, dout=[10.0, 1.0])
+    assert stepper.trace.variables[0].grad.tolist() == [20.0, 4.0]
+    stepper.inputs = {"x": [3.0, 5.0]}
+    assert stepper.trace.variables[0].grad.tolist() == [60.0, 10.0]
+    with pytest.raises(ValueError, match=r"\(2,\)"):
+        Stepper(x * x, dout=[1.0, 2.0, 3.0])
+
+
 def test_an_input_that_makes_no_sense_is_told_and_the_old_run_stays():
     stepper = Stepper(difference())
     before = stepper.trace

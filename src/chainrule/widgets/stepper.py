@@ -24,6 +24,7 @@ class Stepper(Figure):
 
     source   a Variable (the output of a graph), a Trace, or a network with `x` and `t`
     x, t     what the network runs on
+    dout     of a graph: the gradient that its output gets. One that ends in an array wants an array of its shape
     title    what the figure is called, for those who cannot see it
     caption  a line under it
     step     where it starts: 0 before the first step, -1 after the last
@@ -50,6 +51,7 @@ class Stepper(Figure):
         x=None,
         t=None,
         *,
+        dout=1.0,
         title=None,
         caption=None,
         step=0,
@@ -57,7 +59,8 @@ class Stepper(Figure):
         open=True,
         cell=None,
     ):
-        self.graph, self.trace = graph_and_trace(source, x, t)
+        self.dout = dout
+        self.graph, self.trace = graph_and_trace(source, x, t, dout)
         super().__init__()
         fixed = self.graph is None and not isinstance(source, Trace)  # no layer is known in nodes
         if not isinstance(level, str) or level not in LEVELS:
@@ -140,7 +143,7 @@ class Stepper(Figure):
         try:
             for name, value in change["new"].items():
                 set_leaf(self.trace, graph, name, value)
-            nodes = trace_graph(graph)
+            nodes = trace_graph(graph, self.dout)
         except (ValueError, TypeError) as error:
             self.problem = str(error)
             return
@@ -157,13 +160,13 @@ class Stepper(Figure):
         return draw(self.shown, step, self.title, style=True)
 
 
-def graph_and_trace(source, x, t):
+def graph_and_trace(source, x, t, dout):
     """A graph of the figure's own, or None, and the trace of its run."""
     if isinstance(source, Trace):
         return None, source
     if isinstance(source, Variable):
         graph = copy_graph(source)
-        return graph, trace_graph(graph)
+        return graph, trace_graph(graph, dout)
     if hasattr(source, "forward_steps") and hasattr(source, "backward_steps"):
         if x is None or t is None:
             raise ValueError("Stepper of a network wants x and t: Stepper(network, x, t)")
