@@ -894,6 +894,3 @@ def factor_of(parts, base, name, samples):
     c = float(part @ rest / (part @ part)) if np.count_nonzero(part) > 2 else 0.0
     fits = abs(c) > 1e-9 and np.linalg.norm(rest - c * part) <= 1e-4 * np.linalg.norm(rest)
     return c if fits else 0.0
-
-
-EXACTLY, NEARLY = as_it_is, nearly
