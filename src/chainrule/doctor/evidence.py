@@ -159,9 +159,6 @@ class Observation:
                     return False
         return True
 
-    def agrees_on_the_whole(self, name):
-        return self.agrees(name, np.arange(self.truth.arrays[name].size))
-
     @property
     def names(self):
         """The arrays that can be judged at all: some entry of theirs was seen."""
@@ -191,23 +188,12 @@ class Observation:
             inputs = {"x": np.asarray(self.piece.inputs[0], dtype=np.float64)}
         alone = len(names) == 1 and self.slopes.get(names[0]) is not None
         return Scene(
-            place=name,
-            inputs=inputs,
-            params=self.params,
-            out=truth.out,
-            dout=self.douts[k],
-            true=truth.gradients[name][k],
-            unit=truth.gradients[name][-1],
-            slopes=self.slopes,
-            slope_at=self.slope_at if alone else None,
-            out_at=self.out_at if alone else None,
-            t=self.targets(inputs) if names else None,
-            axis=self.piece.axis,
-            claims=self.claims[k],
-            siblings=siblings,
-            redraws=self.redraws,
-            listed=self.piece.listed,
-        )
+            name, inputs, self.params, truth.out, self.douts[k], truth.gradients[name][k],
+            truth.gradients[name][-1], self.slopes,
+            *((self.slope_at, self.out_at) if alone else (None, None)),
+            t=self.targets(inputs) if names else None, axis=self.piece.axis, claims=self.claims[k],
+            siblings=siblings, redraws=self.redraws, listed=self.piece.listed,
+        )  # fmt: skip
 
     @cached_property
     def redraws(self):

@@ -84,9 +84,7 @@ class Truth:
 
     def evaluate(self):
         subject = self.subject
-        if (
-            self.moved.hold
-        ):  # each run draws from the same state, and the masks are those of this run
+        if self.moved.hold:  # each run draws from the same state, and has masks of its own
             subject = copy.deepcopy(subject)
             self.relus = [layer for layer in layers_in(subject) if isinstance(layer, ReLU)]
         return np.array(self.moved.forward(subject), np.float64)

@@ -475,15 +475,8 @@ class Graph:
         return values
 
 
-ELSEWHERE = (
-    "always-zero",
-    "upstream-ignored",
-    "scaled",
-    "wrong-sign",
-    "overwritten-at-fork",
-    "whole-numbers",
-    "inputs-not-swapped",
-)  # made here in other ways
+ELSEWHERE = """always-zero upstream-ignored scaled wrong-sign overwritten-at-fork whole-numbers
+    inputs-not-swapped""".split()  # made here in other ways
 DIVISIONS = ("missing-batch-division", "double-batch-division", "samples-as-columns")
 
 
@@ -663,16 +656,12 @@ class Trials:
         """Try more changes. What has been tried until the work becomes too much is of use."""
         try:
             for change in next(self.more, ()):
-                if (off := self.walked(change)) is not None:
+                off = change.off or self.added(change)
+                Node.spend(0)
+                if tried(None, lambda off=off: off[0]) is not None:
                     self.keep(change, off)
         except NoGraph:
             self.more = iter(())
-
-    def walked(self, change):
-        """What a change adds to the gradients of the leaves; None where the code raises an exception."""
-        off = change.off or self.added(change)
-        Node.spend(0)
-        return off if tried(None, lambda: off[0]) is not None else None
 
     def added(self, change):
         return Lazily(lambda k: self.graph.at_leaves(self.graph.wrong(self.walks[k], change)))
@@ -854,7 +843,7 @@ class Lazily:
 
 
 def parallel(a, b):
-    return a.size > 2 and np.any(b) and same(a, np.vdot(a, b) / np.vdot(b, b) * b, 1e-6)
+    return a.size > 2 and np.any(b) and same(a, scale_of(a, b) * b, 1e-6)
 
 
 def as_it_is(trials, left):
@@ -900,6 +889,3 @@ def factor_of(parts, base, name, samples):
     c = float(part @ rest / (part @ part)) if np.count_nonzero(part) > 2 else 0.0
     fits = abs(c) > 1e-9 and np.linalg.norm(rest - c * part) <= 1e-4 * np.linalg.norm(rest)
     return c if fits else 0.0
-
-
-EXACTLY, NEARLY = as_it_is, nearly
