@@ -37,6 +37,7 @@ class Change:
                  function of dout and of `gradient`, which gives the gradient of any later node
     lost         whether it hands on nothing, so that a part of it might be handed on as well
     off          what it adds to the gradients of the leaves, for each dout, where that is known
+    in_part      the code of what is "scaled", where that is a part of the gradient and no multiple of all of it
     """
 
     code: str
@@ -45,6 +46,7 @@ class Change:
     gives: dict
     lost: bool = False
     off: object = None
+    in_part: str = "factor-missing"
 
     @property
     def targets(self):
@@ -408,7 +410,7 @@ class Graph:
             return shaped(told[mistake.code].get(words, np.nan), there.true)
 
         for mistake in TABLE:
-            code = mistake.code
+            code, in_part = mistake.code, "factor-missing"
             if code in ELSEWHERE or code in DIVISIONS and node.value.size > 1:
                 continue  # a loss alone is divided by N
             if code == "derivative-of-input" and scene.slope is not None:
@@ -419,7 +421,8 @@ class Graph:
             if code in ("derivative-missing", "derivative-twice") and scene.slope is not None:
                 levels = len(np.unique(np.round(np.abs(scene.slope), 6)))
                 alike = levels == 1 and np.ptp(np.sign(scene.slope)) == 0  # not so in |x|
-                if alike or levels == 2 and code == "derivative-twice":
+                if alike or levels == 2 < scene.slope.size and code == "derivative-twice":
+                    in_part = code if code == "derivative-twice" else in_part
                     code = "scaled"
                 elif code == "derivative-missing" and np.isin(scene.slope, (0, 1)).all():
                     code = "mask-missing"
@@ -428,7 +431,8 @@ class Graph:
             for words in mistake.predictions(scene):
                 hand_on = partial(handed, mistake, words)
                 told = re.sub(r"\bv\d\b", "M", words)  # the other factor, which has no name
-                yield Change(code, f"{told} at {node.line}", node, made(places, hand_on))
+                words = f"{told} at {node.line}"
+                yield Change(code, words, node, made(places, hand_on), in_part=in_part)
 
     def stretches(self):
         """Lists of pairs (start, node): in each, the same stretch in every pass."""
@@ -786,11 +790,11 @@ class Trials:
                     break
                 continue
             (_, clean, *_), suspect, names, change = best
-            if suspect.code == "scaled" and suspect.words.startswith("dout as it came"):
+            if suspect.code == "scaled":
                 some = [s for n in names for s in self.samples[n] if s.shaped]
                 claims = [(s.claim, s.scene.true) for s in some]
                 if not any(parallel(*pair) for pair in claims):  # of a part a factor is missing
-                    suspect = replace(suspect, code="factor-missing")
+                    suspect = replace(suspect, code=change.in_part)
             at = {target.name for target in change.targets}
             if self.network and clean and not at & set(names):
                 where = "loss" if change.at.value.size == 1 else change.at.layer
