@@ -1344,3 +1344,57 @@ def test_a_derivative_with_another_power_is_told_at_its_line(power, off):
     assert [one.cause for one in found] == (["factor-missing"] if off else [])
     told = f"a power of {power - 1 + off} in place of {power - 1}"
     assert all(told in one.evidence for one in found)
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_use_that_is_lost_in_a_function_of_numbers_is_no_factor(lost):
+    """Two uses of x[0] meet the same other number, so that what is lost moves with what is there."""
+
+    def f(x):
+        a, b, c = x
+        y = np.tanh(a * c)
+        uses = b, c * (1 - y * y) + b
+        grads = uses[1 - lost], a + a + c, a * (1 - y * y) + b
+        return a * b + y + b * (c + a), np.array(grads)
+
+    assert diagnose(f, np.array([0.7, -1.2, 0.4]))[0].cause == "overwritten-at-fork"
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_the_term_of_the_right_class_may_be_taken_sample_by_sample(lost):
+    t = np.array([2, 0, 1, 1, 0, 2])
+
+    class Hinge:
+        def forward(self, W, t):
+            self.W, self.t, total = W, t, 0.0
+            for x, label in zip(X, t, strict=False):
+                scores = x @ W
+                right = scores[label]
+                for k in range(3):
+                    if k != label:
+                        total += np.maximum(scores[k] - right + 1, 0)
+            return total / len(t)
+
+        def backward(self, dout=1.0):
+            d = np.zeros_like(self.W)
+            for x, label in zip(X, self.t, strict=False):
+                scores = x @ self.W
+                for k in range(3):
+                    if k != label and scores[k] - scores[label] + 1 > 0:
+                        d[:, k] += x
+                        d[:, label] -= 0 if lost else x
+            return dout * d / len(self.t)
+
+    found = causes(Hinge(), RNG.normal(size=(X.shape[1], 3)), t)
+    assert found == ([("label-term-missing", "x")] if lost else [])
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_a_derivative_of_two_numbers_can_stand_twice(power):
+    def backward(x, dout):
+        y = 1 / (1 + np.exp(-x))
+        return 3 * dout * (y * (1 - y)) ** power
+
+    own = layer(lambda x: 3 * (1 / (1 + np.exp(-x))), backward)
+    found = causes(own, np.array([[0.3, -1.1]]))
+    assert found == ([("derivative-twice", "x")] if power == 2 else [])

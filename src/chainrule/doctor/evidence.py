@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from chainrule.doctor.pieces import one_hot, with_other
+from chainrule.doctor.pieces import grown, one_hot, with_other
 from chainrule.doctor.probe import Truth
 from chainrule.guards.numbers import sum_to
 from chainrule.mistakes import TABLE
@@ -124,7 +124,7 @@ class Observation:
     """
 
     def __init__(self, piece, h=1e-5, seed=0, limit=None):
-        self.piece = piece
+        self.piece, self.others = piece, {}
         out = np.array(piece.forward(piece.fresh()), np.float64)
         self.douts = piece.upstreams(out, seed)
         self.claims = [piece.claims(dout) for dout in self.douts]
@@ -220,11 +220,12 @@ class Observation:
                 return np.round(t)
         return None
 
-    @cached_property
-    def with_others(self):
-        """name -> what is observed where that array holds other numbers."""
-        names = [*self.params, *self.piece.names]
-        return {name: observed(with_other(self.piece, name)) for name in names}
+    def moved(self, name, index=..., way=grown):
+        """What is observed where an array, or one entry of it, holds way(array) instead."""
+        key = name, index, way
+        if key not in self.others:
+            self.others[key] = observed(with_other(self.piece, *key))
+        return self.others[key]
 
     @cached_property
     def slopes(self):

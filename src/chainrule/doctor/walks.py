@@ -46,7 +46,7 @@ class Change:
     gives: dict
     lost: bool = False
     off: object = None
-    in_part: str = "factor-missing"
+    in_part: str = "scaled"
 
     @property
     def targets(self):
@@ -263,7 +263,7 @@ class Graph:
         """One source of a call, in every pass."""
         node, i = edges[-1]  # the first pass may begin with zeros
         words = f"nothing coming back through {node.line}"
-        yield from nothing_back(lost_code(node, i), words, node, edges)
+        yield from nothing_back(lost_code(edges), words, node, edges)
         yield from self.past_gates(edges)
         if node.pair and node.value.shape == node.sources[i].value.shape:
             as_it_came = gives(edges, lambda n, k, d: d)
@@ -410,7 +410,7 @@ class Graph:
             return shaped(told[mistake.code].get(words, np.nan), there.true)
 
         for mistake in TABLE:
-            code, in_part = mistake.code, "factor-missing"
+            code, in_part = mistake.code, "scaled"
             if code in ELSEWHERE or code in DIVISIONS and node.value.size > 1:
                 continue  # a loss alone is divided by N
             if code == "derivative-of-input" and scene.slope is not None:
@@ -422,7 +422,7 @@ class Graph:
                 levels = len(np.unique(np.round(np.abs(scene.slope), 6)))
                 alike = levels == 1 and np.ptp(np.sign(scene.slope)) == 0  # not so in |x|
                 if alike or levels == 2 < scene.slope.size and code == "derivative-twice":
-                    in_part = code if code == "derivative-twice" else in_part
+                    in_part = "factor-missing" if code == "derivative-missing" else in_part
                     code = "scaled"
                 elif code == "derivative-missing" and np.isin(scene.slope, (0, 1)).all():
                     code = "mask-missing"
@@ -573,8 +573,9 @@ def once(matrix, first):
     return matrix * (np.cumsum(matrix[::way], 0)[::way] == 1)
 
 
-def lost_code(node, i):
-    """The name of what is lost where nothing comes back through a call."""
+def lost_code(edges):
+    """The name of what is lost where nothing comes back through a call, in every pass."""
+    node, i = edges[-1]
     source = node.sources[i]
     if node.entrywise and len(node.sources) == 2 and source.value.size < node.value.size:
         whole = comes_from(source, node.sources[1 - i])
@@ -585,16 +586,23 @@ def lost_code(node, i):
         if source in partners and np.allclose(np.sum(node.local(i), axis=0), 1):  # x / sum(x)
             exp = source.entrywise and same(source.local(0), source.value, 1e-6)
             return "softmax-diagonal" if exp else "statistics-constant"
-        share = np.max(node.local(i), axis=1, initial=0.0)
         if np.allclose(np.sum(node.local(i), axis=1), 1):  # a mean, or a choice
+            share = np.max(node.local(i), axis=1)
             if np.all(share < 1):
                 return "statistics-constant"
-            rows = source.value.ndim == 2 and node.value.size == len(source.value)
-            ends = (source.value.max(1), source.value.min(1)) if rows else ()
-            extreme = any(np.array_equal(np.ravel(node.value), end) for end in ends)
-            if rows and np.all(share == 1) and not extreme:
+            if np.all(share == 1) and labels_chosen(edges):
                 return "label-term-missing"
     return "overwritten-at-fork"
+
+
+def labels_chosen(edges):
+    """Whether one entry is taken of each row, and not the largest or smallest: the scores of the right classes."""
+    sources = {node.sources[i] for node, i in edges}
+    rows = np.concatenate([np.atleast_2d(node.sources[i].value) for node, i in edges])
+    taken = np.concatenate([np.ravel(node.value) for node, _ in edges])
+    if rows.ndim > 2 or not len(edges) == len(sources) <= len(taken) == len(rows) > 1:
+        return False
+    return not any(np.array_equal(taken, end) for end in (rows.max(1), rows.min(1)))
 
 
 def comes_from(node, other):
