@@ -1398,3 +1398,22 @@ def test_a_derivative_of_two_numbers_can_stand_twice(power):
     own = layer(lambda x: 3 * (1 / (1 + np.exp(-x))), backward)
     found = causes(own, np.array([[0.3, -1.1]]))
     assert found == ([("derivative-twice", "x")] if power == 2 else [])
+
+
+@pytest.mark.parametrize("wrong", [True, False])
+def test_many_entries_may_move_and_the_move_that_is_lost_is_told(wrong):
+    """More of them than a matrix of derivatives has room for."""
+
+    class Outputs(Dense):
+        def forward(self, x):
+            return super().forward(x.reshape(-1, 4)).reshape(*x.shape[:2], -1).transpose(0, 2, 1)
+
+        def backward(self, dout):
+            n, k, m = dout.shape
+            dout = dout if wrong else dout.transpose(0, 2, 1)
+            return super().backward(dout.reshape(n * m, k)).reshape(n, m, -1)
+
+    x = RNG.normal(size=(25, 6, 4))
+    assert 25 * 6 * 5 > tape.CELLS**0.5
+    code = [("axes-in-wrong-order", name) for name in ("x", "W", "b")][: 3 * wrong]
+    assert causes(Outputs(W1), x)[:1] == code[:1]

@@ -17,7 +17,7 @@ import numpy as np
 from chainrule.doctor.evidence import FIT, Suspect
 from chainrule.doctor.findings import RANK
 from chainrule.doctor.pieces import one_hot, tried
-from chainrule.doctor.tape import Node, NoGraph, recorded
+from chainrule.doctor.tape import Node, NoGraph, recorded, sent
 from chainrule.mistakes import TABLE
 from chainrule.scenes import BY_OUTPUT, Scene, said, same, softmax_along, some_axes
 
@@ -269,7 +269,7 @@ class Graph:
             as_it_came = gives(edges, lambda n, k, d: d)
             yield Change("factor-missing", f"dout as it came at {node.line}", node, as_it_came)
         if not node.entrywise and not node.pair:
-            yield from self.at_matrices(edges)
+            yield from self.at_moves(edges)
         yield from self.by_table(scene_of_edge, edges, node, gives)
 
     def at_others(self, edges):
@@ -365,35 +365,35 @@ class Graph:
         """Where two arrays of one shape meet: each of them gets what belongs to the other."""
         node = nodes[0]
         alike = {source.value.shape for source in node.sources} == {node.value.shape}
-        if len(node.free) == 2 and alike and not node.pair:
+        if len(node.free) == 2 and alike and node.entrywise:
             gate = all(np.isin(node.local(i), (0, 1)).all() for i in (0, 1))
             edges = [(n, i) for n in nodes for i in (0, 1)]
             made = gives(edges, lambda n, i, d: n.back(1 - i, d))
             code = "mask-inverted" if gate else "inputs-not-swapped"
             yield Change(code, f"the two ways of {node.line} exchanged", node, made)
 
-    def at_matrices(self, edges):
-        """Another matrix in the place of the matrix of derivatives of a call."""
+    def at_moves(self, edges):
+        """Another way back through a call that moves entries, or chooses from them."""
         node = edges[-1][0]
-        others = {edge: dict(wrong_matrices(*edge)) for edge in edges}
-        if len(edges) > 1 == len({n.local(i).shape for n, i in edges}):
+        others = {edge: dict(wrong_moves(*edge)) for edge in edges}
+        if len(edges) > 1 == len({(n.value.shape, n.sources[i].value.shape) for n, i in edges}):
             for words, (n, i) in {"first": edges[0], "last": edges[-1]}.items():
-                for made in others.values():
-                    made["axes-in-wrong-order", f"the place of the {words} pass"] = n.local(i)
+                if (places := n.chosen(i)) is not None:
+                    shape = n.sources[i].value.shape
+                    there = partial(sent, places, shape=shape)
+                    for made in others.values():
+                        made["axes-in-wrong-order", f"the place of the {words} pass"] = there
         for key in others[edges[-1]]:
             fit = [edge for edge in edges if key in others[edge]]
-            made = gives(fit, lambda n, i, d, key=key: np.ravel(d) @ others[n, i][key])
+            made = gives(fit, lambda n, i, d, key=key: others[n, i][key](d))
             yield Change(key[0], f"{key[1]} at {node.line}", node, made)
         whole = node.chain() if len(edges) == len(node.sources) == 1 else node
         if whole.sources != node.sources:
             (start,) = whole.sources
-            for (code, words), other in wrong_matrices(whole, 0):
-
-                def hand_on(d, _, other=other):
-                    return np.reshape(np.ravel(d) @ other, start.value.shape)
-
+            for (code, words), way in wrong_moves(whole, 0):
                 words = f"{words} at {node.line}, from {start.line} on,"
-                yield Change(code, words, node, {node: {start: hand_on}})
+                back = partial(lambda way, d, _: np.reshape(way(d), start.value.shape), way)
+                yield Change(code, words, node, {node: {start: back}})
 
     def by_table(self, scene_of, places, node, made):
         """Changes for all that the table has for the scenes scene_of(*place, dout) at a node."""
@@ -504,35 +504,45 @@ def opens(gate, other):
     return other.shape == gate.shape and shut.any() and np.all(shut | (gate == other))
 
 
-def wrong_matrices(node, i):
-    """((code, words), matrix) for what a code may take for the matrix of derivatives of a call that moves
+def wrong_moves(node, i):
+    """((code, words), dout -> gradient) for what a code may take for the way back through a call that moves
     entries, repeats them, chooses from them or subtracts them."""
-    matrix, shape, after = node.local(i), node.sources[i].value.shape, node.value.shape
-    if np.any(matrix < 0):
-        yield ("wrong-sign", "no minus"), np.abs(matrix)
-    if len(shape) == len(after) and len(matrix) > matrix.shape[1] and np.isin(matrix, (0, 1)).all():
+    places, shape, after = node.chosen(i), node.sources[i].value.shape, node.value.shape
+
+    def to(places):
+        return partial(sent, np.ravel(places), shape=shape)
+
+    if places is None:
+        if node.small(i) and np.any(node.local(i) < 0):
+            matrix = np.abs(node.local(i))
+            yield ("wrong-sign", "no minus"), lambda d: np.reshape(np.ravel(d) @ matrix, shape)
+        return
+    counts = np.bincount(places, minlength=np.prod(shape, dtype=int) + 1)
+    if len(shape) == len(after) and len(places) >= len(counts):
         for step, axes in product((-1, 1, -2, 2), some_axes(len(shape)) if len(shape) < 5 else ()):
-            words = f"the rim of {said(axes)} cut off {step} further on"
-            moved = np.roll(matrix.reshape(*after, -1), [step] * len(axes), axes)
-            yield ("axes-in-wrong-order", words), moved.reshape(matrix.shape)
-    if np.any(matrix.max(1) != 1) or np.any(matrix.sum(1) != 1):
+            moved = np.roll(places.reshape(after), [step] * len(axes), axes)
+            yield (
+                ("axes-in-wrong-order", f"the rim of {said(axes)} cut off {step} further on"),
+                to(moved),
+            )
+    if counts[0]:
         return  # not each entry of the value is one of the source
-    if len(matrix) == matrix.shape[1] and np.all(matrix.sum(0) == 1):
-        yield ("axes-in-wrong-order", "dout as it stands, not moved back,"), np.eye(len(matrix))
+    every = np.arange(1, len(places) + 1)
+    if len(places) == len(counts) - 1 and np.all(counts[1:] == 1):
+        yield ("axes-in-wrong-order", "dout as it stands, not moved back,"), to(every)
         if len(shape) == len(after):
-            again = node.again([np.arange(1.0 * len(matrix)).reshape(after)])
-            once_more = np.eye(len(matrix))[:, np.ravel(again).astype(int)]
-            yield ("axes-in-wrong-order", "dout moved once more"), once_more
-    elif np.any(matrix.sum(0) > 1):
-        code = "repeated-rows" if np.ptp(matrix.sum(0)) else "overwritten-at-fork"
-        yield (code, "the first copy of each entry alone"), once(matrix, True)
-        yield (code, "the last copy of each entry alone"), once(matrix, False)
-    for axes in some_axes(len(shape)) if len(matrix) < matrix.shape[1] else ():
+            words = "dout moved once more"
+            yield ("axes-in-wrong-order", words), lambda d: node.again([np.reshape(d, after)])
+    elif np.any(counts > 1):
+        code = "repeated-rows" if np.ptp(counts[1:]) else "overwritten-at-fork"
+        yield (code, "the first copy of each entry alone"), to(once(places, 1))
+        yield (code, "the last copy of each entry alone"), to(once(places, -1))
+    for axes in some_axes(len(shape)) if len(places) < len(counts) - 1 else ():
         kept = tuple(1 if k in axes else n for k, n in enumerate(shape))
         if after in (kept, tuple(np.delete(shape, axes))):
-            chosen = np.broadcast_to(np.arange(len(matrix)).reshape(kept), shape).ravel()
-            every = np.arange(len(matrix))[:, None] == chosen
-            yield ("mask-missing", "dout at every entry that is chosen from"), every * 1.0
+            words = "dout at every entry that is chosen from"
+            all_of = partial(lambda kept, d: np.reshape(d, kept) + np.zeros(shape), kept)
+            yield ("mask-missing", words), all_of
 
 
 def nothing(node, i, dout):
@@ -559,18 +569,20 @@ def written_over(uses, first, together):
         taken = taken | touched
 
     def hand_on(n, i, d):
-        matrix = None if n.entrywise or n.pair else n.local(i)
-        if matrix is None or not np.isin(matrix, (0, 1)).all() or np.all(matrix.sum(0) <= 1):
+        places = None if n.entrywise or n.pair else n.chosen(i)
+        if places is None or np.all(np.bincount(places)[1:] <= 1):
             return n.back(i, d) * masks[n, i]
-        return np.reshape(np.ravel(d) @ once(matrix, False), masks[n, i].shape) * masks[n, i]
+        return sent(once(places, -1), d, masks[n, i].shape) * masks[n, i]
 
     return gives(masks, hand_on)
 
 
-def once(matrix, first):
-    """Of a matrix of copies the first copy of each entry alone, or the last one."""
-    way = 1 if first else -1
-    return matrix * (np.cumsum(matrix[::way], 0)[::way] == 1)
+def once(places, way):
+    """Of places the first one of each alone (1), or the last one (-1); nowhere, which is 0, in place of the others."""
+    kept = np.zeros_like(places)
+    found, at = np.unique(places[::way], return_index=True)
+    kept[::way][at] = found
+    return kept
 
 
 def lost_code(edges):
@@ -580,7 +592,7 @@ def lost_code(edges):
     if node.entrywise and len(node.sources) == 2 and source.value.size < node.value.size:
         whole = comes_from(source, node.sources[1 - i])
         return "statistics-constant" if whole else "overwritten-at-fork"
-    one = len(node.sources) == 1 and not node.entrywise and not node.pair
+    one = len(node.sources) == 1 and not node.entrywise and not node.pair and node.small(i)
     if one and node.value.size < source.value.size:
         partners = {one for user, _ in node.uses for one in user.sources}
         if source in partners and np.allclose(np.sum(node.local(i), axis=0), 1):  # x / sum(x)
