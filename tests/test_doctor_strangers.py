@@ -1417,3 +1417,19 @@ def test_many_entries_may_move_and_the_move_that_is_lost_is_told(wrong):
     assert 25 * 6 * 5 > tape.CELLS**0.5
     code = [("axes-in-wrong-order", name) for name in ("x", "W", "b")][: 3 * wrong]
     assert causes(Outputs(W1), x)[:1] == code[:1]
+
+
+@pytest.mark.parametrize("inner", [lambda x: 1 + 0.3 * x**2, lambda x: 0.3 * x**2, lambda x: 1.0])
+def test_a_derivative_inside_another_function_is_a_factor(inner):
+    """GELU uses x twice, and twice again inside; what is lost inside spoils the derivative there."""
+
+    def forward(x):
+        t = np.tanh(0.8 * (x + 0.1 * x**3))
+        return x * (1 + t)
+
+    def backward(x, dout):
+        t = np.tanh(0.8 * (x + 0.1 * x**3))
+        return dout * (1 + t + x * (1 - t**2) * 0.8 * inner(x))
+
+    found = causes(layer(forward, backward), X)
+    assert found == ([] if inner(0.0) and inner(1.0) > 1 else [("factor-missing", "x")])

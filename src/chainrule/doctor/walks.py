@@ -426,7 +426,7 @@ class Graph:
                     code = "scaled"
                 elif code == "derivative-missing" and np.isin(scene.slope, (0, 1)).all():
                     code = "mask-missing"
-                elif code == "derivative-missing" and scene.others:
+                elif code == "derivative-missing" and (scene.others or inside(node)):
                     code = "factor-missing"
             for words in mistake.predictions(scene):
                 hand_on = partial(handed, mistake, words)
@@ -604,7 +604,28 @@ def lost_code(edges):
                 return "statistics-constant"
             if np.all(share == 1) and labels_chosen(edges):
                 return "label-term-missing"
-    return "overwritten-at-fork"
+    return "factor-missing" if is_inner(node, i) else "overwritten-at-fork"
+
+
+def is_inner(node, i):
+    """Whether it leads to one of two summands, of which one is made of the other, inside another function:
+    whoever leaves that out has the inner derivative wrong, which is a factor."""
+    start = node.sources[i]
+    while len(node.free) == len(node.uses) == 1 and node.uses[0][0].line == node.line:
+        node, i = node.uses[0]
+    if not node.linear or len(node.free) != 2:
+        return False
+    other = node.sources[1 - i]
+    return inside(node) and (comes_from(start, other) or comes_from(other, start))
+
+
+def inside(node):
+    """Whether the value goes on into another function on the same line, as that of a chain rule."""
+    while len(node.uses) == 1 and node.uses[0][0].line == node.line:
+        node, i = node.uses[0]
+        if not node.entrywise or np.ptp(node.local(i)) > 1e-9:
+            return node.entrywise and not node.linear
+    return False
 
 
 def labels_chosen(edges):
@@ -618,8 +639,8 @@ def labels_chosen(edges):
 
 
 def comes_from(node, other):
-    """Whether a node was made of the other one."""
-    before = set(node.sources)
+    """Whether a node is the other one, or was made of it."""
+    before = {node}
     while before and other not in before:
         before = {source for one in before for source in one.sources}
     return other in before
