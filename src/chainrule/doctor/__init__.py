@@ -131,7 +131,7 @@ def ties(observation, known):
         kinks, claim = truth.kinks[name], observation.claims[0].get(name)
         if not kinks.any() or name in known or claim is None or claim.shape != kinks.shape:
             continue
-        up, down = truth.along(name, np.ones(kinks.shape), sides=True)[:, 0]
+        up, down = truth.along(name, np.ones(kinks.shape))[:, 0]
         gap = np.sum(claim) - up
         if abs(up - down) <= 1e-6 * (1 + abs(up)) < abs(gap):
             words = f"when all of {name} grows, nudging finds {up:.6g}, "

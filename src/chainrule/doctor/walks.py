@@ -48,11 +48,6 @@ class Change:
     off: object = None
     in_part: str = "scaled"
 
-    @property
-    def targets(self):
-        ends = [(node, to) for node, handed in self.gives.items() for to in handed]
-        return [node.sources[to] if isinstance(to, int) else to for node, to in ends]
-
 
 def gives(edges, hand_on):
     """The `gives` of a change: hand_on(node, i, dout) at each edge (node, i)."""
@@ -836,7 +831,8 @@ class Trials:
                 claims = [(s.claim, s.scene.true) for s in some]
                 if not any(parallel(*pair) for pair in claims):  # of a part a factor is missing
                     suspect = replace(suspect, code=change.in_part)
-            at = {target.name for target in change.targets}
+            ends = [(node, to) for node, handed in change.gives.items() for to in handed]
+            at = {(node.sources[to] if isinstance(to, int) else to).name for node, to in ends}
             if self.network and clean and not at & set(names):
                 where = "loss" if change.at.value.size == 1 else change.at.layer
                 suspect = replace(suspect, where=where)
@@ -871,20 +867,18 @@ def spot(sample):
     return place, sample.claim.flat[place], 3 * FIT * np.linalg.norm(seen) + 2 * sample.noise
 
 
-class Lazily:
-    """What is made for each upstream gradient, when it is asked for: the first one mostly tells enough."""
+class Lazily(dict):
+    """What is made for each upstream gradient, when it is asked for: the first one mostly tells enough, and
+    alone counts as work."""
 
     def __init__(self, make):
-        self.make, self.known = make, {}
+        self.make = make
 
-    def __getitem__(self, k):
-        if k not in self.known:
-            spent, Node.spent = Node.spent, Node.spent if k == 0 else 0.0
-            try:
-                self.known[k] = self.make(k)
-            finally:
-                Node.spent = spent if k else Node.spent
-        return self.known[k]
+    def __missing__(self, k):
+        spent, Node.spent = Node.spent, Node.spent if k == 0 else 0.0
+        self[k] = self.make(k)
+        Node.spent = spent if k else Node.spent
+        return self[k]
 
 
 def parallel(a, b):
