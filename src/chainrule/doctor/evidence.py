@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from chainrule.doctor.pieces import grown, one_hot, with_other
+from chainrule.doctor.pieces import grown, one_hot, tried, with_other
 from chainrule.doctor.probe import Truth
 from chainrule.guards.numbers import sum_to
 from chainrule.mistakes import TABLE
@@ -202,11 +202,8 @@ class Observation:
         if not self.piece.hold or not self.piece.names:
             return False
         subject = self.piece.fresh()
-        first, second = self.piece.claims(self.douts[0], subject), {}
-        try:
-            second = self.piece.backward(subject, self.douts[0])
-        except Exception:
-            return False
+        first = self.piece.claims(self.douts[0], subject)
+        second = tried(first, self.piece.backward, subject, self.douts[0])
         return any(not np.array_equal(first[name], second[name]) for name in first)
 
     def targets(self, inputs):

@@ -154,17 +154,13 @@ def ignore_dout(samples):
 
 
 def agreed(explained):
-    """For each array the suspects to be told: one that all arrays have in common, where there is one.
-
-    A second suspect is kept only where it is as specific as the first.
-    """
+    """For each array the suspects to be told: one that all arrays have in common, or else its first one."""
     codes = [{one.code for one in causes} for causes in explained.values()]
     common = set.intersection(*codes) if len(codes) > 1 else set()
     if common:
         code = min(common, key=RANK.get)
         return {name: [c for c in causes if c.code == code] for name, causes in explained.items()}
-    specific = {n: [c for c in some[1:] if RANK[c.code] < GENERIC] for n, some in explained.items()}
-    return {name: causes[:1] + specific[name] for name, causes in explained.items()}
+    return {name: causes[:1] for name, causes in explained.items()}
 
 
 def by_layers(piece):

@@ -239,8 +239,7 @@ class Graph:
             yield Change("overwritten-at-fork", words, sources[0], gives(lost, nothing))
 
         masks = {(n, i): self.touched(n, i) for some in uses for n, i in some}
-        closer = any(np.any(one != other) for one, other in masks.values())
-        ways = product((0, 1) if closer else (0,), (True, False), (True, False))
+        ways = product((0, 1), (True, False), (True, False))
         for k, first, together in ways if uses else ():
             made = {}
             for some in uses:
@@ -411,8 +410,6 @@ class Graph:
             if code == "derivative-of-input" and scene.slope is not None:
                 if np.ptp(np.abs(scene.slope)) < 1e-6:
                     continue  # it has signs alone
-            if code == "mask-from-upstream" and not np.any(scene.dout < 0) & np.any(scene.dout > 0):
-                continue  # it is no mask
             if code in ("derivative-missing", "derivative-twice") and scene.slope is not None:
                 levels = len(np.unique(np.round(np.abs(scene.slope), 6)))
                 alike = levels == 1 and np.ptp(np.sign(scene.slope)) == 0  # not so in |x|
@@ -477,16 +474,6 @@ class Graph:
 ELSEWHERE = """always-zero upstream-ignored scaled wrong-sign overwritten-at-fork whole-numbers
     inputs-not-swapped""".split()  # made here in other ways
 DIVISIONS = ("missing-batch-division", "double-batch-division", "samples-as-columns")
-
-
-def other_places(labels):
-    """Labels, flat, of which each stands in the place of another row, step or class."""
-    if len({t.shape for t in labels}) > 1:
-        return []
-    whole = np.array(labels)
-    ways = [np.roll(whole, step, axis) for axis in range(whole.ndim) for step in (-1, 1)]
-    ways += [whole[np.clip(np.arange(len(whole)) + k, 0, len(whole) - 1)] for k in (-1, 1)]
-    return [np.ravel(way) for way in (*ways, 0 * whole + whole[0], 0 * whole + whole[-1])]
 
 
 def scale_of(array, form):
@@ -707,8 +694,7 @@ class Trials:
         return Lazily(lambda k: self.graph.at_leaves(self.graph.wrong(self.walks[k], change)))
 
     def by_labels(self):
-        """Changes where other labels are subtracted than the loss has, or none: those of another row or step,
-        or else those that give the claims."""
+        """The change where other labels are subtracted than the loss has, or none: those that give the claims."""
         found, columns, ends = self.graph.scores(), [], [0]
         names = [n for n, some in self.samples.items() if some and some[0].shaped]
         if not names or not 0 < sum(node.value.size for node in found) <= LABELLED:
@@ -723,15 +709,9 @@ class Trials:
                 walk = self.graph.walk({node: one.reshape(t.shape)})
                 columns.append(flat(self.graph.at_leaves(walk)))
             ends.append(len(columns))
-        labels = [t for t, *_ in found.values()]
-        whole = np.concatenate([np.ravel(t) for t in labels])
         gap = flat({n: self.samples[n][0].claim - self.right[0][n] for n in names})
-        likely = whole - np.linalg.lstsq(np.transpose(columns), gap)[0]
-        for other in (*other_places(labels), likely):
-            off = np.round(whole - other)
-            if np.any(off) and same(off @ columns, gap, 1e-5):
-                break
-        else:
+        off = np.round(np.linalg.lstsq(np.transpose(columns), gap)[0])
+        if not np.any(off) or not same(off @ columns, gap, 1e-5):
             return
         made, rows = {}, []
         for (node, (t, form, axis)), a, b in zip(found.items(), ends, ends[1:], strict=False):
