@@ -683,7 +683,7 @@ class Trials:
         """Try more changes. What has been tried until the work becomes too much is of use."""
         try:
             for change in next(self.more, ()):
-                off = change.off or self.added(change)
+                off = self.added(change) if change.off is None else change.off
                 Node.spend(0)
                 if tried(None, lambda off=off: off[0]) is not None:
                     self.keep(change, off)
