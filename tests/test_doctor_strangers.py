@@ -1433,3 +1433,15 @@ def test_a_derivative_inside_another_function_is_a_factor(inner):
 
     found = causes(layer(forward, backward), X)
     assert found == ([] if inner(0.0) and inner(1.0) > 1 else [("factor-missing", "x")])
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_closures_that_all_see_the_last_pass_take_another_array(late):
+    def f(x):
+        total, slopes = 0.0, []
+        for scale, weight in ((0.4, 1.5), (0.9, -0.7), (1.3, 0.8)):
+            total += weight * np.sum(np.sin(scale * x + 0.2))
+            slopes.append(weight * np.cos(scale * x + 0.2) * scale)
+        return total, sum(slopes[-1] if late else slope for slope in slopes)
+
+    assert causes(f, X) == ([("another-array", "x")] if late else [])

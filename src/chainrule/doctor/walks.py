@@ -262,6 +262,7 @@ class Graph:
         if node.pair and node.value.shape == node.sources[i].value.shape:
             as_it_came = gives(edges, lambda n, k, d: d)
             yield Change("factor-missing", f"dout as it came at {node.line}", node, as_it_came)
+        yield from self.at_passes(edges)
         if not node.entrywise and not node.pair:
             yield from self.at_moves(edges)
         yield from self.by_table(scene_of_edge, edges, node, gives)
@@ -366,17 +367,23 @@ class Graph:
             code = "mask-inverted" if gate else "inputs-not-swapped"
             yield Change(code, f"the two ways of {node.line} exchanged", node, made)
 
+    def at_passes(self, edges):
+        """The way back of the first pass, or of the last one, in every pass."""
+        node, shapes = edges[-1][0], {(n.value.shape, n.sources[i].value.shape) for n, i in edges}
+        if len(edges) == 1 or len(shapes) > 1 or node.pair:
+            return
+        first, last = edges[0], edges[-1]
+        if node.entrywise and same(first[0].local(first[1]), last[0].local(last[1])):
+            return
+        code = "another-array" if node.entrywise else "axes-in-wrong-order"
+        for words, (one, k) in {"first": first, "last": last}.items():
+            made = gives(edges, lambda n, i, d, one=one, k=k: one.back(k, d))
+            yield Change(code, f"the way of the {words} pass at {node.line}", node, made)
+
     def at_moves(self, edges):
         """Another way back through a call that moves entries, or chooses from them."""
         node = edges[-1][0]
         others = {edge: dict(wrong_moves(*edge)) for edge in edges}
-        if len(edges) > 1 == len({(n.value.shape, n.sources[i].value.shape) for n, i in edges}):
-            for words, (n, i) in {"first": edges[0], "last": edges[-1]}.items():
-                if (places := n.chosen(i)) is not None:
-                    shape = n.sources[i].value.shape
-                    there = partial(sent, places, shape=shape)
-                    for made in others.values():
-                        made["axes-in-wrong-order", f"the place of the {words} pass"] = there
         for key in others[edges[-1]]:
             fit = [edge for edge in edges if key in others[edge]]
             made = gives(fit, lambda n, i, d, key=key: others[n, i][key](d))
