@@ -408,15 +408,15 @@ class Graph:
             there, told = scenes[key]
             if mistake.code not in told:
                 told[mistake.code] = mistake.predictions(there)
-            return shaped(told[mistake.code].get(words, np.nan), there.true)
+            made = np.asarray(told[mistake.code].get(words, np.nan), np.float64)
+            if made.size == there.true.size:
+                return made.reshape(there.true.shape)
+            return np.full(there.true.shape, made if made.size == 1 else np.nan)
 
         for mistake in TABLE:
             code, in_part = mistake.code, "scaled"
             if code in ELSEWHERE or code in DIVISIONS and node.value.size > 1:
                 continue  # a loss alone is divided by N
-            if code == "derivative-of-input" and scene.slope is not None:
-                if np.ptp(np.abs(scene.slope)) < 1e-6:
-                    continue  # it has signs alone
             if code in ("derivative-missing", "derivative-twice") and scene.slope is not None:
                 levels = len(np.unique(np.round(np.abs(scene.slope), 6)))
                 alike = levels == 1 and np.ptp(np.sign(scene.slope)) == 0  # not so in |x|
@@ -633,13 +633,6 @@ def comes_from(node, other):
     while before and other not in before:
         before = {source for one in before for source in one.sources}
     return other in before
-
-
-def shaped(made, true):
-    made = np.asarray(made, np.float64)
-    if made.size == true.size:
-        return made.reshape(true.shape)
-    return np.full(true.shape, made if made.size == 1 else np.nan)
 
 
 def scene_of_edge(node, i, dout):
