@@ -86,9 +86,11 @@ class Graph:
         self.groups = [[leaf] for leaf in self.leaves.values()] + list(self.sites.values())
         self.above = self.dominators()
         self.reached = {}  # node -> the names, among those that are judged, to which its gradient goes on
+        self.ways = {}  # node -> its sources, numbered, from which it goes on
         for node in self.order:
             own = {node.name} & set(judged) if not node.fixed else set()
             self.reached[node] = own.union(*(self.reached[source] for source in node.sources))
+            self.ways[node] = [(i, s) for i, s in enumerate(node.sources) if self.reached[s]]
 
         dout = np.random.default_rng(3).uniform(-1.5, 1.5, self.out.value.shape)
         self.gradients = self.right(dout)
@@ -102,10 +104,8 @@ class Graph:
         """node -> gradient, where some are known already: back from there."""
         for node in reversed(self.order):
             if node in gradients:
-                for i, source in enumerate(node.sources):
-                    if self.reached[source]:
-                        given = node.back(i, gradients[node])
-                        gradients[source] = gradients.get(source, 0.0) + given
+                for i, source in self.ways[node]:
+                    gradients[source] = gradients.get(source, 0.0) + node.back(i, gradients[node])
         return gradients
 
     def is_dead(self, node):
@@ -134,12 +134,10 @@ class Graph:
             if node not in right or node in self.dead:
                 continue
             handed = change.gives.get(node, {})
-            jumped = [to for to in handed if not isinstance(to, int)]
+            jumped = [to for to in handed if not isinstance(to, int)] if handed else ()
             for to in jumped:
                 add(to, handed[to](gradient(node), gradient))
-            for i, source in enumerate(node.sources):
-                if not self.reached[source]:
-                    continue
+            for i, source in self.ways[node]:
                 if i in handed:
                     add(source, np.reshape(handed[i](gradient(node), gradient), source.value.shape))
                 if i in handed or jumped:
@@ -368,16 +366,19 @@ class Graph:
             yield Change(code, f"the two ways of {node.line} exchanged", node, made)
 
     def at_passes(self, edges):
-        """The way back of the first pass, or of the last one, in every pass."""
-        node, shapes = edges[-1][0], {(n.value.shape, n.sources[i].value.shape) for n, i in edges}
+        """The way back of the last pass, or of the first one, in every pass."""
+        (node, i), (first, k) = edges[-1], edges[0]
+        shapes = {(n.value.shape, n.sources[j].value.shape) for n, j in edges}
         if len(edges) == 1 or len(shapes) > 1 or node.pair:
             return
-        first, last = edges[0], edges[-1]
-        if node.entrywise and same(first[0].local(first[1]), last[0].local(last[1])):
+        if not node.entrywise:
+            code, ways = "axes-in-wrong-order", {"last": (node, i), "first": (first, k)}
+        elif len(node.sources) == 1 and not same(first.local(k), node.local(i)):
+            code, ways = "another-array", {"last": (node, i)}
+        else:
             return
-        code = "another-array" if node.entrywise else "axes-in-wrong-order"
-        for words, (one, k) in {"first": first, "last": last}.items():
-            made = gives(edges, lambda n, i, d, one=one, k=k: one.back(k, d))
+        for words, (one, j) in ways.items():
+            made = gives(edges, lambda n, i, d, one=one, j=j: one.back(j, d))
             yield Change(code, f"the way of the {words} pass at {node.line}", node, made)
 
     def at_moves(self, edges):
@@ -481,6 +482,16 @@ class Graph:
 ELSEWHERE = """always-zero upstream-ignored scaled wrong-sign overwritten-at-fork whole-numbers
     inputs-not-swapped""".split()  # made here in other ways
 DIVISIONS = ("missing-batch-division", "double-batch-division", "samples-as-columns")
+
+
+def other_places(labels):
+    """What labels, flat, have more than those that stand in the place of another row, step or class."""
+    if len({t.shape for t in labels}) > 1:
+        return []
+    whole = np.array(labels)
+    ways = [np.roll(whole, step, axis) for axis in range(whole.ndim) for step in (-1, 1)]
+    ways += [whole[np.clip(np.arange(len(whole)) + k, 0, len(whole) - 1)] for k in (-1, 1)]
+    return [np.ravel(whole - way) for way in (*ways, whole[:1], whole[-1:])]
 
 
 def scale_of(array, form):
@@ -694,7 +705,8 @@ class Trials:
         return Lazily(lambda k: self.graph.at_leaves(self.graph.wrong(self.walks[k], change)))
 
     def by_labels(self):
-        """The change where other labels are subtracted than the loss has, or none: those that give the claims."""
+        """The change where other labels are subtracted than the loss has, or none: those of another row or step,
+        or else those that give the claims."""
         found, columns, ends = self.graph.scores(), [], [0]
         names = [n for n, some in self.samples.items() if some and some[0].shaped]
         if not names or not 0 < sum(node.value.size for node in found) <= LABELLED:
@@ -710,8 +722,11 @@ class Trials:
                 columns.append(flat(self.graph.at_leaves(walk)))
             ends.append(len(columns))
         gap = flat({n: self.samples[n][0].claim - self.right[0][n] for n in names})
-        off = np.round(np.linalg.lstsq(np.transpose(columns), gap)[0])
-        if not np.any(off) or not same(off @ columns, gap, 1e-5):
+        likely = np.round(np.linalg.lstsq(np.transpose(columns), gap)[0])
+        for off in (*other_places([t for t, *_ in found.values()]), likely):
+            if np.any(off) and same(off @ columns, gap, 1e-5):
+                break
+        else:
             return
         made, rows = {}, []
         for (node, (t, form, axis)), a, b in zip(found.items(), ends, ends[1:], strict=False):
