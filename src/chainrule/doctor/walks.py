@@ -608,7 +608,7 @@ def lost_code(edges):
 
 
 def is_inner(node, i):
-    """Whether it leads to one of two summands, of which one is made of the other, inside another function:
+    """Whether it leads to one of two terms, of which one is made of the other, inside another function:
     whoever leaves that out has the inner derivative wrong, which is a factor."""
     start = node.sources[i]
     while len(node.free) == len(node.uses) == 1 and node.uses[0][0].line == node.line:
