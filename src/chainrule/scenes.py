@@ -528,8 +528,6 @@ def derivative_of_input(scene):
         yield "a − t, scores for probabilities", scene.dout * (scene.x - scene.t) / N
     if scene.slope_at is None or scene.slope is None or scene.place not in scene.inputs:
         return
-    if np.ptp(np.abs(scene.slope)) < 1e-6:
-        return  # it has signs alone
     for function, derivative in BY_OUTPUT.values():
         if same(function(scene.x), scene.out):
             yield "y's formula taken at x", scene.dout * derivative(scene.x)

@@ -418,6 +418,9 @@ class Graph:
             code, in_part = mistake.code, "scaled"
             if code in ELSEWHERE or code in DIVISIONS and node.value.size > 1:
                 continue  # a loss alone is divided by N
+            if code == "derivative-of-input" and scene.slope is not None:
+                if np.ptp(np.abs(scene.slope)) < 1e-6:
+                    continue  # it has signs alone
             if code in ("derivative-missing", "derivative-twice") and scene.slope is not None:
                 levels = len(np.unique(np.round(np.abs(scene.slope), 6)))
                 alike = levels == 1 and np.ptp(np.sign(scene.slope)) == 0  # not so in |x|
