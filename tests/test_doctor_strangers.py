@@ -1344,3 +1344,104 @@ def test_a_derivative_with_another_power_is_told_at_its_line(power, off):
     assert [one.cause for one in found] == (["factor-missing"] if off else [])
     told = f"a power of {power - 1 + off} in place of {power - 1}"
     assert all(told in one.evidence for one in found)
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_use_that_is_lost_in_a_function_of_numbers_is_no_factor(lost):
+    """Two uses of x[0] meet the same other number, so that what is lost moves with what is there."""
+
+    def f(x):
+        a, b, c = x
+        y = np.tanh(a * c)
+        uses = b, c * (1 - y * y) + b
+        grads = uses[1 - lost], a + a + c, a * (1 - y * y) + b
+        return a * b + y + b * (c + a), np.array(grads)
+
+    assert diagnose(f, np.array([0.7, -1.2, 0.4]))[0].cause == "overwritten-at-fork"
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_the_term_of_the_right_class_may_be_taken_sample_by_sample(lost):
+    t = np.array([2, 0, 1, 1, 0, 2])
+
+    class Hinge:
+        def forward(self, W, t):
+            self.W, self.t, total = W, t, 0.0
+            for x, label in zip(X, t, strict=False):
+                scores = x @ W
+                right = scores[label]
+                for k in range(3):
+                    if k != label:
+                        total += np.maximum(scores[k] - right + 1, 0)
+            return total / len(t)
+
+        def backward(self, dout=1.0):
+            d = np.zeros_like(self.W)
+            for x, label in zip(X, self.t, strict=False):
+                scores = x @ self.W
+                for k in range(3):
+                    if k != label and scores[k] - scores[label] + 1 > 0:
+                        d[:, k] += x
+                        d[:, label] -= 0 if lost else x
+            return dout * d / len(self.t)
+
+    found = causes(Hinge(), RNG.normal(size=(X.shape[1], 3)), t)
+    assert found == ([("label-term-missing", "x")] if lost else [])
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_a_derivative_of_two_numbers_can_stand_twice(power):
+    def backward(x, dout):
+        y = 1 / (1 + np.exp(-x))
+        return 3 * dout * (y * (1 - y)) ** power
+
+    own = layer(lambda x: 3 * (1 / (1 + np.exp(-x))), backward)
+    found = causes(own, np.array([[0.3, -1.1]]))
+    assert found == ([("derivative-twice", "x")] if power == 2 else [])
+
+
+@pytest.mark.parametrize("wrong", [True, False])
+def test_many_entries_may_move_and_the_move_that_is_lost_is_told(wrong):
+    """More of them than a matrix of derivatives has room for."""
+
+    class Outputs(Dense):
+        def forward(self, x):
+            return super().forward(x.reshape(-1, 4)).reshape(*x.shape[:2], -1).transpose(0, 2, 1)
+
+        def backward(self, dout):
+            n, k, m = dout.shape
+            dout = dout if wrong else dout.transpose(0, 2, 1)
+            return super().backward(dout.reshape(n * m, k)).reshape(n, m, -1)
+
+    x = RNG.normal(size=(25, 6, 4))
+    assert 25 * 6 * 5 > tape.CELLS**0.5
+    code = [("axes-in-wrong-order", name) for name in ("x", "W", "b")][: 3 * wrong]
+    assert causes(Outputs(W1), x)[:1] == code[:1]
+
+
+@pytest.mark.parametrize("inner", [lambda x: 1 + 0.3 * x**2, lambda x: 0.3 * x**2, lambda x: 1.0])
+def test_a_derivative_inside_another_function_is_a_factor(inner):
+    """GELU uses x twice, and twice again inside; what is lost inside spoils the derivative there."""
+
+    def forward(x):
+        t = np.tanh(0.8 * (x + 0.1 * x**3))
+        return x * (1 + t)
+
+    def backward(x, dout):
+        t = np.tanh(0.8 * (x + 0.1 * x**3))
+        return dout * (1 + t + x * (1 - t**2) * 0.8 * inner(x))
+
+    found = causes(layer(forward, backward), X)
+    assert found == ([] if inner(0.0) and inner(1.0) > 1 else [("factor-missing", "x")])
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_closures_that_all_see_the_last_pass_take_another_array(late):
+    def f(x):
+        total, slopes = 0.0, []
+        for scale, weight in ((0.4, 1.5), (0.9, -0.7), (1.3, 0.8)):
+            total += weight * np.sum(np.sin(scale * x + 0.2))
+            slopes.append(weight * np.cos(scale * x + 0.2) * scale)
+        return total, sum(slopes[-1] if late else slope for slope in slopes)
+
+    assert causes(f, X) == ([("another-array", "x")] if late else [])

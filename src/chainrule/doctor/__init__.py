@@ -131,7 +131,7 @@ def ties(observation, known):
         kinks, claim = truth.kinks[name], observation.claims[0].get(name)
         if not kinks.any() or name in known or claim is None or claim.shape != kinks.shape:
             continue
-        up, down = truth.along(name, np.ones(kinks.shape), sides=True)[:, 0]
+        up, down = truth.along(name, np.ones(kinks.shape))[:, 0]
         gap = np.sum(claim) - up
         if abs(up - down) <= 1e-6 * (1 + abs(up)) < abs(gap):
             words = f"when all of {name} grows, nudging finds {up:.6g}, "
@@ -237,7 +237,7 @@ def in_the_whole(piece, layers, found, h, seed):
         whole = Observation(piece, h, seed, limit=LIMIT)
         decay = {one.where: one for one in judge(whole)[0] if one.cause == "weight-decay"}
         right = {n for n in whole.names if (s := whole.samples(n)) and all(o.right for o in s)}
-        right = {name for name in right if whole.agrees_on_the_whole(name)}
+        right = {n for n in right if whole.agrees(n, np.arange(whole.truth.arrays[n].size))}
     except Exception:
         return found
     kept = []

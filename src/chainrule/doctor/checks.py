@@ -8,13 +8,7 @@ import numpy as np
 
 from chainrule.doctor.copies import params_of, slots
 from chainrule.doctor.findings import said
-from chainrule.doctor.pieces import (
-    GraphPiece,
-    NetworkPiece,
-    Piece,
-    is_network,
-    piece_of_function,
-)
+from chainrule.doctor.pieces import GraphPiece, NetworkPiece, Piece, is_network, piece_of_function
 from chainrule.graph import Variable
 from chainrule.guards.numbers import as_value
 from chainrule.guards.numeric import check_nudge, check_step

@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from chainrule.doctor.pieces import one_hot, with_other
+from chainrule.doctor.pieces import grown, one_hot, tried, with_other
 from chainrule.doctor.probe import Truth
 from chainrule.guards.numbers import sum_to
 from chainrule.mistakes import TABLE
@@ -124,7 +124,7 @@ class Observation:
     """
 
     def __init__(self, piece, h=1e-5, seed=0, limit=None):
-        self.piece = piece
+        self.piece, self.others = piece, {}
         out = np.array(piece.forward(piece.fresh()), np.float64)
         self.douts = piece.upstreams(out, seed)
         self.claims = [piece.claims(dout) for dout in self.douts]
@@ -150,7 +150,8 @@ class Observation:
         for _ in range(3):
             direction = np.zeros(truth.arrays[name].shape)
             direction.flat[entries] = rng.choice([-1.0, 1.0], len(entries))
-            for claims, slope in zip(self.claims, truth.along(name, direction), strict=False):
+            slopes = truth.along(name, direction).mean(axis=0)
+            for claims, slope in zip(self.claims, slopes, strict=False):
                 claim = claims[name]
                 if claim is None or claim.shape != direction.shape:
                     return True  # wrong, whatever its numbers
@@ -158,9 +159,6 @@ class Observation:
                 if not abs(np.vdot(claim, direction) - slope) <= room:
                     return False
         return True
-
-    def agrees_on_the_whole(self, name):
-        return self.agrees(name, np.arange(self.truth.arrays[name].size))
 
     @property
     def names(self):
@@ -191,23 +189,12 @@ class Observation:
             inputs = {"x": np.asarray(self.piece.inputs[0], dtype=np.float64)}
         alone = len(names) == 1 and self.slopes.get(names[0]) is not None
         return Scene(
-            place=name,
-            inputs=inputs,
-            params=self.params,
-            out=truth.out,
-            dout=self.douts[k],
-            true=truth.gradients[name][k],
-            unit=truth.gradients[name][-1],
-            slopes=self.slopes,
-            slope_at=self.slope_at if alone else None,
-            out_at=self.out_at if alone else None,
-            t=self.targets(inputs) if names else None,
-            axis=self.piece.axis,
-            claims=self.claims[k],
-            siblings=siblings,
-            redraws=self.redraws,
-            listed=self.piece.listed,
-        )
+            name, inputs, self.params, truth.out, self.douts[k], truth.gradients[name][k],
+            truth.gradients[name][-1], self.slopes,
+            *((self.slope_at, self.out_at) if alone else (None, None)),
+            t=self.targets(inputs) if names else None, axis=self.piece.axis, claims=self.claims[k],
+            siblings=siblings, redraws=self.redraws, listed=self.piece.listed,
+        )  # fmt: skip
 
     @cached_property
     def redraws(self):
@@ -215,11 +202,8 @@ class Observation:
         if not self.piece.hold or not self.piece.names:
             return False
         subject = self.piece.fresh()
-        first, second = self.piece.claims(self.douts[0], subject), {}
-        try:
-            second = self.piece.backward(subject, self.douts[0])
-        except Exception:
-            return False
+        first = self.piece.claims(self.douts[0], subject)
+        second = tried(first, self.piece.backward, subject, self.douts[0])
         return any(not np.array_equal(first[name], second[name]) for name in first)
 
     def targets(self, inputs):
@@ -234,11 +218,12 @@ class Observation:
                 return np.round(t)
         return None
 
-    @cached_property
-    def with_others(self):
-        """name -> what is observed where that array holds other numbers."""
-        names = [*self.params, *self.piece.names]
-        return {name: observed(with_other(self.piece, name)) for name in names}
+    def moved(self, name, index=..., way=grown):
+        """What is observed where an array, or one entry of it, holds way(array) instead."""
+        key = name, index, way
+        if key not in self.others:
+            self.others[key] = observed(with_other(self.piece, *key))
+        return self.others[key]
 
     @cached_property
     def slopes(self):
@@ -265,15 +250,7 @@ class Observation:
 
     def out_at(self, x, array=None):
         """The output where an array, the first input, holds other numbers of the same shape."""
-        array = self.truth.moved.inputs[0] if array is None else array
-        kept = array.copy()
-        try:
-            array[...] = x
-            return self.truth.evaluate()
-        except Exception:  # outside the domain of forward
-            return np.full(self.truth.out.shape, np.nan)
-        finally:
-            array[...] = kept
+        return self.truth.at(self.truth.moved.inputs[0] if array is None else array, x)
 
     def slope_at(self, x, array=None):
         """The slope of the output there, when all of the array moves at once."""

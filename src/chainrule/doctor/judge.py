@@ -14,7 +14,7 @@ from chainrule.doctor.evidence import common_factor, observed, suspects
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
 from chainrule.doctor.missing import FEW, by_decay, by_what_is_missing
 from chainrule.doctor.pieces import one_sample_more, tried, variants
-from chainrule.doctor.walks import DIVISIONS, EXACTLY, NEARLY, Trials
+from chainrule.doctor.walks import DIVISIONS, Trials, as_it_is, nearly
 from chainrule.scenes import same
 
 BY_BATCH = ("bias-mean", *DIVISIONS)
@@ -28,8 +28,7 @@ def judge(observation, layers_are_right=False):
                        the other, is exact then, where nudging meets curves
     """
     found, wrong = [], {}
-    network = not observation.piece.names
-    for name in reversed(observation.names) if network else observation.names:
+    for name in observation.names[:: 1 if observation.piece.names else -1]:
         samples = observation.samples(name)
         if len(samples) < len(observation.claims):
             if observation.matters(name):  # None is a fair answer where the gradient is 0
@@ -49,7 +48,7 @@ def judge(observation, layers_are_right=False):
     reasons = {n: ("weight-decay", w) for n, w in observation.decays.items() if n in unnamed}
     left = {n: s for n, s in unnamed.items() if n not in reasons and not close(s)}
     reasons |= {n: tried(None, by_what_is_missing, observation, n, s) for n, s in left.items()}
-    more = by_walks(observation, {n: s for n, s in left.items() if not reasons[n]}, NEARLY)
+    more = by_walks(observation, {n: s for n, s in left.items() if not reasons[n]}, nearly)
     explained |= more
     for name, (code, words) in [item for item in reasons.items() if item[1]]:
         found.append(finding(code, name, f"{proof(name, wrong[name][0])}; {words}"))
@@ -62,14 +61,11 @@ def explain(observation, wrong):
     if found := one_multiple(observation, wrong):
         return found
 
-    def walks(observation, wrong):
-        return by_walks(observation, wrong, EXACTLY)
-
-    ways = (by_table, walks) if observation.piece.names else (walks, by_table)
+    ways = (by_table, by_walks) if observation.piece.names else (by_walks, by_table)
     first = ways[0](observation, wrong)
     alone = len(wrong) == 1
     vague = {n: wrong[n] for n, causes in first.items() if causes and vaguely(causes[0], alone)}
-    for name, causes in by_walks(observation, vague, EXACTLY).items():
+    for name, causes in by_walks(observation, vague).items():
         if causes and (first[name][0].also or RANK[causes[0].code] < RANK[first[name][0].code]):
             first[name] = causes  # one mistake is likelier than two, and a line than a number
     if len(first) == len(wrong):
@@ -78,7 +74,7 @@ def explain(observation, wrong):
     if len(whole) == len(wrong) and not observation.piece.names:
         return whole
     more = {name: one for name, one in wrong.items() if name not in first | whole}
-    return whole | first | by_walks(observation, more, EXACTLY)
+    return whole | first | by_walks(observation, more)
 
 
 def vaguely(suspect, alone):
@@ -98,13 +94,13 @@ def one_multiple(observation, wrong):
     return {name: [] for name in names} | {names[0]: causes} if causes else {}
 
 
-def by_walks(observation, wrong, stages):
+def by_walks(observation, wrong, look=as_it_is):
     """name -> suspects, from the walks through the graph of the code."""
     if not wrong:
         return {}
     if not hasattr(observation, "trials"):
         observation.trials = tried(None, Trials, observation)
-    return tried({}, observation.trials.explain, wrong, stages) if observation.trials else {}
+    return tried({}, observation.trials.explain, wrong, look) if observation.trials else {}
 
 
 def line_of(observation, name, wrong):
@@ -125,9 +121,7 @@ def by_table(observation, wrong):
     def more(name, others):
         return [s for one in observed_at(others) if name in one.names for s in one.samples(name)]
 
-    grows = {"scaled": variants} | dict.fromkeys(
-        BY_BATCH, one_sample_more
-    )  # N does, with the batch
+    grows = dict.fromkeys(BY_BATCH, one_sample_more) | {"scaled": variants}  # N, with the batch
     for name, samples in wrong.items():
         some = samples + (more(name, variants) if few else [])  # of few numbers mistakes coincide
         causes = explanations(some, len(samples))
@@ -160,17 +154,13 @@ def ignore_dout(samples):
 
 
 def agreed(explained):
-    """For each array the suspects to be told: one that all arrays have in common, where there is one.
-
-    A second suspect is kept only where it is as specific as the first.
-    """
+    """For each array the suspects to be told: one that all arrays have in common, or else its first one."""
     codes = [{one.code for one in causes} for causes in explained.values()]
     common = set.intersection(*codes) if len(codes) > 1 else set()
     if common:
         code = min(common, key=RANK.get)
         return {name: [c for c in causes if c.code == code] for name, causes in explained.items()}
-    specific = {n: [c for c in some[1:] if RANK[c.code] < GENERIC] for n, some in explained.items()}
-    return {name: causes[:1] + specific[name] for name, causes in explained.items()}
+    return {name: causes[:1] for name, causes in explained.items()}
 
 
 def by_layers(piece):

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from chainrule.doctor.evidence import LIMIT, common_factor, observed
-from chainrule.doctor.pieces import tried, variants, with_other
+from chainrule.doctor.pieces import tried, variants
 from chainrule.doctor.probe import Truth
 from chainrule.scenes import same
 
@@ -112,24 +112,34 @@ def penalties(piece):
 def left_out(observation, name, sample):
     """(code, words) where the right gradient of `name` depends on arrays (or entries of x) on which what
     backward gives does not: as a factor of it, or as another use beside it."""
-    rests, beside = [], []
-    piece, place, others = observation.piece, ..., observation.with_others
+    rests, beside, place = [], [], ...
+    piece, names = observation.piece, [*observation.params, *observation.piece.names]
+    others = {other: (other, ...) for other in names}
     if piece.names == [name] and piece.pair and sample.seen.size <= FEW:
         # a function of a few numbers: look at the first wrong one, and move the others
         wrong = np.argwhere(~np.isclose(sample.claim, sample.scene.true, 1e-5))
         place = tuple(wrong[0]) if len(wrong) else ...
-        rest = [index for index in np.ndindex(sample.seen.shape) if index != place]
-        others = {f"{name}{list(k)}": observed(with_other(piece, name, k)) for k in rest}
-    for other, changed in others.items():
-        if changed is None or name not in changed.names or changed.claims[0].get(name) is None:
+        cells = np.ndindex(sample.seen.shape)
+        others = {f"{name}{list(k)}": (name, k) for k in cells if k != place}
+
+    def seen_at(other, *way):
+        """What backward gives here, and with other numbers there; and what nudging finds."""
+        moved = observation.moved(*others[other], *way)
+        if moved is None or name not in moved.names or moved.claims[0].get(name) is None:
+            return None
+        seen = np.logical_and(*(one.truth.seen[name][place] for one in (observation, moved)))
+        claims = [one.claims[0][name][place][seen] for one in (observation, moved)]
+        return claims, [one.truth.gradients[name][0][place][seen] for one in (observation, moved)]
+
+    for other in others:
+        if (both := seen_at(other)) is None:
             continue
-        both = (observation, changed)
-        seen = (observation.truth.seen[name] & changed.truth.seen[name])[place]
-        claims = [one.claims[0][name][place][seen] for one in both]
-        truths = [one.truth.gradients[name][0][place][seen] for one in both]
+        claims, truths = both
         if not same(*claims, 1e-12):
             gaps = [true - claim for true, claim in zip(truths, claims, strict=True)]
-            beside.append(same(*gaps, 1e-4))
+            (_, none), (true, rest) = seen_at(other, np.zeros_like) or both
+            alone = not np.any(none) and np.linalg.norm(rest) > 1e-4 * np.linalg.norm(true)
+            beside.append(alone or same(*gaps, 1e-4))
         elif not same(*truths, 1e-4):
             rests.append(other)
     if not rests:
@@ -137,5 +147,5 @@ def left_out(observation, name, sample):
     words = f"the gradient that backward gives for {name} stays the same when "
     words += " and when ".join(f"{other} changes" for other in rests)
     words += ", and nudging finds another one then"
-    lost_beside = beside and all(beside)  # what is missing does not depend on what is there
+    lost_beside = beside and all(beside)  # what is missing stays as it is, or stays alone
     return ("overwritten-at-fork" if lost_beside else "factor-missing"), words

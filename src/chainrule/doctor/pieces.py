@@ -488,21 +488,17 @@ def one_sample_more(piece):
             yield more.at([1.1 * value for value in more.inputs], more.t)
 
 
-def with_other(piece, name, index=...):
-    """The piece with other numbers in one of its arrays, or another number there."""
+def grown(array):
+    """Other numbers, by more than a scale and a shift."""
+    return 0.05 + (1.25 + 0.1 * np.cos(np.arange(array.size)).reshape(array.shape)) * array
 
-    def grown(array):
-        ways = np.cos(np.arange(array.size)).reshape(array.shape)  # more than a scale and a shift
-        made = array.copy()
-        made[index] += (0.05 + (0.25 + 0.1 * ways) * array)[index]
-        return made
 
-    inputs, target = piece.inputs, private_copy(piece.target)
-    if name in piece.names:
-        pairs = zip(piece.labels, inputs, strict=True)
-        return piece.at([grown(v) if key == name else v for key, v in pairs], piece.t)
-    array = piece.parameters(target)[name]
-    array[...] = grown(array)
+def with_other(piece, name, index=..., way=grown):
+    """The piece with way(array) in the place of one of its arrays, or of one entry of it."""
+    target, inputs = private_copy(piece.target), [np.array(value) for value in piece.inputs]
+    held = dict(zip(piece.labels, inputs, strict=False)) if name in piece.names else {}
+    array = (held or piece.parameters(target))[name]
+    array[index] = way(array)[index]
     return piece.at(inputs, piece.t, target)
 
 

@@ -84,9 +84,7 @@ class Truth:
 
     def evaluate(self):
         subject = self.subject
-        if (
-            self.moved.hold
-        ):  # each run draws from the same state, and the masks are those of this run
+        if self.moved.hold:  # each run draws from the same state, and has masks of its own
             subject = copy.deepcopy(subject)
             self.relus = [layer for layer in layers_in(subject) if isinstance(layer, ReLU)]
         return np.array(self.moved.forward(subject), np.float64)
@@ -102,21 +100,23 @@ class Truth:
         except Exception:  # outside the domain of forward: no more is seen of this array
             return
 
-    def along(self, name, direction, sides=False):
-        """The derivatives for each upstream gradient when the whole array moves along `direction`;
-        with `sides`, that of the way there and that of the way back."""
-        array, kept = self.arrays[name], self.arrays[name].copy()
+    def at(self, array, x):
+        """The output where an array holds other numbers; NaN outside the domain of forward."""
+        kept = array.copy()
         try:
-            array[...] = kept + self.h * direction
-            above = self.evaluate()
-            array[...] = kept - self.h * direction
-            below = self.evaluate()
+            array[...] = x
+            return self.evaluate()
+        except Exception:
+            return np.full(self.out.shape, np.nan)
         finally:
             array[...] = kept
-        if sides:
-            both = np.array([above - self.out, self.out - below]) / self.h
-            return np.array([self.weights @ one.ravel() for one in both])
-        return self.weights @ (above - below).ravel() / (2 * self.h)
+
+    def along(self, name, direction):
+        """The derivatives for each upstream gradient when the whole array moves along `direction`: (on the
+        way there, on the way back)."""
+        array, step = self.arrays[name], self.h * direction
+        both = self.at(array, array + step) - self.out, self.out - self.at(array, array - step)
+        return np.array([self.weights @ one.ravel() for one in both]) / self.h
 
     def nudge_entry(self, name, array, index, here):
         cell = array[(..., *(slice(i, i + 1) for i in index))]  # a view of one entry

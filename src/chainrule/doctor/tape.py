@@ -22,7 +22,7 @@ HERE = str(Path(__file__).parent)
 STEP = 1e-6  # of a nudge, for a number of size 1
 CELLS = 400_000  # entries of one matrix of derivatives, at most
 NODES = 4000
-CALLS = 50_000  # of the code's own calls, made again to find derivatives; beyond that the graph is left alone
+CALLS = 60_000  # of the code's own calls, made again to find derivatives; beyond that the graph is left alone
 AS_IT_IS = ("asarray", "asanyarray", "ascontiguousarray", "asfortranarray")
 MAKERS = ("zeros", "empty", "ones", "full", "array", *AS_IT_IS)
 array_of, asarray_of = np.array, np.asarray  # as they are, while a tape runs
@@ -115,6 +115,20 @@ class Node:
     def moved(self, i):
         """For each entry of the value which entry of source i it is, from 1, or 0 for none; None where
         the call does more than to move entries, repeat them or choose from them."""
+        if (i, "moved") not in self.known:
+            self.known[i, "moved"] = self.move(i)
+        return self.known[i, "moved"]
+
+    def chosen(self, i):
+        """The same where it chooses by the values too, as a maximum."""
+        places = self.moved(i)
+        if places is None and self.small(i):
+            matrix = self.local(i)
+            if np.isin(matrix, (0, 1)).all() and np.all(matrix.sum(1) <= 1):
+                places = matrix.astype(int) @ np.arange(1, matrix.shape[1] + 1)
+        return places
+
+    def move(self, i):
         own = self.sources[i].value
         numbers = np.arange(1.0, own.size + 1)
         places = np.ravel(self.at(i, numbers.reshape(own.shape), bare=True))
@@ -127,9 +141,12 @@ class Node:
                 return None
         return places
 
+    def small(self, i):
+        return self.sources[i].value.size * self.value.size <= CELLS
+
     def matrix(self, i, other=None):
         value = self.sources[i].value.copy()
-        if value.size * self.value.size > CELLS:
+        if not self.small(i):
             raise NoGraph("too large to be nudged entry by entry")
         if other is None and (places := self.moved(i)) is not None:
             return 1.0 * (places[:, None] == np.arange(1, value.size + 1))
@@ -159,13 +176,15 @@ class Node:
 
     def moves_alone(self):
         one = len(self.sources) == 1 == len(self.uses)
-        return one and not self.entrywise and not self.pair and np.isin(self.local(0), (0, 1)).all()
+        return one and not self.entrywise and not self.pair and self.moved(0) is not None
 
     def touches(self, i):
         """Which entries of source i the value depends on."""
         shape = self.sources[i].value.shape
         if self.entrywise or self.pair:
             return np.ones(shape, bool)
+        if (places := self.moved(i)) is not None:
+            return np.isin(np.arange(1, np.prod(shape) + 1), places).reshape(shape)
         return np.any(self.local(i) != 0, axis=0).reshape(shape)
 
     def back(self, i, dout, other=None):
@@ -175,6 +194,9 @@ class Node:
         if self.pair:
             return self.back_through_product(i, dout, other)
         if other is None:
+            if not self.entrywise and (places := self.moved(i)) is not None:
+                self.spend(0.2 + places.size / 10_000)
+                return sent(places, dout, shape)
             local = self.local(i)
         else:
             local = self.slope(i, other=other) if self.entrywise else self.matrix(i, other)
@@ -214,6 +236,11 @@ class Node:
         if self.pair:
             return self.factors[1 - self.places[i][1]]
         return self.sources[1 - i].value if len(self.sources) == 2 else None
+
+
+def sent(places, dout, shape):
+    """Each entry of dout, added up at its place in an array of this shape, from 1; or, at 0, nowhere."""
+    return np.bincount(places, np.ravel(dout), np.prod(shape, dtype=int) + 1)[1:].reshape(shape)
 
 
 class Recorded(np.ndarray):

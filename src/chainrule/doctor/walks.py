@@ -17,7 +17,7 @@ import numpy as np
 from chainrule.doctor.evidence import FIT, Suspect
 from chainrule.doctor.findings import RANK
 from chainrule.doctor.pieces import one_hot, tried
-from chainrule.doctor.tape import Node, NoGraph, recorded
+from chainrule.doctor.tape import Node, NoGraph, recorded, sent
 from chainrule.mistakes import TABLE
 from chainrule.scenes import BY_OUTPUT, Scene, said, same, softmax_along, some_axes
 
@@ -37,6 +37,7 @@ class Change:
                  function of dout and of `gradient`, which gives the gradient of any later node
     lost         whether it hands on nothing, so that a part of it might be handed on as well
     off          what it adds to the gradients of the leaves, for each dout, where that is known
+    in_part      the code of what is "scaled", where that is a part of the gradient and no multiple of all of it
     """
 
     code: str
@@ -45,11 +46,7 @@ class Change:
     gives: dict
     lost: bool = False
     off: object = None
-
-    @property
-    def targets(self):
-        ends = [(node, to) for node, handed in self.gives.items() for to in handed]
-        return [node.sources[to] if isinstance(to, int) else to for node, to in ends]
+    in_part: str = "scaled"
 
 
 def gives(edges, hand_on):
@@ -89,9 +86,11 @@ class Graph:
         self.groups = [[leaf] for leaf in self.leaves.values()] + list(self.sites.values())
         self.above = self.dominators()
         self.reached = {}  # node -> the names, among those that are judged, to which its gradient goes on
+        self.ways = {}  # node -> its sources, numbered, from which it goes on
         for node in self.order:
             own = {node.name} & set(judged) if not node.fixed else set()
             self.reached[node] = own.union(*(self.reached[source] for source in node.sources))
+            self.ways[node] = [(i, s) for i, s in enumerate(node.sources) if self.reached[s]]
 
         dout = np.random.default_rng(3).uniform(-1.5, 1.5, self.out.value.shape)
         self.gradients = self.right(dout)
@@ -105,10 +104,8 @@ class Graph:
         """node -> gradient, where some are known already: back from there."""
         for node in reversed(self.order):
             if node in gradients:
-                for i, source in enumerate(node.sources):
-                    if self.reached[source]:
-                        given = node.back(i, gradients[node])
-                        gradients[source] = gradients.get(source, 0.0) + given
+                for i, source in self.ways[node]:
+                    gradients[source] = gradients.get(source, 0.0) + node.back(i, gradients[node])
         return gradients
 
     def is_dead(self, node):
@@ -137,12 +134,10 @@ class Graph:
             if node not in right or node in self.dead:
                 continue
             handed = change.gives.get(node, {})
-            jumped = [to for to in handed if not isinstance(to, int)]
+            jumped = [to for to in handed if not isinstance(to, int)] if handed else ()
             for to in jumped:
                 add(to, handed[to](gradient(node), gradient))
-            for i, source in enumerate(node.sources):
-                if not self.reached[source]:
-                    continue
+            for i, source in self.ways[node]:
                 if i in handed:
                     add(source, np.reshape(handed[i](gradient(node), gradient), source.value.shape))
                 if i in handed or jumped:
@@ -242,8 +237,7 @@ class Graph:
             yield Change("overwritten-at-fork", words, sources[0], gives(lost, nothing))
 
         masks = {(n, i): self.touched(n, i) for some in uses for n, i in some}
-        closer = any(np.any(one != other) for one, other in masks.values())
-        ways = product((0, 1) if closer else (0,), (True, False), (True, False))
+        ways = product((0, 1), (True, False), (True, False))
         for k, first, together in ways if uses else ():
             made = {}
             for some in uses:
@@ -261,13 +255,14 @@ class Graph:
         """One source of a call, in every pass."""
         node, i = edges[-1]  # the first pass may begin with zeros
         words = f"nothing coming back through {node.line}"
-        yield from nothing_back(lost_code(node, i), words, node, edges)
+        yield from nothing_back(lost_code(edges), words, node, edges)
         yield from self.past_gates(edges)
         if node.pair and node.value.shape == node.sources[i].value.shape:
             as_it_came = gives(edges, lambda n, k, d: d)
             yield Change("factor-missing", f"dout as it came at {node.line}", node, as_it_came)
+        yield from self.at_passes(edges)
         if not node.entrywise and not node.pair:
-            yield from self.at_matrices(edges)
+            yield from self.at_moves(edges)
         yield from self.by_table(scene_of_edge, edges, node, gives)
 
     def at_others(self, edges):
@@ -363,35 +358,44 @@ class Graph:
         """Where two arrays of one shape meet: each of them gets what belongs to the other."""
         node = nodes[0]
         alike = {source.value.shape for source in node.sources} == {node.value.shape}
-        if len(node.free) == 2 and alike and not node.pair:
+        if len(node.free) == 2 and alike and node.entrywise:
             gate = all(np.isin(node.local(i), (0, 1)).all() for i in (0, 1))
             edges = [(n, i) for n in nodes for i in (0, 1)]
             made = gives(edges, lambda n, i, d: n.back(1 - i, d))
             code = "mask-inverted" if gate else "inputs-not-swapped"
             yield Change(code, f"the two ways of {node.line} exchanged", node, made)
 
-    def at_matrices(self, edges):
-        """Another matrix in the place of the matrix of derivatives of a call."""
+    def at_passes(self, edges):
+        """The way back of the last pass, or of the first one, in every pass."""
+        (node, i), (first, k) = edges[-1], edges[0]
+        shapes = {(n.value.shape, n.sources[j].value.shape) for n, j in edges}
+        if len(edges) == 1 or len(shapes) > 1 or node.pair:
+            return
+        if not node.entrywise:
+            code, ways = "axes-in-wrong-order", {"last": (node, i), "first": (first, k)}
+        elif len(node.sources) == 1 and not same(first.local(k), node.local(i)):
+            code, ways = "another-array", {"last": (node, i)}
+        else:
+            return
+        for words, (one, j) in ways.items():
+            made = gives(edges, lambda n, i, d, one=one, j=j: one.back(j, d))
+            yield Change(code, f"the way of the {words} pass at {node.line}", node, made)
+
+    def at_moves(self, edges):
+        """Another way back through a call that moves entries, or chooses from them."""
         node = edges[-1][0]
-        others = {edge: dict(wrong_matrices(*edge)) for edge in edges}
-        if len(edges) > 1 == len({n.local(i).shape for n, i in edges}):
-            for words, (n, i) in {"first": edges[0], "last": edges[-1]}.items():
-                for made in others.values():
-                    made["axes-in-wrong-order", f"the place of the {words} pass"] = n.local(i)
+        others = {edge: dict(wrong_moves(*edge)) for edge in edges}
         for key in others[edges[-1]]:
             fit = [edge for edge in edges if key in others[edge]]
-            made = gives(fit, lambda n, i, d, key=key: np.ravel(d) @ others[n, i][key])
+            made = gives(fit, lambda n, i, d, key=key: others[n, i][key](d))
             yield Change(key[0], f"{key[1]} at {node.line}", node, made)
         whole = node.chain() if len(edges) == len(node.sources) == 1 else node
         if whole.sources != node.sources:
             (start,) = whole.sources
-            for (code, words), other in wrong_matrices(whole, 0):
-
-                def hand_on(d, _, other=other):
-                    return np.reshape(np.ravel(d) @ other, start.value.shape)
-
+            for (code, words), way in wrong_moves(whole, 0):
                 words = f"{words} at {node.line}, from {start.line} on,"
-                yield Change(code, words, node, {node: {start: hand_on}})
+                back = partial(lambda way, d, _: np.reshape(way(d), start.value.shape), way)
+                yield Change(code, words, node, {node: {start: back}})
 
     def by_table(self, scene_of, places, node, made):
         """Changes for all that the table has for the scenes scene_of(*place, dout) at a node."""
@@ -405,30 +409,33 @@ class Graph:
             there, told = scenes[key]
             if mistake.code not in told:
                 told[mistake.code] = mistake.predictions(there)
-            return shaped(told[mistake.code].get(words, np.nan), there.true)
+            made = np.asarray(told[mistake.code].get(words, np.nan), np.float64)
+            if made.size == there.true.size:
+                return made.reshape(there.true.shape)
+            return np.full(there.true.shape, made if made.size == 1 else np.nan)
 
         for mistake in TABLE:
-            code = mistake.code
+            code, in_part = mistake.code, "scaled"
             if code in ELSEWHERE or code in DIVISIONS and node.value.size > 1:
                 continue  # a loss alone is divided by N
             if code == "derivative-of-input" and scene.slope is not None:
                 if np.ptp(np.abs(scene.slope)) < 1e-6:
                     continue  # it has signs alone
-            if code == "mask-from-upstream" and not np.any(scene.dout < 0) & np.any(scene.dout > 0):
-                continue  # it is no mask
             if code in ("derivative-missing", "derivative-twice") and scene.slope is not None:
                 levels = len(np.unique(np.round(np.abs(scene.slope), 6)))
                 alike = levels == 1 and np.ptp(np.sign(scene.slope)) == 0  # not so in |x|
-                if alike or levels == 2 and code == "derivative-twice":
+                if alike or levels == 2 < scene.slope.size and code == "derivative-twice":
+                    in_part = "factor-missing" if code == "derivative-missing" else in_part
                     code = "scaled"
                 elif code == "derivative-missing" and np.isin(scene.slope, (0, 1)).all():
                     code = "mask-missing"
-                elif code == "derivative-missing" and scene.others:
+                elif code == "derivative-missing" and (scene.others or inside(node)):
                     code = "factor-missing"
             for words in mistake.predictions(scene):
                 hand_on = partial(handed, mistake, words)
                 told = re.sub(r"\bv\d\b", "M", words)  # the other factor, which has no name
-                yield Change(code, f"{told} at {node.line}", node, made(places, hand_on))
+                words = f"{told} at {node.line}"
+                yield Change(code, words, node, made(places, hand_on), in_part=in_part)
 
     def stretches(self):
         """Lists of pairs (start, node): in each, the same stretch in every pass."""
@@ -475,26 +482,19 @@ class Graph:
         return values
 
 
-ELSEWHERE = (
-    "always-zero",
-    "upstream-ignored",
-    "scaled",
-    "wrong-sign",
-    "overwritten-at-fork",
-    "whole-numbers",
-    "inputs-not-swapped",
-)  # made here in other ways
+ELSEWHERE = """always-zero upstream-ignored scaled wrong-sign overwritten-at-fork whole-numbers
+    inputs-not-swapped""".split()  # made here in other ways
 DIVISIONS = ("missing-batch-division", "double-batch-division", "samples-as-columns")
 
 
 def other_places(labels):
-    """Labels, flat, of which each stands in the place of another row, step or class."""
+    """What labels, flat, have more than those that stand in the place of another row, step or class."""
     if len({t.shape for t in labels}) > 1:
         return []
     whole = np.array(labels)
     ways = [np.roll(whole, step, axis) for axis in range(whole.ndim) for step in (-1, 1)]
     ways += [whole[np.clip(np.arange(len(whole)) + k, 0, len(whole) - 1)] for k in (-1, 1)]
-    return [np.ravel(way) for way in (*ways, 0 * whole + whole[0], 0 * whole + whole[-1])]
+    return [np.ravel(whole - way) for way in (*ways, whole[:1], whole[-1:])]
 
 
 def scale_of(array, form):
@@ -507,35 +507,45 @@ def opens(gate, other):
     return other.shape == gate.shape and shut.any() and np.all(shut | (gate == other))
 
 
-def wrong_matrices(node, i):
-    """((code, words), matrix) for what a code may take for the matrix of derivatives of a call that moves
+def wrong_moves(node, i):
+    """((code, words), dout -> gradient) for what a code may take for the way back through a call that moves
     entries, repeats them, chooses from them or subtracts them."""
-    matrix, shape, after = node.local(i), node.sources[i].value.shape, node.value.shape
-    if np.any(matrix < 0):
-        yield ("wrong-sign", "no minus"), np.abs(matrix)
-    if len(shape) == len(after) and len(matrix) > matrix.shape[1] and np.isin(matrix, (0, 1)).all():
+    places, shape, after = node.chosen(i), node.sources[i].value.shape, node.value.shape
+
+    def to(places):
+        return partial(sent, np.ravel(places), shape=shape)
+
+    if places is None:
+        if node.small(i) and np.any(node.local(i) < 0):
+            matrix = np.abs(node.local(i))
+            yield ("wrong-sign", "no minus"), lambda d: np.reshape(np.ravel(d) @ matrix, shape)
+        return
+    counts = np.bincount(places, minlength=np.prod(shape, dtype=int) + 1)
+    if len(shape) == len(after) and len(places) >= len(counts):
         for step, axes in product((-1, 1, -2, 2), some_axes(len(shape)) if len(shape) < 5 else ()):
-            words = f"the rim of {said(axes)} cut off {step} further on"
-            moved = np.roll(matrix.reshape(*after, -1), [step] * len(axes), axes)
-            yield ("axes-in-wrong-order", words), moved.reshape(matrix.shape)
-    if np.any(matrix.max(1) != 1) or np.any(matrix.sum(1) != 1):
+            moved = np.roll(places.reshape(after), [step] * len(axes), axes)
+            yield (
+                ("axes-in-wrong-order", f"the rim of {said(axes)} cut off {step} further on"),
+                to(moved),
+            )
+    if counts[0]:
         return  # not each entry of the value is one of the source
-    if len(matrix) == matrix.shape[1] and np.all(matrix.sum(0) == 1):
-        yield ("axes-in-wrong-order", "dout as it stands, not moved back,"), np.eye(len(matrix))
+    every = np.arange(1, len(places) + 1)
+    if len(places) == len(counts) - 1 and np.all(counts[1:] == 1):
+        yield ("axes-in-wrong-order", "dout as it stands, not moved back,"), to(every)
         if len(shape) == len(after):
-            again = node.again([np.arange(1.0 * len(matrix)).reshape(after)])
-            once_more = np.eye(len(matrix))[:, np.ravel(again).astype(int)]
-            yield ("axes-in-wrong-order", "dout moved once more"), once_more
-    elif np.any(matrix.sum(0) > 1):
-        code = "repeated-rows" if np.ptp(matrix.sum(0)) else "overwritten-at-fork"
-        yield (code, "the first copy of each entry alone"), once(matrix, True)
-        yield (code, "the last copy of each entry alone"), once(matrix, False)
-    for axes in some_axes(len(shape)) if len(matrix) < matrix.shape[1] else ():
+            words = "dout moved once more"
+            yield ("axes-in-wrong-order", words), lambda d: node.again([np.reshape(d, after)])
+    elif np.any(counts > 1):
+        code = "repeated-rows" if np.ptp(counts[1:]) else "overwritten-at-fork"
+        yield (code, "the first copy of each entry alone"), to(once(places, 1))
+        yield (code, "the last copy of each entry alone"), to(once(places, -1))
+    for axes in some_axes(len(shape)) if len(places) < len(counts) - 1 else ():
         kept = tuple(1 if k in axes else n for k, n in enumerate(shape))
         if after in (kept, tuple(np.delete(shape, axes))):
-            chosen = np.broadcast_to(np.arange(len(matrix)).reshape(kept), shape).ravel()
-            every = np.arange(len(matrix))[:, None] == chosen
-            yield ("mask-missing", "dout at every entry that is chosen from"), every * 1.0
+            words = "dout at every entry that is chosen from"
+            all_of = partial(lambda kept, d: np.reshape(d, kept) + np.zeros(shape), kept)
+            yield ("mask-missing", words), all_of
 
 
 def nothing(node, i, dout):
@@ -562,57 +572,81 @@ def written_over(uses, first, together):
         taken = taken | touched
 
     def hand_on(n, i, d):
-        matrix = None if n.entrywise or n.pair else n.local(i)
-        if matrix is None or not np.isin(matrix, (0, 1)).all() or np.all(matrix.sum(0) <= 1):
+        places = None if n.entrywise or n.pair else n.chosen(i)
+        if places is None or np.all(np.bincount(places)[1:] <= 1):
             return n.back(i, d) * masks[n, i]
-        return np.reshape(np.ravel(d) @ once(matrix, False), masks[n, i].shape) * masks[n, i]
+        return sent(once(places, -1), d, masks[n, i].shape) * masks[n, i]
 
     return gives(masks, hand_on)
 
 
-def once(matrix, first):
-    """Of a matrix of copies the first copy of each entry alone, or the last one."""
-    way = 1 if first else -1
-    return matrix * (np.cumsum(matrix[::way], 0)[::way] == 1)
+def once(places, way):
+    """Of places the first one of each alone (1), or the last one (-1); nowhere, which is 0, in place of the others."""
+    kept = np.zeros_like(places)
+    found, at = np.unique(places[::way], return_index=True)
+    kept[::way][at] = found
+    return kept
 
 
-def lost_code(node, i):
-    """The name of what is lost where nothing comes back through a call."""
+def lost_code(edges):
+    """The name of what is lost where nothing comes back through a call, in every pass."""
+    node, i = edges[-1]
     source = node.sources[i]
     if node.entrywise and len(node.sources) == 2 and source.value.size < node.value.size:
         whole = comes_from(source, node.sources[1 - i])
         return "statistics-constant" if whole else "overwritten-at-fork"
-    one = len(node.sources) == 1 and not node.entrywise and not node.pair
+    one = len(node.sources) == 1 and not node.entrywise and not node.pair and node.small(i)
     if one and node.value.size < source.value.size:
         partners = {one for user, _ in node.uses for one in user.sources}
         if source in partners and np.allclose(np.sum(node.local(i), axis=0), 1):  # x / sum(x)
             exp = source.entrywise and same(source.local(0), source.value, 1e-6)
             return "softmax-diagonal" if exp else "statistics-constant"
-        share = np.max(node.local(i), axis=1, initial=0.0)
         if np.allclose(np.sum(node.local(i), axis=1), 1):  # a mean, or a choice
+            share = np.max(node.local(i), axis=1)
             if np.all(share < 1):
                 return "statistics-constant"
-            rows = source.value.ndim == 2 and node.value.size == len(source.value)
-            ends = (source.value.max(1), source.value.min(1)) if rows else ()
-            extreme = any(np.array_equal(np.ravel(node.value), end) for end in ends)
-            if rows and np.all(share == 1) and not extreme:
+            if np.all(share == 1) and labels_chosen(edges):
                 return "label-term-missing"
-    return "overwritten-at-fork"
+    return "factor-missing" if is_inner(node, i) else "overwritten-at-fork"
+
+
+def is_inner(node, i):
+    """Whether it leads to one of two terms, of which one is made of the other, inside another function:
+    whoever leaves that out has the inner derivative wrong, which is a factor."""
+    start = node.sources[i]
+    while len(node.free) == len(node.uses) == 1 and node.uses[0][0].line == node.line:
+        node, i = node.uses[0]
+    if not node.linear or len(node.free) != 2:
+        return False
+    other = node.sources[1 - i]
+    return inside(node) and (comes_from(start, other) or comes_from(other, start))
+
+
+def inside(node):
+    """Whether the value goes on into another function on the same line, as that of a chain rule."""
+    while len(node.uses) == 1 and node.uses[0][0].line == node.line:
+        node, i = node.uses[0]
+        if not node.entrywise or np.ptp(node.local(i)) > 1e-9:
+            return node.entrywise and not node.linear
+    return False
+
+
+def labels_chosen(edges):
+    """Whether one entry is taken of each row, and not the largest or smallest: the scores of the right classes."""
+    sources = {node.sources[i] for node, i in edges}
+    rows = np.concatenate([np.atleast_2d(node.sources[i].value) for node, i in edges])
+    taken = np.concatenate([np.ravel(node.value) for node, _ in edges])
+    if rows.ndim > 2 or not len(edges) == len(sources) <= len(taken) == len(rows) > 1:
+        return False
+    return not any(np.array_equal(taken, end) for end in (rows.max(1), rows.min(1)))
 
 
 def comes_from(node, other):
-    """Whether a node was made of the other one."""
-    before = set(node.sources)
+    """Whether a node is the other one, or was made of it."""
+    before = {node}
     while before and other not in before:
         before = {source for one in before for source in one.sources}
     return other in before
-
-
-def shaped(made, true):
-    made = np.asarray(made, np.float64)
-    if made.size == true.size:
-        return made.reshape(true.shape)
-    return np.full(true.shape, made if made.size == 1 else np.nan)
 
 
 def scene_of_edge(node, i, dout):
@@ -663,22 +697,18 @@ class Trials:
         """Try more changes. What has been tried until the work becomes too much is of use."""
         try:
             for change in next(self.more, ()):
-                if (off := self.walked(change)) is not None:
+                off = self.added(change) if change.off is None else change.off
+                Node.spend(0)
+                if tried(None, lambda off=off: off[0]) is not None:
                     self.keep(change, off)
         except NoGraph:
             self.more = iter(())
-
-    def walked(self, change):
-        """What a change adds to the gradients of the leaves; None where the code raises an exception."""
-        off = change.off or self.added(change)
-        Node.spend(0)
-        return off if tried(None, lambda: off[0]) is not None else None
 
     def added(self, change):
         return Lazily(lambda k: self.graph.at_leaves(self.graph.wrong(self.walks[k], change)))
 
     def by_labels(self):
-        """Changes where other labels are subtracted than the loss has, or none: those of another row or step,
+        """The change where other labels are subtracted than the loss has, or none: those of another row or step,
         or else those that give the claims."""
         found, columns, ends = self.graph.scores(), [], [0]
         names = [n for n, some in self.samples.items() if some and some[0].shaped]
@@ -694,12 +724,9 @@ class Trials:
                 walk = self.graph.walk({node: one.reshape(t.shape)})
                 columns.append(flat(self.graph.at_leaves(walk)))
             ends.append(len(columns))
-        labels = [t for t, *_ in found.values()]
-        whole = np.concatenate([np.ravel(t) for t in labels])
         gap = flat({n: self.samples[n][0].claim - self.right[0][n] for n in names})
-        likely = whole - np.linalg.lstsq(np.transpose(columns), gap)[0]
-        for other in (*other_places(labels), likely):
-            off = np.round(whole - other)
+        likely = np.round(np.linalg.lstsq(np.transpose(columns), gap)[0])
+        for off in (*other_places([t for t, *_ in found.values()]), likely):
             if np.any(off) and same(off @ columns, gap, 1e-5):
                 break
         else:
@@ -797,12 +824,13 @@ class Trials:
                     break
                 continue
             (_, clean, *_), suspect, names, change = best
-            if suspect.code == "scaled" and suspect.words.startswith("dout as it came"):
+            if suspect.code == "scaled":
                 some = [s for n in names for s in self.samples[n] if s.shaped]
                 claims = [(s.claim, s.scene.true) for s in some]
                 if not any(parallel(*pair) for pair in claims):  # of a part a factor is missing
-                    suspect = replace(suspect, code="factor-missing")
-            at = {target.name for target in change.targets}
+                    suspect = replace(suspect, code=change.in_part)
+            ends = [(node, to) for node, handed in change.gives.items() for to in handed]
+            at = {(node.sources[to] if isinstance(to, int) else to).name for node, to in ends}
             if self.network and clean and not at & set(names):
                 where = "loss" if change.at.value.size == 1 else change.at.layer
                 suspect = replace(suspect, where=where)
@@ -837,24 +865,22 @@ def spot(sample):
     return place, sample.claim.flat[place], 3 * FIT * np.linalg.norm(seen) + 2 * sample.noise
 
 
-class Lazily:
-    """What is made for each upstream gradient, when it is asked for: the first one mostly tells enough."""
+class Lazily(dict):
+    """What is made for each upstream gradient, when it is asked for: the first one mostly tells enough, and
+    alone counts as work."""
 
     def __init__(self, make):
-        self.make, self.known = make, {}
+        self.make = make
 
-    def __getitem__(self, k):
-        if k not in self.known:
-            spent, Node.spent = Node.spent, Node.spent if k == 0 else 0.0
-            try:
-                self.known[k] = self.make(k)
-            finally:
-                Node.spent = spent if k else Node.spent
-        return self.known[k]
+    def __missing__(self, k):
+        spent, Node.spent = Node.spent, Node.spent if k == 0 else 0.0
+        self[k] = self.make(k)
+        Node.spent = spent if k else Node.spent
+        return self[k]
 
 
 def parallel(a, b):
-    return a.size > 2 and np.any(b) and same(a, np.vdot(a, b) / np.vdot(b, b) * b, 1e-6)
+    return a.size > 2 and np.any(b) and same(a, scale_of(a, b) * b, 1e-6)
 
 
 def as_it_is(trials, left):
@@ -900,6 +926,3 @@ def factor_of(parts, base, name, samples):
     c = float(part @ rest / (part @ part)) if np.count_nonzero(part) > 2 else 0.0
     fits = abs(c) > 1e-9 and np.linalg.norm(rest - c * part) <= 1e-4 * np.linalg.norm(rest)
     return c if fits else 0.0
-
-
-EXACTLY, NEARLY = as_it_is, nearly
