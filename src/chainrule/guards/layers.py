@@ -15,8 +15,8 @@ from chainrule.guards.numbers import (
     as_array,
     check_counts,
     check_has_run,
+    check_number,
     check_rng,
-    is_number,
     quiet,
     say_so,
 )
@@ -179,7 +179,5 @@ def init_door(init):
 
 
 def check_scale(where, scale):
-    if isinstance(scale, str) and scale in ("he", "xavier"):
-        return
-    if not is_number(scale) or scale < 0:
-        raise ValueError(f'{where}: scale is "he", "xavier" or a number from 0, got {scale!r}')
+    if not (isinstance(scale, str) and scale in ("he", "xavier")):
+        check_number(scale, f'{where}: scale is "he", "xavier" or a number from 0')

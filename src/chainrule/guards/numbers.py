@@ -106,10 +106,30 @@ def describe(value):
     return type(value).__name__
 
 
+def check_number(value, words, fits=lambda value: value >= 0):
+    """ValueError, in these words, unless `value` is a number that fits."""
+    if not (is_number(value) and fits(value)):
+        raise ValueError(f"{words}, got {value!r}")
+
+
+def is_share(value):
+    return 0 <= value < 1
+
+
+def is_positive(value):
+    return value > 0
+
+
+def check_count(value, words, least=1):
+    """`value` as Python's own int; ValueError, in these words, unless it is a whole number from `least`."""
+    if not is_count(value) or value < least:
+        raise ValueError(f"{words}, got {value!r}")
+    return int(value)
+
+
 def check_counts(where, **sizes):
     for name, size in sizes.items():
-        if not is_count(size) or size < 1:
-            raise ValueError(f"{where} wants a positive whole number {name}, got {size!r}")
+        check_count(size, f"{where} wants a positive whole number {name}")
 
 
 def check_rng(rng, where):

@@ -4,13 +4,12 @@ from functools import wraps
 
 import numpy as np
 
-from chainrule.guards.numbers import as_value, describe, is_number, quiet
+from chainrule.guards.numbers import as_value, check_number, describe, is_positive, quiet
 
 
 def check_step(h):
     """Raise ValueError unless the step h is a positive, finite number."""
-    if not (is_number(h) and h > 0):
-        raise ValueError(f"the step h must be a positive number, got {h!r}")
+    check_number(h, "the step h must be a positive number", is_positive)
 
 
 @quiet
