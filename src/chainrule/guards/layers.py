@@ -148,9 +148,8 @@ def check_parameters(params, where="Affine", sizes="D, M", of_b="M"):
         W, b = params["W"], params.get("b")
     except (KeyError, TypeError, AttributeError):
         raise ValueError(f'{where} wants params "W" and "b", got {params!r}') from None
-    if type(W) is not np.ndarray or W.dtype.kind != "f":
-        W = params["W"] = as_array(W, f"{where} W")
-    if b is not None and (type(b) is not np.ndarray or b.dtype.kind != "f"):
+    W = params["W"] = as_array(W, f"{where} W")
+    if b is not None:
         b = params["b"] = as_array(b, f"{where} b")
     letters = sizes.split(", ")
     if W.ndim != len(letters) or (b is not None and b.shape != (W.shape[letters.index(of_b)],)):
