@@ -64,9 +64,8 @@ class Model:
     def collect(self, kind):
         found = {}
         for name, layer in self.layers.items():
-            if arrays := getattr(layer, kind, None):
-                for key, array in arrays.items():
-                    found[f"{name}.{key}"] = array
+            for key, array in (getattr(layer, kind, None) or {}).items():
+                found[f"{name}.{key}"] = array
         return found
 
     @property
@@ -78,9 +77,6 @@ class Model:
         pieces = [*self.layers.items(), ("loss", self.loss_layer)]
         lines = "".join(f"\n  {name}: {piece!r}" for name, piece in pieces)
         return f"{type(self).__name__}{lines}"
-
-
-NOTHING = {}
 
 
 def is_ours(piece):
@@ -392,7 +388,7 @@ def check_layers(layers, loss):
             callable(getattr(layer, "forward", None)) and callable(getattr(layer, "backward", None))
         ):
             raise TypeError(f"Network: layer {name!r} has no forward and backward, got {layer!r}")
-        if not isinstance(getattr(layer, "params", NOTHING), Mapping):
+        if not isinstance(getattr(layer, "params", {}), Mapping):
             raise TypeError(f"Network: layer {name!r} wants a dict of params, got {layer.params!r}")
     pieces = [*layers.values(), loss]
     if len(set(map(id, pieces))) < len(pieces):
@@ -403,7 +399,7 @@ def check_layers(layers, loss):
     arrays = [
         (f"{name}.{key}", array)
         for name, layer in layers.items()
-        for key, array in getattr(layer, "params", NOTHING).items()
+        for key, array in getattr(layer, "params", {}).items()
         if isinstance(array, np.ndarray)
     ]
     check_sharing(arrays)

@@ -27,7 +27,7 @@ class Optimizer:
         super().__init_subclass__(**options)
         if Optimizer in cls.__bases__:
             cls.__init__ = init_door(cls.__init__)
-            cls.update = update_door(cls.update)
+            cls.update = update_door(cls.update, f"{cls.__name__}.update")
 
     def __repr__(self):
         return f"{type(self).__name__}({self.lr})"
@@ -45,25 +45,14 @@ def init_door(formula):
     return __init__
 
 
-def update_door(formula):
+def update_door(formula, where):
     """Everything is checked before anything moves: TypeError or ValueError, naming the parameter."""
     hushed = quiet(formula)
 
     @wraps(formula)
     def update(self, params, grads):
         __tracebackhide__ = True
-        for key, array in params.items():
-            gradient = grads.get(key)
-            if not (
-                type(array) is ndarray is type(gradient)
-                and array.dtype is gradient.dtype
-                and array.shape == gradient.shape
-                and array.dtype.kind == "f"
-                and array.flags.writeable
-            ):
-                check_update(f"{type(self).__name__}.update", params, grads)
-        if len(params) != len(grads):
-            check_update(f"{type(self).__name__}.update", params, grads)
+        check_update(where, params, grads)
         hushed(self, params, grads)
 
     return update
