@@ -56,11 +56,6 @@ class Model:
             self.both_ways = [piece for piece in now if hasattr(piece, "training")]
         return now
 
-    def begin(self):
-        """A new pass: what came of the last one is forgotten."""
-        self.run = run = []
-        return run
-
     def collect(self, kind):
         found = {}
         for name, layer in self.layers.items():
@@ -179,7 +174,8 @@ def forward_door(formula):
 
 def watched_forward(formula, network, x, t):
     """The steps forward, for somebody who looks on, and may start another pass in between."""
-    pieces, run = network.pieces(), network.begin()
+    pieces = network.pieces()
+    network.run = run = []  # a new pass: what came of the last one is forgotten
     steps = formula(network, x, t)
     if t is None and network.both_ways:
         steps = predicted(steps, network.both_ways)
@@ -314,7 +310,8 @@ def loss_door(formula):
         __tracebackhide__ = True
         if t is None:
             raise TypeError("Network.loss wants the targets t, got None")
-        pieces, run = self.pieces(), self.begin()
+        pieces = self.pieces()
+        self.run = ()
         if self.held is not None:
             self.held.again()
         self.alone = True
@@ -322,7 +319,7 @@ def loss_door(formula):
             value = whole(self, x, t)
         finally:
             self.alone = False
-        run += tokens(pieces)
+        self.run = tokens(pieces)
         return value
 
     return loss
@@ -365,7 +362,7 @@ def nudge_door(formula):
                 return formula(self, x, t, h)
         finally:
             self.held = None
-            self.begin()  # the last pass was a nudged one: nobody wants to go back from that
+            self.run = ()  # the last pass was a nudged one: nobody wants to go back from that
 
     return numerical_gradient
 
