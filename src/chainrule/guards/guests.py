@@ -10,7 +10,6 @@ from chainrule.guards.numbers import (
     check_number,
     check_rng,
     is_count,
-    is_share,
 )
 
 
@@ -25,7 +24,7 @@ def refuse_number(layer, x):
 
 
 def check_share(self, p, rng):
-    check_number(p, "Dropout drops a share p from 0 to below 1", is_share)
+    check_number(p, "Dropout drops a share p from 0 to below 1", lambda p: 0 <= p < 1)
     check_rng(rng, "Dropout wants")
 
 

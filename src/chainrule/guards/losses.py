@@ -224,6 +224,5 @@ def same_shape(t, y, where):
     return cast(t, y.dtype)
 
 
-@quiet
 def cast(t, dtype):
-    return t.astype(dtype, copy=False)
+    return t if t.dtype is dtype else quiet(t.astype)(dtype, copy=False)

@@ -112,14 +112,6 @@ def check_number(value, words, fits=lambda value: value >= 0):
         raise ValueError(f"{words}, got {value!r}")
 
 
-def is_share(value):
-    return 0 <= value < 1
-
-
-def is_positive(value):
-    return value > 0
-
-
 def check_count(value, words, least=1):
     """`value` as Python's own int; ValueError, in these words, unless it is a whole number from `least`."""
     if not is_count(value) or value < least:

@@ -4,12 +4,12 @@ from functools import wraps
 
 import numpy as np
 
-from chainrule.guards.numbers import as_value, check_number, describe, is_positive, quiet
+from chainrule.guards.numbers import as_value, check_number, describe, quiet
 
 
 def check_step(h):
     """Raise ValueError unless the step h is a positive, finite number."""
-    check_number(h, "the step h must be a positive number", is_positive)
+    check_number(h, "the step h must be a positive number", lambda h: h > 0)
 
 
 @quiet

@@ -14,8 +14,6 @@ from chainrule.guards.numbers import (
     check_number,
     check_rng,
     describe,
-    is_positive,
-    is_share,
     quiet,
 )
 
@@ -38,9 +36,10 @@ def init_door(formula):
     def __init__(self, *numbers, **named):
         formula(self, *numbers, **named)
         name = type(self).__name__
-        check_number(self.lr, f"{name} wants a positive learning rate lr", is_positive)
+        check_number(self.lr, f"{name} wants a positive learning rate lr", lambda lr: lr > 0)
         for key in ("momentum", "beta1", "beta2"):
-            check_number(getattr(self, key, 0), f"{name} wants {key} from 0 to below 1", is_share)
+            words = f"{name} wants {key} from 0 to below 1"
+            check_number(getattr(self, key, 0), words, lambda share: 0 <= share < 1)
 
     return __init__
 
