@@ -27,8 +27,9 @@ class Loss:
 
     def read(self, a, t):
         """The scores and the targets, checked, as float arrays of one shape and type."""
-        a = scores(a, type(self).__name__)
-        return a, self.targets(t, a, type(self).__name__)
+        where = type(self).__name__
+        a = scores(a, where)
+        return a, self.targets(t, a, where)
 
     def __repr__(self):
         return f"{type(self).__name__}()"
@@ -74,16 +75,13 @@ def backward_door(formula):
     @wraps(formula)
     def backward(self, dout=1.0):
         __tracebackhide__ = True
-        name = type(self).__name__
         if self.seen is None:
             check_has_run(self)
             return formula(self, dout)
         if type(dout) is not float:
-            dout = as_array(dout, f"{name}.backward")
+            dout = as_array(dout, where := f"{type(self).__name__}.backward")
             if dout.size != 1:
-                raise ValueError(
-                    f"{name}.backward wants one number as dout, got shape {dout.shape}"
-                )
+                raise ValueError(f"{where} wants one number as dout, got shape {dout.shape}")
             dout = float(dout.reshape(()))
         da = (formula if HUSHED.get() else hushed)(self, dout)
         return da[0] if self.seen[0] else da

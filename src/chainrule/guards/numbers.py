@@ -82,8 +82,6 @@ def as_value(value, where):
 
 def as_array(value, where):
     """`value` as a float array (float32 stays float32); TypeError, naming `where`, otherwise."""
-    if type(value) is np.ndarray and value.dtype.kind == "f":
-        return value
     return np.asarray(as_value(value, where))
 
 

@@ -27,8 +27,6 @@ def check_nudge(array, h, where):
 
 def number(value):
     """What f returned, as a float; TypeError or ValueError if it is not one real number."""
-    if type(value) is float:
-        return value
     value = as_value(value, "numerical_gradient: f must return one number, and")
     if np.size(value) != 1:
         raise ValueError(f"f must return one number, got an array of shape {np.shape(value)}")
