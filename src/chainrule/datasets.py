@@ -11,11 +11,10 @@ import os
 import struct
 import zlib
 from importlib.resources import files
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
-
-from chainrule.guards.numbers import check_counts, check_number, check_rng
 
 # The four files of MNIST: the checksum (MD5) of the content, and that of the .gz as it is published.
 MNIST_FILES = {
@@ -239,6 +238,11 @@ def make_moons(n=200, *, noise=0.1, rng):
 
 
 def check_points(where, rng, noise, **counts):
-    check_rng(rng, f"{where} wants")
-    check_number(noise, f"{where} wants a number from 0 up as noise")
-    check_counts(where, **counts)
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"{where} wants a numpy.random.Generator as rng, got {rng!r}")
+    most = 2**1023 if isinstance(noise, int) else np.inf  # a larger integer is no float
+    if isinstance(noise, bool) or not (isinstance(noise, Real) and 0 <= noise < most):
+        raise ValueError(f"{where} wants a number from 0 up as noise, got {noise!r}")
+    for name, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
+            raise ValueError(f"{where} wants a positive whole number {name}, got {count!r}")
