@@ -5,6 +5,7 @@ The table in `bad_inputs` and `bad_calls` holds single calls; here are those tha
 
 import copy
 import pickle
+from inspect import isclass
 from itertools import islice
 from pathlib import Path
 from traceback import walk_tb
@@ -13,7 +14,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from chainrule import guests, layers, losses, nodes
+from chainrule import guests, layers, losses, more_nodes, nodes, numeric, training
+from chainrule import network as networks
 from chainrule.gradcheck import diagnose, gradient_check
 from chainrule.graph import Variable, apply, exp
 from chainrule.network import Network, two_layer_net
@@ -650,3 +652,15 @@ def test_a_traceback_hides_the_doors_between_a_call_and_what_refuses_it(call):
     ours = [one for one in frames if Path(one.f_code.co_filename).parent.name == "guards"]
     doors = [one for one in ours if one.f_code.co_freevars or one.f_code.co_name == "say_so"]
     assert doors and all(door.f_locals.get("__tracebackhide__") for door in doors)
+
+
+def test_what_stands_behind_a_door_keeps_its_name():
+    """So that help, a traceback and the pane with the code name the method, and not the door."""
+    names = []
+    for module in (nodes, more_nodes, layers, losses, networks, numeric, training, guests):
+        for name, thing in vars(module).items():
+            for key, one in vars(thing).items() if isclass(thing) else [(name, thing)]:
+                code = getattr(getattr(one, "__func__", one), "__code__", None)
+                if code and code.co_freevars and Path(code.co_filename).parent.name == "guards":
+                    names.append(getattr(one, "__func__", one).__qualname__)
+    assert len(names) > 80 and [name for name in names if "<locals>" in name] == []
