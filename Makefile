@@ -113,12 +113,14 @@ coverage: $(READY)  ## measure which branches of the package the tests take, tho
 	$(PYTEST) -q --cov --cov-report=term-missing:skip-covered -m "not site" tests
 
 # In a copy: the source is changed in place there. A session that was interrupted goes on where it stopped.
+# SHARE=8 tries one in eight, other ones after each `rm -r .mutants`. Collecting once keeps the compiled tests: later runs write none.
 CORE = nodes graph layers losses network
 MUTATED = $(CORE) $(CORE:%=guards/%) guards/numbers guards/numeric guards/guests numeric gradcheck training guards/training
 OWN_losses = layers
 OWN_numbers = nodes
 OWN_numeric = gradcheck
 OWN_training = network
+THINNED = $(if $(SHARE),&& $(CURDIR)/$(BIN)/python -c 'import sqlite3; db = sqlite3.connect("session"); db.execute("delete from work_items where random() % $(SHARE)"); db.commit()')
 
 mutants: $(PEERS)/.ready  ## break the core one place at a time, for hours, and list what no test notices
 	@mkdir -p $(MUTATED:%=.mutants/%)
@@ -128,9 +130,9 @@ mutants: $(PEERS)/.ready  ## break the core one place at a time, for hours, and 
 .mutants/%/.done: src/chainrule/%.py tests/mutants.toml | $(READY)
 	git ls-files -z | xargs -0 cp --parents -t .mutants/$*
 	sed -i 's|MODULE|$*|; s/OWN/$(or $(OWN_$(notdir $*)),$(notdir $*))/' .mutants/$*/tests/mutants.toml
-	cd .mutants/$* && { test session -nt $(CURDIR)/$< || { rm -f session; $(CURDIR)/$(PEERS)/bin/cosmic-ray init tests/mutants.toml session; }; }
+	cd .mutants/$* && { test session -nt $(CURDIR)/$< || { rm -f session; $(CURDIR)/$(PEERS)/bin/cosmic-ray init tests/mutants.toml session $(THINNED); }; }
 	cd .mutants/$* && $(CURDIR)/$(PEERS)/bin/cr-filter-operators session tests/mutants.toml
-	cd .mutants/$* && export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=src && $(CURDIR)/$(PEERS)/bin/cosmic-ray baseline tests/mutants.toml && $(CURDIR)/$(PEERS)/bin/cosmic-ray exec tests/mutants.toml session
+	cd .mutants/$* && export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=src && python -m pytest --collect-only -q tests > /dev/null && $(CURDIR)/$(PEERS)/bin/cosmic-ray baseline tests/mutants.toml && $(CURDIR)/$(PEERS)/bin/cosmic-ray exec tests/mutants.toml session
 	touch $@
 
 # What conftest.py brings is for the other tests; not all of it is installed there.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chainrule.datasets import load_digits
-from chainrule.gradcheck import Report, diagnose, gradient_check, numerical_gradient
+from chainrule.gradcheck import Report, compare, diagnose, gradient_check, numerical_gradient
 from chainrule.layers import Affine, ReLU, Sigmoid
 from chainrule.losses import SoftmaxWithLoss
 from chainrule.network import Network, two_layer_net
@@ -463,3 +463,14 @@ def test_a_subclass_is_checked_as_well_after_it_has_run():
     network.gradient(x, t)
     report = gradient_check(network, x, t)
     assert not report.ok and [row.name for row in report.rows] == list(network.params)
+
+
+def test_what_rounding_hides_passes_and_is_said_to_tell_nothing():
+    """The floor is about 4e-10 here: up to twice that both count as 0, and well above it an error tells."""
+    pairs = (3e-10, 1e-10), (1e-8, 1.02e-8), (1.0, 1.0)
+    rows = [
+        compare("x", np.array([a]), np.array([n]), np.zeros(1, bool), 1e-5, 1.0) for a, n in pairs
+    ]
+    small = "ok, too small to tell from rounding"
+    assert [row.outcome for row in rows] == [small, small, "ok"]
+    assert [row.relative_error for row in rows] == pytest.approx([0, 0.2 / 20.2, 0])

@@ -273,6 +273,21 @@ def test_a_loss_hands_float32_back(loss):
     assert layer.backward(2.0).dtype == np.float32
 
 
+@pytest.mark.parametrize("M", [1, 2])
+@pytest.mark.parametrize("before", [(), (1,), (4,), (2, 3)])
+def test_an_affine_layer_takes_one_sample_or_a_batch_of_batches_both_ways(before, M):
+    """What comes is that of the same samples as one batch, in the shape that the samples came in."""
+    layer, x, dout = affine(3, M), array((*before, 3)), array((*before, M), 2)
+    out, dx = layer.forward(x), layer.backward(dout)
+    grads = dict(layer.grads)
+    flat = affine(3, M)
+    close(out, flat.forward(x.reshape(-1, 3)).reshape(*before, M))
+    close(dx, flat.backward(dout.reshape(-1, M)).reshape(*before, 3))
+    for key, gradient in flat.grads.items():
+        assert grads[key].shape == flat.params[key].shape
+        close(grads[key], gradient)
+
+
 def test_a_parameter_assigned_anew_is_honoured():
     layer = affine()
     x = array((4, 3))

@@ -503,7 +503,7 @@ def test_a_bar_shows_itself_where_it_is_asked_for_and_leaves_nothing_behind():
 
 @pytest.mark.parametrize("params", [[1.0], None])
 def test_what_is_no_dict_of_parameters_is_refused_by_python(params):
-    with pytest.raises(AttributeError, match="has no attribute 'items'"):
+    with pytest.raises(AttributeError, match="has no attribute 'keys'"):
         SGD(0.1).update(params, params)
 
 

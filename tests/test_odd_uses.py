@@ -5,13 +5,17 @@ The table in `bad_inputs` and `bad_calls` holds single calls; here are those tha
 
 import copy
 import pickle
+from inspect import isclass
 from itertools import islice
+from pathlib import Path
+from traceback import walk_tb
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from chainrule import layers, losses, nodes
+from chainrule import guests, layers, losses, more_nodes, nodes, numeric, training
+from chainrule import network as networks
 from chainrule.gradcheck import diagnose, gradient_check
 from chainrule.graph import Variable, apply, exp
 from chainrule.network import Network, two_layer_net
@@ -606,3 +610,57 @@ def test_a_file_is_found_with_or_without_its_ending(tmp_path):
 def test_what_is_no_name_of_a_file_is_refused_by_python(path):
     with pytest.raises(TypeError, match="os.PathLike"):
         net().save(path)
+
+
+# ---------------------------------------------------------------- what a traceback shows
+
+
+def stale(network):
+    network.loss(X, T)
+    network.layers["ReLU1"].forward(X)
+    return network.backward()
+
+
+REFUSED = {
+    "floats of one input": lambda: nodes.Log().forward(-1.0),
+    "floats of two inputs": lambda: nodes.Divide().forward(1.0, 0.0),
+    "arrays": lambda: nodes.MatMul().forward(X, X),
+    "a node too early": lambda: nodes.Add().backward(1.0),
+    "a layer": lambda: layers.ReLU().forward("x"),
+    "a layer too early": lambda: layers.ReLU().backward(X),
+    "a layer with a look of its own": lambda: guests.Flatten().forward(1.0),
+    "a start": lambda: layers.Affine.init(0, 3, np.random.default_rng(0)),
+    "a loss": lambda: losses.SoftmaxWithLoss().forward(X, T[:2]),
+    "a loss too early": lambda: losses.SoftmaxWithLoss().backward(),
+    "softmax": lambda: losses.softmax("x"),
+    "a loss of any shape": lambda: losses.sum_squared_error(X, T),
+    "a pass": lambda: net().gradient(X, None),
+    "a way back": lambda: stale(net()),
+    "a nudge": lambda: net().numerical_gradient(X, T, 0),
+    "a nudge of a function": lambda: numerical_gradient(np.sum, X, 0),
+    "an update": lambda: SGD(0.1).update({"W": X}, {}),
+    "a network": lambda: two_layer_net(4, 6, 3, np.random.default_rng(2), "softplus"),
+}
+
+
+@pytest.mark.parametrize("call", REFUSED.values(), ids=REFUSED)
+def test_a_traceback_hides_the_doors_between_a_call_and_what_refuses_it(call):
+    """A door is a function around a method: it has the method in its closure."""
+    with pytest.raises((ValueError, TypeError, RuntimeError)) as refused:
+        call()
+    frames = [frame for frame, _ in walk_tb(refused.tb)]
+    ours = [one for one in frames if Path(one.f_code.co_filename).parent.name == "guards"]
+    doors = [one for one in ours if one.f_code.co_freevars or one.f_code.co_name == "say_so"]
+    assert doors and all(door.f_locals.get("__tracebackhide__") for door in doors)
+
+
+def test_what_stands_behind_a_door_keeps_its_name():
+    """So that help, a traceback and the pane with the code name the method, and not the door."""
+    names = []
+    for module in (nodes, more_nodes, layers, losses, networks, numeric, training, guests):
+        for name, thing in vars(module).items():
+            for key, one in vars(thing).items() if isclass(thing) else [(name, thing)]:
+                code = getattr(getattr(one, "__func__", one), "__code__", None)
+                if code and code.co_freevars and Path(code.co_filename).parent.name == "guards":
+                    names.append(getattr(one, "__func__", one).__qualname__)
+    assert len(names) > 80 and [name for name in names if "<locals>" in name] == []

@@ -3,7 +3,14 @@
 import numpy as np
 
 from chainrule.guards.layers import parameters
-from chainrule.guards.numbers import as_array, as_numbers, check_rng, is_count, is_number
+from chainrule.guards.numbers import (
+    as_array,
+    as_numbers,
+    check_count,
+    check_number,
+    check_rng,
+    is_count,
+)
 
 
 def arrays(where, **params):
@@ -17,8 +24,7 @@ def refuse_number(layer, x):
 
 
 def check_share(self, p, rng):
-    if not is_number(p) or not 0 <= p < 1:
-        raise ValueError(f"Dropout drops a share p from 0 to below 1, got {p!r}")
+    check_number(p, "Dropout drops a share p from 0 to below 1", lambda p: 0 <= p < 1)
     check_rng(rng, "Dropout wants")
 
 
@@ -30,10 +36,10 @@ def scales(gamma, beta, momentum, eps):
         raise ValueError(
             f"BatchNorm wants gamma (D,) and beta (D,), got gamma {gamma} and beta {beta}"
         )
-    if not is_number(momentum) or not 0 <= momentum <= 1:
-        raise ValueError(f"BatchNorm wants momentum as a number from 0 to 1, got {momentum!r}")
-    if not is_number(eps) or eps < 0:
-        raise ValueError(f"BatchNorm wants eps as a number from 0, got {eps!r}")
+    check_number(
+        momentum, "BatchNorm wants momentum as a number from 0 to 1", lambda m: 0 <= m <= 1
+    )
+    check_number(eps, "BatchNorm wants eps as a number from 0")
     return params
 
 
@@ -95,9 +101,7 @@ def pair(where, name, value):
 
 
 def frame(pad):
-    if not is_count(pad) or pad < 0:
-        raise ValueError(f"Conv2D wants pad as a whole number from 0, got {pad!r}")
-    return int(pad)
+    return check_count(pad, "Conv2D wants pad as a whole number from 0", 0)
 
 
 def refuse_kernels(layer, x):

@@ -15,8 +15,8 @@ from chainrule.guards.numbers import (
     as_array,
     check_counts,
     check_has_run,
+    check_number,
     check_rng,
-    is_number,
     quiet,
     say_so,
 )
@@ -84,8 +84,9 @@ def forward_door(formula):
             (W, b), params = self.fitted, self.params
             if type(params) is not dict or params.get("W") is not W or params.get("b") is not b:
                 W, b = check_parameters(params)
-            if x.ndim != 2 or x.shape[1] != len(W) or self.fitted[0] is not W:
-                return as_rows(self, x, W, b, hushed)
+            if x.ndim != 2 or x.shape[1] != len(W):
+                return as_rows(self, x, W, hushed)
+            self.fitted = W, b
         out = formula(self, x) if HUSHED.get() else hushed(self, x)
         self.seen = out.shape, out.dtype
         return out.copy() if self.keeps_output else out
@@ -93,11 +94,10 @@ def forward_door(formula):
     return forward
 
 
-def as_rows(layer, x, W, b, hushed):
+def as_rows(layer, x, W, hushed):
     """One sample is a batch of one, and a batch of batches is one batch."""
     if x.ndim == 0 or x.shape[-1] != len(W):
         raise ValueError(f"Affine wants x (N, {len(W)}) to go with W {W.shape}, got x {x.shape}")
-    layer.fitted = W, b
     out = hushed(layer, x.reshape(-1, len(W))).reshape(*x.shape[:-1], W.shape[1])
     layer.seen = out.shape, out.dtype
     return out
@@ -148,9 +148,8 @@ def check_parameters(params, where="Affine", sizes="D, M", of_b="M"):
         W, b = params["W"], params.get("b")
     except (KeyError, TypeError, AttributeError):
         raise ValueError(f'{where} wants params "W" and "b", got {params!r}') from None
-    if type(W) is not np.ndarray or W.dtype.kind != "f":
-        W = params["W"] = as_array(W, f"{where} W")
-    if b is not None and (type(b) is not np.ndarray or b.dtype.kind != "f"):
+    W = params["W"] = as_array(W, f"{where} W")
+    if b is not None:
         b = params["b"] = as_array(b, f"{where} b")
     letters = sizes.split(", ")
     if W.ndim != len(letters) or (b is not None and b.shape != (W.shape[letters.index(of_b)],)):
@@ -179,7 +178,5 @@ def init_door(init):
 
 
 def check_scale(where, scale):
-    if isinstance(scale, str) and scale in ("he", "xavier"):
-        return
-    if not is_number(scale) or scale < 0:
-        raise ValueError(f'{where}: scale is "he", "xavier" or a number from 0, got {scale!r}')
+    if not (isinstance(scale, str) and scale in ("he", "xavier")):
+        check_number(scale, f'{where}: scale is "he", "xavier" or a number from 0')

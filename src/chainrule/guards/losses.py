@@ -27,8 +27,9 @@ class Loss:
 
     def read(self, a, t):
         """The scores and the targets, checked, as float arrays of one shape and type."""
-        a = scores(a, type(self).__name__)
-        return a, self.targets(t, a, type(self).__name__)
+        where = type(self).__name__
+        a = scores(a, where)
+        return a, self.targets(t, a, where)
 
     def __repr__(self):
         return f"{type(self).__name__}()"
@@ -74,16 +75,13 @@ def backward_door(formula):
     @wraps(formula)
     def backward(self, dout=1.0):
         __tracebackhide__ = True
-        name = type(self).__name__
         if self.seen is None:
             check_has_run(self)
             return formula(self, dout)
         if type(dout) is not float:
-            dout = as_array(dout, f"{name}.backward")
+            dout = as_array(dout, where := f"{type(self).__name__}.backward")
             if dout.size != 1:
-                raise ValueError(
-                    f"{name}.backward wants one number as dout, got shape {dout.shape}"
-                )
+                raise ValueError(f"{where} wants one number as dout, got shape {dout.shape}")
             dout = float(dout.reshape(()))
         da = (formula if HUSHED.get() else hushed)(self, dout)
         return da[0] if self.seen[0] else da
@@ -131,8 +129,7 @@ def all_finite(array, name, where):
 
 def scores(a, where):
     """a as a float array (N, C) or (C,) with at least one sample and one class."""
-    if type(a) is not np.ndarray or a.dtype.kind != "f":
-        a = as_array(a, where)
+    a = as_array(a, where)
     if a.size == 0 or a.ndim not in (1, 2):
         raise ValueError(f"{where} wants scores (N, C) or (C,), none of them 0, got {a.shape}")
     return a
@@ -140,21 +137,28 @@ def scores(a, where):
 
 def one_hot(t, a, where):
     """The targets as an array of a's shape and type, whichever way they came."""
-    if type(t) is not np.ndarray or t.dtype is not a.dtype:
-        t = as_numbers(t, f"{where} t")
+    t = as_numbers(t, f"{where} t")
     if t.shape == a.shape:
         return cast(distribution(t, where), a.dtype)
+    check_classes(t, a, where)
     hot = np.zeros(a.shape, a.dtype)
-    classes = class_indices(t, a, where)
-    hot[classes if a.ndim == 1 else (np.arange(len(a)), classes)] = 1
+    hot[t if a.ndim == 1 else (np.arange(len(a)), t)] = 1
     return hot
 
 
-def class_indices(t, a, where):
-    """The classes as integers (N,), from one-hot (N, C) or from indices; an int for one sample."""
-    t = as_numbers(t, f"{where} t")
+def right_classes(t, a):
+    """The classes that `Network.accuracy` counts; scores that are no numbers have no largest."""
+    if np.isnan(a).any():
+        raise ValueError("accuracy: the scores hold NaN, which has no largest class")
+    t = as_numbers(t, "accuracy t")
     if t.shape == a.shape:
-        return distribution(t, where).argmax(axis=-1)
+        return distribution(t, "accuracy").argmax(axis=-1)
+    check_classes(t, a, "accuracy")
+    return t
+
+
+def check_classes(t, a, where):
+    """ValueError or TypeError unless t holds a class for each row of a: integers (N,), an int for (C,)."""
     if t.shape != a.shape[:-1]:
         column = t.shape == (*a.shape[:-1], 1)
         raise ValueError(
@@ -167,17 +171,9 @@ def class_indices(t, a, where):
             + (": t.astype(int) makes them that" if np.all(t == np.floor(t)) else "")
         )
     classes = a.shape[-1]
-    if t.size and not 0 <= t.min() <= t.max() < classes:
-        wrong = t[(t < 0) | (t >= classes)].flat[0]
-        raise ValueError(f"{where}: labels run from 0 to {classes - 1}, got {wrong}")
-    return t
-
-
-def right_classes(t, a):
-    """The classes that `Network.accuracy` counts; scores that are no numbers have no largest."""
-    if np.isnan(a).any():
-        raise ValueError("accuracy: the scores hold NaN, which has no largest class")
-    return class_indices(t, a, "accuracy")
+    wrong = t[(t < 0) | (t >= classes)]
+    if wrong.size:
+        raise ValueError(f"{where}: labels run from 0 to {classes - 1}, got {wrong[0]}")
 
 
 def distribution(t, where):
@@ -226,6 +222,5 @@ def same_shape(t, y, where):
     return cast(t, y.dtype)
 
 
-@quiet
 def cast(t, dtype):
-    return t.astype(dtype, copy=False)
+    return t if t.dtype is dtype else quiet(t.astype)(dtype, copy=False)

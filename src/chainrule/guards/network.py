@@ -56,17 +56,11 @@ class Model:
             self.both_ways = [piece for piece in now if hasattr(piece, "training")]
         return now
 
-    def begin(self):
-        """A new pass: what came of the last one is forgotten."""
-        self.run = run = []
-        return run
-
     def collect(self, kind):
         found = {}
         for name, layer in self.layers.items():
-            if arrays := getattr(layer, kind, None):
-                for key, array in arrays.items():
-                    found[f"{name}.{key}"] = array
+            for key, array in (getattr(layer, kind, None) or {}).items():
+                found[f"{name}.{key}"] = array
         return found
 
     @property
@@ -78,9 +72,6 @@ class Model:
         pieces = [*self.layers.items(), ("loss", self.loss_layer)]
         lines = "".join(f"\n  {name}: {piece!r}" for name, piece in pieces)
         return f"{type(self).__name__}{lines}"
-
-
-NOTHING = {}
 
 
 def is_ours(piece):
@@ -183,7 +174,8 @@ def forward_door(formula):
 
 def watched_forward(formula, network, x, t):
     """The steps forward, for somebody who looks on, and may start another pass in between."""
-    pieces, run = network.pieces(), network.begin()
+    pieces = network.pieces()
+    network.run = run = []  # a new pass: what came of the last one is forgotten
     steps = formula(network, x, t)
     if t is None and network.both_ways:
         steps = predicted(steps, network.both_ways)
@@ -318,7 +310,8 @@ def loss_door(formula):
         __tracebackhide__ = True
         if t is None:
             raise TypeError("Network.loss wants the targets t, got None")
-        pieces, run = self.pieces(), self.begin()
+        pieces = self.pieces()
+        self.run = ()
         if self.held is not None:
             self.held.again()
         self.alone = True
@@ -326,7 +319,7 @@ def loss_door(formula):
             value = whole(self, x, t)
         finally:
             self.alone = False
-        run += tokens(pieces)
+        self.run = tokens(pieces)
         return value
 
     return loss
@@ -369,7 +362,7 @@ def nudge_door(formula):
                 return formula(self, x, t, h)
         finally:
             self.held = None
-            self.begin()  # the last pass was a nudged one: nobody wants to go back from that
+            self.run = ()  # the last pass was a nudged one: nobody wants to go back from that
 
     return numerical_gradient
 
@@ -392,7 +385,7 @@ def check_layers(layers, loss):
             callable(getattr(layer, "forward", None)) and callable(getattr(layer, "backward", None))
         ):
             raise TypeError(f"Network: layer {name!r} has no forward and backward, got {layer!r}")
-        if not isinstance(getattr(layer, "params", NOTHING), Mapping):
+        if not isinstance(getattr(layer, "params", {}), Mapping):
             raise TypeError(f"Network: layer {name!r} wants a dict of params, got {layer.params!r}")
     pieces = [*layers.values(), loss]
     if len(set(map(id, pieces))) < len(pieces):
@@ -403,7 +396,7 @@ def check_layers(layers, loss):
     arrays = [
         (f"{name}.{key}", array)
         for name, layer in layers.items()
-        for key, array in getattr(layer, "params", NOTHING).items()
+        for key, array in getattr(layer, "params", {}).items()
         if isinstance(array, np.ndarray)
     ]
     check_sharing(arrays)

@@ -92,9 +92,8 @@ def general_door(formula):
         floats = all(type(value) is float for value in inputs) and np.ndim(out) == 0
         if floats and self.elementwise:
             self.seen = FLOATS
-            return float(out)
-        # a Python float has no type of its own among arrays: None
-        self.seen = [(np.shape(v), getattr(v, "dtype", None)) for v in inputs], np.shape(out)
+        else:  # a Python float has no type of its own among arrays: None
+            self.seen = [(np.shape(v), getattr(v, "dtype", None)) for v in inputs], np.shape(out)
         if floats:
             return float(out)
         if self.moves:
@@ -128,8 +127,7 @@ def backward_door(formula):
         if self.seen is FLOATS:
             return formula(self, float(dout))
         gradients = hushed(self, dout)
-        if type(self) not in OURS:
-            check_count(self, gradients, len(self.seen[0]))
+        check_count(self, gradients, len(self.seen[0]))
         return tuple([like(g, *of, dout) for g, of in zip(gradients, self.seen[0], strict=True)])
 
     return backward
@@ -172,17 +170,18 @@ def lowers_them(formula):
 
 def check_count(node, gradients, count):
     """TypeError or ValueError unless a node of the reader's own gave one gradient an input."""
-    where = f"{node!r}.backward"
     if not isinstance(gradients, (tuple, list)):
-        raise TypeError(f"{where} wants to return a tuple, got {type(gradients).__name__}")
+        raise TypeError(
+            f"{node!r}.backward wants to return a tuple, got {type(gradients).__name__}"
+        )
     if len(gradients) != count:
-        raise ValueError(f"{where} gave {len(gradients)} gradients for {count} inputs")
-    return where
+        raise ValueError(f"{node!r}.backward gave {len(gradients)} gradients for {count} inputs")
 
 
 def check_gradients(node, gradients, shapes):
     """The same, and ValueError unless each has the shape of its input."""
-    where = check_count(node, gradients, len(shapes))
+    check_count(node, gradients, len(shapes))
+    where = f"{node!r}.backward"
     for shape, gradient in zip(shapes, gradients, strict=True):
         if gradient is not None and np.shape(as_value(gradient, where)) != shape:
             raise ValueError(f"{where} gave a gradient of shape {np.shape(gradient)} for {shape}")

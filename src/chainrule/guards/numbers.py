@@ -82,8 +82,6 @@ def as_value(value, where):
 
 def as_array(value, where):
     """`value` as a float array (float32 stays float32); TypeError, naming `where`, otherwise."""
-    if type(value) is np.ndarray and value.dtype.kind == "f":
-        return value
     return np.asarray(as_value(value, where))
 
 
@@ -106,10 +104,22 @@ def describe(value):
     return type(value).__name__
 
 
+def check_number(value, words, fits=lambda value: value >= 0):
+    """ValueError, in these words, unless `value` is a number that fits."""
+    if not (is_number(value) and fits(value)):
+        raise ValueError(f"{words}, got {value!r}")
+
+
+def check_count(value, words, least=1):
+    """`value` as Python's own int; ValueError, in these words, unless it is a whole number from `least`."""
+    if not is_count(value) or value < least:
+        raise ValueError(f"{words}, got {value!r}")
+    return int(value)
+
+
 def check_counts(where, **sizes):
     for name, size in sizes.items():
-        if not is_count(size) or size < 1:
-            raise ValueError(f"{where} wants a positive whole number {name}, got {size!r}")
+        check_count(size, f"{where} wants a positive whole number {name}")
 
 
 def check_rng(rng, where):

@@ -4,13 +4,12 @@ from functools import wraps
 
 import numpy as np
 
-from chainrule.guards.numbers import as_value, describe, is_number, quiet
+from chainrule.guards.numbers import as_value, check_number, describe, quiet
 
 
 def check_step(h):
     """Raise ValueError unless the step h is a positive, finite number."""
-    if not (is_number(h) and h > 0):
-        raise ValueError(f"the step h must be a positive number, got {h!r}")
+    check_number(h, "the step h must be a positive number", lambda h: h > 0)
 
 
 @quiet
@@ -28,8 +27,6 @@ def check_nudge(array, h, where):
 
 def number(value):
     """What f returned, as a float; TypeError or ValueError if it is not one real number."""
-    if type(value) is float:
-        return value
     value = as_value(value, "numerical_gradient: f must return one number, and")
     if np.size(value) != 1:
         raise ValueError(f"f must return one number, got an array of shape {np.shape(value)}")

@@ -8,7 +8,14 @@ from functools import wraps
 import numpy as np
 from numpy import ndarray
 
-from chainrule.guards.numbers import as_numbers, check_rng, describe, is_count, is_number, quiet
+from chainrule.guards.numbers import (
+    as_numbers,
+    check_count,
+    check_number,
+    check_rng,
+    describe,
+    quiet,
+)
 
 
 class Optimizer:
@@ -18,7 +25,7 @@ class Optimizer:
         super().__init_subclass__(**options)
         if Optimizer in cls.__bases__:
             cls.__init__ = init_door(cls.__init__)
-            cls.update = update_door(cls.update)
+            cls.update = update_door(cls.update, f"{cls.__name__}.update")
 
     def __repr__(self):
         return f"{type(self).__name__}({self.lr})"
@@ -29,35 +36,22 @@ def init_door(formula):
     def __init__(self, *numbers, **named):
         formula(self, *numbers, **named)
         name = type(self).__name__
-        if not (is_number(self.lr) and self.lr > 0):
-            raise ValueError(f"{name} wants a positive learning rate lr, got {self.lr!r}")
+        check_number(self.lr, f"{name} wants a positive learning rate lr", lambda lr: lr > 0)
         for key in ("momentum", "beta1", "beta2"):
-            share = getattr(self, key, 0)
-            if not (is_number(share) and 0 <= share < 1):
-                raise ValueError(f"{name} wants {key} from 0 to below 1, got {share!r}")
+            words = f"{name} wants {key} from 0 to below 1"
+            check_number(getattr(self, key, 0), words, lambda share: 0 <= share < 1)
 
     return __init__
 
 
-def update_door(formula):
+def update_door(formula, where):
     """Everything is checked before anything moves: TypeError or ValueError, naming the parameter."""
     hushed = quiet(formula)
 
     @wraps(formula)
     def update(self, params, grads):
         __tracebackhide__ = True
-        for key, array in params.items():
-            gradient = grads.get(key)
-            if not (
-                type(array) is ndarray is type(gradient)
-                and array.dtype is gradient.dtype
-                and array.shape == gradient.shape
-                and array.dtype.kind == "f"
-                and array.flags.writeable
-            ):
-                check_update(f"{type(self).__name__}.update", params, grads)
-        if len(params) != len(grads):
-            check_update(f"{type(self).__name__}.update", params, grads)
+        check_update(where, params, grads)
         hushed(self, params, grads)
 
     return update
@@ -84,14 +78,13 @@ def check_update(where, params, grads):
 def check_batch(x, t, batch_size, rng):
     """x and t as arrays, and batch_size as an int. TypeError or ValueError for what is none."""
     check_rng(rng, "batches want")
-    if not is_count(batch_size) or batch_size < 1:
-        raise ValueError(f"batch_size is a positive whole number, got {batch_size!r}")
+    batch_size = check_count(batch_size, "batch_size is a positive whole number")
     x, t = as_numbers(x, "a batch: x"), as_numbers(t, "a batch: t")
     if x.shape[:1] != t.shape[:1] or x.shape[:1] in ((), (0,)):
         raise ValueError(
             f"x and t want the same number of samples, above 0: got shapes {x.shape} and {t.shape}"
         )
-    return x, t, int(batch_size)
+    return x, t, batch_size
 
 
 class Whole:
@@ -180,6 +173,4 @@ def count_updates(epochs, updates, per_epoch):
     if epochs is not None and updates is not None:
         raise ValueError("say epochs or updates, not both")
     count, each = (1 if epochs is None else epochs, per_epoch) if updates is None else (updates, 1)
-    if not is_count(count) or count < 0:
-        raise ValueError(f"epochs and updates are whole numbers from 0, got {count!r}")
-    return int(count) * each
+    return check_count(count, "epochs and updates are whole numbers from 0", 0) * each

@@ -13,6 +13,7 @@ import numpy as np
 import traitlets
 
 from chainrule.drawing import caption_html, harmless
+from chainrule.guards.numbers import check_count
 from chainrule.narration import WORDS, display, fill, label
 from chainrule.trace import encode
 from chainrule.training import are_classes, split, train, validation_loss
@@ -599,8 +600,8 @@ def record_training(
     if not (hasattr(network, "gradient") and hasattr(network, "params")):
         raise TypeError(f"record_training wants a network, got {network!r}")
     if every is not None:
-        every = check_count("every", every, 1)
-    check_count("wrong", wrong, 0)
+        every = check_count(every, "record_training: every is a whole number from 1")
+    check_count(wrong, "record_training: wrong is a whole number from 0", 0)
     named = isinstance(weights, (list, tuple))
     if not named or any(name not in network.params for name in weights):
         raise ValueError(
@@ -645,13 +646,6 @@ def frames_due(every):
         step, after = (step + every, 0) if every else (after, step + after)
 
 
-def check_count(name, value, least):
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or value < least:
-        raise ValueError(f"record_training: {name} is a whole number from {least}, got {value!r}")
-    return int(value)
-
-
 def what_to_measure(metric, network, t, held_out):
     """(its name, a function of network, x, t)"""
     if metric is not None:
@@ -667,7 +661,7 @@ def what_to_measure(metric, network, t, held_out):
 
 def first_layer(network, units):
     """The name of the first matrix, whose columns are drawn. None where no units are wanted."""
-    check_count("units", units, 0)
+    check_count(units, "record_training: units is a whole number from 0", 0)
     if not units:
         return None
     name = next((key for key, array in network.params.items() if np.ndim(array) == 2), None)
