@@ -288,7 +288,6 @@ REFUSED = [
     (lambda: BatchNorm([1.0], [0.0], eps=-1e-5), ValueError, "eps .* got -1e-05"),
     (lambda: BatchNorm.init(0), ValueError, "positive whole number D, got 0"),
     (lambda: BatchNorm(np.ones(2), np.zeros(3)), ValueError, r"got gamma \(2,\) and beta \(3,\)"),
-    (lambda: BatchNorm(np.ones(3), np.zeros(2)), ValueError, r"got gamma \(3,\) and beta \(2,\)"),
     (lambda: BatchNorm.init(2).forward(array((4, 3))), ValueError, r"x \(N, 2\).*got x \(4, 3\)"),
     (lambda: BatchNorm.init(2).forward(array((4, 2, 3))), ValueError, r"got x \(4, 2, 3\)"),
     (lambda: BatchNorm.init(2).forward(1.0), ValueError, r"got x \(\)"),

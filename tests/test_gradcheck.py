@@ -474,3 +474,13 @@ def test_what_rounding_hides_passes_and_is_said_to_tell_nothing():
     small = "ok, too small to tell from rounding"
     assert [row.outcome for row in rows] == [small, small, "ok"]
     assert [row.relative_error for row in rows] == pytest.approx([0, 0.2 / 20.2, 0])
+
+
+def test_a_layer_that_fails_is_one_row_that_compares_nothing():
+    class Fails(ReLU):
+        def backward(self, dout):
+            raise KeyError("W")
+
+    (row,) = gradient_check(Fails(), np.ones((2, 3))).rows
+    assert (row.shape, row.kinks, row.compared, row.relative_error) == ((2, 3), 0, 0, 1.0)
+    assert "KeyError" in row.problem and row.worst is None

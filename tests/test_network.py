@@ -15,7 +15,7 @@ from chainrule.graph import Variable, topological_order
 from chainrule.layers import Affine, ReLU, Sigmoid, Tanh
 from chainrule.losses import IdentityWithLoss, SoftmaxWithLoss
 from chainrule.network import Network, two_layer_net
-from chainrule.training import SGD, bar, minibatches, random_batches, train
+from chainrule.training import SGD, Adam, bar, minibatches, random_batches, train
 
 
 def net(D=4, H=5, C=3, seed=0, activation="relu"):
@@ -583,3 +583,12 @@ def test_a_door_has_the_defaults_of_its_formula(follow):
                     if one.default is not one.empty:
                         found[f"{kind.__name__}.{name} {key}"] = one.default
     assert found == DEFAULTS
+
+
+def test_adam_makes_up_for_its_start_from_zero_whatever_its_shares():
+    """Of a gradient that stays the same, the means are itself and its square: each step is lr."""
+    params, grads = {"W": np.zeros(2)}, {"W": np.array([0.5, -3.0])}
+    adam = Adam(0.1, beta1=0.3, beta2=0.4)
+    for step in (1, 2, 3):
+        adam.update(params, grads)
+        np.testing.assert_allclose(params["W"], [-0.1 * step, 0.1 * step], rtol=1e-6)
