@@ -1445,3 +1445,30 @@ def test_closures_that_all_see_the_last_pass_take_another_array(late):
         return total, sum(slopes[-1] if late else slope for slope in slopes)
 
     assert causes(f, X) == ([("another-array", "x")] if late else [])
+
+
+@pytest.mark.parametrize("power", [lambda x: x**2, np.square, lambda x: np.power(x, 2)])
+def test_a_power_without_its_exponent_is_a_multiple_and_no_use_that_was_lost(power):
+    """x**2 uses x once, and x * x twice; half of the gradient is wrong in both, for different reasons."""
+
+    def backward(x, dout):
+        return dout * x
+
+    assert causes(layer(power, backward), X) == [("scaled", "x")]
+    assert causes(layer(lambda x: x * x, backward), X) == [("overwritten-at-fork", "x")]
+
+
+def relu(x):
+    return np.maximum(x, 0), lambda dout: dout * (x > 0)
+
+
+def product(x, y):
+    return x * y, lambda dout: (dout * y, dout * x)
+
+
+def test_a_function_may_return_its_output_and_a_function_for_the_way_back():
+    assert causes(relu, X) == causes(product, (X, X + 1)) == []
+    assert gradient_check(relu, X).ok and gradient_check(product, (X, X + 1)).ok
+    assert causes(lambda x: (relu(x)[0], lambda dout: dout), X) == [("mask-missing", "x")]
+    swapped = causes(lambda x, y: (x * y, lambda dout: (dout * x, dout * y)), (X, X + 1))
+    assert swapped == [("inputs-not-swapped", "x"), ("inputs-not-swapped", "y")]

@@ -24,7 +24,8 @@ def gradient_check(target, x=None, t=None, *, h=1e-5, seed=0, allow_float32=Fals
 
     target  a node or a layer, with `x` its input, or a tuple of inputs; or, with targets `t`, a loss
             (x are the scores) or a network (its parameters are checked); or a `Variable` (its leaves
-            are); or a function of x that gives a Variable, or a pair (value, gradient)
+            are); or a function of x that gives a Variable, a pair (value, gradient), or a pair
+            (output, backward), where backward(dout) gives the gradient
     t       for a loss or a network, which have nothing above them: their dout is 1
     h       the step of the central difference
     seed    without t the output is weighted by a random array dout of either sign, drawn from this

@@ -33,6 +33,7 @@ class Scene:
     siblings: dict = field(default_factory=dict)  # right gradients of other arrays of this shape
     claims: dict = field(default_factory=dict)  # what backward gives for each array
     redraws: bool = False  # whether backward gives another gradient at a second call
+    forked: Callable = lambda: True  # whether the array may be used more than once
     listed: bool = False  # whether each entry of x (N,) is a sample, with a target of its own
 
     @property
@@ -540,7 +541,8 @@ def overwritten_at_fork(scene):
         return
     x = scene.own
     powers = exponents(scene) if scene.slope is not None else np.zeros(0)
-    if np.any(np.abs(powers - 2) < 1e-6) or np.any(np.abs(powers - powers[:1]) > 1e-6):
+    square = np.any(np.abs(powers - 2) < 1e-6)
+    if (square or np.any(np.abs(powers - powers[:1]) > 1e-6)) and scene.forked():
         factor = np.divide(scene.out, x, out=np.array(scene.slope), where=x != 0)
         yield "one factor of a product alone", scene.dout * factor
         yield "the other factor of a product alone", scene.true - scene.dout * factor

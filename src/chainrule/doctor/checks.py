@@ -64,7 +64,7 @@ def piece_for(where, target, x, t, h, last=False):
                 return piece
     raise TypeError(
         f"{where} wants something with forward and backward, a Variable, or a function that gives a "
-        f"Variable or a pair (value, gradient), got {target!r}"
+        f"Variable or a pair, (value, gradient) or (output, backward), got {target!r}"
     )
 
 

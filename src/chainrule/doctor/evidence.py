@@ -6,12 +6,13 @@ Read `doctor` next: it decides what to run, and what to say.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
 from chainrule.doctor.pieces import grown, one_hot, tried, with_other
 from chainrule.doctor.probe import Truth
+from chainrule.doctor.tape import NoGraph, recorded
 from chainrule.guards.numbers import sum_to
 from chainrule.mistakes import TABLE
 from chainrule.scenes import Scene, softmax_along
@@ -194,7 +195,17 @@ class Observation:
             *((self.slope_at, self.out_at) if alone else (None, None)),
             t=self.targets(inputs) if names else None, axis=self.piece.axis, claims=self.claims[k],
             siblings=siblings, redraws=self.redraws, listed=self.piece.listed,
+            forked=partial(self.forked, name),
         )  # fmt: skip
+
+    def forked(self, name):
+        """Whether a run of forward uses the array more than once, as x * x does and x**2 does not."""
+        try:
+            order = tried([], recorded, self.piece)
+        except NoGraph:
+            return True
+        uses = [source.name for node in order for source in node.sources]
+        return not uses or uses.count(name) > 1
 
     @cached_property
     def redraws(self):

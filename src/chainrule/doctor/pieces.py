@@ -381,8 +381,22 @@ class GraphPiece(Piece):
                 v.grad = grad
 
 
+class Returning:
+    """f(*arrays) -> (output, backward) as something with forward and backward."""
+
+    def __init__(self, f):
+        self.f = f
+
+    def forward(self, *arrays):
+        output, self.way_back = self.f(*arrays)
+        return output
+
+    def backward(self, dout):
+        return self.way_back(dout)
+
+
 def piece_of_function(f, inputs):
-    """For f(*variables) -> Variable, or f(*arrays) -> (value, gradient or a tuple of them)."""
+    """For f(*variables) -> Variable, or f(*arrays) -> (value, gradient or a tuple of them) or (output, backward)."""
     leaves = {n: Variable(v, n) for n, v in zip(names_for(inputs), inputs, strict=True)}
     try:
         out = f(*leaves.values())
@@ -402,6 +416,8 @@ def piece_of_function(f, inputs):
 
     pair.forward, pair.backward = forward, backward
     piece = Piece(pair, inputs)
+    if piece.error is None and callable(pair.gradient):
+        return Piece(Returning(f), inputs)
     piece.pair = piece.last = True
     return None if piece.error is not None or np.size(piece.forward(pair)) != 1 else piece
 

@@ -663,6 +663,7 @@ def scene_of_edge(node, i, dout):
         place, inputs, params, node.value, np.broadcast_to(dout, node.value.shape), node.back(i, dout),
         node.back(i, ones), slopes,
         *((lambda x: node.slope(i, x), lambda x: node.at(i, x)) if alone else (None, None)),
+        forked=lambda: node.sources.count(node.sources[i]) > 1,
     )  # fmt: skip
 
 
