@@ -483,8 +483,8 @@ def decode(data):
 def trace_graph(output, dout=1.0):
     """Run the graph that ends in `output` forward and backward, and record it.
 
-    An array output wants a `dout` of its shape: its gradient, of a number L that is not in the graph. The graph's values and gradients are as after
-    `forward_steps` and `backward`.
+    An array output wants a `dout` of its shape: its gradient, of a number L that is not in the graph.
+    The graph's values and gradients are as after `forward_steps` and `backward`.
     """
     order = topological_order(output)
     index = {variable: i for i, variable in enumerate(order)}

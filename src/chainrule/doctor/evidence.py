@@ -6,7 +6,7 @@ Read `doctor` next: it decides what to run, and what to say.
 """
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 
@@ -195,17 +195,19 @@ class Observation:
             *((self.slope_at, self.out_at) if alone else (None, None)),
             t=self.targets(inputs) if names else None, axis=self.piece.axis, claims=self.claims[k],
             siblings=siblings, redraws=self.redraws, listed=self.piece.listed,
-            forked=partial(self.forked, name),
+            forked=lambda: not self.uses or self.uses.count(name) > 1,
         )  # fmt: skip
 
-    def forked(self, name):
-        """Whether a run of forward uses the array more than once, as x * x does and x**2 does not."""
+    @cached_property
+    def uses(self):
+        """The arrays that a run of forward uses, one name a use: x * x has two, and x**2 one. Empty where
+        nobody can tell."""
         try:
-            order = tried([], recorded, self.piece)
+            return [
+                source.name for node in tried([], recorded, self.piece) for source in node.sources
+            ]
         except NoGraph:
-            return True
-        uses = [source.name for node in order for source in node.sources]
-        return not uses or uses.count(name) > 1
+            return []
 
     @cached_property
     def redraws(self):
