@@ -22,9 +22,11 @@ PACKAGES = {
     "firefox": ["firefox-esr"],
     "webkit": ["webkit2gtk-driver", "xvfb"],
 }
-# No sandbox: a container's root may not make one. The rest keeps the browser from asking for updates.
+# No sandbox: a container's root may not make one. No name is found but this machine's own, so that nothing is asked of
+# another host; the rest keeps the browser from asking for updates.
 ARGUMENTS = [
     "--no-sandbox",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
     "--disable-gpu",
     "--no-first-run",
     "--disable-background-networking",
