@@ -97,7 +97,6 @@ test-package: lint browsers-there
 
 browsers-there: $(READY)
 	$(BIN)/python tests/find_browser.py --install
-	-$(BIN)/python tests/find_browser.py --install --also firefox
 
 unit: $(READY)  ## run the tests that need neither the built site nor a browser
 	$(PYTEST) -m "not browser and not site" tests
@@ -149,7 +148,7 @@ binder: $(READY)  ## repeat what Binder installs, and run every chapter in the J
 
 browsers: book  ## drive every kind of figure in Firefox and in WebKit
 	$(BIN)/python tests/find_browser.py --install --also firefox webkit
-	CHAINRULE_TELL=1 CHAINRULE_BROWSERS="firefox webkit" $(BIN)/python -m pytest tests/test_engines.py
+	CHAINRULE_TELL=1 $(BIN)/python -m pytest tests/other_browsers.py
 
 hosts: book $(PEERS)/.ready  ## open a chapter in the programs that show notebooks; writes the book's page of it
 	$(BIN)/python tests/find_browser.py --install

@@ -8,7 +8,7 @@ import hosts
 import pytest
 
 HERE = Path(__file__).parent
-DRIVERS = ["where_it_runs.py", "test_engines.py", "binder_lab.py"]
+DRIVERS = ["where_it_runs.py", "other_browsers.py", "binder_lab.py"]
 LINES = [line for line in hosts.PAGE.read_text("utf-8").splitlines() if line.startswith("|")][2:]
 ROWS = dict(map(hosts.cells, LINES))
 PAGE = """# A page
