@@ -5,6 +5,7 @@ import pytest
 
 from chainrule.gradcheck import gradient_check
 from chainrule.graph import Variable
+from chainrule.guards.layers import Layer
 from chainrule.guests import Attention, BatchNorm, Conv2D, Embedding
 from chainrule.layers import Affine, ReLU, Sigmoid, Tanh
 from chainrule.losses import (
@@ -33,6 +34,24 @@ def close(a, b, tolerance=1e-12):
     assert np.shape(a) == np.shape(b)
     difference = np.linalg.norm(np.subtract(a, b))
     assert difference <= tolerance * (np.linalg.norm(a) + np.linalg.norm(b) + 1e-300)
+
+
+def test_a_layer_that_refuses_need_not_know_how_to_expand():
+    class Positive(Layer):
+        def refuse(self, x):
+            if np.any(x < 0):
+                raise ValueError("it wants numbers from 0")
+
+        def forward(self, x):
+            self.x = x
+            return np.sqrt(x)
+
+        def backward(self, dout):
+            return dout / (2 * np.sqrt(self.x))
+
+    assert gradient_check(Positive(), array((2, 3)) ** 2).ok
+    with pytest.raises(ValueError, match="it wants numbers from 0"):
+        Positive().forward([-1.0])
 
 
 def test_relu_by_hand():

@@ -597,6 +597,7 @@ def test_a_pass_in_another_thread_leaves_this_one_as_quiet_as_it_was():
     for thread in threads:
         thread.join()
     layers.Affine(np.full((4, 3), 1e308)).forward(X)  # overflows, and warns nobody
+    numerical_gradient(np.sum, np.array([1e308]), h=1.5e308)
 
 
 def test_a_file_is_found_with_or_without_its_ending(tmp_path):

@@ -13,7 +13,7 @@ from chainrule.layers import Affine, ReLU, Tanh
 from chainrule.losses import IdentityWithLoss, SoftmaxWithLoss, cross_entropy, softmax
 from chainrule.network import Network, two_layer_net
 from chainrule.numeric import numerical_gradient
-from chainrule.training import SGD, Adam, Momentum, train
+from chainrule.training import SGD, Adam, Momentum, are_classes, train
 
 X = np.random.default_rng(0).normal(size=(6, 4))
 OTHER = np.random.default_rng(1).normal(size=(6, 4))
@@ -201,6 +201,11 @@ def test_a_metric_may_be_given():
 def test_one_hot_targets_still_get_their_accuracy():
     (record,) = train(net(), (X, np.eye(3)[T]), rng=np.random.default_rng(0))
     assert record.metric == record.accuracy is not None
+
+
+def test_a_column_of_ones_and_zeros_is_no_one_hot_row():
+    t = np.array([0.0, 0.0, 1.0, 0.0])
+    assert are_classes(t[np.newaxis]) and not are_classes(t)
 
 
 def test_momentum_and_adam_are_their_formulas():

@@ -320,6 +320,7 @@ def test_one_broken_figure_says_so_and_harms_no_other(browser, tmp_path):
     [
         (lambda: Stepper(3.0), "wants a Variable, a Trace, or a network"),
         (lambda: Stepper(two_layer_net(2, 3, 2, np.random.default_rng(0))), "wants x and t"),
+        (lambda: Stepper(trace_graph(bill()), dout=2.0), "dout is of a graph; .* got 2.0"),
         (lambda: Stepper(bill(), step=10), "from 0 to 9, or -1, got 10"),
         (lambda: Stepper(bill(), step="2"), "from 0 to 9, or -1, got '2'"),
         (lambda: Stepper(bill(), open=["side", "size"]), "open is True, False or names"),

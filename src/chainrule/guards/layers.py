@@ -43,7 +43,7 @@ class Layer:
             cls.init = init_door(cls.init.__func__)
         if Layer in cls.__bases__ and hasattr(cls, "forward") and hasattr(cls, "backward"):
             if cls.refuse is not None:
-                for name in ("forward", "expand"):
+                for name in {"forward", "expand"} & set(dir(cls)):
                     setattr(cls, name, checked(getattr(cls, name), cls.refuse))
             cls.forward, cls.backward = forward_door(cls.forward), backward_door(cls.backward)
 

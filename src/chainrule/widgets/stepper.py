@@ -162,11 +162,15 @@ class Stepper(Figure):
 
 def graph_and_trace(source, x, t, dout):
     """A graph of the figure's own, or None, and the trace of its run."""
-    if isinstance(source, Trace):
-        return None, source
     if isinstance(source, Variable):
         graph = copy_graph(source)
         return graph, trace_graph(graph, dout)
+    if not np.array_equal(dout, 1.0):
+        raise ValueError(
+            f"Stepper: dout is of a graph; a network goes back from its loss, got {dout!r}"
+        )
+    if isinstance(source, Trace):
+        return None, source
     if hasattr(source, "forward_steps") and hasattr(source, "backward_steps"):
         if x is None or t is None:
             raise ValueError("Stepper of a network wants x and t: Stepper(network, x, t)")
