@@ -236,8 +236,6 @@ def in_the_whole(piece, layers, found, h, seed):
     try:
         whole = Observation(piece, h, seed, limit=LIMIT)
         decay = {one.where: one for one in judge(whole)[0] if one.cause == "weight-decay"}
-        right = {n for n in whole.names if (s := whole.samples(n)) and all(o.right for o in s)}
-        right = {n for n in right if whole.agrees(n, np.arange(whole.truth.arrays[n].size))}
     except Exception:
         return found
     kept = []
@@ -245,9 +243,9 @@ def in_the_whole(piece, layers, found, h, seed):
         name = places.get(one.where) if one.where in doubtful else None
         if name in decay:
             kept.append(replace(decay[name], where=one.where))
-        elif name not in right:
+        elif name not in whole.right:
             kept.append(one)
-    moved = right == set(whole.names)
+    moved = whole.right == set(whole.names)
     return [one for one in kept if not (moved and one.where == "loss" and one.cause in BY_BATCH)]
 
 

@@ -121,43 +121,56 @@ def common_factor(samples):
 class Observation:
     """A piece at its inputs: what it claims for some upstream gradients, and what nudging finds.
 
-    limit   how many entries of each array are nudged; None for all of them, where need be
+    limit   how many entries of a wrong array are nudged; None for all of them, where need be
+    right   the names of the arrays whose claims hold
     """
 
     def __init__(self, piece, h=1e-5, seed=0, limit=None):
-        self.piece, self.others = piece, {}
-        out = np.array(piece.forward(piece.fresh()), np.float64)
-        self.douts = piece.upstreams(out, seed)
+        self.piece, self.others, self.right = piece, {}, set()
+        self.truth = truth = Truth(piece, lambda out: self.upstreams(out, seed), h, limit=0)
+        self.douts = truth.douts[:-1]
         self.claims = [piece.claims(dout) for dout in self.douts]
-        self.truth = Truth(piece, [*self.douts, np.ones(out.shape)], h, limit or MANY)
-        for name, array in self.truth.arrays.items() if limit is None else ():
-            if array.size > MANY:
-                self.truth.nudge(name, self.elsewhere(name))
+        given = [*self.claims, self.claims[0]]
+        if len(self.douts) > 1:
+            given[-1] = piece.claims(truth.douts[-1])
+        for name, array in truth.arrays.items():
+            every = np.arange(array.size)
+            if self.agrees(name, every, given):
+                truth.take(name, [one[name] for one in given])
+                self.right.add(name)
+                continue
+            truth.sample(name, limit or MANY)
+            if limit is None and array.size > MANY:
+                if self.agrees(name, np.flatnonzero(truth.seen[name]), given):
+                    truth.nudge(name, self.wrong_entries(name, every, given))
 
-    def elsewhere(self, name):
-        """Entries of a large array, of which nudging saw a sample, that are to be seen too: where the
-        claims do not hold. Half after half is moved along a random direction, which sees all its entries."""
-        found, flat = np.arange(self.truth.arrays[name].size), self.truth.seen[name].ravel()
-        if self.agrees(name, found) or not self.agrees(name, np.flatnonzero(flat)):
-            return ()  # all is right, or what has been seen shows that it is not
+    def upstreams(self, out, seed):
+        return [*self.piece.upstreams(out, seed), np.ones(out.shape)]
+
+    def wrong_entries(self, name, found, given):
+        """A few of these entries of a large array, of which nudging saw a sample, for which the claims do not
+        hold. Half after half is moved along a random direction, which sees all its entries."""
         while len(found) > 8:
             first, second = np.array_split(found, 2)
-            found = second if self.agrees(name, first) else first
+            found = second if self.agrees(name, first, given) else first
         return found
 
-    def agrees(self, name, entries):
-        """Whether the claims hold along a few directions that move these entries, and no others."""
+    def agrees(self, name, entries, given):
+        """Whether the claims that are given, one for each upstream gradient, hold along random directions
+        that move these entries, and no others."""
         truth, rng = self.truth, np.random.default_rng(1)
-        for _ in range(3):
-            direction = np.zeros(truth.arrays[name].shape)
-            direction.flat[entries] = rng.choice([-1.0, 1.0], len(entries))
+        shape = truth.arrays[name].shape
+        if any(np.shape(claims[name]) != shape or claims[name] is None for claims in given):
+            return False
+        for _ in range(2):
+            direction = np.zeros(shape)
+            moves = rng.choice([-1.0, 1.0], len(entries)) * rng.uniform(0.5, 1.5, len(entries))
+            direction.flat[entries] = moves
             slopes = truth.along(name, direction).mean(axis=0)
-            for claims, slope in zip(self.claims, slopes, strict=False):
-                claim = claims[name]
-                if claim is None or claim.shape != direction.shape:
-                    return True  # wrong, whatever its numbers
-                room = truth.tolerance * (abs(slope) + np.linalg.norm(claim)) + truth.noise[name]
-                if not abs(np.vdot(claim, direction) - slope) <= room:
+            for claims, slope in zip(given, slopes, strict=True):
+                room = truth.tolerance * (abs(slope) + np.linalg.norm(claims[name]))
+                off = abs(np.vdot(claims[name], direction) - slope)
+                if not off <= room + truth.noise[name]:
                     return False
         return True
 

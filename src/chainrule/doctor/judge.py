@@ -28,7 +28,8 @@ def judge(observation, layers_are_right=False):
                        the other, is exact then, where nudging meets curves
     """
     found, wrong = [], {}
-    for name in observation.names[:: 1 if observation.piece.names else -1]:
+    names = [name for name in observation.names if name not in observation.right]
+    for name in names[:: 1 if observation.piece.names else -1]:
         samples = observation.samples(name)
         if len(samples) < len(observation.claims):
             if observation.matters(name):  # None is a fair answer where the gradient is 0

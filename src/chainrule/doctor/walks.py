@@ -100,9 +100,9 @@ class Graph:
         """node -> gradient: the walk without a mistake."""
         return self.walk({self.out: np.reshape(dout, self.out.value.shape)})
 
-    def walk(self, gradients):
-        """node -> gradient, where some are known already: back from there."""
-        for node in reversed(self.order):
+    def walk(self, gradients, end=None):
+        """node -> gradient, where some are known already: back from there, to the leaves or to another end."""
+        for node in reversed(self.order[self.index.get(end, -1) + 1 :]):
             if node in gradients:
                 for i, source in self.ways[node]:
                     gradients[source] = gradients.get(source, 0.0) + node.back(i, gradients[node])
@@ -454,7 +454,7 @@ class Graph:
     def scene_of_stretch(self, start, node, dout):
         """A scene for what lies between two nodes."""
         douts = (np.broadcast_to(d, node.value.shape) for d in (dout, 1.0))
-        true, unit = (self.walk({node: d})[start] for d in douts)
+        true, unit = (self.walk({node: d}, start)[start] for d in douts)
         entrywise = start.value.shape == node.value.shape and same(true, dout * unit, 1e-9)
         t = None
         if node.value.size == 1 and self.piece.t is not None:
