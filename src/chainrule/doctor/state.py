@@ -104,8 +104,8 @@ def called_before(piece, before, variant, seed):
     if not np.all(np.isfinite(out)):
         return []
     words = "backward gives another gradient when forward has run with other inputs before"
-    subject = piece.fresh()
     for run_before in (piece.forward, lambda subject: piece.claims(before, subject)):
+        subject = piece.fresh()
         try:
             run_before(subject)
             after = variant.after(subject, dout)
