@@ -9,7 +9,6 @@ import inspect
 from collections.abc import Mapping
 from functools import cached_property
 from traceback import extract_tb
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -397,21 +396,24 @@ class GraphPiece(Piece):
 
 
 class Returning:
-    """f(*arrays) -> (output, backward) as something with forward and backward."""
+    """f(*arrays) -> (output, backward), or (value, gradient or a tuple of them), as something with both ways."""
 
     def __init__(self, f):
-        self.f = f
+        self.f, self.back = f, None
 
     def forward(self, *arrays):
-        output, self.way_back = self.f(*arrays)
+        output, self.back = self.f(*arrays)
         return output
 
     def backward(self, dout):
-        return self.way_back(dout)
+        if callable(self.back):
+            return self.back(dout)
+        given = self.back if isinstance(self.back, (tuple, list)) else (self.back,)
+        return tuple(dout * np.asarray(gradient) for gradient in given)
 
 
 def piece_of_function(f, inputs):
-    """For f(*variables) -> Variable, or f(*arrays) -> (value, gradient or a tuple of them) or (output, backward)."""
+    """For f(*variables) -> Variable, or for an f that is `Returning` what goes back."""
     leaves = {n: Variable(v, n) for n, v in zip(names_for(inputs), inputs, strict=True)}
     try:
         out = f(*leaves.values())
@@ -419,22 +421,12 @@ def piece_of_function(f, inputs):
         out = None
     if isinstance(out, Variable):
         return GraphPiece(out, leaves)
-    pair = SimpleNamespace()
-
-    def forward(*arrays):
-        value, pair.gradient = f(*arrays)
-        return value
-
-    def backward(dout):
-        given = pair.gradient if isinstance(pair.gradient, (tuple, list)) else (pair.gradient,)
-        return tuple(dout * np.asarray(g) for g in given)
-
-    pair.forward, pair.backward = forward, backward
-    piece = Piece(pair, inputs)
-    if piece.error is None and callable(pair.gradient):
-        return Piece(Returning(f), inputs)
-    piece.pair = piece.last = True
-    return None if piece.error is not None or np.size(piece.forward(pair)) != 1 else piece
+    piece = Piece(Returning(f), inputs)
+    if piece.error is not None:
+        return None
+    out = piece.forward(subject := piece.fresh())
+    piece.pair = piece.last = not callable(subject.back)
+    return None if piece.pair and out.size != 1 else piece
 
 
 def names_for(inputs):

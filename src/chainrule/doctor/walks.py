@@ -236,14 +236,18 @@ class Graph:
             words = f"the use in {kept.line} alone"
             yield Change("overwritten-at-fork", words, sources[0], gives(lost, nothing))
 
-        masks = {(n, i): self.touched(n, i) for some in uses for n, i in some}
-        ways = product((0, 1), (True, False), (True, False))
+        touched = {use: self.touched(*use) for use in chain(*uses)}
+        ways, told = product((0, 1), (True, False), (True, False)), set()
         for k, first, together in ways if uses else ():
-            made = {}
+            masks = {}
             for some in uses:
-                made |= written_over({use: masks[use][k] for use in some}, first, together)
-            told = f"the {'first' if first else 'last'} use of each entry alone"
-            yield Change("overwritten-at-fork", told, sources[0], made)
+                masks |= written_over({use: touched[use][k] for use in some}, first, together)
+            numbers = b"".join(masks[use].tobytes() for use in touched)
+            if numbers not in told:
+                told.add(numbers)
+                words = f"the {'first' if first else 'last'} use of each entry alone"
+                made = gives(masks, partial(once_each, masks))
+                yield Change("overwritten-at-fork", words, sources[0], made)
 
     def touched(self, node, i):
         """Which entries of source i a call takes, and to which of them it hands something back."""
@@ -561,8 +565,8 @@ def nothing_back(code, words, at, edges):
 
 
 def written_over(uses, first, together):
-    """Each entry gets the gradient of its first use alone, or of its last one; with `together`, uses of the
-    same entries are one. `uses` tells which entries each of them takes."""
+    """use -> the entries that it hands back, where each entry gets the gradient of its first use alone, or of
+    its last one; with `together`, uses of the same entries are one. `uses` tells which each of them takes."""
     groups, taken, masks = defaultdict(list), False, {}
     for use, touched in uses.items():
         groups[touched.tobytes() if together else use].append(use)
@@ -570,14 +574,15 @@ def written_over(uses, first, together):
         touched = uses[edges[0]] & ~np.asarray(taken)
         masks |= dict.fromkeys(edges, touched)
         taken = taken | touched
+    return masks
 
-    def hand_on(n, i, d):
-        places = None if n.entrywise or n.pair else n.chosen(i)
-        if places is None or np.all(np.bincount(places)[1:] <= 1):
-            return n.back(i, d) * masks[n, i]
-        return sent(once(places, -1), d, masks[n, i].shape) * masks[n, i]
 
-    return gives(masks, hand_on)
+def once_each(masks, node, i, dout):
+    """What goes back where a mask is open, from the last use of each entry alone."""
+    places = None if node.entrywise or node.pair else node.chosen(i)
+    if places is None or np.all(np.bincount(places)[1:] <= 1):
+        return node.back(i, dout) * masks[node, i]
+    return sent(once(places, -1), dout, masks[node, i].shape) * masks[node, i]
 
 
 def once(places, way):
