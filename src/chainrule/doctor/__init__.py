@@ -82,7 +82,7 @@ def examine(piece, h, seed):
         if remark := right_at_the_end(observation):
             piece = piece.at_the_end()
             observation = Observation(piece, h, seed)
-    named, unnamed = judge(observation, layers_are_right=network)
+    named, unnamed = judge(observation)
     wrong = {one.where for one in named} | set(unnamed)
     columns = tried([], by_column, observation, unnamed)
     unnamed = {n: one for n, one in unnamed.items() if n not in [two.where for two in columns]}

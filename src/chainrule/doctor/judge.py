@@ -9,7 +9,6 @@ from functools import cache
 
 import numpy as np
 
-from chainrule.doctor.copies import layers_of, loss_of, private_copy, slots
 from chainrule.doctor.evidence import common_factor, observed, suspects
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
 from chainrule.doctor.missing import FEW, by_decay, by_what_is_missing
@@ -21,12 +20,8 @@ BY_BATCH = ("bias-mean", *DIVISIONS)
 GENERIC = RANK["upstream-ignored"]  # from here on a mistake may be made anywhere
 
 
-def judge(observation, layers_are_right=False):
-    """The findings that have a name, and name -> samples of the wrong gradients that got none.
-
-    layers_are_right   whether the layers of a network are known to be: what they give, called one after
-                       the other, is exact then, where nudging meets curves
-    """
+def judge(observation):
+    """The findings that have a name, and name -> samples of the wrong gradients that got none."""
     found, wrong = [], {}
     names = [name for name in observation.names if name not in observation.right]
     for name in names[:: 1 if observation.piece.names else -1]:
@@ -38,9 +33,6 @@ def judge(observation, layers_are_right=False):
             found.append(finding("not-finite", name, "backward gives a number that is not finite"))
         elif not all(sample.right for sample in samples):
             wrong[name] = samples
-    exact = tried({}, by_layers, observation.piece) if wrong and layers_are_right else {}
-    right = [n for n in wrong if n in exact and same(wrong[n][0].claim, exact[n], 1e-9)]
-    wrong = {name: samples for name, samples in wrong.items() if name not in right}
     observation.decays = tried({}, by_decay, observation, wrong)
     explained = tried({}, explain, observation, wrong) if wrong else {}
     unnamed = {name: samples for name, samples in wrong.items() if name not in explained}
@@ -162,22 +154,3 @@ def agreed(explained):
         code = min(common, key=RANK.get)
         return {name: [c for c in causes if c.code == code] for name, causes in explained.items()}
     return {name: causes[:1] for name, causes in explained.items()}
-
-
-def by_layers(piece):
-    """The gradients that the layers of a network give, called one after the other; or none."""
-    twin = private_copy(piece.target)
-    layers, loss = layers_of(twin), loss_of(twin)
-    held = {id(slot.array) for slot in slots(loss).values()}  # by the loss too, for a penalty
-    own = {id(slot.array) for layer in layers.values() for slot in slots(layer).values()}
-    if piece.hold or loss is None or held & own:
-        return {}
-    x = np.array(piece.inputs[0], np.float64)
-    for layer in layers.values():
-        x = layer.forward(x)
-    value, dout = loss.forward(x, piece.t), loss.backward()
-    for layer in reversed(layers.values()):
-        dout = layer.backward(dout)
-    fits = same(float(value), float(piece.forward(piece.fresh())), 1e-9)
-    held = [(name, *item) for name, layer in layers.items() for item in slots(layer).items()]
-    return {f"{name}.{key}": slot.gradient() for name, key, slot in held} if fits else {}
