@@ -18,9 +18,8 @@ from chainrule.doctor.judge import BY_BATCH, ignore_dout, judge, line_of
 from chainrule.doctor.pieces import GraphPiece, NetworkPiece, Piece, tried
 from chainrule.doctor.state import out_of_date, through_new_parameters, written_to
 from chainrule.doctor.tape import recorded
-from chainrule.doctor.walks import scene_of_edge
 from chainrule.mistakes import MISTAKES
-from chainrule.scenes import right_factor, same
+from chainrule.scenes import same
 
 BY_STATE = ("update-in-backward", "stale-cache", "mutates-dout", "mutates-input")
 
@@ -186,31 +185,24 @@ def by_exception(error, piece):
     asked = {None, *piece.names, *piece.parameters(piece.fresh())}
     products = [node for node in recorded(piece) if node.pair and len(node.sources) == 2]
     for node, i in [(node, i) for node in products for i in (0, 1)]:
-        source, other = node.sources[i], node.sources[1 - i]
-        scene = scene_of_edge(node, i, np.ones(node.value.shape))
-        if source.name in asked and (factor := right_factor(scene)):
-            left, right = (operand(scene, words) for words in factor[1].split(" @ "))
-            both = [(left.T, right.T), (right, left)]
-            both += [(right.T, left), (right, left.T), (right.T, left.T)]
-            for rank, pairs in enumerate(([(left, right.T), (left.T, right)], both)):
-                if any((a.shape[1], len(b)) == (columns, rows) for a, b in pairs):
-                    where = source.name or other.name or "".join(piece.labels[:1]) or "loss"
-                    told = factor[1].replace(factor[0], other.name or f"({other.line})")
-                    names = [one.name for one in (source, other) if one.name]
-                    strange = not any(name in told_line(error) for name in names)
-                    places.append((strange, rank, where, told))  # one turned is likelier
+        source, other, place = node.sources[i], node.sources[1 - i], node.places[i][1]
+        dout, met = np.atleast_2d(node.value), np.atleast_2d(node.factors[1 - place])
+        name = other.name or f"({other.line})"
+        left, right = (met.T, dout) if place else (dout, met.T)
+        both = [(left.T, right.T), (right, left), (right.T, left), (right, left.T)]
+        for rank, pairs in enumerate(([(left, right.T), (left.T, right)], both)):
+            fit = any((a.shape[1], len(b)) == (columns, rows) for a, b in pairs)
+            if fit and source.name in asked and left.shape[1] == len(right):
+                where = source.name or other.name or "".join(piece.labels[:1]) or "loss"
+                names = [one.name for one in (source, other) if one.name]
+                strange = not any(name in told_line(error) for name in names)
+                told = f"{name}.T @ dout" if place else f"dout @ {name}.T"
+                places.append((strange, rank, where, told))  # one turned is likelier
     for _, _, where, words in sorted(places, key=lambda one: one[:2])[:1]:
         said = f"backward raises {type(error).__name__}{told_line(error)}: {columns} columns meet "
         said += f"{rows} rows; {words} fits"
         return [finding("weight-not-transposed", where, said)]
     return []
-
-
-def operand(scene, words):
-    """The matrix of which `right_factor` speaks: "dout.T", or "W"."""
-    name = words.partition(".T")[0]
-    matrix = np.atleast_2d(scene.dout if name == "dout" else scene.others[name])
-    return matrix.T if words.endswith(".T") else matrix
 
 
 def examine_network(piece, x, t, h, seed):

@@ -23,6 +23,8 @@ def by_what_is_missing(observation, name, samples):
     if (factor := common_factor(samples)) is not None:
         words = f"it is {factor:.6g} times the right one here, and another multiple at other inputs"
         return "factor-missing", words
+    if not linear(observation, name):
+        return None  # what dout does to it is no missing factor
     return left_out(observation, name, samples[0])
 
 
@@ -40,6 +42,15 @@ def passes_where_closed(samples):
         return words + "right"
     factor = common_factor(rest)
     return f"{words}{factor:.4g} times the right one" if factor else ""
+
+
+def linear(observation, name):
+    """Whether twice the dout gives twice the claim, as it has to."""
+    piece, dout = observation.piece, observation.douts[0]
+    try:
+        return same(piece.claims(2 * dout)[name], 2 * observation.claims[0][name], 1e-9)
+    except Exception:
+        return True
 
 
 def by_decay(observation, wrong):

@@ -790,9 +790,12 @@ class Trials:
 
     def keep(self, change, off):
         made = Lazily(lambda k: {n: one + off[k][n] for n, one in self.right[k].items()})
-        moved = [n for n in self.samples if not same(self.right[0][n], made[0][n], 1e-9)]
-        penalty = all(parallel(off[0][n], self.graph.leaves[n].value) for n in moved)
-        if not penalty or not (self.network or self.decays):  # that has a name of its own
+        penalty = (self.network or self.decays) and all(  # that has a name of its own
+            parallel(off[0][n], self.graph.leaves[n].value)
+            for n in self.samples
+            if not same(self.right[0][n], made[0][n], 1e-9)
+        )
+        if not penalty:
             self.made.append((change, made))
 
     def line_of(self, name, wrong):
