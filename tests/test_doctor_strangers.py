@@ -1472,3 +1472,24 @@ def test_a_function_may_return_its_output_and_a_function_for_the_way_back():
     assert causes(lambda x: (relu(x)[0], lambda dout: dout), X) == [("mask-missing", "x")]
     swapped = causes(lambda x, y: (x * y, lambda dout: (dout * x, dout * y)), (X, X + 1))
     assert swapped == [("inputs-not-swapped", "x"), ("inputs-not-swapped", "y")]
+
+
+class Clips:
+    """Its gradient of W is clipped, so that no dout, and no input, makes it larger."""
+
+    def __init__(self):
+        self.params, self.grads = {"W": np.array([[0.3], [-0.4], [0.5]])}, {}
+
+    def forward(self, x):
+        self.x = x
+        return np.tanh(x @ self.params["W"])
+
+    def backward(self, dout):
+        d = dout * (1 - np.tanh(self.x @ self.params["W"]) ** 2)
+        self.grads["W"] = np.clip(self.x.T @ d, -0.01, 0.01)
+        return d @ self.params["W"].T
+
+
+def test_a_gradient_that_does_not_grow_with_dout_lacks_no_factor():
+    (found,) = diagnose(Clips(), np.array([[0.5, 0.7, 0.9]]))
+    assert (found.cause, found.where) == ("unknown", "W")
