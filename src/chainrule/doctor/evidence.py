@@ -1,7 +1,7 @@
 """Evidence: what a piece of code claims, what nudging finds, and which mistakes would explain it.
 
 An `Observation` runs one piece for a few upstream gradients. For each of its arrays it gives
-`Sample`s, each a claim beside the truth, and `suspects` holds them against the table of mistakes.
+`Sample`s, each a claim beside the truth, and `suspect_of` holds them against the table of mistakes.
 Read `doctor` next: it decides what to run, and what to say.
 """
 
@@ -92,18 +92,20 @@ class Suspect:
     also: str | None = None
 
 
-def suspects(samples):
-    """Every mistake of the table that explains the claims of all samples, in the table's order."""
-    found = []
+def suspect_of(samples):
+    """The first mistake of the table that explains the claims of all samples, or None."""
+    first, *others = samples
     for mistake in TABLE:
-        pairs = [(sample, mistake.predictions(sample.scene)) for sample in samples]
-        for words in pairs[0][1]:
-            if all(words in made and one.explained_by(made[words]) for one, made in pairs):
-                found.append(Suspect(mistake.code, words))
-                break
+        made = mistake.predictions(first.scene)
+        words = [told for told in made if first.explained_by(made[told])]
+        for one in others if words else ():
+            made = mistake.predictions(one.scene)
+            words = [told for told in words if told in made and one.explained_by(made[told])]
+        if words:
+            return Suspect(mistake.code, words[0])
         if mistake.code == "scaled" and (factor := common_factor(samples)) is not None:
-            found.append(Suspect("scaled", f"{factor:.6g} times the right gradient", factor))
-    return found
+            return Suspect("scaled", f"{factor:.6g} times the right gradient", factor)
+    return None
 
 
 def common_factor(samples):

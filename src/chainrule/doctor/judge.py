@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from chainrule.doctor.evidence import common_factor, observed, suspects
+from chainrule.doctor.evidence import common_factor, observed, suspect_of
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
 from chainrule.doctor.missing import FEW, by_decay, by_what_is_missing
 from chainrule.doctor.pieces import one_sample_more, tried, variants
@@ -50,17 +50,17 @@ def judge(observation):
 
 
 def explain(observation, wrong):
-    """name -> suspects, for as many of the wrong arrays as possible."""
+    """name -> the suspect, or None for what another one spoils, for as many of the wrong arrays as possible."""
     if found := one_multiple(observation, wrong):
         return found
 
     ways = (by_table, by_walks) if observation.piece.names else (by_walks, by_table)
     first = ways[0](observation, wrong)
     alone = len(wrong) == 1
-    vague = {n: wrong[n] for n, causes in first.items() if causes and vaguely(causes[0], alone)}
-    for name, causes in by_walks(observation, vague).items():
-        if causes and (first[name][0].also or RANK[causes[0].code] < RANK[first[name][0].code]):
-            first[name] = causes  # one mistake is likelier than two, and a line than a number
+    vague = {n: wrong[n] for n, cause in first.items() if cause and vaguely(cause, alone)}
+    for name, cause in by_walks(observation, vague).items():
+        if cause and (first[name].also or RANK[cause.code] < RANK[first[name].code]):
+            first[name] = cause  # one mistake is likelier than two, and a line than a number
     if len(first) == len(wrong):
         return first
     whole = ways[1](observation, wrong)  # one mistake behind them all is better than a few of them
@@ -76,19 +76,18 @@ def vaguely(suspect, alone):
 
 
 def one_multiple(observation, wrong):
-    """name -> suspects, where all gradients of a network are the same multiple of the right ones."""
+    """The same, where all gradients of a network are one multiple of the right ones."""
     names = list(wrong)
     if observation.piece.names or len(names) < 2 or len(names) < len(observation.names):
         return {}
     if common_factor(sum(wrong.values(), [])) is None:
         return {}
     found = by_table(observation, {names[0]: wrong[names[0]]})
-    causes = [replace(one, where="loss") for one in found.get(names[0], ())]
-    return {name: [] for name in names} | {names[0]: causes} if causes else {}
+    return dict.fromkeys(names) | {n: replace(one, where="loss") for n, one in found.items()}
 
 
 def by_walks(observation, wrong, look=as_it_is):
-    """name -> suspects, from the walks through the graph of the code."""
+    """The same, from the walks through the graph of the code."""
     if not wrong:
         return {}
     if not hasattr(observation, "trials"):
@@ -103,7 +102,7 @@ def line_of(observation, name, wrong):
 
 
 def by_table(observation, wrong):
-    """name -> suspects, for what the table explains array by array."""
+    """The same, for what the table explains array by array."""
     explained, piece = {}, observation.piece
     few = piece.names and sum(value.size for value in piece.inputs) <= FEW
 
@@ -117,40 +116,31 @@ def by_table(observation, wrong):
     grows = dict.fromkeys(BY_BATCH, one_sample_more) | {"scaled": variants}  # N, with the batch
     for name, samples in wrong.items():
         some = samples + (more(name, variants) if few else [])  # of few numbers mistakes coincide
-        causes = explanations(some, len(samples))
-        if causes and (others := grows.get(causes[0].code)):
-            causes = explanations(some + more(name, others), len(samples))
-        if causes:
-            explained[name] = causes
-    return agreed(explained)
+        cause = explanation(some, len(samples))
+        if cause and (others := grows.get(cause.code)):
+            cause = explanation(some + more(name, others), len(samples))
+        if cause:
+            explained[name] = cause
+    return explained
 
 
-def explanations(samples, count):
-    """Suspects for one array, best first; `count` samples belong to the inputs that were given."""
-    found = suspects(samples)
-    if found:
+def explanation(samples, count):
+    """The suspect for one array, or None; `count` samples belong to the inputs that were given."""
+    if found := suspect_of(samples):
         return found
     if ignore_dout(samples[:count]):
         scenes = [
             replace(s.scene, true=s.scene.unit, dout=np.ones_like(s.scene.dout)) for s in samples
         ]
         flat = [replace(s, scene=scene) for s, scene in zip(samples, scenes, strict=True)]
-        return [replace(one, also="upstream-ignored") for one in suspects(flat)[:1]]
-    turned = suspects([replace(sample, claim=-sample.claim) for sample in samples])[:1]
-    return [replace(one, also="wrong-sign") for one in turned if RANK[one.code] < GENERIC]
+        found = suspect_of(flat)
+        return found and replace(found, also="upstream-ignored")
+    turned = suspect_of([replace(sample, claim=-sample.claim) for sample in samples])
+    known = turned and RANK[turned.code] < GENERIC
+    return replace(turned, also="wrong-sign") if known else None
 
 
 def ignore_dout(samples):
     """Whether the claims stay the same although dout, and with it the truth, does not."""
     claims = [sample.claim for sample in samples]
     return len(claims) > 1 and np.any(claims[0]) and same(claims[0], claims[1], 1e-12)
-
-
-def agreed(explained):
-    """For each array the suspects to be told: one that all arrays have in common, or else its first one."""
-    codes = [{one.code for one in causes} for causes in explained.values()]
-    common = set.intersection(*codes) if len(codes) > 1 else set()
-    if common:
-        code = min(common, key=RANK.get)
-        return {name: [c for c in causes if c.code == code] for name, causes in explained.items()}
-    return {name: causes[:1] for name, causes in explained.items()}

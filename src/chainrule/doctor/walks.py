@@ -814,7 +814,7 @@ class Trials:
         return all(same(s.visible(one), s.visible(s.scene.true), 1e-5) for s, one in pairs)
 
     def explain(self, wrong, look):
-        """name -> suspects, from the changes that give what the code claims."""
+        """name -> the suspect, from the changes that give what the code claims; None where it is spoilt further on."""
         found, left = {}, dict(wrong)
         if not self.made:
             self.grow()
@@ -845,7 +845,7 @@ class Trials:
                 suspect = replace(suspect, where=where)
             for name in names:  # what is spoilt further on has no mistake of its own
                 own = name == names[0] or name in at or not clean
-                found[name] = [suspect] if own else []
+                found[name] = suspect if own else None
                 left.pop(name)
         return found
 
