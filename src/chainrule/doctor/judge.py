@@ -53,12 +53,11 @@ def explain(observation, wrong):
     """name -> the suspect, or None for what another one spoils, for as many of the wrong arrays as possible."""
     if found := one_multiple(observation, wrong):
         return found
-
     ways = (by_table, by_walks) if observation.piece.names else (by_walks, by_table)
     first = ways[0](observation, wrong)
-    alone = len(wrong) == 1
-    vague = {n: wrong[n] for n, cause in first.items() if cause and vaguely(cause, alone)}
-    for name, cause in by_walks(observation, vague).items():
+    number = "double-batch-division" if len(wrong) == 1 else None  # of one array it tells little
+    vague = {n for n, cause in first.items() if cause and (cause.also or cause.code == number)}
+    for name, cause in by_walks(observation, {n: wrong[n] for n in vague}).items():
         if cause and (first[name].also or RANK[cause.code] < RANK[first[name].code]):
             first[name] = cause  # one mistake is likelier than two, and a line than a number
     if len(first) == len(wrong):
@@ -68,11 +67,6 @@ def explain(observation, wrong):
         return whole
     more = {name: one for name, one in wrong.items() if name not in first | whole}
     return whole | first | by_walks(observation, more)
-
-
-def vaguely(suspect, alone):
-    """Whether a line may tell more than the numbers: of two mistakes, or of one array divided by N."""
-    return suspect.also or (alone and suspect.code == "double-batch-division")
 
 
 def one_multiple(observation, wrong):

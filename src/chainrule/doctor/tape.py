@@ -160,24 +160,6 @@ class Node:
             value.flat[k] = kept
         return columns
 
-    def chain(self):
-        """This call and those before it as one, as long as each has one source, and moves, copies or chooses
-        entries of it."""
-        calls = [self]
-        while len(source := calls[-1].sources) == 1 and source[0].moves_alone():
-            calls.append(source[0])
-
-        def again(values):
-            for one in reversed(calls):
-                values = [one.again(values)]
-            return values[0]
-
-        return Node(self.value, again, [(calls[-1].sources[0], ())], None, self.site)
-
-    def moves_alone(self):
-        one = len(self.sources) == 1 == len(self.uses)
-        return one and not self.entrywise and not self.pair and self.moved(0) is not None
-
     def touches(self, i):
         """Which entries of source i the value depends on."""
         shape = self.sources[i].value.shape

@@ -277,11 +277,6 @@ class Graph:
         node, i = whole[-1]
         partner = node.sources[1 - i]
         taken = list(self.in_place_of(partner, len(edges)))
-        if partner.moves_alone():  # as it moves, another one may have been moved
-            move = partner.chain()
-            for words, others in self.in_place_of(move.sources[0], len(edges)):
-                words = f"{words.rstrip(',')}, moved like that,"
-                taken.append((words, [move.again([one]) for one in others]))
         taken = [("another-array", w, dict(zip(edges, them, strict=True))) for w, them in taken]
         met = {(n, j): n.sources[1 - j] for n, j in whole}
         numbers = np.concatenate([np.ravel(one.value) for one in met.values()])
@@ -393,13 +388,6 @@ class Graph:
             fit = [edge for edge in edges if key in others[edge]]
             made = gives(fit, lambda n, i, d, key=key: others[n, i][key](d))
             yield Change(key[0], f"{key[1]} at {node.line}", node, made)
-        whole = node.chain() if len(edges) == len(node.sources) == 1 else node
-        if whole.sources != node.sources:
-            (start,) = whole.sources
-            for (code, words), way in wrong_moves(whole, 0):
-                words = f"{words} at {node.line}, from {start.line} on,"
-                back = partial(lambda way, d, _: np.reshape(way(d), start.value.shape), way)
-                yield Change(code, words, node, {node: {start: back}})
 
     def by_table(self, scene_of, places, node, made):
         """Changes for all that the table has for the scenes scene_of(*place, dout) at a node."""
