@@ -92,10 +92,10 @@ class Suspect:
     also: str | None = None
 
 
-def suspect_of(samples):
-    """The first mistake of the table that explains the claims of all samples, or None."""
+def suspect_of(samples, table=TABLE):
+    """The first mistake of a table that explains the claims of all samples, or None."""
     first, *others = samples
-    for mistake in TABLE:
+    for mistake in table:
         made = mistake.predictions(first.scene)
         words = [told for told in made if first.explained_by(made[told])]
         for one in others if words else ():

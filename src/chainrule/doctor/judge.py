@@ -14,6 +14,7 @@ from chainrule.doctor.findings import RANK, close, finding, missing, proof, shap
 from chainrule.doctor.missing import FEW, by_decay, by_what_is_missing
 from chainrule.doctor.pieces import one_sample_more, tried, variants
 from chainrule.doctor.walks import DIVISIONS, Trials, as_it_is, nearly
+from chainrule.mistakes import MISTAKES
 from chainrule.scenes import same
 
 BY_BATCH = ("bias-mean", *DIVISIONS)
@@ -115,6 +116,11 @@ def by_table(observation, wrong):
             cause = explanation(some + more(name, others), len(samples))
         if cause:
             explained[name] = cause
+    codes = {cause.code for cause in explained.values()}
+    for code in sorted(codes, key=RANK.get) if len(codes) > 1 else ():
+        common = {name: suspect_of(wrong[name], [MISTAKES[code]]) for name in explained}
+        if all(common.values()):
+            return common
     return explained
 
 
