@@ -83,9 +83,7 @@ def examine(piece, h, seed):
             observation = Observation(piece, h, seed)
     named, unnamed = judge(observation)
     wrong = {one.where for one in named} | set(unnamed)
-    columns = tried([], by_column, observation, unnamed)
-    unnamed = {n: one for n, one in unnamed.items() if n not in [two.where for two in columns]}
-    named = tried([], all_pairs, piece) + columns + named + tried([], ties, observation, wrong)
+    named = tried([], all_pairs, piece) + named + tried([], ties, observation, wrong)
     state = [] if isinstance(piece, GraphPiece) else written_to(piece, observation.douts[0])
     updates = [one for one in state if one.cause == "update-in-backward"]
     known = {one.where for one in named} | set(unnamed)
@@ -160,18 +158,6 @@ def all_pairs(piece):
         return []
     words = f"the loss stays {value:.6g} when the targets change places, and t is of shape {np.shape(t)}"
     return [finding("broadcast-targets", piece.labels[0] if piece.labels else "loss", words)]
-
-
-def by_column(observation, unnamed):
-    """The findings for gradients that are right once targets (N,) are a column (N, 1)."""
-    piece, found = observation.piece, []
-    if unnamed and np.ndim(piece.t) == 1 and np.asarray(piece.t).dtype.kind == "f":
-        column = np.reshape(piece.t, (-1, 1))
-        claims = piece.at(piece.inputs, column).claims(observation.douts[0])
-        right = [n for n in unnamed if same(claims[n], unnamed[n][0].scene.true, 1e-6)]
-        words = f"; with t of shape {column.shape} in place of {np.shape(piece.t)} it is right"
-        found = [finding("broadcast-targets", n, proof(n, unnamed[n][0]) + words) for n in right]
-    return found
 
 
 def by_exception(error, piece):

@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.doctor.evidence import common_factor, observed, suspect_of
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
-from chainrule.doctor.missing import FEW, by_decay, by_what_is_missing
+from chainrule.doctor.missing import FEW, by_column, by_decay, by_what_is_missing
 from chainrule.doctor.pieces import one_sample_more, tried, variants
 from chainrule.doctor.walks import DIVISIONS, Trials, as_it_is, nearly
 from chainrule.mistakes import MISTAKES
@@ -40,6 +40,7 @@ def judge(observation):
     for name in [name for name in unnamed if not all(s.shaped for s in unnamed[name])]:
         found.insert(0, shapeless(name, unnamed.pop(name)[0]))
     reasons = {n: ("weight-decay", w) for n, w in observation.decays.items() if n in unnamed}
+    reasons |= tried({}, by_column, observation, unnamed)
     left = {n: s for n, s in unnamed.items() if n not in reasons and not close(s)}
     reasons |= {n: tried(None, by_what_is_missing, observation, n, s) for n, s in left.items()}
     more = by_walks(observation, {n: s for n, s in left.items() if not reasons[n]}, nearly)
