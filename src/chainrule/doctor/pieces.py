@@ -227,7 +227,7 @@ class Piece:
 
         Raises ValueError where it hands on the wrong number of gradients.
         """
-        held = slots(subject)
+        held = {} if self.used == [] else slots(subject)
         given = self.call_backward(subject, as_argument(dout))
         if isinstance(given, Mapping):  # a whole network with forward and backward
             return self.named(given, held)
