@@ -124,6 +124,7 @@ class Observation:
     """A piece at its inputs: what it claims for some upstream gradients, and what nudging finds.
 
     limit   how many entries of a wrong array are nudged; None for all of them, where need be
+    given   the claims, and those for an upstream gradient of 1
     right   the names of the arrays whose claims hold
     """
 
@@ -132,44 +133,42 @@ class Observation:
         self.truth = truth = Truth(piece, lambda out: self.upstreams(out, seed), h, limit=0)
         self.douts = truth.douts[:-1]
         self.claims = [piece.claims(dout) for dout in self.douts]
-        given = [*self.claims, self.claims[0]]
-        if len(self.douts) > 1:
-            given[-1] = piece.claims(truth.douts[-1])
+        unit = piece.claims(truth.douts[-1]) if len(self.douts) > 1 else self.claims[0]
+        self.given = [*self.claims, unit]
         for name, array in truth.arrays.items():
             every = np.arange(array.size)
-            if self.agrees(name, every, given):
-                truth.take(name, [one[name] for one in given])
+            if self.agrees(name, every):
+                truth.take(name, [one[name] for one in self.given])
                 self.right.add(name)
                 continue
             truth.sample(name, limit or MANY)
             if limit is None and array.size > MANY:
-                if self.agrees(name, np.flatnonzero(truth.seen[name]), given):
-                    truth.nudge(name, self.wrong_entries(name, every, given))
+                if self.agrees(name, np.flatnonzero(truth.seen[name])):
+                    truth.nudge(name, self.wrong_entries(name, every))
 
     def upstreams(self, out, seed):
         return [*self.piece.upstreams(out, seed), np.ones(out.shape)]
 
-    def wrong_entries(self, name, found, given):
+    def wrong_entries(self, name, found):
         """A few of these entries of a large array, of which nudging saw a sample, for which the claims do not
         hold. Half after half is moved along a random direction, which sees all its entries."""
         while len(found) > 8:
             first, second = np.array_split(found, 2)
-            found = second if self.agrees(name, first, given) else first
+            found = second if self.agrees(name, first) else first
         return found
 
-    def agrees(self, name, entries, given):
-        """Whether the claims that are given, one for each upstream gradient, hold along random directions
-        that move these entries, and no others."""
+    def agrees(self, name, entries):
+        """Whether the claims hold along random directions that move these entries, and no others."""
         truth, rng = self.truth, np.random.default_rng(1)
         shape = truth.arrays[name].shape
-        if any(np.shape(claims[name]) != shape or claims[name] is None for claims in given):
+        if any(np.shape(claims[name]) != shape or claims[name] is None for claims in self.given):
             return False
         for _ in range(2):
             direction = np.zeros(shape)
             moves = rng.choice([-1.0, 1.0], len(entries)) * rng.uniform(0.5, 1.5, len(entries))
             direction.flat[entries] = moves
             slopes = truth.along(name, direction).mean(axis=0)
-            for claims, slope in zip(given, slopes, strict=True):
+            for claims, slope in zip(self.given, slopes, strict=True):
                 room = truth.tolerance * (abs(slope) + np.linalg.norm(claims[name]))
                 off = abs(np.vdot(claims[name], direction) - slope)
                 if not off <= room + truth.noise[name]:
