@@ -1472,3 +1472,56 @@ def test_a_function_may_return_its_output_and_a_function_for_the_way_back():
     assert causes(lambda x: (relu(x)[0], lambda dout: dout), X) == [("mask-missing", "x")]
     swapped = causes(lambda x, y: (x * y, lambda dout: (dout * x, dout * y)), (X, X + 1))
     assert swapped == [("inputs-not-swapped", "x"), ("inputs-not-swapped", "y")]
+
+
+class Clips:
+    """Its gradient of W is clipped, so that no dout, and no input, makes it larger."""
+
+    def __init__(self):
+        self.params, self.grads = {"W": np.array([[0.3], [-0.4], [0.5]])}, {}
+
+    def forward(self, x):
+        self.x = x
+        return np.tanh(x @ self.params["W"])
+
+    def backward(self, dout):
+        d = dout * (1 - np.tanh(self.x @ self.params["W"]) ** 2)
+        self.grads["W"] = np.clip(self.x.T @ d, -0.01, 0.01)
+        return d @ self.params["W"].T
+
+
+def test_a_gradient_that_does_not_grow_with_dout_lacks_no_factor():
+    (found,) = diagnose(Clips(), np.array([[0.5, 0.7, 0.9]]))
+    assert (found.cause, found.where) == ("unknown", "W")
+
+
+class Off(Affine):
+    """The gradients of two weights are wrong, by as much; it counts how often it runs forward."""
+
+    by, runs = (0.0, 0.0), 0
+
+    def forward(self, x):
+        Off.runs += 1
+        return super().forward(x)
+
+    def backward(self, dout):
+        dx = super().backward(dout)
+        self.grads["W"][0, 0] += self.by[0]
+        self.grads["W"][19, 9] += self.by[1]
+        return dx
+
+
+@pytest.mark.parametrize("by", [(0.3, 0.3), (0.3, -0.3)])
+def test_two_errors_do_not_make_up_for_one_another(by):
+    layer = Off(np.random.default_rng(0).normal(size=(20, 10)), np.zeros(10))
+    layer.by = by
+    assert [
+        one.where for one in diagnose(layer, np.random.default_rng(1).normal(size=(3, 20)))
+    ] == ["W"]
+
+
+def test_what_is_right_is_not_nudged_entry_by_entry():
+    layer = Off(np.random.default_rng(0).normal(size=(20, 10)), np.zeros(10))
+    Off.runs = 0
+    assert diagnose(layer, np.random.default_rng(1).normal(size=(3, 20))) == []
+    assert 0 < Off.runs < 100  # there are 210 parameters, and 60 inputs

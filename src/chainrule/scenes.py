@@ -123,6 +123,10 @@ class Scene:
         return (high, low, np.abs(self.slope - high) < np.abs(self.slope - low)) if two else None
 
     @cached_property
+    def standardised(self):
+        return list(standardisations(self))
+
+    @cached_property
     def probabilities(self):
         """(y, divisor, constant) where the loss is, in numbers, the cross-entropy of a softmax or of
         a sigmoid: its probabilities, what its sum was divided by, and what was added inside its log."""
@@ -163,7 +167,9 @@ def constant_in_log(loss, pairs, counts, surprise=None, largest=1e-2):
             if not np.isfinite(value) or abs(value - loss) <= 1e-13 * (1 + abs(loss)):
                 break
             slope = -sum(np.sum(t / (y + constant), where=t != 0) for t, y in pairs) / N
-            constant = min(max(constant - (value - loss) / slope, 0.0), 0.1)
+            before, constant = constant, min(max(constant - (value - loss) / slope, 0.0), 0.1)
+            if constant == before:
+                break  # it would have to be less than 0, or is too large
             value = -sum(np.sum(t * np.log(y + constant), where=t != 0) for t, y in pairs) / N
         if abs(value - loss) <= 1e-10 * (1 + abs(loss)) and constant < largest:
             return N, constant
@@ -193,7 +199,7 @@ def sum_over_wrong_axis(scene):
             made = terms.sum(axis=axes)
             if made.shape == scene.true.shape and not same(made, scene.true):
                 yield f"the sum along {said(axes)}", made
-    for axes, (off, slope, scale) in standardised(scene):
+    for axes, (off, slope, scale) in scene.standardised:
         d, y = scene.dout * scale, off * slope
         for other in some_axes(d.ndim):
             ways = [*product((axes, other), repeat=2)]  # sum along the one, divide by the other
@@ -420,7 +426,7 @@ def some_axes(n):
     return [some for k in range(1, n + 1) for some in combinations(range(n), k)]
 
 
-def standardised(scene):
+def standardisations(scene):
     """Yield (axes, (x - mean, slope, scale)) where, but for a scale and a shift by other arrays, the
     output is slope * (x - mean along some of the axes), as in a normalisation."""
     x = scene.own
@@ -443,7 +449,7 @@ def standardised(scene):
 
 
 def statistics_constant(scene):
-    for axes, (_, slope, scale) in standardised(scene):
+    for axes, (_, slope, scale) in scene.standardised:
         dout = slope * scale * scene.dout
         mean = dout.mean(axis=axes, keepdims=True)
         yield f"mean and spread along {axes} as constants", dout
@@ -452,7 +458,7 @@ def statistics_constant(scene):
 
 
 def epsilon_forgotten(scene):
-    for axes, (off, slope, scale) in standardised(scene):
+    for axes, (off, slope, scale) in scene.standardised:
         d, mean = scene.dout * scale, {"axis": axes, "keepdims": True}
         rough = 1 / np.sqrt(np.mean(off**2, **mean))
         for words, y in (("in front", off * slope), ("everywhere", off * rough)):
@@ -560,7 +566,7 @@ def exponents(scene):
 
 
 def factor_missing(scene):
-    for axes, (_, slope, _) in standardised(scene):
+    for axes, (_, slope, _) in scene.standardised:
         yield f"no division by the spread along {said(axes)}", scene.true / slope
     if scene.slope_at is None or scene.place not in scene.inputs or scene.slope is None:
         return

@@ -18,9 +18,8 @@ from chainrule.doctor.judge import BY_BATCH, ignore_dout, judge, line_of
 from chainrule.doctor.pieces import GraphPiece, NetworkPiece, Piece, tried
 from chainrule.doctor.state import out_of_date, through_new_parameters, written_to
 from chainrule.doctor.tape import recorded
-from chainrule.doctor.walks import scene_of_edge
 from chainrule.mistakes import MISTAKES
-from chainrule.scenes import right_factor, same
+from chainrule.scenes import same
 
 BY_STATE = ("update-in-backward", "stale-cache", "mutates-dout", "mutates-input")
 
@@ -82,11 +81,9 @@ def examine(piece, h, seed):
         if remark := right_at_the_end(observation):
             piece = piece.at_the_end()
             observation = Observation(piece, h, seed)
-    named, unnamed = judge(observation, layers_are_right=network)
+    named, unnamed = judge(observation)
     wrong = {one.where for one in named} | set(unnamed)
-    columns = tried([], by_column, observation, unnamed)
-    unnamed = {n: one for n, one in unnamed.items() if n not in [two.where for two in columns]}
-    named = tried([], all_pairs, piece) + columns + named + tried([], ties, observation, wrong)
+    named = tried([], all_pairs, piece) + named + tried([], ties, observation, wrong)
     state = [] if isinstance(piece, GraphPiece) else written_to(piece, observation.douts[0])
     updates = [one for one in state if one.cause == "update-in-backward"]
     known = {one.where for one in named} | set(unnamed)
@@ -163,18 +160,6 @@ def all_pairs(piece):
     return [finding("broadcast-targets", piece.labels[0] if piece.labels else "loss", words)]
 
 
-def by_column(observation, unnamed):
-    """The findings for gradients that are right once targets (N,) are a column (N, 1)."""
-    piece, found = observation.piece, []
-    if unnamed and np.ndim(piece.t) == 1 and np.asarray(piece.t).dtype.kind == "f":
-        column = np.reshape(piece.t, (-1, 1))
-        claims = piece.at(piece.inputs, column).claims(observation.douts[0])
-        right = [n for n in unnamed if same(claims[n], unnamed[n][0].scene.true, 1e-6)]
-        words = f"; with t of shape {column.shape} in place of {np.shape(piece.t)} it is right"
-        found = [finding("broadcast-targets", n, proof(n, unnamed[n][0]) + words) for n in right]
-    return found
-
-
 def by_exception(error, piece):
     """Findings for a product whose matrices do not fit: which one has the wrong orientation."""
     numbers = re.search(r"size (\d+) is different from (\d+)", str(error))
@@ -186,31 +171,24 @@ def by_exception(error, piece):
     asked = {None, *piece.names, *piece.parameters(piece.fresh())}
     products = [node for node in recorded(piece) if node.pair and len(node.sources) == 2]
     for node, i in [(node, i) for node in products for i in (0, 1)]:
-        source, other = node.sources[i], node.sources[1 - i]
-        scene = scene_of_edge(node, i, np.ones(node.value.shape))
-        if source.name in asked and (factor := right_factor(scene)):
-            left, right = (operand(scene, words) for words in factor[1].split(" @ "))
-            both = [(left.T, right.T), (right, left)]
-            both += [(right.T, left), (right, left.T), (right.T, left.T)]
-            for rank, pairs in enumerate(([(left, right.T), (left.T, right)], both)):
-                if any((a.shape[1], len(b)) == (columns, rows) for a, b in pairs):
-                    where = source.name or other.name or "".join(piece.labels[:1]) or "loss"
-                    told = factor[1].replace(factor[0], other.name or f"({other.line})")
-                    names = [one.name for one in (source, other) if one.name]
-                    strange = not any(name in told_line(error) for name in names)
-                    places.append((strange, rank, where, told))  # one turned is likelier
+        source, other, place = node.sources[i], node.sources[1 - i], node.places[i][1]
+        dout, met = np.atleast_2d(node.value), np.atleast_2d(node.factors[1 - place])
+        name = other.name or f"({other.line})"
+        left, right = (met.T, dout) if place else (dout, met.T)
+        both = [(left.T, right.T), (right, left), (right.T, left), (right, left.T)]
+        for rank, pairs in enumerate(([(left, right.T), (left.T, right)], both)):
+            fit = any((a.shape[1], len(b)) == (columns, rows) for a, b in pairs)
+            if fit and source.name in asked and left.shape[1] == len(right):
+                where = source.name or other.name or "".join(piece.labels[:1]) or "loss"
+                names = [one.name for one in (source, other) if one.name]
+                strange = not any(name in told_line(error) for name in names)
+                told = f"{name}.T @ dout" if place else f"dout @ {name}.T"
+                places.append((strange, rank, where, told))  # one turned is likelier
     for _, _, where, words in sorted(places, key=lambda one: one[:2])[:1]:
         said = f"backward raises {type(error).__name__}{told_line(error)}: {columns} columns meet "
         said += f"{rows} rows; {words} fits"
         return [finding("weight-not-transposed", where, said)]
     return []
-
-
-def operand(scene, words):
-    """The matrix of which `right_factor` speaks: "dout.T", or "W"."""
-    name = words.partition(".T")[0]
-    matrix = np.atleast_2d(scene.dout if name == "dout" else scene.others[name])
-    return matrix.T if words.endswith(".T") else matrix
 
 
 def examine_network(piece, x, t, h, seed):
@@ -236,8 +214,6 @@ def in_the_whole(piece, layers, found, h, seed):
     try:
         whole = Observation(piece, h, seed, limit=LIMIT)
         decay = {one.where: one for one in judge(whole)[0] if one.cause == "weight-decay"}
-        right = {n for n in whole.names if (s := whole.samples(n)) and all(o.right for o in s)}
-        right = {n for n in right if whole.agrees(n, np.arange(whole.truth.arrays[n].size))}
     except Exception:
         return found
     kept = []
@@ -245,9 +221,9 @@ def in_the_whole(piece, layers, found, h, seed):
         name = places.get(one.where) if one.where in doubtful else None
         if name in decay:
             kept.append(replace(decay[name], where=one.where))
-        elif name not in right:
+        elif name not in whole.right:
             kept.append(one)
-    moved = right == set(whole.names)
+    moved = whole.right == set(whole.names)
     return [one for one in kept if not (moved and one.where == "loss" and one.cause in BY_BATCH)]
 
 

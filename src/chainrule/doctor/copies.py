@@ -8,7 +8,7 @@ import random
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from types import CellType, CodeType, FunctionType
 
 import numpy as np
@@ -37,18 +37,24 @@ class Slot:
     @property
     def names(self):
         """What code may call its gradient."""
-        plain = str(self.holder if self.key is None else self.key).lstrip("_")
-        return [self.key, plain, *(form.format(plain) for form in GIVEN)]
+        return [self.key, *names_given(str(self.holder if self.key is None else self.key))]
 
     def gradient(self):
         """What the owner gives as its gradient, under any of the names that such code uses, or None."""
+        names = self.names
         for holder in ("grads", "gradients", "grad", *(f.format(self.holder) for f in GIVEN[1:])):
-            found = among(getattr(self.owner, holder, None), self.names)
+            found = among(getattr(self.owner, holder, None), names)
             if found is not None:
                 return found
-        given = [getattr(self.owner, str(name), None) for name in self.names[3:]]
+        given = [getattr(self.owner, str(name), None) for name in names[3:]]
         given += [one.gradient() for one in self.also]
         return next((one for one in given if one is not None and not callable(one)), None)
+
+
+@cache
+def names_given(name):
+    plain = name.lstrip("_")
+    return [plain, *(form.format(plain) for form in GIVEN)]
 
 
 def among(container, names):
@@ -201,16 +207,16 @@ def as_it_was(target):
                 array[...] = before
 
 
-def private_copy(target, form=None):
+def private_copy(target, form=None, held=None):
     """A copy of `target` to do anything with. Its parameters are float64, and may be written to.
-    With `form`, form(array, name) stands in the place of each.
+    With `form`, form(array, name) stands in the place of each; `held` are its slots, where they are known.
 
     What refuses to be copied to its depths (a lock, an open file) is copied at its surface. What keeps
     its state in the closure of a function cannot be copied at all, and is used itself (`as_it_was`).
     """
     owners = [target, *layers_of(target).values()]
     memo = {id(owner): owner for owner in owners if shares_state(owner)}
-    for name, slot in slots(target).items():
+    for name, slot in (slots(target) if held is None else held).items():
         if id(slot.owner) not in memo:  # one array under all its names
             array = slot.array.astype(np.float64)
             memo[id(slot.array)] = array if form is None else form(array, name)

@@ -1,7 +1,7 @@
 """Evidence: what a piece of code claims, what nudging finds, and which mistakes would explain it.
 
 An `Observation` runs one piece for a few upstream gradients. For each of its arrays it gives
-`Sample`s, each a claim beside the truth, and `suspects` holds them against the table of mistakes.
+`Sample`s, each a claim beside the truth, and `suspect_of` holds them against the table of mistakes.
 Read `doctor` next: it decides what to run, and what to say.
 """
 
@@ -92,18 +92,20 @@ class Suspect:
     also: str | None = None
 
 
-def suspects(samples):
-    """Every mistake of the table that explains the claims of all samples, in the table's order."""
-    found = []
-    for mistake in TABLE:
-        pairs = [(sample, mistake.predictions(sample.scene)) for sample in samples]
-        for words in pairs[0][1]:
-            if all(words in made and one.explained_by(made[words]) for one, made in pairs):
-                found.append(Suspect(mistake.code, words))
-                break
+def suspect_of(samples, table=TABLE):
+    """The first mistake of a table that explains the claims of all samples, or None."""
+    first, *others = samples
+    for mistake in table:
+        made = mistake.predictions(first.scene)
+        words = [told for told in made if first.explained_by(made[told])]
+        for one in others if words else ():
+            made = mistake.predictions(one.scene)
+            words = [told for told in words if told in made and one.explained_by(made[told])]
+        if words:
+            return Suspect(mistake.code, words[0])
         if mistake.code == "scaled" and (factor := common_factor(samples)) is not None:
-            found.append(Suspect("scaled", f"{factor:.6g} times the right gradient", factor))
-    return found
+            return Suspect("scaled", f"{factor:.6g} times the right gradient", factor)
+    return None
 
 
 def common_factor(samples):
@@ -121,43 +123,55 @@ def common_factor(samples):
 class Observation:
     """A piece at its inputs: what it claims for some upstream gradients, and what nudging finds.
 
-    limit   how many entries of each array are nudged; None for all of them, where need be
+    limit   how many entries of a wrong array are nudged; None for all of them, where need be
+    given   the claims, and those for an upstream gradient of 1
+    right   the names of the arrays whose claims hold
     """
 
     def __init__(self, piece, h=1e-5, seed=0, limit=None):
-        self.piece, self.others = piece, {}
-        out = np.array(piece.forward(piece.fresh()), np.float64)
-        self.douts = piece.upstreams(out, seed)
+        self.piece, self.others, self.right = piece, {}, set()
+        self.truth = truth = Truth(piece, lambda out: self.upstreams(out, seed), h, limit=0)
+        self.douts = truth.douts[:-1]
         self.claims = [piece.claims(dout) for dout in self.douts]
-        self.truth = Truth(piece, [*self.douts, np.ones(out.shape)], h, limit or MANY)
-        for name, array in self.truth.arrays.items() if limit is None else ():
-            if array.size > MANY:
-                self.truth.nudge(name, self.elsewhere(name))
+        unit = piece.claims(truth.douts[-1]) if len(self.douts) > 1 else self.claims[0]
+        self.given = [*self.claims, unit]
+        for name, array in truth.arrays.items():
+            every = np.arange(array.size)
+            if self.agrees(name, every):
+                truth.take(name, [one[name] for one in self.given])
+                self.right.add(name)
+                continue
+            truth.sample(name, limit or MANY)
+            if limit is None and array.size > MANY:
+                if self.agrees(name, np.flatnonzero(truth.seen[name])):
+                    truth.nudge(name, self.wrong_entries(name, every))
 
-    def elsewhere(self, name):
-        """Entries of a large array, of which nudging saw a sample, that are to be seen too: where the
-        claims do not hold. Half after half is moved along a random direction, which sees all its entries."""
-        found, flat = np.arange(self.truth.arrays[name].size), self.truth.seen[name].ravel()
-        if self.agrees(name, found) or not self.agrees(name, np.flatnonzero(flat)):
-            return ()  # all is right, or what has been seen shows that it is not
+    def upstreams(self, out, seed):
+        return [*self.piece.upstreams(out, seed), np.ones(out.shape)]
+
+    def wrong_entries(self, name, found):
+        """A few of these entries of a large array, of which nudging saw a sample, for which the claims do not
+        hold. Half after half is moved along a random direction, which sees all its entries."""
         while len(found) > 8:
             first, second = np.array_split(found, 2)
             found = second if self.agrees(name, first) else first
         return found
 
     def agrees(self, name, entries):
-        """Whether the claims hold along a few directions that move these entries, and no others."""
+        """Whether the claims hold along random directions that move these entries, and no others."""
         truth, rng = self.truth, np.random.default_rng(1)
-        for _ in range(3):
-            direction = np.zeros(truth.arrays[name].shape)
-            direction.flat[entries] = rng.choice([-1.0, 1.0], len(entries))
+        shape = truth.arrays[name].shape
+        if any(np.shape(claims[name]) != shape or claims[name] is None for claims in self.given):
+            return False
+        for _ in range(2):
+            direction = np.zeros(shape)
+            moves = rng.choice([-1.0, 1.0], len(entries)) * rng.uniform(0.5, 1.5, len(entries))
+            direction.flat[entries] = moves
             slopes = truth.along(name, direction).mean(axis=0)
-            for claims, slope in zip(self.claims, slopes, strict=False):
-                claim = claims[name]
-                if claim is None or claim.shape != direction.shape:
-                    return True  # wrong, whatever its numbers
-                room = truth.tolerance * (abs(slope) + np.linalg.norm(claim)) + truth.noise[name]
-                if not abs(np.vdot(claim, direction) - slope) <= room:
+            for claims, slope in zip(self.given, slopes, strict=True):
+                room = truth.tolerance * (abs(slope) + np.linalg.norm(claims[name]))
+                off = abs(np.vdot(claims[name], direction) - slope)
+                if not off <= room + truth.noise[name]:
                     return False
         return True
 

@@ -95,7 +95,7 @@ def raised(error, doing, where):
 
 def tell(explained, wrong):
     """The findings for the suspects, the most specific first."""
-    pairs = [(name, cause) for name, causes in explained.items() for cause in causes]
+    pairs = [(name, cause) for name, cause in explained.items() if cause]
     pairs.sort(key=lambda pair: RANK[pair[1].code])
     return [one for name, cause in pairs for one in told(name, cause, wrong[name])]
 

@@ -9,26 +9,23 @@ from functools import cache
 
 import numpy as np
 
-from chainrule.doctor.copies import layers_of, loss_of, private_copy, slots
-from chainrule.doctor.evidence import common_factor, observed, suspects
+from chainrule.doctor.evidence import common_factor, observed, suspect_of
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
-from chainrule.doctor.missing import FEW, by_decay, by_what_is_missing
+from chainrule.doctor.missing import FEW, by_column, by_decay, by_what_is_missing
 from chainrule.doctor.pieces import one_sample_more, tried, variants
 from chainrule.doctor.walks import DIVISIONS, Trials, as_it_is, nearly
+from chainrule.mistakes import MISTAKES
 from chainrule.scenes import same
 
 BY_BATCH = ("bias-mean", *DIVISIONS)
 GENERIC = RANK["upstream-ignored"]  # from here on a mistake may be made anywhere
 
 
-def judge(observation, layers_are_right=False):
-    """The findings that have a name, and name -> samples of the wrong gradients that got none.
-
-    layers_are_right   whether the layers of a network are known to be: what they give, called one after
-                       the other, is exact then, where nudging meets curves
-    """
+def judge(observation):
+    """The findings that have a name, and name -> samples of the wrong gradients that got none."""
     found, wrong = [], {}
-    for name in observation.names[:: 1 if observation.piece.names else -1]:
+    names = [name for name in observation.names if name not in observation.right]
+    for name in names[:: 1 if observation.piece.names else -1]:
         samples = observation.samples(name)
         if len(samples) < len(observation.claims):
             if observation.matters(name):  # None is a fair answer where the gradient is 0
@@ -37,15 +34,13 @@ def judge(observation, layers_are_right=False):
             found.append(finding("not-finite", name, "backward gives a number that is not finite"))
         elif not all(sample.right for sample in samples):
             wrong[name] = samples
-    exact = tried({}, by_layers, observation.piece) if wrong and layers_are_right else {}
-    right = [n for n in wrong if n in exact and same(wrong[n][0].claim, exact[n], 1e-9)]
-    wrong = {name: samples for name, samples in wrong.items() if name not in right}
     observation.decays = tried({}, by_decay, observation, wrong)
     explained = tried({}, explain, observation, wrong) if wrong else {}
     unnamed = {name: samples for name, samples in wrong.items() if name not in explained}
     for name in [name for name in unnamed if not all(s.shaped for s in unnamed[name])]:
         found.insert(0, shapeless(name, unnamed.pop(name)[0]))
     reasons = {n: ("weight-decay", w) for n, w in observation.decays.items() if n in unnamed}
+    reasons |= tried({}, by_column, observation, unnamed)
     left = {n: s for n, s in unnamed.items() if n not in reasons and not close(s)}
     reasons |= {n: tried(None, by_what_is_missing, observation, n, s) for n, s in left.items()}
     more = by_walks(observation, {n: s for n, s in left.items() if not reasons[n]}, nearly)
@@ -57,17 +52,16 @@ def judge(observation, layers_are_right=False):
 
 
 def explain(observation, wrong):
-    """name -> suspects, for as many of the wrong arrays as possible."""
+    """name -> the suspect, or None for what another one spoils, for as many of the wrong arrays as possible."""
     if found := one_multiple(observation, wrong):
         return found
-
     ways = (by_table, by_walks) if observation.piece.names else (by_walks, by_table)
     first = ways[0](observation, wrong)
-    alone = len(wrong) == 1
-    vague = {n: wrong[n] for n, causes in first.items() if causes and vaguely(causes[0], alone)}
-    for name, causes in by_walks(observation, vague).items():
-        if causes and (first[name][0].also or RANK[causes[0].code] < RANK[first[name][0].code]):
-            first[name] = causes  # one mistake is likelier than two, and a line than a number
+    number = "double-batch-division" if len(wrong) == 1 else None  # of one array it tells little
+    vague = {n for n, cause in first.items() if cause and (cause.also or cause.code == number)}
+    for name, cause in by_walks(observation, {n: wrong[n] for n in vague}).items():
+        if cause and (first[name].also or RANK[cause.code] < RANK[first[name].code]):
+            first[name] = cause  # one mistake is likelier than two, and a line than a number
     if len(first) == len(wrong):
         return first
     whole = ways[1](observation, wrong)  # one mistake behind them all is better than a few of them
@@ -77,25 +71,19 @@ def explain(observation, wrong):
     return whole | first | by_walks(observation, more)
 
 
-def vaguely(suspect, alone):
-    """Whether a line may tell more than the numbers: of two mistakes, or of one array divided by N."""
-    return suspect.also or (alone and suspect.code == "double-batch-division")
-
-
 def one_multiple(observation, wrong):
-    """name -> suspects, where all gradients of a network are the same multiple of the right ones."""
+    """The same, where all gradients of a network are one multiple of the right ones."""
     names = list(wrong)
     if observation.piece.names or len(names) < 2 or len(names) < len(observation.names):
         return {}
     if common_factor(sum(wrong.values(), [])) is None:
         return {}
     found = by_table(observation, {names[0]: wrong[names[0]]})
-    causes = [replace(one, where="loss") for one in found.get(names[0], ())]
-    return {name: [] for name in names} | {names[0]: causes} if causes else {}
+    return dict.fromkeys(names) | {n: replace(one, where="loss") for n, one in found.items()}
 
 
 def by_walks(observation, wrong, look=as_it_is):
-    """name -> suspects, from the walks through the graph of the code."""
+    """The same, from the walks through the graph of the code."""
     if not wrong:
         return {}
     if not hasattr(observation, "trials"):
@@ -110,7 +98,7 @@ def line_of(observation, name, wrong):
 
 
 def by_table(observation, wrong):
-    """name -> suspects, for what the table explains array by array."""
+    """The same, for what the table explains array by array."""
     explained, piece = {}, observation.piece
     few = piece.names and sum(value.size for value in piece.inputs) <= FEW
 
@@ -124,59 +112,36 @@ def by_table(observation, wrong):
     grows = dict.fromkeys(BY_BATCH, one_sample_more) | {"scaled": variants}  # N, with the batch
     for name, samples in wrong.items():
         some = samples + (more(name, variants) if few else [])  # of few numbers mistakes coincide
-        causes = explanations(some, len(samples))
-        if causes and (others := grows.get(causes[0].code)):
-            causes = explanations(some + more(name, others), len(samples))
-        if causes:
-            explained[name] = causes
-    return agreed(explained)
+        cause = explanation(some, len(samples))
+        if cause and (others := grows.get(cause.code)):
+            cause = explanation(some + more(name, others), len(samples))
+        if cause:
+            explained[name] = cause
+    codes = {cause.code for cause in explained.values()}
+    for code in sorted(codes, key=RANK.get) if len(codes) > 1 else ():
+        common = {name: suspect_of(wrong[name], [MISTAKES[code]]) for name in explained}
+        if all(common.values()):
+            return common
+    return explained
 
 
-def explanations(samples, count):
-    """Suspects for one array, best first; `count` samples belong to the inputs that were given."""
-    found = suspects(samples)
-    if found:
+def explanation(samples, count):
+    """The suspect for one array, or None; `count` samples belong to the inputs that were given."""
+    if found := suspect_of(samples):
         return found
     if ignore_dout(samples[:count]):
         scenes = [
             replace(s.scene, true=s.scene.unit, dout=np.ones_like(s.scene.dout)) for s in samples
         ]
         flat = [replace(s, scene=scene) for s, scene in zip(samples, scenes, strict=True)]
-        return [replace(one, also="upstream-ignored") for one in suspects(flat)[:1]]
-    turned = suspects([replace(sample, claim=-sample.claim) for sample in samples])[:1]
-    return [replace(one, also="wrong-sign") for one in turned if RANK[one.code] < GENERIC]
+        found = suspect_of(flat)
+        return found and replace(found, also="upstream-ignored")
+    turned = suspect_of([replace(sample, claim=-sample.claim) for sample in samples])
+    known = turned and RANK[turned.code] < GENERIC
+    return replace(turned, also="wrong-sign") if known else None
 
 
 def ignore_dout(samples):
     """Whether the claims stay the same although dout, and with it the truth, does not."""
     claims = [sample.claim for sample in samples]
     return len(claims) > 1 and np.any(claims[0]) and same(claims[0], claims[1], 1e-12)
-
-
-def agreed(explained):
-    """For each array the suspects to be told: one that all arrays have in common, or else its first one."""
-    codes = [{one.code for one in causes} for causes in explained.values()]
-    common = set.intersection(*codes) if len(codes) > 1 else set()
-    if common:
-        code = min(common, key=RANK.get)
-        return {name: [c for c in causes if c.code == code] for name, causes in explained.items()}
-    return {name: causes[:1] for name, causes in explained.items()}
-
-
-def by_layers(piece):
-    """The gradients that the layers of a network give, called one after the other; or none."""
-    twin = private_copy(piece.target)
-    layers, loss = layers_of(twin), loss_of(twin)
-    held = {id(slot.array) for slot in slots(loss).values()}  # by the loss too, for a penalty
-    own = {id(slot.array) for layer in layers.values() for slot in slots(layer).values()}
-    if piece.hold or loss is None or held & own:
-        return {}
-    x = np.array(piece.inputs[0], np.float64)
-    for layer in layers.values():
-        x = layer.forward(x)
-    value, dout = loss.forward(x, piece.t), loss.backward()
-    for layer in reversed(layers.values()):
-        dout = layer.backward(dout)
-    fits = same(float(value), float(piece.forward(piece.fresh())), 1e-9)
-    held = [(name, *item) for name, layer in layers.items() for item in slots(layer).items()]
-    return {f"{name}.{key}": slot.gradient() for name, key, slot in held} if fits else {}

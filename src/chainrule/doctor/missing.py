@@ -1,6 +1,6 @@
 """Missing: what a claim that no mistake of the table explains would need to be right.
 
-A mask, a use of a value, a factor, or a penalty. Each is looked for by numbers alone: by a product
+A mask, a use of a value, a factor, a penalty, or targets in a column. Each is looked for by numbers alone: by a product
 with an array that is there, or at other numbers. Read `judge` next.
 """
 
@@ -14,6 +14,18 @@ from chainrule.doctor.probe import Truth
 from chainrule.scenes import same
 
 FEW = 30  # entries of all inputs together: with so few, two mistakes may agree by accident
+
+
+def by_column(observation, wrong):
+    """name -> (code, words) for gradients that are right once targets (N,) are a column (N, 1)."""
+    piece = observation.piece
+    if not wrong or np.ndim(piece.t) != 1 or np.asarray(piece.t).dtype.kind != "f":
+        return {}
+    column = np.reshape(piece.t, (-1, 1))
+    claims = piece.at(piece.inputs, column).claims(observation.douts[0])
+    right = [n for n in wrong if same(claims[n], wrong[n][0].scene.true, 1e-6)]
+    words = f"with t of shape {column.shape} in place of {np.shape(piece.t)} it is right"
+    return {name: ("broadcast-targets", words) for name in right}
 
 
 def by_what_is_missing(observation, name, samples):
@@ -98,7 +110,8 @@ def multiples(sample):
 def penalties(piece):
     """name -> the factor of an array in its gradient where the inputs are 0: there nothing else moves
     the first W."""
-    truth = Truth(piece.at([0.0 * piece.inputs[0]], piece.t), [np.array(1.0)], limit=LIMIT)
+    nowhere = piece.at([0.0 * piece.inputs[0]], piece.t)
+    truth = Truth(nowhere, lambda out: [np.array(1.0)], limit=LIMIT)
     found = {}
     for name, W in truth.arrays.items():
         seen = truth.seen[name]

@@ -7,8 +7,8 @@ Nothing here looks inside the code under test. Read `probe` next: it nudges what
 import copy
 import inspect
 from collections.abc import Mapping
+from functools import cached_property
 from traceback import extract_tb
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -46,11 +46,13 @@ class Piece:
     last = False  # whether nothing comes after it, as after the loss of a network
     hold = False  # whether random numbers are drawn, and have to be held still
     repeatable, axis, error, used, unchecked, borrowed = True, 0, None, None, (), frozenset()
+    takes_dout = True  # whether backward is given an upstream gradient
 
     def __init__(self, target, inputs, t=None, others=()):
         self.target, self.t, self.given = target, t, inputs
         theirs = {id(slot.array) for one in others for slot in slots(one).values()}
-        self.borrowed = {name for name, s in slots(target).items() if id(s.array) in theirs}
+        self.borrowed = {name for name, s in self.held.items() if id(s.array) in theirs}
+        self.takes_dout = takes_dout(target)
         whole = [np.asarray(v).dtype.kind in "iub" for v in inputs]
         self.inputs = tuple(np.array(as_value(v, "diagnose"), np.float64) for v in inputs)
         held = params_of(target)
@@ -90,7 +92,7 @@ class Piece:
         except Exception as error:
             self.error = error
             return
-        self.last = first.size == 1 and not takes_dout(self.target)
+        self.last = first.size == 1 and not self.takes_dout
         found = {n: s for n, s in slots(self.fresh()).items() if n not in self.borrowed}
         loose = [name for name, slot in found.items() if not slot.declared and self.repeatable]
         loose = [name for name in loose if self.moves(name, first)]
@@ -129,7 +131,7 @@ class Piece:
         subject = self.fresh()
         try:
             self.forward(subject)
-            given = call_backward(subject, np.ones_like(first))
+            given = self.call_backward(subject, np.ones_like(first))
         except Exception:
             return False
         return given is None or isinstance(given, Mapping)
@@ -172,7 +174,9 @@ class Piece:
     def at(self, inputs, t=None, target=None):
         """The same, at other inputs; or another target there."""
         other = copy.copy(self)
-        other.target = self.target if target is None else target
+        if target is not None:
+            other.target = target
+            other.__dict__.pop("held", None)
         other.inputs, other.t = tuple(np.array(value) for value in inputs), t
         return other
 
@@ -186,11 +190,16 @@ class Piece:
         """name -> the caller's own array, for all that will be nudged."""
         given = dict(zip(self.labels, self.given, strict=True))
         arrays = {name: np.asarray(as_value(given[name], "gradient_check")) for name in self.names}
-        held = slots(self.target)
-        return arrays | {name: held[name].array for name in self.used or () if name in held}
+        held = [name for name in self.used or () if name in self.held]
+        return arrays | {name: self.held[name].array for name in held}
+
+    @cached_property
+    def held(self):
+        """The slots of the target."""
+        return slots(self.target)
 
     def fresh(self):
-        return private_copy(self.target)
+        return private_copy(self.target, held=self.held)
 
     def arguments(self):
         inputs = [as_argument(array) for array in self.inputs]
@@ -218,8 +227,8 @@ class Piece:
 
         Raises ValueError where it hands on the wrong number of gradients.
         """
-        held = slots(subject)
-        given = call_backward(subject, as_argument(dout))
+        held = {} if self.used == [] else slots(subject)
+        given = self.call_backward(subject, as_argument(dout))
         if isinstance(given, Mapping):  # a whole network with forward and backward
             return self.named(given, held)
         given = self.one_each(given)
@@ -258,7 +267,12 @@ class Piece:
     def call(self, subject, arguments, dout):
         """Forward and backward on these very arrays, to see whether they are written to."""
         subject.forward(*arguments)
-        call_backward(subject, dout)
+        self.call_backward(subject, dout)
+
+    def call_backward(self, subject, dout):
+        if callable(getattr(subject, "zero_grad", None)):
+            subject.zero_grad()  # what it adds up, call after call, is told to start again
+        return subject.backward(dout) if self.takes_dout else subject.backward()
 
     def parameters(self, subject, held=None):
         """name -> array, for the arrays of a subject that have a gradient."""
@@ -382,21 +396,24 @@ class GraphPiece(Piece):
 
 
 class Returning:
-    """f(*arrays) -> (output, backward) as something with forward and backward."""
+    """f(*arrays) -> (output, backward), or (value, gradient or a tuple of them), as something with both ways."""
 
     def __init__(self, f):
-        self.f = f
+        self.f, self.back = f, None
 
     def forward(self, *arrays):
-        output, self.way_back = self.f(*arrays)
+        output, self.back = self.f(*arrays)
         return output
 
     def backward(self, dout):
-        return self.way_back(dout)
+        if callable(self.back):
+            return self.back(dout)
+        given = self.back if isinstance(self.back, (tuple, list)) else (self.back,)
+        return tuple(dout * np.asarray(gradient) for gradient in given)
 
 
 def piece_of_function(f, inputs):
-    """For f(*variables) -> Variable, or f(*arrays) -> (value, gradient or a tuple of them) or (output, backward)."""
+    """For f(*variables) -> Variable, or for an f that is `Returning` what goes back."""
     leaves = {n: Variable(v, n) for n, v in zip(names_for(inputs), inputs, strict=True)}
     try:
         out = f(*leaves.values())
@@ -404,22 +421,12 @@ def piece_of_function(f, inputs):
         out = None
     if isinstance(out, Variable):
         return GraphPiece(out, leaves)
-    pair = SimpleNamespace()
-
-    def forward(*arrays):
-        value, pair.gradient = f(*arrays)
-        return value
-
-    def backward(dout):
-        given = pair.gradient if isinstance(pair.gradient, (tuple, list)) else (pair.gradient,)
-        return tuple(dout * np.asarray(g) for g in given)
-
-    pair.forward, pair.backward = forward, backward
-    piece = Piece(pair, inputs)
-    if piece.error is None and callable(pair.gradient):
-        return Piece(Returning(f), inputs)
-    piece.pair = piece.last = True
-    return None if piece.error is not None or np.size(piece.forward(pair)) != 1 else piece
+    piece = Piece(Returning(f), inputs)
+    if piece.error is not None:
+        return None
+    out = piece.forward(subject := piece.fresh())
+    piece.pair = piece.last = not callable(subject.back)
+    return None if piece.pair and out.size != 1 else piece
 
 
 def names_for(inputs):
@@ -433,12 +440,6 @@ def takes_dout(subject):
         return len(inspect.signature(subject.backward).parameters) > 0
     except (AttributeError, TypeError, ValueError):
         return True
-
-
-def call_backward(subject, dout):
-    if callable(getattr(subject, "zero_grad", None)):
-        subject.zero_grad()  # what it adds up, call after call, is told to start again
-    return subject.backward(dout) if takes_dout(subject) else subject.backward()
 
 
 def as_argument(array):

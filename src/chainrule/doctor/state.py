@@ -53,7 +53,7 @@ def through_new_parameters(observation, names):
     piece, dout = observation.piece, observation.douts[0]
     subject = piece.fresh()
     claims = piece.claims(dout, subject)
-    truth = Truth(piece.at(piece.inputs, piece.t, subject), [dout])
+    truth = Truth(piece.at(piece.inputs, piece.t, subject), lambda out: [dout])
     return [name for name in names if same(claims[name], truth.gradients[name][0], 1e-5)]
 
 
@@ -66,13 +66,13 @@ def differ(a, b):
 
 def out_of_date(observation, seed, known):
     """Findings for what an earlier call left behind, beyond what is `known` to be wrong."""
-    piece = observation.piece
+    piece, dout = observation.piece, observation.douts[0]
     together = shares_state(piece.target) and not piece.pair
     if piece.hold or together or isinstance(piece, GraphPiece):
         return []  # it draws random numbers, or no two copies of it are apart
-    found = called_twice(piece, observation.douts[0])
+    found = called_twice(piece, dout)
     for variant in (*variants(piece), *one_sample_more(piece)):
-        found = found or called_before(piece, variant, seed)
+        found = found or called_before(piece, dout, variant, seed)
     return found or ([] if known or not piece.names else elsewhere(observation))
 
 
@@ -92,18 +92,18 @@ def alike(a, b):
     return a is b or (a is not None and b is not None and (not differ(a, b) or same(a, b, 1e-9)))
 
 
-def called_before(piece, variant, seed):
+def called_before(piece, before, variant, seed):
     """Findings where backward gives another gradient because forward ran elsewhere before."""
     try:
-        out = np.array(variant.forward(variant.fresh()), np.float64)
+        subject = variant.fresh()
+        out = np.array(variant.forward(subject), np.float64)
         dout = variant.upstreams(out, seed)[0]
-        fresh = variant.claims(dout)
+        fresh = variant.backward(subject, dout)
     except Exception:  # outside the domain of forward
         return []
     if not np.all(np.isfinite(out)):
         return []
     words = "backward gives another gradient when forward has run with other inputs before"
-    before = piece.upstreams(np.array(piece.forward(piece.fresh())), seed)[0]
     for run_before in (piece.forward, lambda subject: piece.claims(before, subject)):
         subject = piece.fresh()
         try:

@@ -9,7 +9,7 @@ import math
 import sys
 from collections import Counter
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -160,24 +160,6 @@ class Node:
             value.flat[k] = kept
         return columns
 
-    def chain(self):
-        """This call and those before it as one, as long as each has one source, and moves, copies or chooses
-        entries of it."""
-        calls = [self]
-        while len(source := calls[-1].sources) == 1 and source[0].moves_alone():
-            calls.append(source[0])
-
-        def again(values):
-            for one in reversed(calls):
-                values = [one.again(values)]
-            return values[0]
-
-        return Node(self.value, again, [(calls[-1].sources[0], ())], None, self.site)
-
-    def moves_alone(self):
-        one = len(self.sources) == 1 == len(self.uses)
-        return one and not self.entrywise and not self.pair and self.moved(0) is not None
-
     def touches(self, i):
         """Which entries of source i the value depends on."""
         shape = self.sources[i].value.shape
@@ -190,41 +172,56 @@ class Node:
     def back(self, i, dout, other=None):
         """The gradient of source i, from that of the value; with `other`, had the other one of two sources
         been that array."""
+        if other is None and (i, "back") not in self.known:
+            self.known[i, "back"] = self.way_back(i)
+        cost, back = self.known[i, "back"] if other is None else self.way_back(i, other)
+        self.spend(cost)
+        return back(dout)
+
+    def way_back(self, i, other=None):
+        """(what it costs, in calls, the function that gives the gradient of source i from that of the value)"""
         shape = self.sources[i].value.shape
-        if self.pair:
-            return self.back_through_product(i, dout, other)
+        if self.pair:  # it needs no nudging
+            return 0.3 + self.value.size / 10_000, self.through_product(i, shape, other)
+        if other is None and not self.entrywise and (places := self.moved(i)) is not None:
+            return 0.2 + places.size / 10_000, partial(sent, places, shape=shape)
         if other is None:
-            if not self.entrywise and (places := self.moved(i)) is not None:
-                self.spend(0.2 + places.size / 10_000)
-                return sent(places, dout, shape)
             local = self.local(i)
         else:
             local = self.slope(i, other=other) if self.entrywise else self.matrix(i, other)
-        self.spend(0.2 + local.size / 20_000)
-        if self.entrywise:
+
+        def back(dout):
             made = dout * local
             return made if made.shape == shape else sum_to(made, shape)
-        return (np.ravel(dout) @ local).reshape(shape)
+
+        def by_matrix(dout):
+            return (np.ravel(dout) @ local).reshape(shape)
+
+        return 0.2 + local.size / 20_000, back if self.entrywise else by_matrix
 
     @cached_property
     def factors(self):
         """The two arrays of a matrix product."""
         return self.pair([source.value for source in self.sources])
 
-    def back_through_product(self, i, dout, other):
-        """The same for a matrix product, which needs no nudging. Vectors are matrices of one row or column."""
-        self.spend(0.3 + self.value.size / 10_000)
-        place, shape = self.places[i][1], self.sources[i].value.shape
+    def through_product(self, i, shape, other):
+        """The way back through a matrix product. Vectors are matrices of one row or column."""
+        place = self.places[i][1]
         met = self.factors[1 - place] if other is None else other
-        dout = np.reshape(dout, self.value.shape)
-        if self.factors[1].ndim == 1:
-            dout = dout[..., None]
-        if self.factors[0].ndim == 1:
-            dout = dout[..., None, :]
         if met.ndim == 1:
             met = met[None] if place else met[:, None]
-        made = met.mT @ dout if place else dout @ met.mT
-        return made if made.shape == shape else sum_to(made, self.as_matrix(place)).reshape(shape)
+        turned, (left, right) = met.mT, [one.ndim == 1 for one in self.factors]
+
+        def back(dout):
+            dout = np.reshape(dout, self.value.shape)
+            dout = dout[..., None] if right else dout
+            dout = dout[..., None, :] if left else dout
+            made = turned @ dout if place else dout @ turned
+            return (
+                made if made.shape == shape else sum_to(made, self.as_matrix(place)).reshape(shape)
+            )
+
+        return back
 
     def as_matrix(self, place):
         """The shape of a factor, were a vector a row or a column."""

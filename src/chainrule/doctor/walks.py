@@ -100,9 +100,9 @@ class Graph:
         """node -> gradient: the walk without a mistake."""
         return self.walk({self.out: np.reshape(dout, self.out.value.shape)})
 
-    def walk(self, gradients):
-        """node -> gradient, where some are known already: back from there."""
-        for node in reversed(self.order):
+    def walk(self, gradients, end=None):
+        """node -> gradient, where some are known already: back from there, to the leaves or to another end."""
+        for node in reversed(self.order[self.index.get(end, -1) + 1 :]):
             if node in gradients:
                 for i, source in self.ways[node]:
                     gradients[source] = gradients.get(source, 0.0) + node.back(i, gradients[node])
@@ -236,14 +236,18 @@ class Graph:
             words = f"the use in {kept.line} alone"
             yield Change("overwritten-at-fork", words, sources[0], gives(lost, nothing))
 
-        masks = {(n, i): self.touched(n, i) for some in uses for n, i in some}
-        ways = product((0, 1), (True, False), (True, False))
+        touched = {use: self.touched(*use) for use in chain(*uses)}
+        ways, told = product((0, 1), (True, False), (True, False)), set()
         for k, first, together in ways if uses else ():
-            made = {}
+            masks = {}
             for some in uses:
-                made |= written_over({use: masks[use][k] for use in some}, first, together)
-            told = f"the {'first' if first else 'last'} use of each entry alone"
-            yield Change("overwritten-at-fork", told, sources[0], made)
+                masks |= written_over({use: touched[use][k] for use in some}, first, together)
+            numbers = b"".join(masks[use].tobytes() for use in touched)
+            if numbers not in told:
+                told.add(numbers)
+                words = f"the {'first' if first else 'last'} use of each entry alone"
+                made = gives(masks, partial(once_each, masks))
+                yield Change("overwritten-at-fork", words, sources[0], made)
 
     def touched(self, node, i):
         """Which entries of source i a call takes, and to which of them it hands something back."""
@@ -273,11 +277,6 @@ class Graph:
         node, i = whole[-1]
         partner = node.sources[1 - i]
         taken = list(self.in_place_of(partner, len(edges)))
-        if partner.moves_alone():  # as it moves, another one may have been moved
-            move = partner.chain()
-            for words, others in self.in_place_of(move.sources[0], len(edges)):
-                words = f"{words.rstrip(',')}, moved like that,"
-                taken.append((words, [move.again([one]) for one in others]))
         taken = [("another-array", w, dict(zip(edges, them, strict=True))) for w, them in taken]
         met = {(n, j): n.sources[1 - j] for n, j in whole}
         numbers = np.concatenate([np.ravel(one.value) for one in met.values()])
@@ -389,13 +388,6 @@ class Graph:
             fit = [edge for edge in edges if key in others[edge]]
             made = gives(fit, lambda n, i, d, key=key: others[n, i][key](d))
             yield Change(key[0], f"{key[1]} at {node.line}", node, made)
-        whole = node.chain() if len(edges) == len(node.sources) == 1 else node
-        if whole.sources != node.sources:
-            (start,) = whole.sources
-            for (code, words), way in wrong_moves(whole, 0):
-                words = f"{words} at {node.line}, from {start.line} on,"
-                back = partial(lambda way, d, _: np.reshape(way(d), start.value.shape), way)
-                yield Change(code, words, node, {node: {start: back}})
 
     def by_table(self, scene_of, places, node, made):
         """Changes for all that the table has for the scenes scene_of(*place, dout) at a node."""
@@ -454,7 +446,7 @@ class Graph:
     def scene_of_stretch(self, start, node, dout):
         """A scene for what lies between two nodes."""
         douts = (np.broadcast_to(d, node.value.shape) for d in (dout, 1.0))
-        true, unit = (self.walk({node: d})[start] for d in douts)
+        true, unit = (self.walk({node: d}, start)[start] for d in douts)
         entrywise = start.value.shape == node.value.shape and same(true, dout * unit, 1e-9)
         t = None
         if node.value.size == 1 and self.piece.t is not None:
@@ -561,8 +553,8 @@ def nothing_back(code, words, at, edges):
 
 
 def written_over(uses, first, together):
-    """Each entry gets the gradient of its first use alone, or of its last one; with `together`, uses of the
-    same entries are one. `uses` tells which entries each of them takes."""
+    """use -> the entries that it hands back, where each entry gets the gradient of its first use alone, or of
+    its last one; with `together`, uses of the same entries are one. `uses` tells which each of them takes."""
     groups, taken, masks = defaultdict(list), False, {}
     for use, touched in uses.items():
         groups[touched.tobytes() if together else use].append(use)
@@ -570,14 +562,15 @@ def written_over(uses, first, together):
         touched = uses[edges[0]] & ~np.asarray(taken)
         masks |= dict.fromkeys(edges, touched)
         taken = taken | touched
+    return masks
 
-    def hand_on(n, i, d):
-        places = None if n.entrywise or n.pair else n.chosen(i)
-        if places is None or np.all(np.bincount(places)[1:] <= 1):
-            return n.back(i, d) * masks[n, i]
-        return sent(once(places, -1), d, masks[n, i].shape) * masks[n, i]
 
-    return gives(masks, hand_on)
+def once_each(masks, node, i, dout):
+    """What goes back where a mask is open, from the last use of each entry alone."""
+    places = None if node.entrywise or node.pair else node.chosen(i)
+    if places is None or np.all(np.bincount(places)[1:] <= 1):
+        return node.back(i, dout) * masks[node, i]
+    return sent(once(places, -1), dout, masks[node, i].shape) * masks[node, i]
 
 
 def once(places, way):
@@ -785,9 +778,12 @@ class Trials:
 
     def keep(self, change, off):
         made = Lazily(lambda k: {n: one + off[k][n] for n, one in self.right[k].items()})
-        moved = [n for n in self.samples if not same(self.right[0][n], made[0][n], 1e-9)]
-        penalty = all(parallel(off[0][n], self.graph.leaves[n].value) for n in moved)
-        if not penalty or not (self.network or self.decays):  # that has a name of its own
+        penalty = (self.network or self.decays) and all(  # that has a name of its own
+            parallel(off[0][n], self.graph.leaves[n].value)
+            for n in self.samples
+            if not same(self.right[0][n], made[0][n], 1e-9)
+        )
+        if not penalty:
             self.made.append((change, made))
 
     def line_of(self, name, wrong):
@@ -806,7 +802,7 @@ class Trials:
         return all(same(s.visible(one), s.visible(s.scene.true), 1e-5) for s, one in pairs)
 
     def explain(self, wrong, look):
-        """name -> suspects, from the changes that give what the code claims."""
+        """name -> the suspect, from the changes that give what the code claims; None where it is spoilt further on."""
         found, left = {}, dict(wrong)
         if not self.made:
             self.grow()
@@ -837,7 +833,7 @@ class Trials:
                 suspect = replace(suspect, where=where)
             for name in names:  # what is spoilt further on has no mistake of its own
                 own = name == names[0] or name in at or not clean
-                found[name] = [suspect] if own else []
+                found[name] = suspect if own else None
                 left.pop(name)
         return found
 
