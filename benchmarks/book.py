@@ -56,17 +56,22 @@ def printed(script):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.rstrip()
 
 
+def in_print(text):
+    """Printed figures as a page sets them: −4, 7,285.2, and a range with a dash at which no line ends."""
+    text = re.sub(r"(?<=\d)-(?=\d)", "\u2060–\u2060", text)
+    text = re.sub(r"(?<![\w–])-(?=\d)", "−", text)
+    return re.sub(r"(?<![\d.,])\d{4,}(?![\d,])", lambda found: f"{int(found[0]):,}", text)
+
+
 def beside_bars(text):
     """What `stepper.py` printed, as a table: what is above its bar is bold."""
     rows = []
     for what, figure, bar, unit in re.findall(
         r"(?m)^(\S.*?) +(-?[\d.]+)  \(at most (\S+) (\S*)\)$", text
     ):
-        measured = f"{figure}{SPACE}{unit}".strip()
+        measured, most = (in_print(f"{n}{SPACE}{unit}".strip()) for n in (figure, bar))
         missed = float(figure) > float(bar)
-        rows.append(
-            [what, f"**{measured}**" if missed else measured, f"{bar}{SPACE}{unit}".strip()]
-        )
+        rows.append([what, f"**{measured}**" if missed else measured, most])
     return table(["what", "measured", "at most"], rows)
 
 
@@ -77,6 +82,7 @@ def beside_defaults(text):
         r"(?m)^book/(\d+)_\S+, first screen of a phone: (.*); bar: (.*)$", text
     )
     phones = [[f"chapter {int(k)}", *rest] for k, *rest in found_on_phones]
+    found, phones = ([[in_print(cell) for cell in row] for row in rows] for rows in (found, phones))
     first = table(["chapter 1, median (range)", "this book", "defaults", "ratio"], found)
     return f"{first}\n\n{table(['first screen of a phone', 'measured', 'at most'], phones)}"
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from contextlib import redirect_stdout
@@ -71,13 +72,17 @@ def test_what_the_browser_benchmarks_print_becomes_tables(monkeypatch):
     )
     assert book.beside_bars(told).splitlines()[2:] == [
         "| one step | **17.0\u00a0ms** | 16\u00a0ms |",
-        "| elements gained | -4.0 | 0 |",
+        "| elements gained | −4.0 | 0 |",
     ]
     weights = {"ours": {"js": (1500, 500)}, "defaults": {"js": (3000, 2000), "css": (7000, 7000)}}
     told = printed(pages.report, {"ours": [1.0, 2, 3], "defaults": [4.0, 8, 9]}, weights)
     rows = book.beside_defaults(told + "book/01_x, first screen of a phone: 1 s; bar: 2 s\n")
     assert "| scripts, gzip, kB | 0.5 | 2.0 | 0.250 |" in rows
-    assert "| interactive after, s | 2.00 (1.00-3.00) | 8.00 (4.00-9.00) | 0.250 |" in rows
+    assert book.in_print("7285.2 of 12,000") == "7,285.2 of 12,000"
+    assert (
+        "| interactive after, s | 2.00 (1.00\u2060–\u20603.00) | 8.00 (4.00\u2060–\u20609.00) | 0.250 |"
+        in rows
+    )
     assert rows.endswith("| chapter 1 | 1 s | 2 s |")
 
 
@@ -88,3 +93,11 @@ def test_the_page_has_the_picture_that_is_written_with_its_tables(monkeypatch):
 
     page = speed.PAGE.read_text(encoding="utf-8")
     assert page.startswith(speed.HEAD) and page.count(speed.PICTURE) == 1
+
+
+def test_every_figure_in_a_table_of_the_page_is_set_as_in_print():
+    text = (FOLDER.parent / "book" / "reference" / "speed.md").read_text(encoding="utf-8")
+    tables = [line for line in text.splitlines() if line.startswith("| ") and "---" not in line]
+    cells = [cell for line in tables for cell in line.split(" | ")[1:] if "‑" not in cell]
+    assert len(cells) > 100
+    assert [cell for cell in cells if re.search(r"\d{4}|-\d", re.sub(r"\.\d+", "", cell))] == []

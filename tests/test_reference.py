@@ -243,3 +243,11 @@ def test_the_code_for_teachers_runs(tmp_path, monkeypatch):
     names = {}
     for block in blocks:
         exec(compile(block, "teachers.md", "exec"), names)
+
+
+def test_what_the_api_page_advises_first_is_documented_on_it_in_the_module_that_it_names():
+    advised = re.findall(r"\{py:\w+\}`(\w+) <chainrule\.(\w+)\.(\w+)>`", read("reference/api.md"))
+    assert len(advised) == 7
+    known = documented()
+    for told, module, name in advised:
+        assert told == name and name in known[f"chainrule.{module}"]

@@ -83,3 +83,26 @@ def test_the_korean_terms_are_hidden_until_a_reader_asks_or_follows_a_link(open_
     page = open_page("book/glossary.html#term-chain-rule")
     shown = page.locator("dl.glossary dd > p:last-child:visible")
     assert shown.all_inner_texts() == ["Korean: 연쇄법칙."]
+
+
+def test_a_map_is_full_where_the_chosen_box_stands_and_pale_below_that():
+    spec = importlib.util.spec_from_file_location("maps", PATH.with_name("maps.py"))
+    maps = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(maps)
+    needs, drawn = [set(), {0}, {1}, {0}], []
+
+    class Pen:
+        def box(self, *corners, look, opacity):
+            drawn.append((look, opacity))
+
+        def text(self, *place, **how):
+            drawn.append(place[2])
+
+    assert maps.behind(needs, 2) == {0, 1} and maps.behind(needs, 0) == set()
+    maps.boxes(Pen(), "abcd", needs, 2, {3: "note"}, first=1)
+    assert [one for one in drawn if isinstance(one, tuple)] == [
+        ("value", 0.2), ("value", 0.6), ("ink", 0.0), ("value", 0.0),
+    ]  # fmt: skip
+    assert [one for one in drawn if not isinstance(one, tuple)] == [
+        *(1, "a", 2, "b", 3, "c", 4, "note", "d"),
+    ]
