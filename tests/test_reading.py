@@ -247,6 +247,16 @@ def test_a_folded_solution_has_one_name_in_the_whole_book(chapter):
     assert {words for words in shown if "solution" in words} <= {"Show the solution in code"}
 
 
+@every_page
+def test_every_fold_among_the_exercises_says_that_it_holds_a_solution(chapter):
+    behind, unnamed = False, []
+    for cell in nbformat.read(chapter, as_version=4).cells:
+        behind = (behind or "## Exercise" in cell.source) and "## Question" not in cell.source
+        if behind and "hide-cell" in tagged(cell) and not cell.metadata.get("mystnb"):
+            unnamed.append(cell.source)
+    assert unnamed == []
+
+
 def prose(chapter):
     """Texts that a reader reads: paragraphs, and what figures and questions are given to say."""
     yield from (cell.source for cell in cells(chapter, "markdown"))
