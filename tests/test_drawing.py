@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from chainrule.chain import REACH, lay_out_chain
-from chainrule.drawing import draw, figure_html
+from chainrule.drawing import draw, draw_graph, figure_html
 from chainrule.graph import Variable, exp, sigmoid, sum_, tanh
-from chainrule.layout import RADIUS, lay_out, node_reach
+from chainrule.layout import DESK, PHONE, RADIUS, lay_out, node_reach
 from chainrule.network import two_layer_net
 from chainrule.trace import trace_graph, trace_network
 
@@ -49,9 +49,10 @@ def pictures():
 PICTURES = dict(pictures())
 
 
+@pytest.mark.parametrize("page", [DESK, PHONE], ids=["desk", "phone"])
 @pytest.mark.parametrize("name", PICTURES)
-def test_nodes_labels_and_passing_edges_keep_apart(name):
-    columns, _, _ = lay_out(PICTURES[name])
+def test_nodes_labels_and_passing_edges_keep_apart(name, page):
+    columns = lay_out(PICTURES[name], page).columns
     for column in columns:
         for above, below in itertools.pairwise(column.places):
             assert below.y - above.y >= above.below + below.above - 0.2
@@ -59,11 +60,15 @@ def test_nodes_labels_and_passing_edges_keep_apart(name):
         assert before.end < after.start or after.enters  # a new row
 
 
+@pytest.mark.parametrize("page", [DESK, PHONE], ids=["desk", "phone"])
 @pytest.mark.parametrize("name", PICTURES)
-def test_no_edge_runs_through_a_node(name):
+def test_no_edge_runs_through_a_node(name, page):
     trace = PICTURES[name]
-    boxes = boxes_of(trace)
-    root = ElementTree.fromstring(draw(trace))
+    laid = lay_out(trace, page)
+    line = page is DESK and " loss" in trace.code
+    boxes = boxes_of_line(trace) if line else boxes_of(trace, laid)
+    drawn = draw(trace) if page is DESK else draw_graph(trace, laid, None, "title", False, False)
+    root = ElementTree.fromstring(drawn)
     for path in root.iter(f"{SVG}path"):
         key = path.get("data-edge") or path.get("data-wire")
         if key is None:
@@ -75,22 +80,23 @@ def test_no_edge_runs_through_a_node(name):
             assert j == target or not inside.any(), (name, x[inside], y[inside], j)
 
 
-def boxes_of(trace):
-    """Variable -> left, right, top and bottom of its node, in the general layout or along one line."""
+def boxes_of_line(trace):
+    """Variable -> left, right, top and bottom of its node, of a network along one line."""
+    boxes, line = {}, lay_out_chain(trace)
+    for box in line.boxes:
+        ends = box.x - box.reach, box.x + box.reach
+        boxes[box.variable] = (*ends, line.y - REACH, line.y + REACH)
+    return boxes
+
+
+def boxes_of(trace, laid):
+    """As `boxes_of_line`, in the general layout."""
     boxes = {}
-    if " loss" in trace.code:
-        line = lay_out_chain(trace)
-        for box in line.boxes:
-            ends = box.x - box.reach, box.x + box.reach
-            boxes[box.variable] = (*ends, line.y - REACH, line.y + REACH)
-        return boxes
-    columns, places, _ = lay_out(trace)
     for j, variable in enumerate(trace.variables):
         if variable.inputs:
-            column = columns[places[j].column]
-            right = column.end - column.trunk
+            right, y = laid.column(j).end - laid.column(j).trunk, laid.places[j].y
             left = right - 2 * node_reach(variable)
-            boxes[j] = (left, right, places[j].y - RADIUS, places[j].y + RADIUS)
+            boxes[j] = (left, right, y - RADIUS, y + RADIUS)
     return boxes
 
 

@@ -6,8 +6,10 @@ import pytest
 from chainrule.chain import is_chain, lay_out_chain
 from chainrule.drawing import ENLARGED
 from chainrule.graph import Variable, exp, matmul, sum_
-from chainrule.layout import MARGIN, TALLEST, WIDEST, height_of, lay_out, width_of
-from chainrule.network import two_layer_net
+from chainrule.layers import Affine, ReLU
+from chainrule.layout import DESK, PHONE, lay_out
+from chainrule.losses import IdentityWithLoss
+from chainrule.network import Network, two_layer_net
 from chainrule.trace import trace_graph, trace_network
 from chainrule.widgets import Stepper
 
@@ -127,29 +129,69 @@ def long_chain(size):
     return trace_graph(sum_(made * x))
 
 
-def test_a_wide_graph_goes_on_in_rows_that_a_page_can_hold():
+@pytest.mark.parametrize("page", [DESK, PHONE], ids=["desk", "phone"])
+def test_a_wide_graph_goes_on_in_rows_that_a_page_can_hold(page):
     trace = long_chain(5)
-    columns, places, lanes = lay_out(trace)
+    laid = lay_out(trace, page)
+    columns, places = laid.columns, laid.places
     rows = [column for column in columns if column.enters]
-    assert len(rows) >= 1 and width_of(columns) + 2 * MARGIN <= WIDEST
-    assert height_of(places, lanes) <= TALLEST
+    assert len(rows) >= 1 and laid.width + 2 * page.margin <= page.width
+    assert laid.height <= page.tallest
     for column in rows:
         assert {p.variable for p in column.places if p.lane} == column.enters.keys()
         assert not any(place.left for place in column.places)  # no line leads here from above
         before = columns[columns.index(column) - 1]
         assert min(p.y - p.above for p in column.places) > max(p.y for p in before.places)
-        assert all(0 <= left < column.start for left in column.enters.values())
+        assert all(0 <= left < column.end for left in column.enters.values())
     assert set(map(id, places)) == {id(p) for c in columns for p in c.places if not p.lane}
 
 
+def bill():
+    side, price = Variable(3.0, "side"), Variable(20.0, "price")
+    return (side**2 * price + Variable(15.0, "delivery")) * Variable(1.2, "tax")
+
+
+def test_a_phone_that_is_turned_shows_the_other_picture_of_the_same_step_and_numbers(show):
+    upright, across = {"width": 390, "height": 844}, {"width": 844, "height": 390}
+    page = show(Stepper(bill()), viewport=upright, is_mobile=True, has_touch=True)
+    page.get_by_label("side", exact=True).fill("4")
+    page.locator(".chainrule-scroll").press("End")
+    picture = page.locator("svg.chainrule-picture")
+    for size in (upright, across, upright, across):
+        page.set_viewport_size(size)
+        wide = size is across
+        page.wait_for_function(
+            "(wide) => document.querySelector('.chainrule-picture').viewBox.baseVal.width > 400 === wide",
+            arg=wide,
+        )
+        assert picture.count() == 1 and page.locator(".chainrule-scroll[data-more]").count() == 0
+        told = picture.locator('[data-variable="side"] :is(.value, .gradient)').all_text_contents()
+        assert told == ["4", "192"]
+        assert page.locator(".chainrule-stepper").get_attribute("data-step") == "9"
+    page.get_by_role("button", name="Previous step").click()
+    assert page.locator(".chainrule-stepper").get_attribute("data-step") == "8"
+
+
+def test_a_phone_gets_the_level_asked_for_in_rows(show):
+    """Layers and nodes have a picture for a desk and one for a phone each, if a phone can hold it."""
+    network = Network([Affine(np.eye(2), np.zeros(2)), ReLU()], IdentityWithLoss())
+    source = Stepper(network, np.array([[1.0, -2.0]]), np.array([[0.0, 1.0]]))
+    page = show(source, viewport={"width": 390, "height": 844})
+    for level in ("Nodes", "Layers", "Nodes"):
+        page.get_by_role("button", name=level).click()
+        picture = page.locator("svg.chainrule-picture")
+        assert picture.count() == 1 and picture.bounding_box()["width"] <= 390
+        assert page.locator(".chainrule-scroll[data-more]").count() == 0
+
+
 def test_one_that_would_be_a_tower_scrolls_to_the_side():
-    assert not any(column.enters for column in lay_out(long_chain(60))[0])
+    assert not any(column.enters for column in lay_out(long_chain(60)).columns)
 
 
 def test_no_row_begins_without_a_node():
     """A leaf that the next row uses first stands there, beside the wire that comes in."""
     trace = long_chain(5)
-    columns, _, _ = lay_out(trace)
+    columns = lay_out(trace).columns
     names = [[trace.variables[p.variable].shown for p in c.places if not p.lane] for c in columns]
     assert all(any(not p.lane for p in column.places) or column.enters for column in columns)
     assert sum(map(len, names)) == len(trace.variables)
@@ -159,7 +201,7 @@ def test_where_a_value_goes_on_in_another_row_its_name_stands_before_its_wire(sh
     """In the row where it comes from its wire ends in an arrow; between the rows there is no line."""
     trace = long_chain(5)
     page = show(Stepper(trace, step=-1), viewport={"width": 1280, "height": 1200})
-    columns, _, lanes = lay_out(trace)
+    columns = lay_out(trace).columns
     entered = [(i, k) for k, column in enumerate(columns) for i in column.enters]
     assert entered
     for i, k in entered:
@@ -172,7 +214,7 @@ def test_where_a_value_goes_on_in_another_row_its_name_stands_before_its_wire(sh
     tallest = page.evaluate(
         "() => Math.max(...[...document.querySelectorAll('[data-edge]')].map((edge) => edge.getBBox().height))"
     )
-    assert tallest < 130, lanes
+    assert tallest < 130
 
 
 def test_what_goes_on_in_another_row_is_the_picture_of_a_run(show):
@@ -234,9 +276,7 @@ def test_a_wide_graph_of_arrays_stands_along_one_line_and_every_number_is_there(
 
 def test_the_faded_edge_follows_when_the_window_changes(show):
     """A phone that is turned: what was seen whole is cut off now, and says so; and the other way round."""
-    side, price = Variable(3.0, "side"), Variable(20.0, "price")
-    total = (side**2 * price + Variable(15.0, "delivery")) * Variable(1.2, "tax")
-    page = show(Stepper(total), viewport={"width": 1280, "height": 800})
+    page = show(Stepper(*net()), viewport={"width": 1280, "height": 800})
     scroll = page.locator(".chainrule-scroll")
     assert scroll.get_attribute("data-more") is None
     for width, more in [(390, "right"), (1280, None), (390, "right")]:

@@ -14,31 +14,28 @@ import numpy as np
 from chainrule import chain as row
 from chainrule.chain import is_chain, lay_out_chain
 from chainrule.layout import (
+    DESK,
     GOES_ON,
     GRID,
     HEAT_HEIGHT,
     KEPT_DROP,
-    MARGIN,
     NAME,
     NUMBER_ROOM,
+    PHONE,
     RADIUS,
     ROW,
-    WIDEST,
     block_size,
     cell_room,
     cell_widths,
     entry_of_pieces,
     grid,
     has_pieces,
-    height_of,
     lay_out,
-    least_scale,
     node_reach,
     node_symbol,
     pieces_of,
     shorten,
     summary,
-    width_of,
 )
 from chainrule.narration import display, fit, label
 
@@ -62,31 +59,35 @@ def draw(trace, step=None, title="Computational graph", style=False, legend=Fals
     """
     if step is not None:
         trace.check_step(step)
-    if " loss" in trace.code and is_chain(trace):
-        return draw_chain(trace, lay_out_chain(trace), step, title, style, legend or style)
-    columns, places, lanes = lay_out(trace)
-    width, height = width_of(columns) + 2 * MARGIN, height_of(places, lanes) + 2 * MARGIN
-    many = any(column.enters for column in columns)  # rows
-    if (many or width > WIDEST) and least_scale(trace) == 1 and is_chain(trace):
-        return draw_chain(trace, lay_out_chain(trace), step, title, style, legend or style)
     legend = legend or style
+    if " loss" in trace.code and is_chain(trace):
+        return draw_chain(trace, lay_out_chain(trace), step, title, style, legend)
+    laid = lay_out(trace)
+    if (laid.in_rows or laid.narrowest > DESK.width) and laid.least == 1 and is_chain(trace):
+        return draw_chain(trace, lay_out_chain(trace), step, title, style, legend)
+    return draw_graph(trace, laid, step, title, style, legend)
+
+
+def draw_graph(trace, laid, step, title, style, legend):
+    margin = laid.page.margin
+    width, height = laid.width + 2 * margin, laid.height + 2 * margin
     lines = legend_lines(width) if legend else []
     if lines:
         width, height = max(width, LEGEND_WIDTH), height + LEGEND_HEIGHT * len(lines)
     state = state_after(trace, len(trace) if step is None else step)
     body = "".join(
         [
-            group("edges", VALUE, edges(trace, columns, places, lanes, state, back=False)),
-            group("backs", GRADIENT, edges(trace, columns, places, lanes, state, back=True)),
-            group("nodes", "currentColor", nodes(trace, columns, places, state, step)),
+            group("edges", VALUE, edges(trace, laid, state, back=False)),
+            group("backs", GRADIENT, edges(trace, laid, state, back=True)),
+            group("nodes", "currentColor", nodes(trace, laid, state, step)),
             f'<g class="variables" fill="{VALUE}" font-weight="600">',
-            labels(trace, columns, places, lanes, state, len(trace) if step is None else step),
+            labels(trace, laid, state, len(trace) if step is None else step),
             "</g>",
-            pieces_on_edges(trace, columns, places, lanes, state),
-            legend_text(lines, height - 2 * MARGIN),
+            pieces_on_edges(trace, laid, state),
+            legend_text(lines, height - 2 * margin),
         ]
     )
-    return svg(trace, body, width, height, MARGIN, title, style, 15, least_scale(trace))
+    return svg(trace, body, width, height, margin, title, style, 15, laid.least)
 
 
 def svg(trace, body, width, height, margin, title, style, size, least):
@@ -211,19 +212,19 @@ def spaced(*numbers):
     return " ".join(f"{number:g}" for number in numbers).replace(" -", "-")
 
 
-def edges(trace, columns, places, lanes, state, back):
+def edges(trace, laid, state, back):
     """One path for each input of each node, and one for each variable's own wire.
 
     The way back is drawn a little below the way forward, with its own arrowheads.
     """
-    drop, drawn, starts = (6 if back else 0), [], branches(trace, places)
-    going_on = {i for column in columns for i in column.enters}
+    drop, drawn, starts = (6 if back else 0), [], branches(trace, laid)
+    going_on = {i for column in laid.columns for i in column.enters}
     for j, variable in enumerate(trace.variables):
-        column = columns[places[j].column]
+        column = laid.column(j)
         tail = column.end - column.trunk
         if not (back and has_no_gradient(variable)):
             known = j in (state.gradients if back else state.valued)
-            end, y = column.end + GOES_ON * (j in going_on), places[j].y + drop
+            end, y = column.end + GOES_ON * (j in going_on), laid.places[j].y + drop
             pen = Pen(end, y)
             pen.across(tail + back)
             if back:
@@ -234,15 +235,15 @@ def edges(trace, columns, places, lanes, state, back):
         for port, i in enumerate(variable.inputs):
             if back and has_no_gradient(trace.variables[i]):
                 continue
-            path = edge_path(i, j, port, trace, columns, places, lanes, drop, starts.get((i, j)))
-            if not back and (word := word_place(i, j, port, trace, columns, places, lanes)):
+            path = edge_path(i, j, port, trace, laid, drop, starts.get((i, j)))
+            if not back and (word := word_place(i, j, port, trace, laid)):
                 path += f'" data-word="{word}'
             known = j in (state.returned if back else state.valued)
             drawn.append(mark("edge", f"{j}.{port}", known, path))
     return "".join(drawn)
 
 
-def word_place(i, j, port, trace, columns, places, lanes):
+def word_place(i, j, port, trace, laid):
     """Where the local derivative of an edge is written, beyond the gradient that it makes: x, y, how it is anchored there.
 
     None for an edge that has none.
@@ -251,10 +252,10 @@ def word_place(i, j, port, trace, columns, places, lanes):
     if has_no_gradient(trace.variables[i]):
         return None
     if trace.is_fork(i):
-        x, y, way = piece_place(i, j, port, trace, columns, places, lanes)
+        x, y, way = piece_place(i, j, port, trace, laid)
         return f"{n(x)} {n(y + 15 * way * has_pieces(trace, i))} end"
-    column = columns[places[i].column]
-    y = places[i].y + 22 + block_size(gradient)[1]
+    column = laid.column(i)
+    y = laid.places[i].y + 22 + block_size(gradient, laid.page)[1]
     aside = any(trace.is_fork(k) for k in trace.variables[j].inputs)  # a piece stands by its node
     return f"{n(column.end - column.trunk / 2)} {n(y)} {'end' if aside else 'middle'}"
 
@@ -271,7 +272,7 @@ def mark(kind, key, known, path):
 MANY_USES = 12
 
 
-def branches(trace, places):
+def branches(trace, laid):
     """(i, j) -> the column whose end an edge starts at, for each edge that does not start at its variable.
 
     Of a variable that is used very often, each edge starts where the one before it turned off, or the
@@ -284,28 +285,29 @@ def branches(trace, places):
     starts = {}
     for i, many in users.items():
         if len(many) > MANY_USES:
-            ordered = sorted(many, key=lambda j: places[j].column)
+            ordered = sorted(many, key=lambda j: laid.places[j].column)
             for before, j in zip(ordered, ordered[1:], strict=False):
-                starts[i, j] = places[before].column - 1
+                starts[i, j] = laid.places[before].column - 1
     return starts
 
 
-def edge_path(i, j, port, trace, columns, places, lanes, drop, start=None):
-    start, x = places[i].column if start is None else start, None
-    for column in range(start, places[j].column):
-        if i in columns[column].enters:  # it comes from a row above
-            start, x = column, columns[column].enters[i]
-    pen = Pen(columns[start].end if x is None else x, lanes.get((i, start), places[i]).y + drop)
+def edge_path(i, j, port, trace, laid, drop, start=None):
+    start, x = laid.places[i].column if start is None else start, None
+    for column in range(start, laid.places[j].column):
+        if i in laid.columns[column].enters:  # it comes from a row above
+            start, x = column, laid.columns[column].enters[i]
+    x_start = laid.columns[start].end if x is None else x
+    pen = Pen(x_start, laid.lanes.get((i, start), laid.places[i]).y + drop)
     entrance = pen.y
-    pen.across(columns[start].end)
-    for column in range(start + 1, places[j].column):
-        pen.bend(columns[column].start, lanes[i, column].y + drop)
-        pen.across(columns[column].end)
-    target = columns[places[j].column]
-    rise = port_rise(j, port, trace, places, lanes)
+    pen.across(laid.columns[start].end)
+    for column in range(start + 1, laid.places[j].column):
+        pen.bend(laid.columns[column].start, laid.lanes[i, column].y + drop)
+        pen.across(laid.columns[column].end)
+    target = laid.column(j)
+    rise = port_rise(j, port, trace, laid)
     reach = target.end - target.trunk - 2 * node_reach(trace.variables[j])
     reach += RADIUS - (RADIUS**2 - rise**2) ** 0.5  # the left end is half a circle
-    pen.bend(target.start, places[j].y + rise + drop)
+    pen.bend(target.start, laid.places[j].y + rise + drop)
     pen.across(reach - 1)
     if not drop:
         pen.head(1)
@@ -314,13 +316,13 @@ def edge_path(i, j, port, trace, columns, places, lanes, drop, start=None):
     return pen.path
 
 
-def port_rise(j, port, trace, places, lanes):
+def port_rise(j, port, trace, laid):
     """How far from the node's middle an edge arrives: its inputs spread, the highest one on top."""
     inputs = trace.variables[j].inputs
 
     def height(k):
-        before = places[inputs[k]]
-        lane = lanes.get((inputs[k], places[j].column - 1))
+        before = laid.places[inputs[k]]
+        lane = laid.lanes.get((inputs[k], laid.places[j].column - 1))
         return ((lane or before).y, k)
 
     order = sorted(range(len(inputs)), key=height)
@@ -328,12 +330,12 @@ def port_rise(j, port, trace, places, lanes):
     return (order.index(port) - (len(inputs) - 1) / 2) * spread
 
 
-def nodes(trace, columns, places, state, step):
+def nodes(trace, laid, state, step):
     drawn = []
     for j, variable in enumerate(trace.variables):
         if not variable.inputs:
             continue
-        column = columns[places[j].column]
+        column = laid.column(j)
         reach = node_reach(variable)
         x = column.end - column.trunk - reach
         classes = "node" + ("" if j in state.valued else " later")
@@ -347,42 +349,44 @@ def nodes(trace, columns, places, state, step):
                 f'height="{2 * RADIUS}" rx="{RADIUS}"/>'
             )
         drawn.append(
-            f'<g class="{classes}" data-node="{j}" transform="translate({n(x)} {n(places[j].y)})">'
+            f'<g class="{classes}" data-node="{j}" transform="translate({n(x)} {n(laid.places[j].y)})">'
             f'{shape}<text dy=".35em" font-size="{size}" fill="currentColor" stroke="none">'
             f"{escape(symbol)}</text></g>"
         )
     return "".join(drawn)
 
 
-def labels(trace, columns, places, lanes, state, step):
+def labels(trace, laid, state, step):
     """Names, values and gradients: values above the wire, gradients below it."""
     drawn = []
     for i, variable in enumerate(trace.variables):
-        column, y = columns[places[i].column], places[i].y
+        column, y = laid.column(i), laid.places[i].y
         tail = column.end - column.trunk
         middle = (tail + column.end) / 2
         texts = []
         if variable.constant:
             texts.append(number("value", variable.value, tail - 6, y + 5, "end", True))
         else:
-            top = y - 8 - block_size(variable.value)[1]
-            if variable.inputs:
+            top = y - 8 - block_size(variable.value, laid.page)[1]
+            if laid.page.name_over(variable):
                 texts.append(name_text(variable.shown, middle, top - 3, "middle", NAME))
             else:
                 texts.append(name_text(variable.shown, tail - 6, y + 5, "end", 15))
-            texts.append(block("value", variable.value, middle, top, i in state.valued))
+            texts.append(block(laid.page, "value", variable.value, middle, top, i in state.valued))
             gradient = state.gradients.get(i, variable.grad)
             if gradient is not None:
                 known = i in state.gradients
                 if trace.is_fork(i):
-                    texts.append(fork_text(trace, i, gradient, column, y + 10, step))
+                    texts.append(fork_text(trace, laid, i, gradient, y + 10, step))
                 else:
-                    texts.append(block("gradient", gradient, middle, y + 10, known))
+                    texts.append(block(laid.page, "gradient", gradient, middle, y + 10, known))
             if variable.kept is not None:
-                texts.append(kept_block(variable, tail, y + KEPT_DROP, i in state.valued))
-        for k, further in enumerate(columns):  # its name again, where its wire goes on
+                texts.append(
+                    kept_block(laid.page, variable, tail, y + KEPT_DROP, i in state.valued)
+                )
+        for k, further in enumerate(laid.columns):  # its name again, where its wire goes on
             if i in further.enters:
-                at = further.enters[i] - 6, lanes[i, k].y + 5
+                at = further.enters[i] - 6, laid.lanes[i, k].y + 5
                 texts.append(name_text(called(variable), *at, "end", NAME))
         drawn.append(
             f'<g class="variable" data-variable="{escape(variable.name)}" data-index="{i}">'
@@ -391,15 +395,16 @@ def labels(trace, columns, places, lanes, state, step):
     return "".join(drawn)
 
 
-def fork_text(trace, i, gradient, column, top, step):
+def fork_text(trace, laid, i, gradient, top, step):
     """What came back to a variable that is used more than once: the pieces, and their sum."""
     known, (terms, total) = bool(trace.got(i, step)), pieces_of(trace, i, step)
-    hidden, middle = "" if terms else " hidden", column.end - column.trunk / 2
+    hidden, column = "" if terms else " hidden", laid.column(i)
+    middle = column.end - column.trunk / 2
     text = f'<text class="pieces{hidden}" fill="{GRADIENT}"'
     if np.ndim(gradient):
-        under = top + block_size(gradient)[1] + 13
+        under = top + block_size(gradient, laid.page)[1] + 13
         x = n(middle)
-        return block("gradient", gradient, middle, top, known) + (
+        return block(laid.page, "gradient", gradient, middle, top, known) + (
             f'{text} x="{x}" y="{n(under)}" font-size="12"><tspan class="terms"{at_entry(trace, i)}>'
             f'{escape(terms)}</tspan><tspan class="total" x="{x}" dy="{ROW - 2}">{escape(total)}</tspan></text>'
         )
@@ -415,7 +420,7 @@ def at_entry(trace, i):
     return "" if entry is None else f' data-entry="{entry}"'
 
 
-def pieces_on_edges(trace, columns, places, lanes, state):
+def pieces_on_edges(trace, laid, state):
     """Beside each edge of a fork, the piece of the gradient that comes back along it."""
     drawn = []
     for _, done in trace.numbered():
@@ -429,7 +434,7 @@ def pieces_on_edges(trace, columns, places, lanes, state):
                 continue
             entry = entry_of_pieces(trace, i)
             piece = share if entry is None else np.ravel(share)[entry]
-            x, y, _ = piece_place(i, j, port, trace, columns, places, lanes)
+            x, y, _ = piece_place(i, j, port, trace, laid)
             hidden = "" if j in state.returned else ' class="hidden"'
             drawn.append(
                 f'<text{hidden} data-piece="{j}.{port}" x="{n(x)}" y="{n(y)}">'
@@ -438,11 +443,12 @@ def pieces_on_edges(trace, columns, places, lanes, state):
     return group_of_pieces("".join(drawn)) if drawn else ""
 
 
-def piece_place(i, j, port, trace, columns, places, lanes):
+def piece_place(i, j, port, trace, laid):
     """The right end of what stands at an edge of a fork, before its node, and on which side: over it (-1) or under it (1)."""
-    column, y = columns[places[j].column], places[j].y
-    rise = port_rise(j, port, trace, places, lanes)
-    below = rise > 0 or (rise == 0 and lanes.get((i, places[j].column - 1), places[i]).y < y)
+    column, y = laid.column(j), laid.places[j].y
+    rise = port_rise(j, port, trace, laid)
+    before = laid.lanes.get((i, laid.places[j].column - 1), laid.places[i])
+    below = rise > 0 or (rise == 0 and before.y < y)
     x = column.end - column.trunk - 2 * node_reach(trace.variables[j]) - ARROW
     return (x, y + rise + 20, 1) if below else (x, y + rise - 5, -1)
 
@@ -458,11 +464,11 @@ def group_of_pieces(body):
     )
 
 
-def kept_block(variable, right, top, known):
+def kept_block(page, variable, right, top, known):
     """What a layer keeps for the way back, under its node."""
     name, value = variable.kept
-    middle = right - block_size(value)[0] / 2
-    return kept_name(name, middle, top - 4, known) + block("kept", value, middle, top, known)
+    middle = right - block_size(value, page)[0] / 2
+    return kept_name(name, middle, top - 4, known) + block(page, "kept", value, middle, top, known)
 
 
 def kept_name(name, x, y, known):
@@ -500,11 +506,11 @@ def number(kind, value, x, y, anchor, known):
     )
 
 
-def block(kind, value, middle, top, known):
+def block(page, kind, value, middle, top, known):
     """A value or a gradient under its top edge: a number, a grid of numbers, or a summary."""
     rows = grid(value)
-    steps, room = ((), 0) if rows is None else (cell_widths(rows), cell_room(rows))
-    return drawn_block(kind, value, rows, block_size(value), middle, top, known, steps, room)
+    steps, room = ((), 0) if rows is None else (cell_widths(rows, page), cell_room(rows, page))
+    return drawn_block(kind, value, rows, block_size(value, page), middle, top, known, steps, room)
 
 
 def chain_block(kind, value, place, top, known):
@@ -761,6 +767,15 @@ def table_html(trace):
     )
 
 
+def both_pictures(trace, title):
+    """The picture, and after it the one for a phone, where that is of use and its page can hold it."""
+    wide, narrow = lay_out(trace), lay_out(trace, PHONE)
+    picture = draw(trace, title=title)
+    if wide.narrowest > PHONE.width >= narrow.narrowest:
+        picture += draw_graph(trace, narrow, None, title, False, False)
+    return picture
+
+
 def figure_html(
     trace,
     title="Computational graph",
@@ -781,12 +796,12 @@ def figure_html(
     spare = (
         ""
         if other is None
-        else f"<template>{draw(other, title=title)}{table_html(other)}</template>"
+        else f"<template>{both_pictures(other, title)}{table_html(other)}</template>"
     )
     return (
         f'<figure class="chainrule-stepper" data-step="{step}" data-steps="{len(shown)}" '
         f'data-phase="{phase}" data-level="{level_of(trace, shown)}" aria-label="{escape(title)}">'
-        f'<div class="chainrule-scroll">{draw(shown, title=title)}</div>'
+        f'<div class="chainrule-scroll">{both_pictures(shown, title)}</div>'
         f'<p class="chainrule-sentence" role="status">{sentence_html(shown, step)}</p>'
         f"{caption_html(caption)}{legend_html()}{table_html(shown)}{spare}"
         f'<script type="application/json" class="chainrule-trace">'

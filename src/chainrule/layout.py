@@ -2,14 +2,13 @@
 
 Columns first, then the order within each column, then heights, then widths. Edges that pass a column
 get a lane of their own in it, so no edge ever runs through a node or a label. A picture that is wider
-than a page goes on in another row, as a text does. `drawing` draws what is computed here; nothing else
+than its page goes on in another row, as a text does; the page of a phone holds two columns or three. `drawing` draws what is computed here; nothing else
 lays anything out.
 """
 
 import unicodedata
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
-from itertools import combinations
 from math import floor
 
 import numpy as np
@@ -17,32 +16,58 @@ import numpy as np
 from chainrule.narration import SUPERSCRIPT, display, fit, label, pieces
 
 RADIUS = 19  # of a node
-GAP = 42, 24  # between columns, where edges bend, in one row and in several; at most twice as much
+GAP = (
+    (42, 84),
+    (24, 40),
+)  # between columns, where edges bend: least and most, in one row and in several
 RUN_IN = 46, 28  # before a node, and at least: what comes back from it to a fork stands there
 WIRE = 60, 48  # a wire is at least so long
-MARGIN = 12  # around a picture
-WIDEST = 719  # of a picture in a book
-SMALLEST = 0.9  # of its size, before it scrolls: no letter is then smaller than 12 pixels
 NAME = 13.5  # the size of a result's name, and of what stands on an edge
-TALLEST = 1500  # of one in several rows; one that would be taller scrolls to the side
-MOST_ROWS, MOST_OVER = 4, 3  # and values that one row hands to the next
 GOES_ON, ENTERS = 12, 24  # its wire, behind the last column of a row and before the first one
 BETWEEN = 12  # two rows
 ROW = 17  # the height of a line of numbers
 GRID = 12  # the size of a number in a grid
-CELL_ROOM = (
-    4  # characters that a cell of a grid holds at least, and a number on a wire: NUMBER_ROOM
-)
-NUMBER_ROOM = 7
+NUMBER_ROOM = 7  # characters that a number on a wire may have
 BOLD = 0.66  # the width of a bold digit, in em, in most fonts
 WIDE = {"−": 0.84, ".": 0.38}  # of signs in the widest of the usual fonts, and of all others 0.7
 CLEAR = 7  # pixels between a number of a grid and the one on its left
+CELL_ROOM = 4  # characters that a cell of a grid holds at least
 LARGEST_GRID = 8  # rows or columns; a larger array shows shape, range and a heat picture
 HEAT_HEIGHT = 36
 LOCAL = 10  # more under a gradient: the local derivative that it was multiplied by stands there
 KEPT_LABEL = "keeps mask"
 KEPT_DROP = 42  # from a wire to the top of what its layer keeps
 NAME_LENGTH = 18  # a longer name is cut in the picture, with its whole text as a tooltip
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a picture is laid out for.
+
+    width     of the page, in pixels
+    margin    around a picture
+    smallest  how far a picture may shrink before it scrolls: no letter is then smaller than 12 pixels
+    rows      a picture may have, of this height at most; one that would need more scrolls to the side
+    over      values that one row hands to the next, at most
+    cell      characters that a cell of a grid holds at least, and at most
+    beside    whether the name of a leaf stands before its wire; else it stands over it, as a result's does
+    """
+
+    width: int
+    margin: int
+    smallest: float
+    rows: int
+    tallest: int
+    over: int
+    cell: tuple
+    beside: bool
+
+    def name_over(self, variable):
+        return bool(variable.inputs) or not self.beside
+
+
+DESK = Page(719, 12, 0.9, 4, 1500, 3, (CELL_ROOM, 5), True)
+PHONE = Page(346, 4, 0.9, 12, 2400, 5, (3, 4), False)
 
 
 @dataclass
@@ -82,6 +107,46 @@ class Column:
     enters: dict = field(default_factory=dict)
 
 
+@dataclass
+class Layout:
+    """Where everything stands on a page.
+
+    columns  of all rows, from left to right and from the top down
+    places   of each variable
+    lanes    (variable, column) -> the Place where its edge passes that column
+    least    how far it may shrink before it scrolls
+    """
+
+    page: Page
+    columns: list
+    places: list
+    lanes: dict
+    least: float
+
+    def column(self, i):
+        """The column of a variable."""
+        return self.columns[self.places[i].column]
+
+    @property
+    def in_rows(self):
+        return any(column.enters for column in self.columns)
+
+    @property
+    def width(self):
+        on = {i for column in self.columns for i in column.enters}
+        ends = (self.column(i).end + GOES_ON for i in on)
+        return max([*ends, *(column.end for column in self.columns)])
+
+    @property
+    def height(self):
+        return max(place.y + place.below for place in [*self.places, *self.lanes.values()])
+
+    @property
+    def narrowest(self):
+        """The width of the page that it needs, with its margins."""
+        return self.least * (self.width + 2 * self.page.margin)
+
+
 def text_width(text, size):
     """A generous guess at the width of a text in pixels: wide characters count as one em."""
     wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
@@ -108,68 +173,63 @@ def column_numbers(variables, cuts=()):
     return numbers
 
 
-def lay_out(trace):
-    """The columns, and the place of each variable, as (columns, places, lanes): in one row, or in a few.
-
-    lanes   (variable, column) -> the Place where its edge passes that column
-    """
-    found = in_rows(trace)
-    page = WIDEST / least_scale(trace) - 2 * MARGIN
-    if width_of(found[0]) <= page or len(found[0]) > MOST_COLUMNS:
+def lay_out(trace, page=DESK):
+    """The `Layout` of a trace: in one row, or in a few."""
+    found = in_rows(trace, page)
+    limit = page.width / found.least - 2 * page.margin
+    if found.width <= limit or len(found.columns) > MOST_COLUMNS:
         return found
-    one_row, refused, cuts = in_rows(trace, close=True), set(), ()
-    while cuts is not None and len(refused) < TRIALS:
-        tried = (in_rows(trace, cuts, True, run_in) for run_in in RUN_IN)
-        rows = next((rows for rows in tried if width_of(rows[0]) <= page), None)
-        if rows and height_of(*rows[1:]) <= TALLEST:
+    one_row, aim, cuts = in_rows(trace, page, close=True), limit, ()
+    for _ in range(TRIALS):
+        tried = (in_rows(trace, page, cuts, True, run_in) for run_in in RUN_IN)
+        rows = next((rows for rows in tried if rows.width <= limit), None)
+        if rows and rows.height <= page.tallest:
             return rows
-        if rows:
+        cuts = None if rows else best_cuts(trace, one_row.columns, aim, page)
+        if cuts is None:
             break
-        refused.add(cuts)
-        cuts = best_cuts(trace, one_row[0], page, refused)
-    return in_rows(trace, close=True, run_in=RUN_IN[0])  # what scrolls has room
+        aim -= NARROWER
+    return in_rows(trace, page, close=True, run_in=RUN_IN[0])  # what scrolls has room
 
 
 MOST_COLUMNS, TRIALS = 30, 6  # of a picture that is tried in rows
+NARROWER = 8  # pixels: rows that came out too wide are aimed at less
 
 
-def least_scale(trace):
+def least_scale(trace, page):
     """How far a picture may shrink before it scrolls: not at all where digits are small already."""
     grids = (np.ndim(v.value) > 0 and grid(v.value) is not None for v in trace.variables)
-    return 1.0 if any(grids) else SMALLEST
+    return 1.0 if any(grids) else page.smallest
 
 
-def width_of(columns):
-    return max(c.end for c in columns) + GOES_ON * any(c.enters for c in columns)
+def best_cuts(trace, columns, limit, page):
+    """The columns after which a row ends: the fewest rows, then the fewest values handed over, then equal widths.
 
-
-def height_of(places, lanes):
-    return max(place.y + place.below for place in [*places, *lanes.values()])
-
-
-def best_cuts(trace, columns, limit, refused):
-    """The columns after which a row ends: the fewest rows, then the fewest values handed over, then equal widths."""
+    columns   those of one row; None where no cuts make rows that are narrow enough
+    """
     numbers, last = column_numbers(trace.variables), len(columns) - 1
     edges = {(i, j) for j, v in enumerate(trace.variables) for i in v.inputs}
-    over = {}
-    for cut in range(1, last):
+    begins = {-1: 0.0}  # a cut -> where its row begins, with room for what enters it
+    best = {
+        -1: (0, 0, 0.0, ())
+    }  # a cut -> rows before it, values handed over, the widest, all cuts
+    for cut in range(1, last + 1):
+        end, found = columns[cut].end + GOES_ON * (cut < last), []
+        for before, (rows, handed, widest, cuts) in best.items():
+            wide = end - begins[before]
+            if wide <= limit and rows < page.rows:
+                found.append((rows + 1, handed, max(widest, wide), (*cuts, cut)))
+        if cut == last:
+            return min(found)[3][:-1] if found else None
         passing = {i for i, j in edges if numbers[i] <= cut < numbers[j]}
         moved = {i for i in passing if not trace.variables[i].inputs and numbers[i] == cut}
-        over[cut] = passing - moved  # a leaf that the next row uses first stands in it
-    able = [cut for cut in over if len(over[cut]) <= MOST_OVER]
-    for rows in range(2, MOST_ROWS + 1):
-        fitting = []
-        for cuts in combinations(able, rows - 1):
-            ends = [columns[k].end for k in (*cuts, last)]
-            room = [0.0, *(room_to_enter(trace, over[k]) + GOES_ON for k in cuts)]
-            widths = [
-                end - start + left
-                for start, end, left in zip([0.0, *ends], ends, room, strict=False)
-            ]
-            if max(widths) <= limit and cuts not in refused:
-                fitting.append((sum(len(over[k]) for k in cuts), max(widths), cuts))
-        if fitting:
-            return min(fitting)[2]
+        over = passing - moved  # a leaf that the next row uses first stands in it
+        if found and len(over) <= page.over:
+            rows, handed, *rest = min(found)
+            best[cut] = (rows, handed + len(over), *rest)
+            leaves = [trace.variables[i] for i in moved]
+            wide = [head_width(trace, v, 0, page) + wire_width(v, WIRE[True], page) for v in leaves]
+            begins[cut] = columns[cut].end - max([room_to_enter(trace, over), *wide])
     return None
 
 
@@ -178,15 +238,15 @@ def room_to_enter(trace, variables):
     return max((name_width(trace.variables[i]) + ENTERS for i in variables), default=0.0)
 
 
-def in_rows(trace, cuts=(), close=False, run_in=None):
-    """What `lay_out` gives, with a new row after each column of `cuts`; `close` says whether gaps are smaller."""
+def in_rows(trace, page, cuts=(), close=False, run_in=None):
+    """A `Layout` with a new row after each column of `cuts`; `close` says whether gaps are smaller."""
     run_in = RUN_IN[close] if run_in is None else run_in
     numbers = column_numbers(trace.variables, cuts)
     starts = [0, *(cut + k + 1 for k, cut in enumerate(cuts))]
     places, lanes = [], {}
     columns = [Column([]) for _ in range(max(numbers) + 1)]
     for i, variable in enumerate(trace.variables):
-        above, below = room(variable)
+        above, below = room(variable, page)
         if trace.is_fork(i) and np.ndim(variable.grad):
             below += 2 * ROW
         pull = 1.0 if variable.inputs else 0.05
@@ -203,22 +263,22 @@ def in_rows(trace, cuts=(), close=False, run_in=None):
         coming = [place for place in row[0].places if place.lane]  # lanes that begin here
         set_heights(row, range(start, end), top)
         left = room_to_enter(trace, [place.variable for place in coming])
-        set_widths(trace, row, left, close, run_in)
+        set_widths(trace, page, row, left, close, run_in)
         row[0].enters = {place.variable: left - ENTERS for place in coming}
         top = max(place.y + place.below for column in row for place in column.places) + BETWEEN
-    return columns, places, lanes
+    return Layout(page, columns, places, lanes, least_scale(trace, page))
 
 
-def room(variable):
+def room(variable, page):
     """The room over and under the wire: for the value and a result's name, and for the gradient."""
     if variable.constant:
         return 14.0, 14.0
-    name = 17.0 if variable.inputs else 0.0
-    gradient = 0.0 if variable.grad is None else block_size(variable.grad)[1]
+    name = 17.0 if page.name_over(variable) else 0.0
+    gradient = 0.0 if variable.grad is None else block_size(variable.grad, page)[1]
     below = 16.0 + max(gradient, ROW) + LOCAL * (variable.grad is not None)
     if variable.kept is not None:  # it hangs under its node
-        below = max(below, KEPT_DROP + block_size(variable.kept[1])[1] + 10)
-    return 14.0 + block_size(variable.value)[1] + name, below
+        below = max(below, KEPT_DROP + block_size(variable.kept[1], page)[1] + 10)
+    return 14.0 + block_size(variable.value, page)[1] + name, below
 
 
 def grid(value):
@@ -232,15 +292,16 @@ def grid(value):
     return rows if max(rows.shape) <= LARGEST_GRID else None
 
 
-def cell_room(rows):
-    """How many characters each number of a grid may have: enough for three digits of these, if five can hold them."""
-    texts = (fit(v, 5) if len(display(v, 3)) > 5 else display(v, 3) for v in rows.flat)
-    return max(CELL_ROOM, *map(len, texts))
+def cell_room(rows, page):
+    """How many characters each number of a grid may have: enough for three digits of these, if `page` can hold them."""
+    least, most = page.cell
+    texts = (fit(v, most) if len(display(v, 3)) > most else display(v, 3) for v in rows.flat)
+    return max(least, *map(len, texts))
 
 
-def cell_widths(rows):
+def cell_widths(rows, page):
     """The width of each column of a grid: of its longest number, and some clear space."""
-    room, least = cell_room(rows), GRID * BOLD * CELL_ROOM + 3
+    room, least = cell_room(rows, page), GRID * BOLD * page.cell[0] + 3
     widths = (widest_number(column, room, GRID) + CLEAR for column in rows.T)
     return [round(max(least, width)) for width in widths]
 
@@ -250,13 +311,13 @@ def widest_number(rows, room, size):
     return size * max(sum(WIDE.get(c, 0.7) for c in fit(v, room)) for v in rows.flat)
 
 
-def block_size(value):
+def block_size(value, page):
     """Width and height of a value or gradient as it is drawn: a number, a grid, or a summary."""
     if np.ndim(value) == 0:
         return 15 * BOLD * max(4, len(fit(value, NUMBER_ROOM))) + 8, ROW
     rows = grid(value)
     if rows is not None:
-        return sum(cell_widths(rows)) + 10, rows.shape[0] * ROW
+        return sum(cell_widths(rows, page)) + 10, rows.shape[0] * ROW
     return max(GRID * BOLD * len(line) for line in summary(value)) + 10, 2 * ROW + HEAT_HEIGHT + 4
 
 
@@ -369,29 +430,32 @@ def settle(places, wanted, weights):
         place.y = height + offset
 
 
-def set_widths(trace, columns, x, close, run_in):
-    """From x on."""
+def set_widths(trace, page, columns, left, close, run_in):
+    """The first column may begin under the names of what enters it, which end at `left`."""
+    x = 0.0
     for column in columns:
         own = [trace.variables[p.variable] for p in column.places if not p.lane]
-        widths = [wire_width(v, WIRE[close]) for v in own]
+        widths = [wire_width(v, WIRE[close], page) for v in own]
         sums = [pieces_width(trace, p.variable) for p in column.places if not p.lane]
         column.trunk = round(max([*widths, *sums], default=0.0))
-        heads = [head_width(trace, v, run_in) for v in own]
+        heads = [head_width(trace, v, run_in, page) for v in own]
         column.start, column.end = x, x + round(max(heads, default=0.0) + column.trunk)
+        column.end, left = max(column.end, round(left)), 0.0
         x = column.end + gap_after(column, close)
 
 
 def gap_after(column, close):
     """The room where edges bend, wider where they climb far: a steep line is hard to follow."""
     climbs = [abs(place.y - user.y) for place in column.places for user in place.right]
-    return round(min(max(GAP[close], 0.3 * max(climbs, default=0.0)), 2 * GAP[close]))
+    least, most = GAP[close]
+    return round(min(max(least, 0.3 * max(climbs, default=0.0)), most))
 
 
-def head_width(trace, variable, run_in):
+def head_width(trace, variable, run_in, page):
     """The room at the left end of a wire: for a leaf's name, or a node, what its layer keeps, and what is written before it."""
     if not variable.inputs:
-        return name_width(variable)
-    kept = 0.0 if variable.kept is None else block_size(variable.kept[1])[0]
+        return 0.0 if page.name_over(variable) and not variable.constant else name_width(variable)
+    kept = 0.0 if variable.kept is None else block_size(variable.kept[1], page)[0]
     before = run_in * any(map(trace.is_fork, variable.inputs))
     return max(2 * node_reach(variable) + before, kept, text_width(KEPT_LABEL, 12) if kept else 0.0)
 
@@ -404,12 +468,12 @@ def has_pieces(trace, i):
     return np.ndim(gradient) == 0 or entry_of_pieces(trace, i) is not None
 
 
-def wire_width(variable, least):
+def wire_width(variable, least, page):
     """The room for the name, the value and the gradient over and under the wire."""
     if variable.constant:
         return 10.0
-    blocks = [block_size(v)[0] for v in (variable.value, variable.grad) if v is not None]
-    name = text_width(shorten(variable.shown), NAME) if variable.inputs else 0.0
+    blocks = [block_size(v, page)[0] for v in (variable.value, variable.grad) if v is not None]
+    name = text_width(shorten(variable.shown), NAME) if page.name_over(variable) else 0.0
     return max(least, name + 10, *blocks)
 
 
@@ -417,7 +481,7 @@ def pieces_width(trace, i):
     """The room for what came back to a fork: 6 + 5 = 11; of arrays the sum has a line of its own."""
     terms, total = pieces_of(trace, i, len(trace))
     if np.ndim(trace.variables[i].grad):
-        return text_width(terms, 12)
+        return text_width(terms, 12) - 3 * terms.count(" ")  # a space is narrow in every font
     return text_width(terms + total, 15) * 1.05 + 6 if terms else 0.0
 
 

@@ -20,7 +20,7 @@ export function mountStepper(figure, host) {
   const model = makeModel(data);
   const scroll = figure.querySelector(".chainrule-scroll");
   const sentence = figure.querySelector(".chainrule-sentence");
-  const spare = figure.querySelector("template");
+  const spare = figure.querySelector("template")?.content;
   const title = figure.getAttribute("aria-label");
   const rule = element("p", { class: "chainrule-rule rule" });
   const told = element("p", { class: "chainrule-reading", "aria-live": "polite" });
@@ -30,6 +30,8 @@ export function mountStepper(figure, host) {
   const note = element("p", { class: "chainrule-note" });
   const tools = element("div", { class: "chainrule-tools" });
   let level = data.level;
+  const phone = matchMedia("(max-width: 30rem)"); // as in stepper.css
+  const pictures = { [level]: [...scroll.children], [level === "layers" ? "nodes" : "layers"]: [...(spare?.querySelectorAll("svg") ?? [])] };
   let run = model.runs[level];
   let picture, rows, walk, undrag, pointed, pending, tall;
   let stale = new Set(); // the rows whose sentence has old numbers
@@ -101,7 +103,8 @@ export function mountStepper(figure, host) {
   /** Set up everything that belongs to the level shown. */
   function build(now) {
     run = model.runs[level];
-    picture = new Picture(scroll.querySelector("svg"), run);
+    scroll.replaceChildren(pictures[level].at(phone.matches ? -1 : 0));
+    picture = new Picture(scroll.firstChild, run);
     if (model.arrays) picture.svg.setAttribute("role", "group"); // or nobody could reach the grids within
     rows = [...figure.querySelectorAll(".chainrule-table tbody tr")];
     figure.dataset.steps = run.last;
@@ -148,21 +151,29 @@ export function mountStepper(figure, host) {
     if (name === level) return;
     const now = walk.now();
     const to = level === "layers" ? model.at[now] : model.at.findIndex((k) => k >= now);
-    walk.pause();
-    nudge.off();
-    picture.arrive();
-    undrag?.();
-    for (const place of [".chainrule-scroll > svg", "details.chainrule-table"]) {
-      const [shown, other] = [figure.querySelector(place), spare.content.querySelector(place.split(" > ").pop())];
-      shown.replaceWith(other);
-      spare.content.append(shown);
-    }
+    const [table, other] = [figure, spare].map((place) => place.querySelector("details.chainrule-table"));
+    leave();
+    table.replaceWith(other);
+    spare.append(table);
     level = name;
     for (const one of tools.querySelectorAll("[data-level]")) press(one, one.dataset.level === name);
     build(to);
     asks.leap(to);
     host.tell("level", name);
     tell();
+  }
+
+  /** End all that goes on in the picture. */
+  function leave() {
+    walk.pause();
+    nudge.off();
+    picture.arrive();
+    undrag?.();
+  }
+
+  function turned() {
+    leave();
+    build(walk.now());
   }
 
   // ---- a step
@@ -363,6 +374,7 @@ export function mountStepper(figure, host) {
   const paper = matchMedia("print");
   const onPaper = () => (paper.matches ? picture.show(run.last) : showStep());
   paper.addEventListener("change", onPaper);
+  phone.addEventListener("change", turned);
 
   const onKey = (event) => walk.key(event);
   figure.addEventListener("keydown", onKey);
@@ -376,6 +388,7 @@ export function mountStepper(figure, host) {
       cancelAnimationFrame(pending);
       figure.removeEventListener("keydown", onKey);
       paper.removeEventListener("change", onPaper);
+      phone.removeEventListener("change", turned);
     },
     update: {
       level: (name) => name in model.runs && switchTo(name),
