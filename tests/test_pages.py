@@ -32,7 +32,7 @@ LOADED_FOR = {
     "togglebutton": ".toggle",
 }
 ALWAYS = {"chainrule.js", "chainrule.css", "copybutton", "katex", "mystnb", "search.js"}  # there
-# Figures that scroll in a window of 1280 pixels: (page, number of the figure), and no others.
+# Figures that scroll, in a window of 1280 pixels and on a phone: (page, number of the figure), and no others.
 SCROLL = {("book/reference/figures.html", 2)}
 
 
@@ -217,10 +217,13 @@ def pictures(page, all=True):
     return found
 
 
+def scrolling(visit, found):
+    return {(visit.path, number) for number, one in enumerate(found) if one["scrolls"]}
+
+
 def test_no_page_is_wider_than_the_window_and_a_picture_that_scrolls_shows_it(desk):
     found = pictures(desk.page)
-    scrolling = {(desk.path, number) for number, one in enumerate(found) if one["scrolls"]}
-    assert scrolling == {one for one in SCROLL if one[0] == desk.path}
+    assert scrolling(desk, found) == {one for one in SCROLL if one[0] == desk.path}
     assert all(one["digits"] >= 12 for one in found)
     for width in WIDTHS:
         desk.page.set_viewport_size({"width": width, "height": 900})
@@ -415,6 +418,7 @@ def test_no_picture_is_cut_without_a_sign_and_every_control_fits_a_thumb(phone):
         page.set_viewport_size({"width": width, "height": 740})
         page.wait_for_timeout(100)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert scrolling(phone, pictures(page, all=False)) <= SCROLL
         assert page.evaluate(CUT) == [], width
         assert page.evaluate(SMALL) == [], width
 

@@ -30,8 +30,7 @@ GRID = 12  # the size of a number in a grid
 NUMBER_ROOM = 7  # characters that a number on a wire may have
 BOLD = 0.66  # the width of a bold digit, in em, in most fonts
 WIDE = {"−": 0.84, ".": 0.38}  # of signs in the widest of the usual fonts, and of all others 0.7
-CLEAR = 7  # pixels between a number of a grid and the one on its left
-CELL_ROOM = 4  # characters that a cell of a grid holds at least
+CLEAR = 7  # pixels between two numbers of a grid
 LARGEST_GRID = 8  # rows or columns; a larger array shows shape, range and a heat picture
 HEAT_HEIGHT = 36
 LOCAL = 10  # more under a gradient: the local derivative that it was multiplied by stands there
@@ -50,6 +49,7 @@ class Page:
     rows      a picture may have, of this height at most; one that would need more scrolls to the side
     over      values that one row hands to the next, at most
     cell      characters that a cell of a grid holds at least, and at most
+    clear     pixels between a number of a grid and the one on its left
     beside    whether the name of a leaf stands before its wire; else it stands over it, as a result's does
     """
 
@@ -60,14 +60,15 @@ class Page:
     tallest: int
     over: int
     cell: tuple
+    clear: int
     beside: bool
 
     def name_over(self, variable):
         return bool(variable.inputs) or not self.beside
 
 
-DESK = Page(719, 12, 0.9, 4, 1500, 3, (CELL_ROOM, 5), True)
-PHONE = Page(346, 4, 0.9, 12, 2400, 5, (3, 4), False)
+DESK = Page(719, 12, 0.9, 4, 1500, 3, (4, 5), CLEAR, True)
+PHONE = Page(345, 3, 0.9, 12, 2400, 5, (3, 4), 4, False)
 
 
 @dataclass
@@ -302,7 +303,7 @@ def cell_room(rows, page):
 def cell_widths(rows, page):
     """The width of each column of a grid: of its longest number, and some clear space."""
     room, least = cell_room(rows, page), GRID * BOLD * page.cell[0] + 3
-    widths = (widest_number(column, room, GRID) + CLEAR for column in rows.T)
+    widths = (widest_number(column, room, GRID) + page.clear for column in rows.T)
     return [round(max(least, width)) for width in widths]
 
 
