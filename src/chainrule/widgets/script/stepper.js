@@ -125,6 +125,7 @@ export function mountStepper(figure, host) {
     pointed = null;
     readable();
     walk.set(now);
+    for (const one of [sentence, below]) delete one.dataset.room; // it was that of another picture
     rows.forEach((row, k) => {
       const sums = model.arrays ? readings(usual(k + 1), k + 1).map(({ parts }) => plain(parts)) : [];
       const lines = [row.lastElementChild.textContent, run.rule(k + 1), ...sums];
