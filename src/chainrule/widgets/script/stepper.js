@@ -30,7 +30,7 @@ export function mountStepper(figure, host) {
   const note = element("p", { class: "chainrule-note" });
   const tools = element("div", { class: "chainrule-tools" });
   let level = data.level;
-  const phone = matchMedia("(max-width: 30rem)"); // as in stepper.css
+  const phone = matchMedia("(max-width: 30rem), (max-width: 45rem) and (orientation: portrait)"); // as in stepper.css
   const pictures = { [level]: [...scroll.children], [level === "layers" ? "nodes" : "layers"]: [...(spare?.querySelectorAll("svg") ?? [])] };
   let run = model.runs[level];
   let picture, rows, walk, undrag, pointed, pending, tall;
