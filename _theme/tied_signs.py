@@ -27,11 +27,13 @@ def tie_signs(app, doctree, docname):
         if not opening and not closing:
             continue
         tied = nodes.inline(classes=["tied"] + ["long"] * (len(formula.astext()) > LONG))
-        siblings.replace(formula, tied)
+        siblings[place] = (
+            tied  # by place: a text is found by its letters, and there may be an equal one before it
+        )
         tied += formula
         if opening:
-            siblings.replace(before, nodes.Text(before[: opening.start()]))
+            siblings[place - 1] = nodes.Text(before[: opening.start()])
             tied.insert(0, nodes.Text(opening[0]))
         if closing:
-            siblings.replace(after, nodes.Text(after[closing.end() :]))
+            siblings[place + 1] = nodes.Text(after[closing.end() :])
             tied += nodes.Text(closing[0])
