@@ -27,9 +27,8 @@ def tie_signs(app, doctree, docname):
         if not opening and not closing:
             continue
         tied = nodes.inline(classes=["tied"] + ["long"] * (len(formula.astext()) > LONG))
-        siblings[place] = (
-            tied  # by place: a text is found by its letters, and there may be an equal one before it
-        )
+        # By place: a text is found by its letters, and an equal one may stand before it.
+        siblings[place] = tied
         tied += formula
         if opening:
             siblings[place - 1] = nodes.Text(before[: opening.start()])
