@@ -27,11 +27,12 @@ def tie_signs(app, doctree, docname):
         if not opening and not closing:
             continue
         tied = nodes.inline(classes=["tied"] + ["long"] * (len(formula.astext()) > LONG))
-        siblings.replace(formula, tied)
+        # By place: a text is found by its letters, and an equal one may stand before it.
+        siblings[place] = tied
         tied += formula
         if opening:
-            siblings.replace(before, nodes.Text(before[: opening.start()]))
+            siblings[place - 1] = nodes.Text(before[: opening.start()])
             tied.insert(0, nodes.Text(opening[0]))
         if closing:
-            siblings.replace(after, nodes.Text(after[closing.end() :]))
+            siblings[place + 1] = nodes.Text(after[closing.end() :])
             tied += nodes.Text(closing[0])
