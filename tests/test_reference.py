@@ -249,7 +249,7 @@ def test_the_code_for_teachers_runs(tmp_path, monkeypatch):
 
 def test_the_lesson_for_teachers_adds_up_and_its_numbers_are_computed():
     text = read("reference/teachers.md")
-    length, lesson = re.search(r"### One lesson: (\d+) minutes\n(.*?)\n### ", text, re.S).groups()
+    length, lesson = re.search(r"## One lesson: (\d+) minutes\n(.*?)\n## ", text, re.S).groups()
     minutes, asked, told = zip(*(row for row in tables(lesson) if row[0].isdigit()), strict=True)
     assert sum(map(int, minutes)) == int(length) and all("?" in one for one in asked[:-1])
     side, price = Variable(3.0), Variable(20.0)
