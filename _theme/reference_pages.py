@@ -44,7 +44,9 @@ def with_names(text):
             place = name
         else:
             row.append(f"{{py:obj}}`{name} <{place}.{name}>`")
-    table = [f"| {module} | {', '.join(names) or 'a table of codes'} |" for module, names in rows.items()]
+    table = [
+        f"| {module} | {', '.join(names) or 'a table of codes'} |" for module, names in rows.items()
+    ]
     head = ["", "## All names", "", "| module | its names |", "| --- | --- |"]
     return text.replace("\n## All names\n", "\n".join([*head, *table, ""]))
 

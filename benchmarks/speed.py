@@ -149,7 +149,7 @@ def headline(steps):
     )
     if "PyTorch" in columns:
         other = times("PyTorch")
-        said += f" On the same core PyTorch takes between {other[0]:.1f} and {other[-2]:.1f} times as long, and {other[-1]:.0f}."
+        said += f" On the same core PyTorch takes between {other[0]:.1f} and {other[-2]:.1f} times as long, and {other[-1]:.0f} times for the tiny net."
     return said
 
 

@@ -259,7 +259,9 @@ def test_the_lesson_for_teachers_adds_up_and_its_numbers_are_computed():
     total = net * 1.2
     total.backward()
     assert told[1].startswith(f"{net.value:g}: ")
-    assert f"It is {net.grad:g}, and then {tiles.grad:g}, {area.grad:g} and {side.grad:g}." in told[1]
+    assert (
+        f"It is {net.grad:g}, and then {tiles.grad:g}, {area.grad:g} and {side.grad:g}." in told[1]
+    )
     more = (4.0**2 * 20.0 + 15.0) * 1.2 - total.value
     assert f"It costs {more:g} more, since the corner adds {more - side.grad:g}:" in told[2]
     assert f"There are {2**30:,}, and 30 visits" in told[4]
