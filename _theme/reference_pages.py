@@ -1,5 +1,5 @@
-"""How the reference pages are made: docstrings as reStructuredText, a glossary of plain headings, places that a plain link
-finds, and a list of sources that axe accepts.
+"""How the reference pages are made: docstrings as reStructuredText, a table of all their names, a glossary of plain headings,
+places that a plain link finds, and a list of sources that axe accepts.
 
 A docstring of this package is plain text, written for `help()`. Here its paragraphs stay paragraphs, its
 columns (a name, two spaces or more, what it is) become a definition list, and indented lines stay as they are.
@@ -15,11 +15,12 @@ ROW = re.compile(r"(\S(?:.*?\S)?)\s{2,}(\S.*)")  # a name, a gap, what it is
 CODE_OR_STRESS = re.compile(r"`[^`]+`|(?<![\w*])\*\w[\w ]*\*(?![\w*])")
 LOCAL_LINK = re.compile(r"\[([^\]]+)\]\(#([^)]+)\)")
 KOREAN_SWITCH = '<label class="korean-switch"><input type="checkbox" id="korean" autocomplete="off"> Show the Korean terms</label>'
+DOCUMENTED = re.compile(r"(?m)^\.\. (automodule|currentmodule|autoclass|autofunction):: (\S+)")
 LIST_MARK = re.compile(r"\w{1,5}[.)]\s|[-+•]\s")  # "Y. LeCun" is a name, and no point of a list
 
 
 def setup(app):
-    app.connect("source-read", read_glossary)
+    app.connect("source-read", read_page)
     app.connect("autodoc-process-docstring", rewrite)
     app.connect("autodoc-process-signature", own_signature)
     app.connect("doctree-read", name_places)
@@ -27,9 +28,27 @@ def setup(app):
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
 
-def read_glossary(app, docname, source):
-    if Path(docname).name == "glossary":
-        source[0] = as_glossary(source[0])
+def read_page(app, docname, source):
+    name = Path(docname).name
+    if name in ("api", "glossary"):
+        source[0] = with_names(source[0]) if name == "api" else as_glossary(source[0])
+
+
+def with_names(text):
+    """The API page, and below its heading "All names" a table of them: a row for each module, every name a link."""
+    rows, place = {}, ""
+    for directive, name in DOCUMENTED.findall(text):
+        if directive == "automodule":
+            row = rows[f"{{py:mod}}`{name.split('.')[1]} <{name}>`"] = []
+        if directive.endswith("module"):
+            place = name
+        else:
+            row.append(f"{{py:obj}}`{name} <{place}.{name}>`")
+    table = [
+        f"| {module} | {', '.join(names) or 'a table of codes'} |" for module, names in rows.items()
+    ]
+    head = ["", "## All names", "", "| module | its names |", "| --- | --- |"]
+    return text.replace("\n## All names\n", "\n".join([*head, *table, ""]))
 
 
 def as_glossary(text):

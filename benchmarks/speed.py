@@ -90,6 +90,11 @@ def page(steps, seconds):
 {headline(steps)}
 
 {PICTURE}
+*NumPy by hand* checks nothing and overwrites its gradients. *Plain NumPy* is a class for each layer, as books write it.
+*chainrule* is what this book's readers run, with every shape checked, and no array overwritten that was handed out.
+What lies between the first of these rows and the third is the price of code that can be read and trusted. The appendix
+[Making it fast](../appendix_making_it_fast.ipynb) shows both, and what each of them gives up.
+
 These tables are written by `make bench`; nobody typed a number. Measured on: `{timing.machine()}`.
 Everything in one table ran side by side, in turns of a few milliseconds, on one core, with NumPy's own
 choice of matrix kernels. A figure is the median; below it is the range of the middle nine in ten.
@@ -100,11 +105,6 @@ One step is forward, backward and update. The **floor** is the time of the matri
 that no way of computing the gradient can avoid. All other rows are multiples of it, so 1 would be perfect.
 
 {turned(steps)}
-
-*NumPy by hand* checks nothing and overwrites its gradients. *Plain NumPy* is a class for each layer, as books write it.
-*chainrule* is what this book's readers run, with every shape checked, and no array overwritten that was handed out.
-What lies between the first of these rows and the third is the price of code that can be read and trusted. The appendix
-[Making it fast](../appendix_making_it_fast.ipynb) shows both, and what each of them gives up.
 
 ## A convolution step
 
@@ -149,7 +149,7 @@ def headline(steps):
     )
     if "PyTorch" in columns:
         other = times("PyTorch")
-        said += f" On the same core PyTorch takes between {other[0]:.1f} and {other[-2]:.1f} times as long, and {other[-1]:.0f}."
+        said += f" On the same core PyTorch takes between {other[0]:.1f} and {other[-2]:.1f} times as long, and {other[-1]:.0f} times for the tiny net."
     return said
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from chainrule.graph import Variable
+
 BOOK = Path(__file__).parents[1] / "book"
 PAGES = sorted([*BOOK.rglob("*.md"), *BOOK.rglob("*.ipynb")])
 
@@ -243,6 +245,30 @@ def test_the_code_for_teachers_runs(tmp_path, monkeypatch):
     names = {}
     for block in blocks:
         exec(compile(block, "teachers.md", "exec"), names)
+
+
+def test_the_lesson_for_teachers_adds_up_and_its_numbers_are_computed():
+    text = read("reference/teachers.md")
+    length, lesson = re.search(r"## One lesson: (\d+) minutes\n(.*?)\n## ", text, re.S).groups()
+    minutes, asked, told = zip(*(row for row in tables(lesson) if row[0].isdigit()), strict=True)
+    assert sum(map(int, minutes)) == int(length) and all("?" in one for one in asked[:-1])
+    side, price = Variable(3.0), Variable(20.0)
+    area = side**2
+    tiles = area * price
+    net = tiles + 15.0
+    total = net * 1.2
+    total.backward()
+    assert told[1].startswith(f"{net.value:g}: ")
+    assert (
+        f"It is {net.grad:g}, and then {tiles.grad:g}, {area.grad:g} and {side.grad:g}." in told[1]
+    )
+    more = (4.0**2 * 20.0 + 15.0) * 1.2 - total.value
+    assert f"It costs {more:g} more, since the corner adds {more - side.grad:g}:" in told[2]
+    assert f"There are {2**30:,}, and 30 visits" in told[4]
+    a, b, c = Variable(2.0), Variable(-3.0), Variable(10.0)
+    ((a * b + c) ** 2).backward()
+    right = f"{a.grad:g} and {b.grad:g}, and {c.grad:g} for `c`.".replace("-", "−")
+    assert told[5].endswith(right), right
 
 
 def test_what_the_api_page_advises_first_is_documented_on_it_in_the_module_that_it_names():

@@ -59,6 +59,22 @@ def test_the_docstrings_of_the_api_are_plain_text_and_the_codes_of_mistakes_are_
     assert pages.as_rest(mistakes.__doc__).count("\n    ") == len(mistakes.TABLE)
 
 
+def test_the_api_page_begins_with_a_table_of_all_its_names_with_links(pages):
+    text = "# A\n\n## All names\n\nB.\n\n.. automodule:: c.d\n\n.. autoclass:: E\n\n.. currentmodule:: c.d.f\n\n.. autofunction:: g\n"
+    table = "| module | its names |\n| --- | --- |\n| {py:mod}`d <c.d>` | {py:obj}`E <c.d.E>`, {py:obj}`g <c.d.f.g>` |\n"
+    assert pages.with_names(text) == text.replace("names\n", f"names\n\n{table}")
+
+
+def test_every_name_in_the_table_of_the_api_page_leads_to_its_place(open_page):
+    page = open_page("book/reference/api.html")
+    links = page.locator("#all-names td:nth-child(2) a").evaluate_all(
+        "links => links.map((one) => [one.textContent, document.querySelector(`[id='${one.hash.slice(1)}'] .descname`)?.textContent])"
+    )
+    text = (GLOSSARY.parent / "reference" / "api.md").read_text(encoding="utf-8")
+    assert [told for told, _ in links] == re.findall(r"auto(?:class|function):: (\w+)", text)
+    assert all(told == there for told, there in links), links
+
+
 def test_the_glossary_is_plain_markdown_and_the_site_makes_terms_of_its_headings(pages):
     assert not re.search(r"\{\w+(?::\w+)?\}`|```", GLOSSARY.read_text(encoding="utf-8"))
     text = pages.as_glossary(
