@@ -1,26 +1,22 @@
 """The scalar graph, on micrograd's own demonstration: a 2-16-16-1 net, a hundred points, one loss.
 
 All engines build the graph and walk it back, with Python's garbage collector on and off: the package's,
-the tape of the appendix *Making it fast*, taken from its cell, and micrograd. A second table builds ever
-longer graphs.
+the tape of number_tape.py, and micrograd. A second table builds ever longer graphs.
 """
 
 import gc
 import importlib.util
-import json
 import operator
 import random
 import sys
 import threading
 import tracemalloc
-from pathlib import Path
 from time import perf_counter
 
+from number_tape import Tape
 from timing import in_units, spread, table
 
 from chainrule.graph import Variable, relu, topological_order
-
-APPENDIX = Path(__file__).parents[1] / "book" / "appendix_making_it_fast.ipynb"
 
 
 def chainrule():
@@ -30,7 +26,7 @@ def chainrule():
 
 
 def tape():
-    tape = MyTape()
+    tape = Tape()
     ways = tape.backward, lambda out: len(tape.values)
     return tape.number, tape.add, tape.multiply, tape.relu, *ways
 
@@ -40,17 +36,6 @@ def micrograd():
 
     ways = Value.backward, count_values
     return Value, operator.add, operator.mul, Value.relu, *ways
-
-
-def shown_tape():
-    """The class that a cell of the appendix shows."""
-    cells = json.loads(APPENDIX.read_text(encoding="utf-8"))["cells"]
-    names = {}
-    exec("".join(next(cell["source"] for cell in cells if cell["id"] == "chF-tape")), names)
-    return names["MyTape"]
-
-
-MyTape = shown_tape()
 
 
 def count_values(out):
@@ -139,7 +124,7 @@ def bytes_a_node(engine):
 
 
 def measure():
-    engines = {"chainrule": chainrule, "tape of the appendix": tape}
+    engines = {"chainrule": chainrule, "tape": tape}
     if importlib.util.find_spec("micrograd"):
         engines["micrograd"] = micrograd
     rows = []

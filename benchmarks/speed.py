@@ -117,8 +117,8 @@ our time in multiples of PyTorch's, in the same run and on the same core.
 
 micrograd's own demonstration: a 2-16-16-1 network written in single numbers, a hundred points, one
 loss. Python's garbage collector looks through all living objects again and again while a graph grows; so each
-engine is shown with it and without it. The tape is the one that
-[the appendix](../appendix_making_it_fast.ipynb) shows: it makes no objects for the collector to look at. In the second table the
+engine is shown with it and without it. The tape is
+a list of plain numbers (`benchmarks/number_tape.py`): it makes no objects for the collector to look at. In the second table the
 collector is on, and the graphs grow.
 
 {scalar_graph.with_deep_stack(scalar_graph.measure)}

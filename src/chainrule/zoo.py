@@ -25,7 +25,9 @@ class SumsEverything(Affine):
 class AveragesTheBias(Affine):
     def backward(self, dout):
         dx = super().backward(dout)
-        self.grads["b"] = np.atleast_2d(dout).mean(axis=0)
+        rows = np.atleast_2d(dout)
+        db = rows.mean(axis=0)
+        self.grads["b"] = db
         return dx
 
 
@@ -82,7 +84,9 @@ class NeverDivides(SoftmaxWithLoss):
 
 class DividesTwice(SoftmaxWithLoss):
     def backward(self, dout=1.0):
-        return super().backward(dout) / len(np.atleast_2d(self.y))
+        da = super().backward(dout)
+        N = len(np.atleast_2d(self.y))
+        return da / N
 
 
 class NormalisesTheBatch(SoftmaxWithLoss):
