@@ -65,6 +65,12 @@ def test_broadcasting_is_undone_for_every_pair_of_shapes(cls, left, right):
         assert np.shape(gradient) == shape
 
 
+@pytest.mark.parametrize("cls", BINARY)
+def test_broadcasting_is_undone_where_there_are_no_numbers(cls):
+    x, y = np.ones((3, 0)), np.ones(0)
+    assert [gradient.shape for gradient in run(cls(), x, y)] == [(3, 0), (0,)]
+
+
 def run(node, *inputs):
     out = node.forward(*inputs)
     return node.backward(np.ones_like(out) if np.ndim(out) else 1.0)

@@ -316,6 +316,8 @@ def test_a_loss_is_infinite_only_where_its_number_is(dtype):
     ("wrong", "says"),
     [
         (np.ones((4, 3), int), "array of int64"),
+        (np.ones((4, 3), bool), "array of bool"),
+        (np.ones((4, 3), complex), "array of complex128"),
         (np.ones((4, 3)).tolist(), "got list"),
         (np.full((4, 3), 1e12), "lost in 1"),
     ],
