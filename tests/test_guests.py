@@ -45,7 +45,7 @@ def test_an_embedding_is_a_product_with_one_hot_rows():
 
 def test_a_word_that_has_no_row_is_told_which_rows_there_are():
     with pytest.raises(ValueError, match="Embedding has rows 0 to 4 in W, got x with 5"):
-        embedding().forward([0, 5])
+        embedding().forward([0, 5, 6])
 
 
 # ---------------------------------------------------------------- attention

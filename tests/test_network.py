@@ -12,6 +12,7 @@ import pytest
 
 from chainrule.datasets import load_digits
 from chainrule.graph import Variable, topological_order
+from chainrule.guards.training import are_classes
 from chainrule.layers import Affine, ReLU, Sigmoid, Tanh
 from chainrule.losses import IdentityWithLoss, SoftmaxWithLoss
 from chainrule.network import Network, two_layer_net
@@ -531,6 +532,11 @@ def test_a_label_too_large_is_told_the_last_one():
     for classes in (3, 4):
         with pytest.raises(ValueError, match=f"run from 0 to {classes - 1}, got 9"):
             SoftmaxWithLoss().forward(np.zeros((1, classes)), [9])
+
+
+@pytest.mark.parametrize("row", [[0.5, 0.5, 0.0], [-1.0, 1.0, 1.0], [2.0, -1.0, 0.0]])
+def test_rows_that_are_not_one_hot_are_no_classes(row):
+    assert not are_classes([[0, 1, 0], row]) and are_classes([[0, 1, 0], [1, 0, 0]])
 
 
 def test_held_out_data_may_be_one_hot_and_want_the_features_of_the_training_data():

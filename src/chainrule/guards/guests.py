@@ -73,7 +73,7 @@ def refuse_words(layer, x):
 
 def refuse_sequences(layer, x):
     D = len(layer.params["Wq"])
-    if x.ndim not in (2, 3) or x.shape[-1] != D or x.shape[-2] == 0:
+    if x.ndim not in (2, 3) or x.shape[-1:] != (D,) or x.shape[-2] == 0:
         raise ValueError(
             f"Attention wants x (N, T, {D}), or one sequence (T, {D}), to go with Wq "
             f"{layer.params['Wq'].shape}, got {x.shape}"
