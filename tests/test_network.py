@@ -450,6 +450,16 @@ def test_the_first_layer_wants_its_dx_again_after_a_pass_that_failed():
     assert network.layers["Affine1"].want_dx
 
 
+def test_a_walk_back_ends_where_the_network_has_begun_another_pass():
+    (x, t), network = batch(), net()
+    network.loss(x, t)
+    steps = network.backward_steps()
+    next(steps)
+    network.loss(x, t)
+    with pytest.raises(RuntimeError, match="call loss.* just before"):
+        next(steps)
+
+
 def test_a_readers_walk_in_another_order_gets_every_dx():
     class Forwards(Network):
         """Goes back in the wrong order, as a learner may try."""
