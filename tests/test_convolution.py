@@ -181,6 +181,15 @@ REFUSED = {
     "one image": (lambda: conv().forward(np.ones((2, 6, 5))), "x[np.newaxis]"),
     "other channels": (lambda: conv().forward(np.ones((1, 3, 6, 5))), "(N, 2, H, W)"),
     "no room": (lambda: conv().forward(np.ones((1, 2, 2, 5))), "does not fit"),
+    "no room down, padded": (
+        lambda: Conv2D(np.ones((1, 1, 4, 1)), pad=1).forward(np.ones((1, 1, 1, 4))),
+        "a window (4, 1) does not fit into an image (1, 4) with pad 1",
+    ),
+    "no room across, padded": (
+        lambda: Conv2D(np.ones((1, 1, 1, 4)), pad=1).forward(np.ones((1, 1, 4, 1))),
+        "a window (1, 4) does not fit into an image (4, 1) with pad 1",
+    ),
+    "films": (lambda: conv().forward(np.ones((1, 3, 6, 5, 2))), "wants images x (N, C, H, W)"),
     "no room for pooling": (lambda: MaxPool2D(3).forward(np.ones((1, 2, 2, 5))), "does not fit"),
     "pooling of a row": (lambda: MaxPool2D(2).forward(np.ones((2, 8))), "(N, C, H, W)"),
     "expand of a row": (lambda: conv().expand(np.ones((2, 30))), "(N, C, H, W)"),
@@ -192,6 +201,7 @@ def test_bad_input_is_refused_in_words_that_say_what_was_wanted(call, words):
     with pytest.raises((ValueError, TypeError)) as error:
         call()
     assert words in str(error.value)
+    assert ("newaxis" in words) == ("newaxis" in str(error.value))
 
 
 # ---------------------------------------------------------------- in a network

@@ -1,6 +1,7 @@
 """Flatten, embedding and attention: alone, and in a network."""
 
 import numpy as np
+import pytest
 
 from chainrule.gradcheck import gradient_check
 from chainrule.guests import Attention, Embedding, Flatten
@@ -40,6 +41,11 @@ def test_an_embedding_is_a_product_with_one_hot_rows():
     np.testing.assert_array_equal(layer.forward(WORDS), affine.forward(one_hot))
     layer.backward(dout), affine.backward(dout)
     np.testing.assert_allclose(layer.grads["W"], affine.grads["W"], atol=1e-14)
+
+
+def test_a_word_that_has_no_row_is_told_which_rows_there_are():
+    with pytest.raises(ValueError, match="Embedding has rows 0 to 4 in W, got x with 5"):
+        embedding().forward([0, 5, 6])
 
 
 # ---------------------------------------------------------------- attention

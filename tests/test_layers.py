@@ -208,6 +208,11 @@ def test_softmax_tells_what_is_not_finite_along_any_shape(shape):
         softmax(scores)
 
 
+def test_softmax_of_a_row_in_which_no_class_is_possible_is_refused_beside_rows_that_are_good():
+    with pytest.raises(ValueError, match="softmax wants finite scores, got -inf"):
+        softmax(np.array([[-np.inf, -np.inf], [0.0, 1.0]]))
+
+
 @pytest.mark.parametrize(
     ("dtype", "near", "far"), [(np.float32, 3e-7, 3e-6), (np.float64, 3e-10, 3e-9)]
 )

@@ -12,6 +12,7 @@ import pytest
 
 from chainrule.datasets import load_digits
 from chainrule.graph import Variable, topological_order
+from chainrule.guards.training import are_classes
 from chainrule.layers import Affine, ReLU, Sigmoid, Tanh
 from chainrule.losses import IdentityWithLoss, SoftmaxWithLoss
 from chainrule.network import Network, two_layer_net
@@ -449,6 +450,16 @@ def test_the_first_layer_wants_its_dx_again_after_a_pass_that_failed():
     assert network.layers["Affine1"].want_dx
 
 
+def test_a_walk_back_ends_where_the_network_has_begun_another_pass():
+    (x, t), network = batch(), net()
+    network.loss(x, t)
+    steps = network.backward_steps()
+    next(steps)
+    network.loss(x, t)
+    with pytest.raises(RuntimeError, match="call loss.* just before"):
+        next(steps)
+
+
 def test_a_readers_walk_in_another_order_gets_every_dx():
     class Forwards(Network):
         """Goes back in the wrong order, as a learner may try."""
@@ -531,6 +542,11 @@ def test_a_label_too_large_is_told_the_last_one():
     for classes in (3, 4):
         with pytest.raises(ValueError, match=f"run from 0 to {classes - 1}, got 9"):
             SoftmaxWithLoss().forward(np.zeros((1, classes)), [9])
+
+
+@pytest.mark.parametrize("row", [[0.5, 0.5, 0.0], [-1.0, 1.0, 1.0], [2.0, -1.0, 0.0]])
+def test_rows_that_are_not_one_hot_are_no_classes(row):
+    assert not are_classes([[0, 1, 0], row]) and are_classes([[0, 1, 0], [1, 0, 0]])
 
 
 def test_held_out_data_may_be_one_hot_and_want_the_features_of_the_training_data():

@@ -316,6 +316,8 @@ def test_a_loss_is_infinite_only_where_its_number_is(dtype):
     ("wrong", "says"),
     [
         (np.ones((4, 3), int), "array of int64"),
+        (np.ones((4, 3), bool), "array of bool"),
+        (np.ones((4, 3), complex), "array of complex128"),
         (np.ones((4, 3)).tolist(), "got list"),
         (np.full((4, 3), 1e12), "lost in 1"),
     ],
@@ -383,6 +385,11 @@ def test_a_step_so_small_that_everything_would_pass_is_refused(check):
             check(Scale(1.0), X, h=h)
     with pytest.raises(ValueError, match=f"{check.__name__}.* is lost in 1"):
         check(Scale(1.0), np.full((2, 4), 1e12))
+
+
+def test_a_step_is_lost_that_moves_a_number_one_way_alone():
+    with pytest.raises(ValueError, match="the step h = 1e-16 is lost in 1.0"):
+        numerical_gradient(lambda x: x.sum(), np.ones(1), 1e-16)
 
 
 def test_a_gradient_that_rounding_drowns_passes_and_says_what_that_is_worth():

@@ -73,7 +73,7 @@ def refuse_words(layer, x):
 
 def refuse_sequences(layer, x):
     D = len(layer.params["Wq"])
-    if x.ndim not in (2, 3) or x.shape[-1] != D or x.shape[-2] == 0:
+    if x.ndim not in (2, 3) or x.shape[-1:] != (D,) or x.shape[-2] == 0:
         raise ValueError(
             f"Attention wants x (N, T, {D}), or one sequence (T, {D}), to go with Wq "
             f"{layer.params['Wq'].shape}, got {x.shape}"
@@ -106,9 +106,9 @@ def frame(pad):
 
 def refuse_kernels(layer, x):
     W = layer.params["W"].shape
-    if x.ndim == 4 and x.shape[1] != W[1]:
-        raise ValueError(f"Conv2D wants x (N, {W[1]}, H, W) to go with W {W}, got x {x.shape}")
     refuse_images(layer, x, W[2:], layer.pad)
+    if x.shape[1] != W[1]:
+        raise ValueError(f"Conv2D wants x (N, {W[1]}, H, W) to go with W {W}, got x {x.shape}")
 
 
 def refuse_images(layer, x, size=None, pad=0):

@@ -96,7 +96,7 @@ def forward_door(formula):
 
 def as_rows(layer, x, W, hushed):
     """One sample is a batch of one, and a batch of batches is one batch."""
-    if x.ndim == 0 or x.shape[-1] != len(W):
+    if x.shape[-1:] != (len(W),):
         raise ValueError(f"Affine wants x (N, {len(W)}) to go with W {W.shape}, got x {x.shape}")
     out = hushed(layer, x.reshape(-1, len(W))).reshape(*x.shape[:-1], W.shape[1])
     layer.seen = out.shape, out.dtype
