@@ -374,6 +374,7 @@ def test_a_sum_is_one_number_and_a_result_is_of_the_first_operands_class():
     class Own(Variable):
         pass
 
+    assert Variable(np.ones((2, 3))).shape == (2, 3) and Variable(1.0).shape == ()
     assert np.shape(Variable(np.ones((2, 3))).sum().value) == ()
     assert type(Own(2.0) * Variable(3.0)) is Own
     assert type(Variable(3.0) * Own(2.0)) is Variable

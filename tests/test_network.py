@@ -544,7 +544,7 @@ def test_a_label_too_large_is_told_the_last_one():
             SoftmaxWithLoss().forward(np.zeros((1, classes)), [9])
 
 
-@pytest.mark.parametrize("row", [[0.5, 0.5, 0.0], [-1.0, 1.0, 1.0], [2.0, -1.0, 0.0]])
+@pytest.mark.parametrize("row", [[0.5, 0.5, 0.0], [-1.0, 1.0, 1.0], [2.0, -1.0, 0.0], [0, 2, 0]])
 def test_rows_that_are_not_one_hot_are_no_classes(row):
     assert not are_classes([[0, 1, 0], row]) and are_classes([[0, 1, 0], [1, 0, 0]])
 

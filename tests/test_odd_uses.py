@@ -387,9 +387,10 @@ def test_a_step_so_small_that_everything_would_pass_is_refused(check):
         check(Scale(1.0), np.full((2, 4), 1e12))
 
 
-def test_a_step_is_lost_that_moves_a_number_one_way_alone():
-    with pytest.raises(ValueError, match="the step h = 1e-16 is lost in 1.0"):
-        numerical_gradient(lambda x: x.sum(), np.ones(1), 1e-16)
+@pytest.mark.parametrize("x", [1.0, -1.0])
+def test_a_step_is_lost_that_moves_a_number_one_way_alone(x):
+    with pytest.raises(ValueError, match=f"the step h = 1e-16 is lost in {x}"):
+        numerical_gradient(lambda x: x.sum(), np.array([x]), 1e-16)
 
 
 def test_a_gradient_that_rounding_drowns_passes_and_says_what_that_is_worth():

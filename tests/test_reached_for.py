@@ -1,6 +1,7 @@
 """What users of other libraries reach for: it works, or is refused in words that help."""
 
-from inspect import signature
+from importlib import import_module
+from inspect import getsource, getsourcefile, isclass, isfunction, signature, unwrap
 from types import SimpleNamespace
 
 import numpy as np
@@ -329,3 +330,21 @@ def test_a_node_with_slots_can_be_applied_as_well():
     apply(Slim(), x).backward()
     assert x.grad == 2.0
     assert apply(SimpleNamespace(forward=abs, backward=lambda d: (d,)), x).value == 3.0
+
+
+@pytest.mark.parametrize("name", "nodes graph layers losses network numeric training".split())
+def test_behind_each_door_stands_the_formula_under_its_own_name(name):
+    """`help` and `inspect.getsource` show what the book shows, not the checks before it."""
+    module = import_module(f"chainrule.{name}")
+    text = getsource(module)
+    owners = [module, *(one for one in vars(module).values() if isclass(one))]
+    doors = [
+        (known, one)
+        for owner in owners
+        if owner is module or owner.__module__ == module.__name__
+        for known, one in vars(owner).items()
+        if isfunction(one) and f"def {known}(" in text and one.__code__.co_filename != "<string>"
+    ]
+    assert doors
+    for known, one in doors:
+        assert one.__name__ == known and getsourcefile(unwrap(one)) == module.__file__

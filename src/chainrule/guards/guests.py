@@ -106,9 +106,9 @@ def frame(pad):
 
 def refuse_kernels(layer, x):
     W = layer.params["W"].shape
-    refuse_images(layer, x, W[2:], layer.pad)
-    if x.shape[1] != W[1]:
+    if x.ndim == 4 and x.shape[1] != W[1]:
         raise ValueError(f"Conv2D wants x (N, {W[1]}, H, W) to go with W {W}, got x {x.shape}")
+    refuse_images(layer, x, W[2:], layer.pad)
 
 
 def refuse_images(layer, x, size=None, pad=0):
