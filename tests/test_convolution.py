@@ -163,6 +163,14 @@ def test_the_numbers_of_chapter_14():
 # ---------------------------------------------------------------- what is refused
 
 
+def framed_by_three(KH, KW):
+    return Conv2D(np.ones((1, 1, KH, KW)), pad=3).forward(np.ones((1, 1, 2, 2)))
+
+
+def test_a_window_as_large_as_image_and_frame_has_one_place():
+    assert framed_by_three(8, 8).tolist() == [[[[4.0]]]]
+
+
 REFUSED = {
     "W of three axes": (lambda: Conv2D(np.ones((2, 3, 3))), "W (F, C, KH, KW)"),
     "b of another length": (lambda: Conv2D(np.ones((2, 1, 3, 3)), np.ones(3)), "b (F,)"),
@@ -181,6 +189,8 @@ REFUSED = {
     "one image": (lambda: conv().forward(np.ones((2, 6, 5))), "x[np.newaxis]"),
     "other channels": (lambda: conv().forward(np.ones((1, 3, 6, 5))), "(N, 2, H, W)"),
     "no room": (lambda: conv().forward(np.ones((1, 2, 2, 5))), "does not fit"),
+    "no room down": (lambda: framed_by_three(9, 8), "does not fit"),
+    "no room across": (lambda: framed_by_three(8, 9), "does not fit"),
     "no room for pooling": (lambda: MaxPool2D(3).forward(np.ones((1, 2, 2, 5))), "does not fit"),
     "pooling of a row": (lambda: MaxPool2D(2).forward(np.ones((2, 8))), "(N, C, H, W)"),
     "expand of a row": (lambda: conv().expand(np.ones((2, 30))), "(N, C, H, W)"),

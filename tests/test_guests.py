@@ -1,6 +1,7 @@
 """Flatten, embedding and attention: alone, and in a network."""
 
 import numpy as np
+import pytest
 
 from chainrule.gradcheck import gradient_check
 from chainrule.guests import Attention, Embedding, Flatten
@@ -42,7 +43,18 @@ def test_an_embedding_is_a_product_with_one_hot_rows():
     np.testing.assert_allclose(layer.grads["W"], affine.grads["W"], atol=1e-14)
 
 
+def test_a_word_that_the_table_lacks_is_told_how_many_rows_there_are():
+    with pytest.raises(ValueError, match="rows 0 to 3 in W, got x with 4"):
+        Embedding(np.ones((4, 2))).forward([3, 4])
+
+
 # ---------------------------------------------------------------- attention
+
+
+@pytest.mark.parametrize("features", [2, 4])
+def test_tokens_with_too_few_or_too_many_features_are_refused(features):
+    with pytest.raises(ValueError, match=r"Attention wants x \(N, T, 3\)"):
+        attention().forward(np.ones((4, features)))
 
 
 def test_each_sequence_of_a_batch_is_read_by_itself():

@@ -208,6 +208,11 @@ def test_softmax_tells_what_is_not_finite_along_any_shape(shape):
         softmax(scores)
 
 
+def test_softmax_tells_a_row_without_a_largest_score_beside_one_that_has_it():
+    with pytest.raises(ValueError, match="softmax wants finite scores, got -inf"):
+        softmax([[-np.inf, -np.inf], [0.0, 0.0]])
+
+
 @pytest.mark.parametrize(
     ("dtype", "near", "far"), [(np.float32, 3e-7, 3e-6), (np.float64, 3e-10, 3e-9)]
 )
@@ -314,6 +319,9 @@ def test_a_parameter_assigned_anew_is_honoured():
     layer.params["b"] = np.array([1, 2])
     assert layer.forward(x).tolist() == [[1.0, 2.0]] * 4
     assert layer.params.keys() == layer.grads.keys() == {"W", "b"}
+    layer.params["b"] = np.ones(1)  # W is the one that was looked at, and b would be stretched
+    with pytest.raises(ValueError, match=r"b \(M,\), got W \(3, 2\) and b \(1,\)"):
+        layer.forward(x)
 
 
 @pytest.mark.parametrize(
