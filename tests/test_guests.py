@@ -51,10 +51,14 @@ def test_a_word_that_the_table_lacks_is_told_how_many_rows_there_are():
 # ---------------------------------------------------------------- attention
 
 
-@pytest.mark.parametrize("features", [2, 4])
-def test_tokens_with_too_few_or_too_many_features_are_refused(features):
+@pytest.mark.parametrize("shape", [(4, 2), (4, 4), (2, 4, 4), (0, 3), (2, 0, 3), (3,)])
+def test_tokens_of_other_sizes_and_sequences_of_none_are_refused(shape):
     with pytest.raises(ValueError, match=r"Attention wants x \(N, T, 3\)"):
-        attention().forward(np.ones((4, features)))
+        attention().forward(np.ones(shape))
+
+
+def test_no_sequences_at_all_are_a_batch():
+    assert attention().forward(np.ones((0, 4, 3))).shape == (0, 4, 5)
 
 
 def test_each_sequence_of_a_batch_is_read_by_itself():

@@ -286,8 +286,11 @@ def test_a_dout_of_another_shape_is_refused(make):
 
 
 @pytest.mark.parametrize("make", LAYERS)
-def test_integers_become_float64(make):
-    assert make().forward(np.ones((4, 3), int)).dtype == np.float64
+@pytest.mark.parametrize("kind", [int, bool])
+def test_integers_become_float64(make, kind):
+    layer = make()
+    assert layer.forward(np.ones((4, 3), kind)).dtype == np.float64
+    assert layer.backward(layer.forward(np.ones((4, 3)))).dtype == np.float64
 
 
 @pytest.mark.parametrize("loss", [SoftmaxWithLoss, IdentityWithLoss])
@@ -355,6 +358,7 @@ def test_wrong_shapes_and_arguments_are_refused_in_words(make, error, said):
 def test_a_start_has_the_spread_it_promises(scale, spread):
     layer = Affine.init(400, 300, np.random.default_rng(0), scale)
     assert layer.params["W"].std() == pytest.approx(spread, rel=0.02)
+    assert abs(layer.params["W"].mean()) < 0.02 * spread
     assert not layer.params["b"].any()
 
 

@@ -36,6 +36,7 @@ def positive(shape, seed):
         (Subtract(), (2.0, 3.0), -1.0, (10.0, -10.0)),
         (Multiply(), (2.0, 3.0), 6.0, (30.0, 20.0)),
         (Divide(), (6.0, 3.0), 2.0, (10 / 3, -20 / 3)),
+        (Divide(), (6.0, -3.0), -2.0, (-10 / 3, -20 / 3)),
         (Negate(), (2.0,), -2.0, (-10.0,)),
         (Power(3), (2.0,), 8.0, (120.0,)),
         (Power(), (2.0, 3.0), 8.0, (120.0, 80 * np.log(2.0))),
@@ -97,6 +98,13 @@ def test_sum_over_any_axes(axis, keepdims):
     node = Sum(axis, keepdims)
     np.testing.assert_allclose(node.forward(x), x.sum(axis=axis, keepdims=keepdims))
     assert gradient_check(node, x).ok
+
+
+def test_an_axis_without_entries_stays_one_on_the_way_back():
+    node = Add()
+    assert node.forward(np.ones((1, 0)), np.ones((5, 1))).shape == (5, 0)
+    dx, dy = node.backward(np.ones((5, 0)))
+    assert dx.shape == (1, 0) and dy.tolist() == [[0.0]] * 5
 
 
 @pytest.mark.parametrize("node", [Negate(), Exp(), Log(), Power(3), Power(-0.5), Power(0)])

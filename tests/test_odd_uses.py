@@ -316,6 +316,7 @@ def test_a_loss_is_infinite_only_where_its_number_is(dtype):
     ("wrong", "says"),
     [
         (np.ones((4, 3), int), "array of int64"),
+        (np.ones((4, 3), bool), "array of bool"),
         (np.ones((4, 3)).tolist(), "got list"),
         (np.full((4, 3), 1e12), "lost in 1"),
     ],
@@ -383,6 +384,14 @@ def test_a_step_so_small_that_everything_would_pass_is_refused(check):
             check(Scale(1.0), X, h=h)
     with pytest.raises(ValueError, match=f"{check.__name__}.* is lost in 1"):
         check(Scale(1.0), np.full((2, 4), 1e12))
+
+
+@pytest.mark.parametrize("x", [1.0, -1.0])
+def test_a_step_that_is_lost_in_one_direction_alone_is_refused_and_where_is_said(x):
+    """Below a power of two numbers lie twice as close as above it."""
+    assert x + 1e-16 == x or x - 1e-16 == x
+    with pytest.raises(ValueError, match=f"numerical_gradient: .* is lost in {x} "):
+        numerical_gradient(np.sum, [np.inf, 1e-9, x], 1e-16)
 
 
 def test_a_gradient_that_rounding_drowns_passes_and_says_what_that_is_worth():
