@@ -187,6 +187,7 @@ REFUSED = {
     "a scale": (lambda: Conv2D.init(1, 2, 3, RNG, scale="large"), "scale"),
     "a row": (lambda: conv().forward(np.ones((2, 30))), "(N, C, H, W)"),
     "one image": (lambda: conv().forward(np.ones((2, 6, 5))), "x[np.newaxis]"),
+    "fewer channels": (lambda: conv().forward(np.ones((1, 1, 6, 5))), "(N, 2, H, W)"),
     "five axes": (lambda: conv().forward(np.ones((1, 3, 6, 5, 1))), "wants images x (N, C, H, W)"),
     "other channels": (lambda: conv().forward(np.ones((1, 3, 6, 5))), "(N, 2, H, W)"),
     "no room": (lambda: conv().forward(np.ones((1, 2, 2, 5))), "does not fit"),
@@ -206,6 +207,11 @@ def test_bad_input_is_refused_in_words_that_say_what_was_wanted(call, words):
     with pytest.raises((ValueError, TypeError)) as error:
         call()
     assert words in str(error.value)
+
+
+def test_one_image_alone_is_told_how_to_become_a_batch():
+    with pytest.raises(ValueError, match=r"got shape \(2, 30\)$"):
+        conv().forward(np.ones((2, 30)))
 
 
 # ---------------------------------------------------------------- in a network

@@ -45,7 +45,7 @@ def test_an_embedding_is_a_product_with_one_hot_rows():
 
 def test_a_word_that_the_table_lacks_is_told_how_many_rows_there_are():
     with pytest.raises(ValueError, match="rows 0 to 3 in W, got x with 4"):
-        Embedding(np.ones((4, 2))).forward([3, 4])
+        Embedding(np.ones((4, 2))).forward([3, 4, 5])
 
 
 # ---------------------------------------------------------------- attention

@@ -281,8 +281,9 @@ def test_backward_before_forward_says_so(make):
 def test_a_dout_of_another_shape_is_refused(make):
     layer = make()
     layer.forward(array((4, 3)))
-    with pytest.raises(ValueError, match="wants a dout of the output's shape"):
-        layer.backward(np.ones((4, 7)))
+    for shape in ((4, 7), (4, 1), (3, 7), (12,)):
+        with pytest.raises(ValueError, match="wants a dout of the output's shape"):
+            layer.backward(np.ones(shape))
 
 
 @pytest.mark.parametrize("make", LAYERS)
@@ -335,6 +336,7 @@ def test_a_parameter_assigned_anew_is_honoured():
         (lambda: Affine(np.ones(3), 1.0), ValueError, r"got W \(3,\) and b \(\)"),
         (lambda: Affine(np.ones((2, 3, 4)), np.ones((3, 4))), ValueError, r"got W \(2, 3, 4\)"),
         (lambda: affine().forward(np.ones((4, 2))), ValueError, r"wants x \(N, 3\)"),
+        (lambda: affine().forward(np.ones((4, 4))), ValueError, r"wants x \(N, 3\)"),
         (lambda: affine().forward(np.ones((2, 3, 4))), ValueError, r"got x \(2, 3, 4\)"),
         (lambda: affine().forward("x"), TypeError, "Affine wants real numbers"),
         (lambda: Affine.init(2, 3, 0), TypeError, "Generator as rng"),

@@ -207,6 +207,7 @@ def test_a_column_of_ones_and_zeros_is_no_one_hot_row():
     t = np.array([0.0, 0.0, 1.0, 0.0])
     assert are_classes(t[np.newaxis]) and not are_classes(t)
     assert not are_classes([[0.0, 1.0], [0.0, 0.0]])  # nor is a row of zeros
+    assert not are_classes([np.eye(2)])
 
 
 def test_momentum_and_adam_are_their_formulas():
