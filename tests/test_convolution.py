@@ -210,8 +210,10 @@ def test_bad_input_is_refused_in_words_that_say_what_was_wanted(call, words):
 
 
 def test_one_image_alone_is_told_how_to_become_a_batch():
-    with pytest.raises(ValueError, match=r"got shape \(2, 30\)$"):
-        conv().forward(np.ones((2, 30)))
+    for shape in ((2, 30), (1, 2, 6, 5, 1)):
+        with pytest.raises(ValueError) as error:
+            conv().forward(np.ones(shape))
+        assert str(error.value).endswith(f"got shape {shape}")
 
 
 # ---------------------------------------------------------------- in a network

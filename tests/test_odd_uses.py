@@ -386,12 +386,21 @@ def test_a_step_so_small_that_everything_would_pass_is_refused(check):
         check(Scale(1.0), np.full((2, 4), 1e12))
 
 
+def test_a_backward_that_raises_fails_the_first_input_by_name():
+    class Broken(nodes.Multiply):
+        def backward(self, dout):
+            raise ZeroDivisionError("no")
+
+    (row,) = gradient_check(Broken(), (X, X)).rows
+    assert row.name == "x" and "ZeroDivisionError" in row.problem
+
+
 @pytest.mark.parametrize("x", [1.0, -1.0])
 def test_a_step_that_is_lost_in_one_direction_alone_is_refused_and_where_is_said(x):
     """Below a power of two numbers lie twice as close as above it."""
     assert x + 1e-16 == x or x - 1e-16 == x
     with pytest.raises(ValueError, match=f"numerical_gradient: .* is lost in {x} "):
-        numerical_gradient(np.sum, [np.inf, 1e-9, x], 1e-16)
+        numerical_gradient(np.sum, [np.inf, 1e-9, x, 4.0], 1e-16)
 
 
 def test_a_gradient_that_rounding_drowns_passes_and_says_what_that_is_worth():
