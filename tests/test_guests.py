@@ -24,6 +24,11 @@ def embedding():
     return Embedding.init(5, 3, np.random.default_rng(1))
 
 
+def test_a_number_has_nothing_to_flatten():
+    with pytest.raises(ValueError, match=r"Flatten wants x \(N, ...\), got a number"):
+        Flatten().forward(1.0)
+
+
 # ---------------------------------------------------------------- embedding
 
 

@@ -1,5 +1,7 @@
 """Layers and losses by hand and on every kind of input; test_every_layer.py holds what is true of all layers."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -186,6 +188,12 @@ def test_labels_of_another_shape_are_told_the_shape_that_is_wanted():
             SoftmaxWithLoss().forward(a, [0, 1, 2, 0])
 
 
+@pytest.mark.parametrize("shape", [(3,), (2, 2), (5, 1), (4, 1, 1)])
+def test_only_a_column_of_labels_is_told_to_ravel(shape):
+    with pytest.raises(ValueError, match=rf"got {re.escape(str(shape))}$"):
+        SoftmaxWithLoss().forward(np.zeros((4, 3)), np.zeros(shape, int))
+
+
 def test_only_labels_that_are_whole_are_told_how_to_become_integers():
     for labels, told in ((np.array([1.0, 0.0]), True), (np.array([0.5, 1.0]), False)):
         with pytest.raises(TypeError, match="as integers") as caught:
@@ -335,6 +343,7 @@ def test_a_parameter_assigned_anew_is_honoured():
         (lambda: Affine(np.ones(3), np.ones(3)), ValueError, r"got W \(3,\)"),
         (lambda: Affine(np.ones(3), 1.0), ValueError, r"got W \(3,\) and b \(\)"),
         (lambda: Affine(np.ones((2, 3, 4)), np.ones((3, 4))), ValueError, r"got W \(2, 3, 4\)"),
+        (lambda: Affine(np.ones((2, 3, 4)), np.ones(3)), ValueError, r"got W \(2, 3, 4\)"),
         (lambda: affine().forward(np.ones((4, 2))), ValueError, r"wants x \(N, 3\)"),
         (lambda: affine().forward(np.ones((4, 4))), ValueError, r"wants x \(N, 3\)"),
         (lambda: affine().forward(np.ones((2, 3, 4))), ValueError, r"got x \(2, 3, 4\)"),

@@ -204,7 +204,10 @@ def test_float32_stays_float32_and_integers_become_float64(cls):
     assert {g.dtype for g in node.backward(np.ones((2, 2)))} == {np.dtype(np.float32)}
     out = node.forward(np.array([[1, 2], [3, 4]]), np.array([[1, 2], [3, 5]]))
     assert out.dtype == np.float64
-    assert node.forward(np.array([True]), np.array([True])).dtype == np.float64
+    assert node.forward(np.array([[True]]), np.array([[True]])).dtype == np.float64
+    for dout in (1.0, np.ones(1), np.ones((1, 2))):
+        with pytest.raises(ValueError, match="wants a dout of the output's shape"):
+            node.backward(dout)
 
 
 @pytest.mark.parametrize("cls", [*BINARY, MatMul])

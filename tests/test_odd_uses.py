@@ -407,6 +407,8 @@ def test_a_gradient_that_rounding_drowns_passes_and_says_what_that_is_worth():
     report = gradient_check(Scale(3.0), 1e10 * X)
     assert report.ok and "ok, too small to tell from rounding" in repr(report)
     assert "too small" not in repr(gradient_check(Scale(), X))
+    nothing = SimpleNamespace(forward=lambda x: 0.0 * x, backward=lambda dout: 0.0 * dout)
+    assert "too small" not in repr(gradient_check(nothing, X))  # both are 0 exactly
 
 
 @pytest.mark.parametrize(
@@ -616,6 +618,17 @@ def test_a_pass_in_another_thread_leaves_this_one_as_quiet_as_it_was():
         thread.join()
     layers.Affine(np.full((4, 3), 1e308)).forward(X)  # overflows, and warns nobody
     numerical_gradient(np.sum, np.array([1e308]), h=1.5e308)
+
+
+def test_a_layer_of_ones_own_hears_what_numpy_says_of_it():
+    class Loud(Scale):
+        def forward(self, x):
+            np.exp(np.full(1, 1e9))
+            return super().forward(x)
+
+    network = Network([Loud(1.0)], losses.IdentityWithLoss())
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        network.loss(X, X)
 
 
 def test_a_file_is_found_with_or_without_its_ending(tmp_path):
