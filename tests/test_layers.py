@@ -258,6 +258,10 @@ def test_layers_are_quiet_about_numbers_too_large_and_too_small(make, size):
         layer.backward(np.full_like(layer.forward(EXTREMES), size))
 
 
+def test_a_class_without_a_share_counts_nothing_even_where_it_is_impossible():
+    assert cross_entropy(np.array([1e308, -1e308]), np.array([1.0, 0.0])) == 0.0
+
+
 @pytest.mark.parametrize("size", [np.inf, 1e308, 1e-308])
 def test_losses_are_quiet_about_numbers_too_large_and_too_small(size):
     labels = [1, 0, 1]
