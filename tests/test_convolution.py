@@ -163,6 +163,14 @@ def test_the_numbers_of_chapter_14():
 # ---------------------------------------------------------------- what is refused
 
 
+def framed_by_three(KH, KW):
+    return Conv2D(np.ones((1, 1, KH, KW)), pad=3).forward(np.ones((1, 1, 2, 2)))
+
+
+def test_a_window_as_large_as_image_and_frame_has_one_place():
+    assert framed_by_three(8, 8).tolist() == [[[[4.0]]]]
+
+
 REFUSED = {
     "W of three axes": (lambda: Conv2D(np.ones((2, 3, 3))), "W (F, C, KH, KW)"),
     "b of another length": (lambda: Conv2D(np.ones((2, 1, 3, 3)), np.ones(3)), "b (F,)"),
@@ -179,6 +187,8 @@ REFUSED = {
     "a scale": (lambda: Conv2D.init(1, 2, 3, RNG, scale="large"), "scale"),
     "a row": (lambda: conv().forward(np.ones((2, 30))), "(N, C, H, W)"),
     "one image": (lambda: conv().forward(np.ones((2, 6, 5))), "x[np.newaxis]"),
+    "fewer channels": (lambda: conv().forward(np.ones((1, 1, 6, 5))), "(N, 2, H, W)"),
+    "five axes": (lambda: conv().forward(np.ones((1, 3, 6, 5, 1))), "wants images x (N, C, H, W)"),
     "other channels": (lambda: conv().forward(np.ones((1, 3, 6, 5))), "(N, 2, H, W)"),
     "no room": (lambda: conv().forward(np.ones((1, 2, 2, 5))), "does not fit"),
     "no room down, padded": (
@@ -190,6 +200,11 @@ REFUSED = {
         "a window (1, 4) does not fit into an image (4, 1) with pad 1",
     ),
     "films": (lambda: conv().forward(np.ones((1, 3, 6, 5, 2))), "wants images x (N, C, H, W)"),
+    "no room down": (
+        lambda: framed_by_three(9, 8),
+        "(9, 8) does not fit into an image (2, 2) with pad 3",
+    ),
+    "no room across": (lambda: framed_by_three(8, 9), "does not fit"),
     "no room for pooling": (lambda: MaxPool2D(3).forward(np.ones((1, 2, 2, 5))), "does not fit"),
     "pooling of a row": (lambda: MaxPool2D(2).forward(np.ones((2, 8))), "(N, C, H, W)"),
     "expand of a row": (lambda: conv().expand(np.ones((2, 30))), "(N, C, H, W)"),
@@ -202,6 +217,13 @@ def test_bad_input_is_refused_in_words_that_say_what_was_wanted(call, words):
         call()
     assert words in str(error.value)
     assert ("newaxis" in words) == ("newaxis" in str(error.value))
+
+
+def test_one_image_alone_is_told_how_to_become_a_batch():
+    for shape in ((2, 30), (1, 2, 6, 5, 1)):
+        with pytest.raises(ValueError) as error:
+            conv().forward(np.ones(shape))
+        assert str(error.value).endswith(f"got shape {shape}")
 
 
 # ---------------------------------------------------------------- in a network

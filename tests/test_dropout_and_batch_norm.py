@@ -282,6 +282,7 @@ REFUSED = [
     (lambda: Dropout(0.5, RNG).forward("x"), TypeError, "Dropout wants real numbers"),
     (lambda: BatchNorm([1.0, 2.0], [0.0]), ValueError, r"gamma \(2,\) and beta \(1,\)"),
     (lambda: BatchNorm([[1.0]], [[0.0]]), ValueError, r"gamma \(1, 1\)"),
+    (lambda: BatchNorm(1.0, 0.0), ValueError, r"gamma \(\) and beta \(\)"),
     (lambda: BatchNorm([], []), ValueError, r"gamma \(0,\)"),
     (lambda: BatchNorm(["a"], [0.0]), TypeError, "BatchNorm gamma wants real numbers"),
     (lambda: BatchNorm([1.0], [0.0], momentum=1.5), ValueError, "momentum .* got 1.5"),

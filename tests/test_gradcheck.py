@@ -35,6 +35,12 @@ def test_the_numerical_gradient_leaves_its_argument_alone():
     assert numerical_gradient(lambda v: v.sum(), np.array([1, 2])).dtype == np.float64
 
 
+@pytest.mark.parametrize("shape", [(0,), (2,), (1, 2)])
+def test_a_function_wants_to_return_one_number(shape):
+    with pytest.raises(ValueError, match="f must return one number, got an array of shape"):
+        numerical_gradient(lambda x: np.ones(shape), 1.0)
+
+
 @pytest.mark.parametrize("h", [0, -1e-5, np.nan, np.inf, "small"])
 def test_a_step_is_a_positive_number(h):
     with pytest.raises(ValueError, match="step h"):

@@ -24,6 +24,11 @@ def embedding():
     return Embedding.init(5, 3, np.random.default_rng(1))
 
 
+def test_a_number_has_nothing_to_flatten():
+    with pytest.raises(ValueError, match=r"Flatten wants x \(N, ...\), got a number"):
+        Flatten().forward(1.0)
+
+
 # ---------------------------------------------------------------- embedding
 
 
@@ -49,6 +54,16 @@ def test_a_word_that_has_no_row_is_told_which_rows_there_are():
 
 
 # ---------------------------------------------------------------- attention
+
+
+@pytest.mark.parametrize("shape", [(4, 2), (4, 4), (2, 4, 4), (0, 3), (2, 0, 3), (3,)])
+def test_tokens_of_other_sizes_and_sequences_of_none_are_refused(shape):
+    with pytest.raises(ValueError, match=r"Attention wants x \(N, T, 3\)"):
+        attention().forward(np.ones(shape))
+
+
+def test_no_sequences_at_all_are_a_batch():
+    assert attention().forward(np.ones((0, 4, 3))).shape == (0, 4, 5)
 
 
 def test_each_sequence_of_a_batch_is_read_by_itself():

@@ -1,5 +1,7 @@
 """Layers and losses by hand and on every kind of input; test_every_layer.py holds what is true of all layers."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -186,6 +188,12 @@ def test_labels_of_another_shape_are_told_the_shape_that_is_wanted():
             SoftmaxWithLoss().forward(a, [0, 1, 2, 0])
 
 
+@pytest.mark.parametrize("shape", [(3,), (2, 2), (5, 1), (4, 1, 1)])
+def test_only_a_column_of_labels_is_told_to_ravel(shape):
+    with pytest.raises(ValueError, match=rf"got {re.escape(str(shape))}$"):
+        SoftmaxWithLoss().forward(np.zeros((4, 3)), np.zeros(shape, int))
+
+
 def test_only_labels_that_are_whole_are_told_how_to_become_integers():
     for labels, told in ((np.array([1.0, 0.0]), True), (np.array([0.5, 1.0]), False)):
         with pytest.raises(TypeError, match="as integers") as caught:
@@ -250,6 +258,10 @@ def test_layers_are_quiet_about_numbers_too_large_and_too_small(make, size):
         layer.backward(np.full_like(layer.forward(EXTREMES), size))
 
 
+def test_a_class_without_a_share_counts_nothing_even_where_it_is_impossible():
+    assert cross_entropy(np.array([1e308, -1e308]), np.array([1.0, 0.0])) == 0.0
+
+
 @pytest.mark.parametrize("size", [np.inf, 1e308, 1e-308])
 def test_losses_are_quiet_about_numbers_too_large_and_too_small(size):
     labels = [1, 0, 1]
@@ -281,13 +293,17 @@ def test_backward_before_forward_says_so(make):
 def test_a_dout_of_another_shape_is_refused(make):
     layer = make()
     layer.forward(array((4, 3)))
-    with pytest.raises(ValueError, match="wants a dout of the output's shape"):
-        layer.backward(np.ones((4, 7)))
+    for shape in ((4, 7), (4, 1), (3, 7), (12,)):
+        with pytest.raises(ValueError, match="wants a dout of the output's shape"):
+            layer.backward(np.ones(shape))
 
 
 @pytest.mark.parametrize("make", LAYERS)
-def test_integers_become_float64(make):
-    assert make().forward(np.ones((4, 3), int)).dtype == np.float64
+@pytest.mark.parametrize("kind", [int, bool])
+def test_integers_become_float64(make, kind):
+    layer = make()
+    assert layer.forward(np.ones((4, 3), kind)).dtype == np.float64
+    assert layer.backward(layer.forward(np.ones((4, 3)))).dtype == np.float64
 
 
 @pytest.mark.parametrize("loss", [SoftmaxWithLoss, IdentityWithLoss])
@@ -319,6 +335,9 @@ def test_a_parameter_assigned_anew_is_honoured():
     layer.params["b"] = np.array([1, 2])
     assert layer.forward(x).tolist() == [[1.0, 2.0]] * 4
     assert layer.params.keys() == layer.grads.keys() == {"W", "b"}
+    layer.params["b"] = np.ones(1)  # W is the one that was looked at, and b would be stretched
+    with pytest.raises(ValueError, match=r"b \(M,\), got W \(3, 2\) and b \(1,\)"):
+        layer.forward(x)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +347,9 @@ def test_a_parameter_assigned_anew_is_honoured():
         (lambda: Affine(np.ones(3), np.ones(3)), ValueError, r"got W \(3,\)"),
         (lambda: Affine(np.ones(3), 1.0), ValueError, r"got W \(3,\) and b \(\)"),
         (lambda: Affine(np.ones((2, 3, 4)), np.ones((3, 4))), ValueError, r"got W \(2, 3, 4\)"),
+        (lambda: Affine(np.ones((2, 3, 4)), np.ones(3)), ValueError, r"got W \(2, 3, 4\)"),
         (lambda: affine().forward(np.ones((4, 2))), ValueError, r"wants x \(N, 3\)"),
+        (lambda: affine().forward(np.ones((4, 4))), ValueError, r"wants x \(N, 3\)"),
         (lambda: affine().forward(np.ones((2, 3, 4))), ValueError, r"got x \(2, 3, 4\)"),
         (lambda: affine().forward("x"), TypeError, "Affine wants real numbers"),
         (lambda: Affine.init(2, 3, 0), TypeError, "Generator as rng"),
@@ -352,6 +373,7 @@ def test_wrong_shapes_and_arguments_are_refused_in_words(make, error, said):
 def test_a_start_has_the_spread_it_promises(scale, spread):
     layer = Affine.init(400, 300, np.random.default_rng(0), scale)
     assert layer.params["W"].std() == pytest.approx(spread, rel=0.02)
+    assert abs(layer.params["W"].mean()) < 0.02 * spread
     assert not layer.params["b"].any()
 
 

@@ -107,6 +107,13 @@ def test_sum_over_any_axes(axis, keepdims):
     assert gradient_check(node, x).ok
 
 
+def test_an_axis_without_entries_stays_one_on_the_way_back():
+    node = Add()
+    assert node.forward(np.ones((1, 0)), np.ones((5, 1))).shape == (5, 0)
+    dx, dy = node.backward(np.ones((5, 0)))
+    assert dx.shape == (1, 0) and dy.tolist() == [[0.0]] * 5
+
+
 @pytest.mark.parametrize("node", [Negate(), Exp(), Log(), Power(3), Power(-0.5), Power(0)])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_nodes_with_one_input(node, shape):
@@ -205,6 +212,10 @@ def test_float32_stays_float32_and_integers_become_float64(cls):
     assert {g.dtype for g in node.backward(np.ones((2, 2)))} == {np.dtype(np.float32)}
     out = node.forward(np.array([[1, 2], [3, 4]]), np.array([[1, 2], [3, 5]]))
     assert out.dtype == np.float64
+    assert node.forward(np.array([[True]]), np.array([[True]])).dtype == np.float64
+    for dout in (1.0, np.ones(1), np.ones((1, 2))):
+        with pytest.raises(ValueError, match="wants a dout of the output's shape"):
+            node.backward(dout)
 
 
 @pytest.mark.parametrize("cls", [*BINARY, MatMul])

@@ -5,7 +5,7 @@ The table in `bad_inputs` and `bad_calls` holds single calls; here are those tha
 
 import copy
 import pickle
-from inspect import isclass
+from inspect import isclass, signature, unwrap
 from itertools import islice
 from pathlib import Path
 from traceback import walk_tb
@@ -387,16 +387,29 @@ def test_a_step_so_small_that_everything_would_pass_is_refused(check):
         check(Scale(1.0), np.full((2, 4), 1e12))
 
 
+def test_a_backward_that_raises_fails_the_first_input_by_name():
+    class Broken(nodes.Multiply):
+        def backward(self, dout):
+            raise ZeroDivisionError("no")
+
+    (row,) = gradient_check(Broken(), (X, X[:1])).rows
+    assert row.name == "x" and row.shape == X.shape and "ZeroDivisionError" in row.problem
+
+
 @pytest.mark.parametrize("x", [1.0, -1.0])
-def test_a_step_is_lost_that_moves_a_number_one_way_alone(x):
-    with pytest.raises(ValueError, match=f"the step h = 1e-16 is lost in {x}"):
-        numerical_gradient(lambda x: x.sum(), np.array([x]), 1e-16)
+def test_a_step_that_is_lost_in_one_direction_alone_is_refused_and_where_is_said(x):
+    """Below a power of two numbers lie twice as close as above it."""
+    assert x + 1e-16 == x or x - 1e-16 == x
+    with pytest.raises(ValueError, match=f"numerical_gradient: .* is lost in {x} "):
+        numerical_gradient(np.sum, [np.inf, 1e-9, x, 4.0], 1e-16)
 
 
 def test_a_gradient_that_rounding_drowns_passes_and_says_what_that_is_worth():
     report = gradient_check(Scale(3.0), 1e10 * X)
     assert report.ok and "ok, too small to tell from rounding" in repr(report)
     assert "too small" not in repr(gradient_check(Scale(), X))
+    nothing = SimpleNamespace(forward=lambda x: 0.0 * x, backward=lambda dout: 0.0 * dout)
+    assert "too small" not in repr(gradient_check(nothing, X))  # both are 0 exactly
 
 
 @pytest.mark.parametrize(
@@ -608,6 +621,17 @@ def test_a_pass_in_another_thread_leaves_this_one_as_quiet_as_it_was():
     numerical_gradient(np.sum, np.array([1e308]), h=1.5e308)
 
 
+def test_a_layer_of_ones_own_hears_what_numpy_says_of_it():
+    class Loud(Scale):
+        def forward(self, x):
+            np.exp(np.full(1, 1e9))
+            return super().forward(x)
+
+    network = Network([Loud(1.0)], losses.IdentityWithLoss())
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        network.loss(X, X)
+
+
 def test_a_file_is_found_with_or_without_its_ending(tmp_path):
     saved = net()
     saved.save(tmp_path / "model")
@@ -663,13 +687,30 @@ def test_a_traceback_hides_the_doors_between_a_call_and_what_refuses_it(call):
     assert doors and all(door.f_locals.get("__tracebackhide__") for door in doors)
 
 
-def test_what_stands_behind_a_door_keeps_its_name():
-    """So that help, a traceback and the pane with the code name the method, and not the door."""
-    names = []
+def doors():
+    """Whatever of ours is a function of the guards around another one."""
     for module in (nodes, more_nodes, layers, losses, networks, numeric, training, guests):
         for name, thing in vars(module).items():
             for key, one in vars(thing).items() if isclass(thing) else [(name, thing)]:
-                code = getattr(getattr(one, "__func__", one), "__code__", None)
+                one = getattr(one, "__func__", one)
+                code = getattr(one, "__code__", None)
                 if code and code.co_freevars and Path(code.co_filename).parent.name == "guards":
-                    names.append(getattr(one, "__func__", one).__qualname__)
+                    yield one
+
+
+def test_what_stands_behind_a_door_keeps_its_name():
+    """So that help, a traceback and the pane with the code name the method, and not the door."""
+    names = [door.__qualname__ for door in doors()]
     assert len(names) > 80 and [name for name in names if "<locals>" in name] == []
+
+
+def test_a_door_has_the_defaults_of_what_stands_behind_it():
+    """A call gets those of the door, and whoever reads the method sees the others."""
+    pairs = [(defaults(door), defaults(unwrap(door))) for door in doors()]
+    assert len([here for here, _ in pairs if here]) > 8
+    assert [pair for pair in pairs if not pair[0].items() <= pair[1].items()] == []
+
+
+def defaults(function):
+    parameters = signature(function, follow_wrapped=False).parameters.values()
+    return {one.name: one.default for one in parameters if one.default is not one.empty}

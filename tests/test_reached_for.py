@@ -207,6 +207,9 @@ def test_one_hot_targets_still_get_their_accuracy():
 def test_a_column_of_ones_and_zeros_is_no_one_hot_row():
     t = np.array([0.0, 0.0, 1.0, 0.0])
     assert are_classes(t[np.newaxis]) and not are_classes(t)
+    assert not are_classes([[0.0, 1.0], [0.0, 0.0]])  # nor is a row of zeros
+    for other in ([[0.5, 0.5]], [[-1.0, 1.0, 1.0]], [[2, 0], [0, 1]], [np.eye(2)], [[[1]]]):
+        assert not are_classes(other)
 
 
 def test_momentum_and_adam_are_their_formulas():

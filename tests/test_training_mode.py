@@ -112,6 +112,31 @@ def test_the_numerical_gradient_meets_one_mask_and_agrees_with_backward():
     assert diagnose(network, X, T) == []
 
 
+class Scaled:
+    """A layer with a mode and a parameter, which is an attribute too."""
+
+    training = True
+
+    def __init__(self):
+        self.W = np.arange(1.0, 5.0)
+        self.params, self.grads = {"W": self.W}, {}
+
+    def forward(self, x):
+        self.x = x
+        return x * self.W
+
+    def backward(self, dout):
+        self.grads["W"] = (dout * self.x).sum(axis=0)
+        return dout * self.W
+
+
+def test_a_parameter_of_a_layer_with_a_mode_is_nudged_and_not_held_still():
+    network = Network([Scaled(), Affine.init(4, 3, np.random.default_rng(1))], SoftmaxWithLoss())
+    numeric, exact = network.numerical_gradient(X, T), network.gradient(X, T)
+    for key, gradient in exact.items():
+        np.testing.assert_allclose(gradient, numeric[key], atol=1e-9)
+
+
 def test_a_layer_that_predicts_always_may_be_told_so():
     """Whoever freezes a layer by hand has it so with targets as well, and afterwards."""
     network = net(training=False)
