@@ -55,7 +55,7 @@ def test_a_line_of_words_holds_some_seventy_letters(width, open_page):
 def test_a_line_of_79_characters_fits_its_box_at_a_desk(open_page):
     page = open_page("book/05_affine.html", viewport=DESK)
     settle(page)
-    box = page.locator(".cell_input pre").first
+    box = page.locator(".cell_input pre:visible").first
     box.evaluate("(one) => { one.textContent = 'x'.repeat(79); }")
     assert box.evaluate("(one) => one.scrollWidth <= one.clientWidth")
     box.evaluate("(one) => { one.textContent = 'x'.repeat(85); }")
