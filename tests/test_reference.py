@@ -258,7 +258,7 @@ def test_the_lesson_for_teachers_adds_up_and_its_numbers_are_computed():
     net = tiles + 15.0
     total = net * 1.2
     total.backward()
-    assert told[1].startswith(f"{net.value:g}: ")
+    assert told[1].startswith(f"“{net.value:g}”: ")  # what pupils say
     assert (
         f"It is {net.grad:g}, and then {tiles.grad:g}, {area.grad:g} and {side.grad:g}." in told[1]
     )
