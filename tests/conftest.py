@@ -1,9 +1,11 @@
 """What the tests share: how examples are chosen; a browser, the built site, and pages that complain when anything is amiss."""
 
+import importlib.util
 import os
 import threading
 from functools import partial
 from http.server import ThreadingHTTPServer
+from pathlib import Path
 
 import find_browser
 import profiles  # noqa: F401
@@ -29,6 +31,20 @@ def pytest_collection_modifyitems(items):
         for name in ("browser", "site"):
             if name in fixtures:
                 item.add_marker(name)
+
+
+@pytest.fixture(scope="session")
+def theme():
+    """theme(name) is a module of the folder _theme, which is no package, made anew."""
+
+    def load(name):
+        path = Path(__file__).parents[1] / "_theme" / f"{name}.py"
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 @pytest.fixture(scope="session")

@@ -199,7 +199,6 @@ REFUSED = {
         lambda: Conv2D(np.ones((1, 1, 1, 4)), pad=1).forward(np.ones((1, 1, 4, 1))),
         "a window (1, 4) does not fit into an image (4, 1) with pad 1",
     ),
-    "films": (lambda: conv().forward(np.ones((1, 3, 6, 5, 2))), "wants images x (N, C, H, W)"),
     "no room down": (
         lambda: framed_by_three(9, 8),
         "(9, 8) does not fit into an image (2, 2) with pad 3",

@@ -1,14 +1,11 @@
 """Slides and sheets of exercises: each opened as a teacher would, from disk and without a network."""
 
-import importlib.util
 import re
 from functools import cache
-from pathlib import Path
 
 import pytest
 from built_site import SITE
 
-PATH = Path(__file__).parents[1] / "_theme" / "handouts" / "handouts.py"
 CHAPTERS = sorted(path.stem for path in (SITE / "book").glob("[01]*.html"))
 some_chapters = pytest.mark.parametrize(
     "chapter", ["01_computational_graphs", "05_affine", "10_learning", "appendix_where_next"]
@@ -17,10 +14,8 @@ WIDE = {"width": 1280, "height": 720}
 
 
 @pytest.fixture(scope="module")
-def handouts(site):
-    spec = importlib.util.spec_from_file_location("handouts", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+def handouts(site, theme):
+    module = theme("handouts/handouts")
     module.slides, module.sheet = cache(module.slides), cache(module.sheet)
     return module
 

@@ -1,6 +1,5 @@
 """What pages say about themselves, and the ways out of them: every address is held against the repository's files."""
 
-import importlib.util
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -80,10 +79,6 @@ def test_a_shared_link_shows_the_page_it_leads_to(path, site):
     assert size == [int(page.meta[f"og:image:{side}"]) for side in ("width", "height")]
 
 
-def test_the_share_picture_comes_out_the_same_on_every_run(site, tmp_path):
-    path = ROOT / "_theme" / "share_picture.py"
-    spec = importlib.util.spec_from_file_location("share_picture", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.draw_share_picture(tmp_path / "share.png", CONFIG["title"])
+def test_the_share_picture_comes_out_the_same_on_every_run(site, tmp_path, theme):
+    theme("share_picture").draw_share_picture(tmp_path / "share.png", CONFIG["title"])
     assert (tmp_path / "share.png").read_bytes() == (site / "_static" / "share.png").read_bytes()

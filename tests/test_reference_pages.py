@@ -1,7 +1,6 @@
 """How the reference pages are made: the docstrings of the API, and a glossary of plain headings."""
 
 import importlib
-import importlib.util
 import inspect
 import re
 from pathlib import Path
@@ -9,15 +8,11 @@ from pathlib import Path
 import pytest
 
 GLOSSARY = Path(__file__).parents[1] / "book" / "glossary.md"
-PATH = Path(__file__).parents[1] / "_theme" / "reference_pages.py"
 
 
 @pytest.fixture(scope="module")
-def pages():
-    spec = importlib.util.spec_from_file_location("reference_pages", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def pages(theme):
+    return theme("reference_pages")
 
 
 def test_columns_become_a_definition_list(pages):
@@ -101,10 +96,8 @@ def test_the_korean_terms_are_hidden_until_a_reader_asks_or_follows_a_link(open_
     assert shown.all_inner_texts() == ["Korean: 연쇄법칙."]
 
 
-def test_a_map_is_full_where_the_chosen_box_stands_and_pale_below_that():
-    spec = importlib.util.spec_from_file_location("maps", PATH.with_name("maps.py"))
-    maps = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(maps)
+def test_a_map_is_full_where_the_chosen_box_stands_and_pale_below_that(theme):
+    maps = theme("maps")
     needs, drawn = [set(), {0}, {1}, {0}], []
 
     class Pen:

@@ -1,19 +1,13 @@
 """A sign that touches a formula moves into one piece with it, and nothing else of the paragraph changes."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
 nodes = pytest.importorskip("docutils.nodes")
-PATH = Path(__file__).parents[1] / "_theme" / "tied_signs.py"
 
 
 @pytest.fixture(scope="module")
-def tie():
-    spec = importlib.util.spec_from_file_location("tied_signs", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+def tie(theme):
+    module = theme("tied_signs")
     return lambda doctree: module.tie_signs(None, doctree, "page")
 
 

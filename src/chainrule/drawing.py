@@ -63,7 +63,7 @@ def draw(trace, step=None, title="Computational graph", style=False, legend=Fals
     if " loss" in trace.code and is_chain(trace):
         return draw_chain(trace, lay_out_chain(trace), step, title, style, legend)
     laid = lay_out(trace)
-    if (laid.in_rows or laid.narrowest > DESK.width) and laid.least == 1 and is_chain(trace):
+    if (laid.going_on or laid.narrowest > DESK.width) and laid.least == 1 and is_chain(trace):
         return draw_chain(trace, lay_out_chain(trace), step, title, style, legend)
     return draw_graph(trace, laid, step, title, style, legend)
 
@@ -218,7 +218,7 @@ def edges(trace, laid, state, back):
     The way back is drawn a little below the way forward, with its own arrowheads.
     """
     drop, drawn, starts = (6 if back else 0), [], branches(trace, laid)
-    going_on = {i for column in laid.columns for i in column.enters}
+    going_on = laid.going_on
     for j, variable in enumerate(trace.variables):
         column = laid.column(j)
         tail = column.end - column.trunk

@@ -2,8 +2,8 @@
 
 Columns first, then the order within each column, then heights, then widths. Edges that pass a column
 get a lane of their own in it, so no edge ever runs through a node or a label. A picture that is wider
-than its page goes on in another row, as a text does; the page of a phone holds two columns or three. `drawing` draws what is computed here; nothing else
-lays anything out.
+than its page goes on in another row, as a text does; the page of a phone holds two columns or three.
+`drawing` draws what is computed here; nothing else lays anything out.
 """
 
 import unicodedata
@@ -16,10 +16,8 @@ import numpy as np
 from chainrule.narration import SUPERSCRIPT, display, fit, label, pieces
 
 RADIUS = 19  # of a node
-GAP = (
-    (42, 84),
-    (24, 40),
-)  # between columns, where edges bend: least and most, in one row and in several
+# Between columns, where edges bend: least and most, in one row and in several.
+GAP = (42, 84), (24, 40)
 RUN_IN = 46, 28  # before a node, and at least: what comes back from it to a fork stands there
 WIRE = 60, 48  # a wire is at least so long
 NAME = 13.5  # the size of a result's name, and of what stands on an edge
@@ -129,13 +127,13 @@ class Layout:
         return self.columns[self.places[i].column]
 
     @property
-    def in_rows(self):
-        return any(column.enters for column in self.columns)
+    def going_on(self):
+        """The variables whose wires go on in another row."""
+        return {i for column in self.columns for i in column.enters}
 
     @property
     def width(self):
-        on = {i for column in self.columns for i in column.enters}
-        ends = (self.column(i).end + GOES_ON for i in on)
+        ends = (self.column(i).end + GOES_ON for i in self.going_on)
         return max([*ends, *(column.end for column in self.columns)])
 
     @property
@@ -210,10 +208,8 @@ def best_cuts(trace, columns, limit, page):
     """
     numbers, last = column_numbers(trace.variables), len(columns) - 1
     edges = {(i, j) for j, v in enumerate(trace.variables) for i in v.inputs}
-    begins = {-1: 0.0}  # a cut -> where its row begins, with room for what enters it
-    best = {
-        -1: (0, 0, 0.0, ())
-    }  # a cut -> rows before it, values handed over, the widest, all cuts
+    # A cut -> where its row begins, with room for what enters it; and rows before it, values handed over, the widest, all cuts.
+    begins, best = {-1: 0.0}, {-1: (0, 0, 0.0, ())}
     for cut in range(1, last + 1):
         end, found = columns[cut].end + GOES_ON * (cut < last), []
         for before, (rows, handed, widest, cuts) in best.items():
