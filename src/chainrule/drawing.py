@@ -50,19 +50,20 @@ svg{{--value:{VALUE};--gradient:{GRADIENT};--ink:#1c1e21;--quiet:#8a939e;color:v
 """
 
 
-def draw(trace, step=None, title="Computational graph", style=False, legend=False):
+def draw(trace, step=None, title="Computational graph", style=False, legend=False, laid=None):
     """The SVG of a trace, as text.
 
     step    None draws everything; a number draws the state after that step
     style   True adds a style sheet and a legend, for a picture that stands alone
     legend  True adds the legend alone
+    laid    its layout for a desk, where that is known
     """
     if step is not None:
         trace.check_step(step)
     legend = legend or style
     if " loss" in trace.code and is_chain(trace):
         return draw_chain(trace, lay_out_chain(trace), step, title, style, legend)
-    laid = lay_out(trace)
+    laid = laid or lay_out(trace)
     if (laid.going_on or laid.narrowest > DESK.width) and laid.least == 1 and is_chain(trace):
         return draw_chain(trace, lay_out_chain(trace), step, title, style, legend)
     return draw_graph(trace, laid, step, title, style, legend)
@@ -770,7 +771,7 @@ def table_html(trace):
 def both_pictures(trace, title):
     """The picture, and after it the one for a phone, where that is of use and its page can hold it."""
     wide, narrow = lay_out(trace), lay_out(trace, PHONE)
-    picture = draw(trace, title=title)
+    picture = draw(trace, title=title, laid=wide)
     if wide.narrowest > PHONE.width >= narrow.narrowest:
         picture += draw_graph(trace, narrow, None, title, False, False)
     return picture
