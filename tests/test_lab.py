@@ -23,6 +23,8 @@ from ipywidgets import HBox, IntSlider, jslink
 from chainrule.graph import Variable
 from chainrule.widgets import Stepper
 
+pytestmark = pytest.mark.looks
+
 side, price = Variable(3.0, "side"), Variable(20.0, "price")
 total = side**2 * price
 total.name = "total"

@@ -11,6 +11,8 @@ from chainrule.network import Network, two_layer_net
 from chainrule.trace import trace_graph, trace_network
 from chainrule.widgets import Stepper
 
+pytestmark = pytest.mark.looks
+
 
 def skips():
     """A chain whose first value is used again at its very end, past everything."""

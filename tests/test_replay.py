@@ -231,6 +231,7 @@ def test_without_script_the_frame_and_all_numbers_are_there(show):
     assert "0, read as 0; 1, read as 0; 2, read as 0" in rows[0]
 
 
+@pytest.mark.looks
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_page(show, width, scheme):
