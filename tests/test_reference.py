@@ -1,5 +1,7 @@
 """The reference pages keep up with the package and the text: names, terms, symbols and sources."""
 
+import ast
+import inspect
 import json
 import re
 from importlib import import_module
@@ -11,6 +13,7 @@ import pytest
 from chainrule.graph import Variable
 
 BOOK = Path(__file__).parents[1] / "book"
+PACKAGE = Path(__file__).parents[1] / "src" / "chainrule"
 PAGES = sorted([*BOOK.rglob("*.md"), *BOOK.rglob("*.ipynb")])
 
 PUBLIC = {
@@ -25,6 +28,8 @@ PUBLIC = {
     "Network.numerical_gradient two_layer_net",
     "gradcheck": "gradient_check Report",
     "doctor": "diagnose",
+    "zoo": "ZOO Specimen Specimen.network PART_TWO",
+    "narration": "WORDS",
     "training": "SGD Momentum Adam minibatches train validation_loss",
     "more_nodes": "Reshape Transpose Take Mean Max reshape transpose take mean max_",
     "guests.dropout": "Dropout",
@@ -58,7 +63,7 @@ def documented():
         if match := re.match(r"\.\. (?:automodule|currentmodule):: ([\w.]+)", line):
             module = match[1]
             found[module] = []
-        elif match := re.match(r"\.\. auto(?:class|function):: (\w+)", line):
+        elif match := re.match(r"\.\. auto(?:class|function|data):: (\w+)", line):
             name = match[1]
             found[module].append(name)
         elif match := re.match(r"\s+:members: (.+)", line):
@@ -107,6 +112,45 @@ def test_every_name_on_the_api_page_exists_where_the_page_says():
             thing = import_module(module)
             for part in name.split("."):
                 thing = getattr(thing, part)
+
+
+def shown_code(path):
+    """The code of a page that its readers see, or can unfold."""
+    if path.suffix == ".md":
+        blocks = r"^```(?:python|\{code-cell\}.*)\n((?::tags:.*\n)?)(.*?)^```"
+        found = re.findall(blocks, path.read_text(encoding="utf-8"), re.M | re.S)
+        return [code for tags, code in found if "remove-input" not in tags]
+    cells = nbformat.read(path, as_version=4).cells
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    return [c.source for c in code if "remove-input" not in c.metadata.get("tags", [])]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_what_a_page_tells_its_readers_to_import_is_on_the_api_page(page):
+    pytest.importorskip("anywidget")
+    known = [import_module(module) for module in documented()]
+    known += [getattr(import_module(m), name) for m in documented() for name in names_of(m)]
+    for code in shown_code(page):
+        for node in ast.walk(ast.parse(re.sub(r"(?m)^\s*[%!].*", "", code))):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("chainrule"):
+                for one in node.names:
+                    thing = getattr(import_module(node.module), one.name)
+                    assert any(thing is other for other in known), (node.module, one.name)
+
+
+def names_of(module):
+    return [name for name in documented()[module] if "." not in name]
+
+
+@pytest.mark.parametrize("module", documented())
+def test_docstrings_on_the_api_page_send_nobody_to_a_module_that_it_lacks(module):
+    there = import_module(module)
+    told = [there, *(getattr(there, name) for name in names_of(module))]
+    modules = {path.stem for path in PACKAGE.rglob("*.py")} | {"doctor", "guards", "guests"}
+    known = {name.split(".")[1] for name in documented()} | set(names_of(module))
+    for thing in told:
+        marked = set(re.findall(r"`(\w+)(?:\.\w+)?`", inspect.getdoc(thing) or ""))
+        assert marked & modules <= known, thing
 
 
 def test_the_api_page_follows_the_reading_order():

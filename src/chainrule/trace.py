@@ -1,7 +1,7 @@
 """The trace: a run of a graph or a network, recorded once, step by step, as plain data.
 
 Every picture, widget and table in the book shows a trace and nothing else. It owns its numbers, in
-full precision; rounding happens only where they are shown. Read `drawing` next.
+full precision; rounding happens only where they are shown.
 """
 
 import copy
