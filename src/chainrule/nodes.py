@@ -153,7 +153,7 @@ class Maximum(Node):
 class MatMul(Node):
     """`x @ y` for arrays, as NumPy multiplies them: (N, D) @ (D, M) -> (N, M), vectors and stacks too.
 
-    Backward: `dout @ y.T` to x, and `x.T @ dout` to y. (`.mT` turns each matrix of a stack; a vector
+    Backward: `dx = dout @ y.T`, `dy = x.T @ dout`. (`.mT` turns each matrix of a stack; a vector
     arrives as a matrix of one row or column.)
     """
 

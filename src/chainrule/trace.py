@@ -94,8 +94,8 @@ READ = {
 class Trace:
     """A recorded run: `variables` in the order they were computed, `steps` in the order they ran.
 
-    code    operation -> {"forward": {"lines", "shown", "mark"}, "backward": ...}: the source that ran, see
-            `sources`; under "" the lines of the walk that call it, under " loss" and " seed" the others
+    code    operation -> {"forward": {"lines", "shown", "mark"}, "backward": ...}: the source that ran;
+            under "" the lines of the walk that call it, under " loss" and " seed" the others
 
     A network's trace has a layer a step. Where each of its layers can be written out in nodes:
 
