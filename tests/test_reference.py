@@ -8,9 +8,11 @@ from importlib import import_module
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 
 from chainrule.graph import Variable
+from chainrule.losses import softmax
 
 BOOK = Path(__file__).parents[1] / "book"
 PACKAGE = Path(__file__).parents[1] / "src" / "chainrule"
@@ -255,6 +257,27 @@ def test_every_plain_link_to_a_term_or_a_source_leads_to_one(page):
     links = re.findall(r"\]\(\S*(glossary|bibliography)\.md#([^)]*)\)", prose(page))
     known = terms | {f"source-{key}" for key in sources()}
     assert [anchor for _, anchor in links if anchor not in known] == []
+
+
+def test_the_numbers_in_the_glossary_are_computed():
+    told = {term: definition for terms, definition in glossary() for term in terms}
+    a, b = Variable(3.0), Variable(4.0)
+    (a * b).backward(10.0)
+    assert f"of 10, the inputs {b.grad / 10:g} and {a.grad / 10:g} get" in told["multiply node"]
+    assert f"get {a.grad:g} and {b.grad:g}." in told["multiply node"]
+    y = softmax(np.log([1.0, 3.0, 6.0]))
+    assert "0.1, 0.3 and 0.6." in told["softmax"] and np.allclose(y, [0.1, 0.3, 0.6])
+    assert f"At a probability of 0.3 it is {-np.log(y[1]):.1f}." in told["cross-entropy error"]
+    central, forward = (3**3 - 1**3) / 2, 3**3 - 2**3
+    assert f"$(27 - 1)/2 = {central:g}$, and the slope is 12." in told["central difference"]
+    assert f"$27 - 8 = {forward:g}$, and the slope is 12." in told["forward difference"]
+    cube = Variable(2.0)
+    (cube**3).backward()
+    assert cube.grad == 12
+    assert f"Of [3, 4] it is {np.linalg.norm([3, 4]):g}." in told["norm"]
+    assert f"Of 1 and −7 it is {np.sqrt(np.mean(np.square([1, -7]))):g}." in told["root mean square"]
+    assert f"of 1 and 7 it is {np.var([1, 7]):g}." in told["variance"]
+    assert str(np.eye(4, dtype=int)[2].tolist()) in told["one-hot encoding"]
 
 
 def test_every_link_inside_the_glossary_leads_to_one_of_its_headings():
