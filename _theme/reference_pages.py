@@ -16,9 +16,18 @@ ROW = re.compile(r"(\S(?:.*?\S)?)\s{2,}(\S.*)")  # a name, a gap, what it is
 CODE_OR_STRESS = re.compile(r"`[^`]+`|(?<![\w*])\*\w[\w ]*\*(?![\w*])")
 LOCAL_LINK = re.compile(r"\[([^\]]+)\]\(#([^)]+)\)")
 KOREAN_SWITCH = '<label class="korean-switch"><input type="checkbox" id="korean" autocomplete="off"> Show the Korean terms</label>'
-DOCUMENTED = re.compile(r"(?m)^\.\. (automodule|currentmodule|autoclass|autofunction|autodata):: (\S+)")
+DOCUMENTED = re.compile(
+    r"(?m)^\.\. (automodule|currentmodule|autoclass|autofunction|autodata):: (\S+)"
+)
 TIE = "\N{NO-BREAK SPACE}"
-SIGNS = {" -> ": " → ", " - ": " − ", "^2": "²", "^T": "ᵀ", " = ": f"{TIE}={TIE}", " / ": f"{TIE}/{TIE}"}
+SIGNS = {
+    " -> ": " → ",
+    " - ": " − ",
+    "^2": "²",
+    "^T": "ᵀ",
+    " = ": f"{TIE}={TIE}",
+    " / ": f"{TIE}/{TIE}",
+}
 LIST_MARK = re.compile(r"\w{1,5}[.)]\s|[-+•]\s")  # "Y. LeCun" is a name, and no point of a list
 
 

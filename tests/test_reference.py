@@ -275,7 +275,9 @@ def test_the_numbers_in_the_glossary_are_computed():
     (cube**3).backward()
     assert cube.grad == 12
     assert f"Of [3, 4] it is {np.linalg.norm([3, 4]):g}." in told["norm"]
-    assert f"Of 1 and −7 it is {np.sqrt(np.mean(np.square([1, -7]))):g}." in told["root mean square"]
+    assert (
+        f"Of 1 and −7 it is {np.sqrt(np.mean(np.square([1, -7]))):g}." in told["root mean square"]
+    )
     assert f"of 1 and 7 it is {np.var([1, 7]):g}." in told["variance"]
     assert str(np.eye(4, dtype=int)[2].tolist()) in told["one-hot encoding"]
 
@@ -307,7 +309,9 @@ def test_every_symbol_has_a_name_in_code_and_a_shape():
 def test_the_code_that_authors_copy_runs():
     """What the page runs itself is compared with its outputs; this is what stands there to be read."""
     pytest.importorskip("anywidget")
-    blocks = re.findall(r"^```python\n(.*?)^```", prose(BOOK / "reference" / "figures.ipynb"), re.M | re.S)
+    blocks = re.findall(
+        r"^```python\n(.*?)^```", prose(BOOK / "reference" / "figures.ipynb"), re.M | re.S
+    )
     assert blocks
     for block in blocks:
         exec(compile(block, "figures.ipynb", "exec"), {})
