@@ -1,8 +1,8 @@
 """The doctor: names what is wrong with a backward pass, from its numbers alone.
 
 A gradient that nudging contradicts is compared with what each known mistake would have produced at
-that place (`mistakes`, `evidence`, `judge`). Where numbers cannot tell, the doctor calls twice (`state`).
-In a network it looks at each layer alone, from the loss backward. `gradcheck.diagnose` is the door.
+that place (`mistakes` lists them). Where numbers cannot tell, the doctor calls twice. In a network it looks
+at each layer alone, from the loss backward.
 """
 
 import re
