@@ -14,6 +14,7 @@ from playwright.sync_api import expect
 from test_still import EACH, output
 
 pytest.importorskip("jupyterlab", reason="JupyterLab is not installed")
+pytestmark = pytest.mark.looks
 
 WANTED = os.environ.get("CHAINRULE_SERVERS", "lab").split()
 GLOSSARY = Path(__file__).parents[1] / "book" / "glossary.md"
@@ -22,8 +23,6 @@ CELLS = [
 from ipywidgets import HBox, IntSlider, jslink
 from chainrule.graph import Variable
 from chainrule.widgets import Stepper
-
-pytestmark = pytest.mark.looks
 
 side, price = Variable(3.0, "side"), Variable(20.0, "price")
 total = side**2 * price
