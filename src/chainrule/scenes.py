@@ -202,14 +202,14 @@ def sum_over_wrong_axis(scene):
     for axes, (off, slope, scale) in scene.standardised:
         d, y = scene.dout * scale, off * slope
         for other in some_axes(d.ndim):
-            ways = [*product((axes, other), repeat=2)]  # sum along the one, divide by the other
-            for one, two in product(ways, repeat=2) if other != axes else ():
+            one = [*product((axes, other), repeat=2)]  # sum along the one, divide by the other
+            for ways in [*product(one, repeat=2)][1:] if other != axes else ():  # the first is right
                 first, second = (
                     np.sum(z, axis=along, keepdims=True) / np.prod([d.shape[k] for k in count])
-                    for z, (along, count) in ((d, one), (d * y, two))
+                    for z, (along, count) in zip((d, d * y), ways, strict=True)
                 )
-                told = [f"{said(a)} (over the number along {said(n)})" for a, n in (one, two)]
-                words = f"sums along {' and '.join(told)} in place of {said(axes)}"
+                told = [said(a) + f" (over the number along {said(n)})" * (a != n) for a, n in ways]
+                words = f"sums along {' and '.join(dict.fromkeys(told))} in place of {said(axes)}"
                 yield words, slope * (d - first - y * second)
     for axis in softmax_axes(scene):
         d, y = scene.dout, scene.out
@@ -608,6 +608,18 @@ def samples_as_columns(scene):
     N, other = scene.sizes
     if N > 1 and other > 1 and N != other:
         yield "a division by the size of the other axis", scene.true * N / other
+
+
+def scaled(scene):
+    for axes, (off, slope, scale) in scene.standardised if scene.claimed else ():
+        d, y = scene.dout * scale, off * slope
+        means = [np.broadcast_to(z.mean(axes, keepdims=True), d.shape) for z in (d, d * y)]
+        forms = np.array([np.ravel(means[0]), np.ravel(y * means[1])]).T
+        rests = [np.ravel(d - one / slope) for one in (scene.true, scene.claim)]
+        true, claim = (np.linalg.lstsq(forms, rest, rcond=None)[0] for rest in rests)
+        told = zip(("mean(dout)", "y mean(y dout)"), claim / true, strict=True)
+        words = " and ".join(f"{c:.4g} times the part with {m}" for m, c in told if abs(c - 1) > 1e-5)
+        yield words, slope * (d - (forms @ claim).reshape(d.shape))
 
 
 def wrong_sign(scene):
