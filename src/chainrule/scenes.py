@@ -523,6 +523,7 @@ BY_OUTPUT = {  # functions whose derivative is mostly written by the output
     "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), lambda y: y * (1 - y)),
     "tanh": (np.tanh, lambda y: 1 - y * y),
     "exp": (np.exp, lambda y: y),
+    "expm1": (np.expm1, lambda y: y + 1),
     "sqrt": (np.sqrt, lambda y: 0.5 / y),
     "softplus": (lambda x: np.log1p(np.exp(x)), lambda y: 1 - np.exp(-y)),
     "relu": (lambda x: np.maximum(x, 0), lambda y: (y > 0) * 1.0),
@@ -565,7 +566,20 @@ def exponents(scene):
     return slope[use] * x[use] / out[use]
 
 
+def for_scores(scene):
+    """The gradient by the scores where the loss is a cross-entropy of probabilities that were given."""
+    y, unit = scene.x, scene.unit
+    if y is None or scene.out.size > 1 or not (y.size > 1 and np.all((0 < y) & (y < 1))):
+        return
+    t = scene.t if np.shape(scene.t) == y.shape else (unit < 0) * 1.0
+    for lost, form, told in ((y * (1 - y), y - t, "1 / (y (1 - y))"), (-y, t, "1 / y")):
+        k = np.vdot(form, unit * lost) / max(np.vdot(form, form), 1e-30)
+        if same(unit * lost, k * form):
+            yield f"y - t, where the derivative has {told},", scene.dout * k * (y - t)
+
+
 def factor_missing(scene):
+    yield from for_scores(scene)
     for axes, (_, slope, _) in scene.standardised:
         yield f"no division by the spread along {said(axes)}", scene.true / slope
     if scene.slope_at is None or scene.place not in scene.inputs or scene.slope is None:

@@ -153,7 +153,10 @@ def unknown(name, samples, line=""):
         words += f"; nudging {name} changes nothing, so forward may not use it, or use an old copy"
     elif strange:
         words += f"; it is the gradient of {strange[0]}"
-        hint = "Look for a copied line that kept an old name, or a loop back that starts with layer one."
+        hint = "Look for a copied line that kept an old name, a dict that two layers share, or a loop back that starts with layer one."
+    elif samples[0].explained_by(np.clip(true, -(most := np.max(np.abs(samples[0].claim))), most)):
+        words += f"; it is the right one, cut off at {most:.6g} and {-most:.6g}"
+        hint = "Clip the gradients once they are all there, after backward, before the step."
     elif close(samples, 0.03):
         words += "; they are close"
         hint = "Look for a small constant that only one of forward and backward adds: log(y + 1e-7), or eps."

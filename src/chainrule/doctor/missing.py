@@ -160,5 +160,7 @@ def left_out(observation, name, sample):
     words = f"the gradient that backward gives for {name} stays the same when "
     words += " and when ".join(f"{other} changes" for other in rests)
     words += ", and nudging finds another one then"
-    lost_beside = beside and all(beside)  # what is missing stays as it is, or stays alone
-    return ("overwritten-at-fork" if lost_beside else "factor-missing"), words
+    if beside and all(beside):  # what is missing stays as it is, or stays alone
+        return "overwritten-at-fork", words
+    walked = getattr(getattr(observation, "trials", None), "made", None)
+    return None if walked else ("factor-missing", words)  # a walk has left out every factor
