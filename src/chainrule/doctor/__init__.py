@@ -11,12 +11,12 @@ from dataclasses import replace
 import numpy as np
 
 from chainrule.doctor.checks import check_numbers, piece_for, quiet
-from chainrule.doctor.copies import as_it_was, layers_of, loss_of, private_copy, slots
+from chainrule.doctor.copies import as_it_was, enclosed, layers_of, loss_of, outside, private_copy, slots
 from chainrule.doctor.evidence import LIMIT, Observation
 from chainrule.doctor.findings import Findings, finding, in_order, proof, raised, told_line, unknown
 from chainrule.doctor.judge import BY_BATCH, ignore_dout, judge, line_of
 from chainrule.doctor.pieces import GraphPiece, NetworkPiece, Piece, tried
-from chainrule.doctor.state import out_of_date, through_new_parameters, written_to
+from chainrule.doctor.state import left_behind, out_of_date, through_new_parameters, written_to
 from chainrule.doctor.tape import recorded
 from chainrule.mistakes import MISTAKES
 from chainrule.scenes import same
@@ -83,7 +83,9 @@ def examine(piece, h, seed):
             observation = Observation(piece, h, seed)
     named, unnamed = judge(observation)
     wrong = {one.where for one in named} | set(unnamed)
-    named = tried([], all_pairs, piece) + named + tried([], ties, observation, wrong)
+    stale = tried([], left_behind, observation, list(unnamed)) if piece.names else []
+    unnamed = {n: s for n, s in unnamed.items() if n not in [one.where for one in stale]}
+    named = tried([], all_pairs, piece, bool(wrong)) + named + stale + tried([], ties, observation, wrong)
     state = [] if isinstance(piece, GraphPiece) else written_to(piece, observation.douts[0])
     updates = [one for one in state if one.cause == "update-in-backward"]
     known = {one.where for one in named} | set(unnamed)
@@ -137,27 +139,40 @@ def ties(observation, known):
     return found
 
 
-def all_pairs(piece):
-    """The finding for targets (N,) that meet outputs (N, 1): their order does not matter then."""
-    t, x = piece.t, piece.inputs[0]
-    if np.ndim(t) != 1 or x.shape[:1] != (len(t),) or piece.labels and x.shape != (len(t), 1):
-        return []
+def all_pairs(piece, wrong):
+    """The finding for targets (N,) that meet outputs (N, 1): their order does not matter then. Where a
+    gradient is wrong, a list that a function takes from around it may be its targets too."""
+    x, places = piece.inputs[0], {}
+    fits = x.shape[:1] == np.shape(piece.t) and (not piece.labels or x.shape == (len(x), 1))
+    if np.ndim(piece.t) == 1 and fits:
+        places["t"] = piece.t
+    elif piece.pair and wrong:
+        held = {name: array for _, name, array in outside(piece.target) if array.ndim == 1}
+        places = {name: array for name, array in held.items() if array.size > 2}
+    for name, own in places.items():
+        if pairs(piece, name, own):
+            words = f"changes places in {name}, of shape {np.shape(own)}, change nothing in the loss"
+            return [finding("broadcast-targets", piece.labels[0] if piece.labels else "loss", words)]
+    return []
 
-    def loss(t, x=x):
-        other = piece.at([x], t)
+
+def pairs(piece, name, own):
+    """Whether the loss stays when the targets change places, and changes when they are a column."""
+
+    def loss(t, x=piece.inputs[0]):
+        form = {name: t}
+        other = piece.at([x, *piece.inputs[1:]], t if name == "t" else piece.t)
         try:
-            return float(np.reshape(other.forward(other.fresh()), ()))
+            with enclosed(piece.target, lambda array, key: form.get(key, array)):
+                return float(np.reshape(other.forward(other.fresh()), ()))
         except Exception:
             return np.nan
 
-    turned, moved = np.roll(t, 1), np.roll(1.3 * x, 1) + 0.1
-    value, beside = loss(t), loss(np.reshape(t, (-1, 1)))
-    off = abs(value - loss(turned)) + abs(loss(t, moved) - loss(turned, moved))
+    turned, moved = np.roll(own, 1), np.roll(1.3 * piece.inputs[0], 1) + 0.1
+    value, beside = loss(own), loss(np.reshape(own, (-1, 1)))
+    off = abs(value - loss(turned)) + abs(loss(own, moved) - loss(turned, moved))
     size = 1 + abs(value)
-    if not (off <= 1e-9 * size and abs(value - beside) > 1e-6 * size):
-        return []
-    words = f"the loss stays {value:.6g} when the targets change places, and t is of shape {np.shape(t)}"
-    return [finding("broadcast-targets", piece.labels[0] if piece.labels else "loss", words)]
+    return off <= 1e-9 * size and abs(value - beside) > 1e-6 * size
 
 
 def by_exception(error, piece):
