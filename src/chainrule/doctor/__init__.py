@@ -6,6 +6,7 @@ In a network it looks at each layer alone, from the loss backward. `gradcheck.di
 """
 
 import re
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -85,7 +86,9 @@ def examine(piece, h, seed):
     wrong = {one.where for one in named} | set(unnamed)
     stale = tried([], left_behind, observation, list(unnamed)) if piece.names else []
     unnamed = {n: s for n, s in unnamed.items() if n not in [one.where for one in stale]}
-    named = tried([], all_pairs, piece, bool(wrong)) + named + stale + tried([], ties, observation, wrong)
+    table = tried([], all_pairs, piece, bool(wrong))
+    unnamed = {} if table else unnamed
+    named = table + named + stale + tried([], ties, observation, wrong)
     state = [] if isinstance(piece, GraphPiece) else written_to(piece, observation.douts[0])
     updates = [one for one in state if one.cause == "update-in-backward"]
     known = {one.where for one in named} | set(unnamed)
@@ -151,19 +154,21 @@ def all_pairs(piece, wrong):
         places = {name: array for name, array in held.items() if array.size > 2}
     for name, own in places.items():
         if pairs(piece, name, own):
-            words = f"changes places in {name}, of shape {np.shape(own)}, change nothing in the loss"
-            return [finding("broadcast-targets", piece.labels[0] if piece.labels else "loss", words)]
+            words = f"the loss stays as it is when the targets change places, and {name} is of shape "
+            where = piece.labels[0] if piece.labels else "loss"
+            return [finding("broadcast-targets", where, words + str(np.shape(own)))]
     return []
 
 
 def pairs(piece, name, own):
     """Whether the loss stays when the targets change places, and changes when they are a column."""
+    held = name != "t" or piece.t is None
 
     def loss(t, x=piece.inputs[0]):
-        form = {name: t}
-        other = piece.at([x, *piece.inputs[1:]], t if name == "t" else piece.t)
+        other = piece.at([x, *piece.inputs[1:]], piece.t if held else t)
+        put = enclosed(piece.target, lambda a, key: t if key == name else a)
         try:
-            with enclosed(piece.target, lambda array, key: form.get(key, array)):
+            with put if held else nullcontext():
                 return float(np.reshape(other.forward(other.fresh()), ()))
         except Exception:
             return np.nan
