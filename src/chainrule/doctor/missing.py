@@ -162,5 +162,6 @@ def left_out(observation, name, sample):
     words += ", and nudging finds another one then"
     if beside and all(beside):  # what is missing stays as it is, or stays alone
         return "overwritten-at-fork", words
-    walked = getattr(getattr(observation, "trials", None), "made", None)
-    return None if walked else ("factor-missing", words)  # a walk has left out every factor
+    if place is ...:
+        observation.doubtful.add(name)  # all may be wrong, and not by a factor alone
+    return "factor-missing", words
