@@ -17,7 +17,7 @@ from chainrule.doctor.evidence import LIMIT, Observation
 from chainrule.doctor.findings import Findings, finding, in_order, proof, raised, told_line, unknown
 from chainrule.doctor.judge import BY_BATCH, ignore_dout, judge, line_of
 from chainrule.doctor.pieces import GraphPiece, NetworkPiece, Piece, tried
-from chainrule.doctor.state import left_behind, out_of_date, through_new_parameters, written_to
+from chainrule.doctor.state import alike, left_behind, out_of_date, through_new_parameters, written_to
 from chainrule.doctor.tape import recorded
 from chainrule.mistakes import MISTAKES
 from chainrule.scenes import same
@@ -100,10 +100,24 @@ def examine(piece, h, seed):
     named = [one for one in named if one.where not in came_of_it]
     unnamed = {name: one for name, one in unnamed.items() if name not in came_of_it}
     nameless = [unknown(n, s, line_of(observation, n, wrong)) for n, s in unnamed.items()]
+    if nameless and tried(False, walked_in_order, observation):
+        words = "; it is what the layers give when they are walked in the order of forward"
+        hint = "Walk back from the last layer to the first one: for layer in reversed(layers)."
+        nameless = [replace(one, evidence=f"{one.evidence[:-1]}{words}.", hint=hint) for one in nameless]
     found = named + sorted(nameless, key=lambda one: one.hint == MISTAKES["unknown"].hint)
     state += tried([], out_of_date, observation, seed, known)
     odd = ("update-in-backward", "stale-cache") if updates else ()  # the one makes the other
     return updates + found + [one for one in state if one.cause not in odd] + remark
+
+
+def walked_in_order(observation):
+    """Whether the claim is what comes out when each layer is run back in the order of forward."""
+    piece, dout = observation.piece, observation.douts[0]
+    subject = piece.fresh()
+    piece.forward(subject)
+    for one in (layers := layers_of(subject)).values():
+        dout = one.backward(dout)
+    return len(layers) > 1 and len(piece.names) == 1 and alike(dout, observation.claims[0]["x"])
 
 
 def right_at_the_end(observation):

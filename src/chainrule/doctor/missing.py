@@ -33,6 +33,10 @@ def by_what_is_missing(observation, name, samples):
     if name in observation.piece.names and (words := passes_where_closed(samples)):
         return "mask-missing", words
     if (factor := common_factor(samples)) is not None:
+        size, elsewhere = np.linalg.norm(samples[0].claim), map(observed, variants(observation.piece))
+        sizes = [np.linalg.norm(one.claims[0][name]) for one in elsewhere if one]
+        if sizes and np.allclose(sizes, size, 1e-9):
+            return None  # it is cut off at that size
         words = f"it is {factor:.6g} times the right one here, and another multiple at other inputs"
         return "factor-missing", words
     if not linear(observation, name):
