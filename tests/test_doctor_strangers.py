@@ -1552,13 +1552,12 @@ def test_a_term_of_a_normalisation_with_another_factor_has_no_wrong_axis(shares)
 
 @pytest.mark.parametrize("most", [3, 20])
 def test_a_gradient_that_is_clipped_is_told_so(most):
-    def loss(w, b):
-        off = X @ w + b - 3
-        return off @ off / 2, (np.clip(X.T @ off, -most, most), np.clip(off.sum(), -most, most))
+    def loss(w):
+        off = X @ w - 3
+        return off @ off / 2, np.clip(X.T @ off, -most, most)
 
-    found = diagnose(loss, (np.array([4.0, -3.0, 2.0, 5.0]), np.array(0.5)))
-    assert found and {one.cause for one in found} == {"unknown"}
-    assert found[0].where == "x" and "cut off at" in found[0].evidence and "Clip" in found[0].hint
+    (found,) = diagnose(loss, np.array([4.0, -3.0, 2.0, 5.0]))
+    assert found.cause == "unknown" and "cut off at" in found.evidence and "Clip" in found.hint
 
 
 @pytest.mark.parametrize("most", [1.0, 3.0])
@@ -1716,7 +1715,7 @@ class Value:
             one.back()
 
 
-@pytest.mark.parametrize("x", [np.array([1.5, -0.7, 0.4]), np.array([0.3, 1.1, 2.0, -1.0])])
+@pytest.mark.parametrize("x", [[1.5, -0.7, 0.4, 0.8], [0.3, 1.1, 2.0, -1.0]])
 def test_numbers_that_went_through_float_are_seen_to_be_used_twice(x, monkeypatch):
     def f(x):
         a, b, *rest = [Value(float(one)) for one in x]
@@ -1724,9 +1723,9 @@ def test_numbers_that_went_through_float_are_seen_to_be_used_twice(x, monkeypatc
         out.walk()
         return out.v, np.array([one.g for one in (a, b, *rest)])
 
-    assert causes(f, x) == []
+    assert causes(f, np.array(x)) == []
     monkeypatch.setattr(Value, "adds", False)
-    assert causes(f, x) == [("overwritten-at-fork", "x")]
+    assert causes(f, np.array(x)) == [("overwritten-at-fork", "x")]
 
 
 @pytest.mark.parametrize("mode", ["edge", "wrap"])

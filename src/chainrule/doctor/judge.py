@@ -46,6 +46,7 @@ def judge(observation):
     walks = getattr(observation, "trials", None)
     doubtful = observation.doubtful if walks and walks.made else set()
     unsure = {n: s for n, s in left.items() if not reasons[n] or n in doubtful}
+    unsure = {n: s for n, s in unsure.items() if n not in observation.bounded}
     more = by_walks(observation, unsure, nearly)  # with one of them it is a factor that is missing
     reasons = {n: r for n, r in reasons.items() if n not in doubtful or n in more}
     more = {n: one for n, one in more.items() if n not in doubtful}

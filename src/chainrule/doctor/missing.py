@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from chainrule.doctor.evidence import LIMIT, common_factor, observed
+from chainrule.doctor.findings import cut_off
 from chainrule.doctor.pieces import tried, variants
 from chainrule.doctor.probe import Truth
 from chainrule.scenes import same
@@ -32,16 +33,25 @@ def by_what_is_missing(observation, name, samples):
     """(code, words) for a claim that lacks a mask, a use or a factor; or None."""
     if name in observation.piece.names and (words := passes_where_closed(samples)):
         return "mask-missing", words
+    if cut_off(samples[0]) is not None:
+        observation.bounded.add(name)
+        return None
     if (factor := common_factor(samples)) is not None:
-        size, elsewhere = np.linalg.norm(samples[0].claim), map(observed, variants(observation.piece))
-        sizes = [np.linalg.norm(one.claims[0][name]) for one in elsewhere if one]
-        if sizes and np.allclose(sizes, size, 1e-9):
-            return None  # it is cut off at that size
+        elsewhere = [one for one in map(observed, variants(observation.piece)) if one]
+        if any(turned(one.claims[0][name], samples[0].claim) for one in elsewhere):
+            observation.bounded.add(name)
+            return None
         words = f"it is {factor:.6g} times the right one here, and another multiple at other inputs"
         return "factor-missing", words
     if not linear(observation, name):
         return None  # what dout does to it is no missing factor
     return left_out(observation, name, samples[0])
+
+
+def turned(a, b):
+    """Whether two claims are of one length, as one that is cut down to a length, and not the same."""
+    sizes = np.linalg.norm(a), np.linalg.norm(b)
+    return np.size(a) > 1 and np.allclose(*sizes, 1e-9) and not same(np.abs(a), np.abs(b), 1e-3)
 
 
 def passes_where_closed(samples):
