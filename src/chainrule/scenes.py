@@ -203,7 +203,9 @@ def sum_over_wrong_axis(scene):
         d, y = scene.dout * scale, off * slope
         for other in some_axes(d.ndim):
             one = [*product((axes, other), repeat=2)]  # sum along the one, divide by the other
-            for ways in [*product(one, repeat=2)][1:] if other != axes else ():  # the first is right
+            for ways in (
+                [*product(one, repeat=2)][1:] if other != axes else ()
+            ):  # the first is right
                 first, second = (
                     np.sum(z, axis=along, keepdims=True) / np.prod([d.shape[k] for k in count])
                     for z, (along, count) in zip((d, d * y), ways, strict=True)
@@ -632,7 +634,9 @@ def scaled(scene):
         rests = [np.ravel(d - one / slope) for one in (scene.true, scene.claim)]
         true, claim = (np.linalg.lstsq(forms, rest, rcond=None)[0] for rest in rests)
         told = zip(("mean(dout)", "y mean(y dout)"), claim / true, strict=True)
-        words = " and ".join(f"{c:.4g} times the part with {m}" for m, c in told if abs(c - 1) > 1e-5)
+        words = " and ".join(
+            f"{c:.4g} times the part with {m}" for m, c in told if abs(c - 1) > 1e-5
+        )
         yield words, slope * (d - (forms @ claim).reshape(d.shape))
 
 

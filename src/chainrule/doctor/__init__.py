@@ -12,12 +12,26 @@ from dataclasses import replace
 import numpy as np
 
 from chainrule.doctor.checks import check_numbers, piece_for, quiet
-from chainrule.doctor.copies import as_it_was, enclosed, layers_of, loss_of, outside, private_copy, slots
+from chainrule.doctor.copies import (
+    as_it_was,
+    enclosed,
+    layers_of,
+    loss_of,
+    outside,
+    private_copy,
+    slots,
+)
 from chainrule.doctor.evidence import LIMIT, Observation
 from chainrule.doctor.findings import Findings, finding, in_order, proof, raised, told_line, unknown
 from chainrule.doctor.judge import BY_BATCH, ignore_dout, judge, line_of
 from chainrule.doctor.pieces import GraphPiece, NetworkPiece, Piece, tried
-from chainrule.doctor.state import alike, left_behind, out_of_date, through_new_parameters, written_to
+from chainrule.doctor.state import (
+    alike,
+    left_behind,
+    out_of_date,
+    through_new_parameters,
+    written_to,
+)
 from chainrule.doctor.tape import recorded
 from chainrule.mistakes import MISTAKES
 from chainrule.scenes import same
@@ -103,7 +117,9 @@ def examine(piece, h, seed):
     if nameless and tried(False, walked_in_order, observation):
         words = "; it is what the layers give when they are walked in the order of forward"
         hint = "Walk back from the last layer to the first one: for layer in reversed(layers)."
-        nameless = [replace(one, evidence=f"{one.evidence[:-1]}{words}.", hint=hint) for one in nameless]
+        nameless = [
+            replace(one, evidence=f"{one.evidence[:-1]}{words}.", hint=hint) for one in nameless
+        ]
     found = named + sorted(nameless, key=lambda one: one.hint == MISTAKES["unknown"].hint)
     state += tried([], out_of_date, observation, seed, known)
     odd = ("update-in-backward", "stale-cache") if updates else ()  # the one makes the other
@@ -168,7 +184,9 @@ def all_pairs(piece, wrong):
         places = {name: array for name, array in held.items() if array.size > 2}
     for name, own in places.items():
         if pairs(piece, name, own):
-            words = f"the loss stays as it is when the targets change places, and {name} is of shape "
+            words = (
+                f"the loss stays as it is when the targets change places, and {name} is of shape "
+            )
             where = piece.labels[0] if piece.labels else "loss"
             return [finding("broadcast-targets", where, words + str(np.shape(own)))]
     return []

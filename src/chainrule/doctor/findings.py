@@ -168,7 +168,9 @@ def cut_off(sample):
     """The bound at which a claim is cut off, in several entries, and is right in all others; or None."""
     most = np.max(np.abs(sample.claim), initial=0.0)
     several = np.sum(np.abs(sample.claim) == most) > 1
-    return most if several and sample.explained_by(np.clip(sample.scene.true, -most, most)) else None
+    return (
+        most if several and sample.explained_by(np.clip(sample.scene.true, -most, most)) else None
+    )
 
 
 def close(samples, tolerance=1e-3):

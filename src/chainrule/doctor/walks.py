@@ -64,7 +64,9 @@ def each(groups, others):
         if others < 2:
             yield places
         if len(places) > 1 and others != 1:
-            yield from ([one] for one in (places if len(places) <= FEW else (places[0], places[-1])))
+            yield from (
+                [one] for one in (places if len(places) <= FEW else (places[0], places[-1]))
+            )
 
 
 def jumps(pairs, hand_on):
@@ -545,7 +547,9 @@ def wrong_moves(node, i):
         code = "repeated-rows" if np.ptp(counts[1:]) else "overwritten-at-fork"
         yield (code, "the first copy of each entry alone"), to(once(places, 1))
         yield (code, "the last copy of each entry alone"), to(once(places, -1))
-        if len(shape) == len(after) and np.all(np.greater_equal(after, shape)):  # a padding by copies, or by what lies on the other side
+        if len(shape) == len(after) and np.all(
+            np.greater_equal(after, shape)
+        ):  # a padding by copies, or by what lies on the other side
             wide = [((m - n) // 2, (m - n + 1) // 2) for m, n in zip(after, shape, strict=True)]
             kept = np.pad(np.ones(shape, int), wide) * places.reshape(after)
             yield ("overwritten-at-fork", "the copies in the rim cut off"), to(kept)
