@@ -370,7 +370,7 @@ def wrapped(made, again, sources, kind, tape):
 
 class Passing(type):
     def __instancecheck__(cls, value):
-        return isinstance(value, (plain_float, Recorded))
+        return isinstance(value, plain_float) or isinstance(value, Recorded) and not value.ndim
 
 
 class Float(plain_float, metaclass=Passing):
