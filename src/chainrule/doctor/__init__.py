@@ -177,8 +177,8 @@ def ties(observation, known):
 def all_pairs(piece, wrong):
     """The finding for targets (N,) that meet outputs (N, 1): their order does not matter then. Where a
     gradient is wrong, a list that a function takes from around it may be its targets too."""
-    x, places = piece.inputs[0], {}
-    fits = x.shape[:1] == np.shape(piece.t) and (not piece.labels or x.shape == (len(x), 1))
+    shape, places = piece.inputs[0].shape, {}
+    fits = shape == (*np.shape(piece.t), 1) if piece.labels else shape[:1] == np.shape(piece.t)
     if np.ndim(piece.t) == 1 and fits:
         places["t"] = piece.t
     elif piece.pair and wrong:
