@@ -80,7 +80,11 @@ def left_behind(observation, names):
     """Findings for claims that depend on an array which forward neither uses nor writes, as the mask of an
     earlier call."""
     piece, dout, found = observation.piece, observation.douts[0], {}
-    for key, array in vars(piece.target).items() if names else ():
+    code = getattr(getattr(piece.target, "forward", None), "__code__", None)
+    kept = (
+        {} if code is None else {k: v for k, v in vars(piece.target).items() if k in code.co_names}
+    )
+    for key, array in kept.items() if names else ():
         if isinstance(array, np.ndarray) and array.size and array.dtype.kind in "fb":
             subject = piece.fresh()
             other = ~array if array.dtype.kind == "b" else 1.3 * array + 0.1
@@ -159,9 +163,10 @@ def elsewhere(observation):
         named, nameless = judge(other)
         words = "it fits the numbers that were there at the start, and stays when they change"
         left = [one.where for one in named if one.cause == "factor-missing"]
+        left += [name for name in nameless if name in other.doubtful]
         found = [one for one in named if one.cause != "factor-missing"]
         found += [finding("stale-cache", name, f"for {name} {words}") for name in left]
-        found += [unknown(name, samples) for name, samples in nameless.items()]
+        found += [unknown(n, samples) for n, samples in nameless.items() if n not in left]
         if found:
             return found
     return []
