@@ -176,6 +176,7 @@ def left_out(observation, name, sample):
     words += ", and nudging finds another one then"
     if beside and all(beside):  # what is missing stays as it is, or stays alone
         return "overwritten-at-fork", words
-    if place is ... and observation.slopes.get(name) is None:
+    alone = piece.names == [name] == list(observation.truth.arrays)
+    if place is ... and not (alone and observation.slopes[name] is not None):
         observation.doubtful.add(name)  # all may be wrong, and not by a factor alone
     return "factor-missing", words
