@@ -633,6 +633,8 @@ def scaled(scene):
         forms = np.array([np.ravel(means[0]), np.ravel(y * means[1])]).T
         rests = [np.ravel(d - one / slope) for one in (scene.true, scene.claim)]
         true, claim = (np.linalg.lstsq(forms, rest, rcond=None)[0] for rest in rests)
+        if np.any(claim / true < 0):
+            continue  # that is a sign
         told = zip(("mean(dout)", "y mean(y dout)"), claim / true, strict=True)
         words = " and ".join(
             f"{c:.4g} times the part with {m}" for m, c in told if abs(c - 1) > 1e-5
