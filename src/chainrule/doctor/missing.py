@@ -177,6 +177,10 @@ def left_out(observation, name, sample):
     if beside and all(beside):  # what is missing stays as it is, or stays alone
         return "overwritten-at-fork", words
     alone = piece.names == [name] == list(observation.truth.arrays)
-    if place is ... and not (alone and observation.slopes[name] is not None):
-        observation.doubtful.add(name)  # all may be wrong, and not by a factor alone
+    if (
+        place is ...
+        and not observation.right
+        and not (alone and observation.slopes[name] is not None)
+    ):
+        observation.doubtful.add(name)  # all is wrong, and perhaps not by a factor alone
     return "factor-missing", words
