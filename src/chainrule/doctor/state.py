@@ -81,10 +81,8 @@ def left_behind(observation, names):
     earlier call."""
     piece, dout, found = observation.piece, observation.douts[0], {}
     code = getattr(getattr(piece.target, "forward", None), "__code__", None)
-    kept = (
-        {} if code is None else {k: v for k, v in vars(piece.target).items() if k in code.co_names}
-    )
-    for key, array in kept.items() if names else ():
+    for key in code.co_names if code and names else ():
+        array = getattr(piece.target, key, None)
         if isinstance(array, np.ndarray) and array.size and array.dtype.kind in "fb":
             subject = piece.fresh()
             other = ~array if array.dtype.kind == "b" else 1.3 * array + 0.1
