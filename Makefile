@@ -84,16 +84,18 @@ sheet: $(SITE)  ## a sheet of a chapter's exercises to print, answers at the end
 	$(BIN)/python _theme/handouts/handouts.py sheet $(WHICH)
 
 # A core each: the one builds the book, runs the chapters once more to compare their outputs, and tests the pages; the
-# other one does all that needs no page. Neither waits for the other.
+# other one does all that needs no page, but for SHARED, so that both take as long. Neither waits for the other.
+SHARED = tests/test_public_mistakes.py
 test: $(READY)  ## run lint, the notebooks, unit tests, the built site in a browser
 	$(MAKE) --jobs=2 test-site test-package WORKERS=0
 
 test-site: book browsers-there
 	$(PYTEST) --nbval --nbval-current-env $(CHAPTERS)
 	$(PYTEST) -m "site and not looks" tests
+	$(PYTEST) $(SHARED)
 
 test-package: lint browsers-there
-	$(PYTEST) -m "not site and not looks" tests
+	$(PYTEST) -m "not site and not looks" $(SHARED:%=--ignore=%) tests
 
 looks: book  ## look at every page and figure: audits, widths, what lies over what, JupyterLab, slides
 	$(MAKE) --jobs=2 looks-site looks-package WORKERS=0

@@ -1794,3 +1794,49 @@ def test_an_output_for_the_derivative_of_an_elu_is_another_array(alpha):
 
     own = layer(forward, lambda x, dout: dout * np.where(x > 0, 1, forward(x)))
     assert causes(own, X) == [("another-array", "x")]
+
+
+BATCH = np.random.default_rng(3).normal(size=(4, 3))
+
+
+@pytest.mark.parametrize("keys", [("x", "W"), ("dW", "dx")])
+@pytest.mark.parametrize("factor", [1.0, 0.5])
+def test_gradients_in_a_dict_are_those_of_the_arguments_of_that_name(keys, factor):
+    def loss(x, W):
+        both = {"x": factor * 2 * (x @ W) @ W.T, "W": 2 * x.T @ (x @ W)}
+        return ((x @ W) ** 2).sum(), {key: both[key.removeprefix("d")] for key in keys}
+
+    def product(x, W):
+        return x @ W, lambda dout: {"W": x.T @ dout, "x": factor * dout @ W.T}
+
+    W = np.array([[0.5, -1.0], [2.0, 0.3], [0.1, 0.7]])
+    wanted = [] if factor == 1 else [("scaled", "x")]
+    assert causes(loss, (BATCH, W)) == causes(product, (BATCH, W)) == wanted
+
+
+@pytest.mark.parametrize("reduce, wanted", [(np.sum, []), (np.mean, [("bias-mean", "b")])])
+def test_gradients_of_parameters_may_be_returned_behind_those_of_inputs(reduce, wanted):
+    class Returns:
+        def __init__(self):
+            self.W, self.b = np.arange(6.0).reshape(3, 2) / 5, np.array([0.5, -1.0])
+
+        def forward(self, x):
+            self.x = x
+            return x @ self.W + self.b
+
+        def backward(self, dout):
+            return dout @ self.W.T, self.x.T @ dout, reduce(dout, axis=0)
+
+    assert causes(Returns(), BATCH) == wanted
+
+
+@pytest.mark.parametrize("batch, wanted", [(True, []), (False, [("missing-batch-division", "x")])])
+def test_a_loss_as_a_function_of_scores_and_labels_is_told_like_a_class(batch, wanted):
+    def softmax_loss(x, y):
+        p = np.exp(x - x.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        dx = p.copy()
+        dx[np.arange(len(x)), y] -= 1
+        return -np.log(p[np.arange(len(x)), y]).mean(), dx / (len(x) if batch else 1)
+
+    assert causes(softmax_loss, BATCH, np.array([0, 2, 1, 1])) == wanted
