@@ -85,7 +85,7 @@ sheet: $(SITE)  ## a sheet of a chapter's exercises to print, answers at the end
 
 # A core each: the one builds the book, runs the chapters once more to compare their outputs, and tests the pages; the
 # other one does all that needs no page, but for SHARED, so that both take as long. Neither waits for the other.
-SHARED = tests/test_public_mistakes.py
+SHARED = tests/test_public_mistakes.py tests/test_doctor.py
 test: $(READY)  ## run lint, the notebooks, unit tests, the built site in a browser
 	$(MAKE) --jobs=2 test-site test-package WORKERS=0
 
