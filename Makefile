@@ -97,7 +97,7 @@ test-site: book browsers-there
 test-package: lint browsers-there
 	$(PYTEST) -m "not site and not looks" $(SHARED:%=--ignore=%) tests
 
-looks: book  ## look at every page and figure: audits, widths, what lies over what, JupyterLab, slides
+looks: $(READY)  ## look at every page and figure: audits, widths, what lies over what, JupyterLab, slides
 	$(MAKE) --jobs=2 looks-site looks-package WORKERS=0
 
 looks-site: book browsers-there

@@ -420,7 +420,7 @@ class Returning:
         given = back(dout) if callable(back) else back
         if isinstance(given, Mapping):  # by the names of the arguments, or in their order
             names = inspect.signature(self.f).parameters
-            found = [given.get(name, given.get(f"d{name}")) for name in names]
+            found = [among(given, [form.format(name) for form in GIVEN]) for name in names]
             given = tuple(given.values() if any(one is None for one in found) else found)
         if callable(back):
             return given
