@@ -241,7 +241,7 @@ class Observation:
         it is softmax(x) - t over N."""
         x = next(iter(inputs.values()))
         if self.piece.t is not None or self.truth.out.size != 1 or x.ndim != 2 or len(inputs) > 1:
-            return one_hot(self.piece.t, inputs.get("x"), self.piece.axis)
+            return one_hot(self.piece.t, x, self.piece.axis)
         for N in (len(x), 1):
             t = softmax_along(x, -1) - N * self.truth.gradients[self.piece.names[0]][-1]
             if np.allclose(t, np.round(t), atol=1e-6) and np.all(np.round(t).sum(axis=-1) == 1):

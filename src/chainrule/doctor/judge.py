@@ -29,7 +29,7 @@ def judge(observation):
         samples = observation.samples(name)
         if len(samples) < len(observation.claims):
             if observation.matters(name):  # None is a fair answer where the gradient is 0
-                found.append(missing(name))
+                found.append(missing(name, name in observation.piece.names))
         elif not all(sample.finite for sample in samples):
             found.append(finding("not-finite", name, "backward gives a number that is not finite"))
         elif not all(sample.right for sample in samples):
