@@ -51,7 +51,9 @@ def by_what_is_missing(observation, name, samples):
 def turned(a, b):
     """Whether two claims are of one length, as one that is cut down to a length, and not the same."""
     sizes = np.linalg.norm(a), np.linalg.norm(b)
-    return np.size(a) > 1 and np.allclose(*sizes, 1e-9) and not same(np.abs(a), np.abs(b), 1e-3)
+    if np.size(a) == 1:  # one that does not change at all lacks a factor
+        return bool(np.all(a == -b))
+    return np.allclose(*sizes, 1e-9) and not same(np.abs(a), np.abs(b), 1e-3)
 
 
 def passes_where_closed(samples):
@@ -178,8 +180,7 @@ def left_out(observation, name, sample):
         return "overwritten-at-fork", words
     alone = piece.names == [name] == list(observation.truth.arrays)
     if (
-        place is ...
-        and not observation.right
+        not observation.right
         and not (alone and observation.slopes[name] is not None)
     ):
         observation.doubtful.add(name)  # all is wrong, and perhaps not by a factor alone

@@ -343,9 +343,10 @@ class Graph:
         for name, (f, df) in BY_OUTPUT.items() if np.ptp(node.value) else ():
             if not same(f(start.value), node.value):
                 continue
-            words = f"the output alone in place of the derivative of {node.line}"
-            code = "factor-missing" if name == "sigmoid" else "another-array"
-            taken = [(code, words, [v.value for _, v in pairs])] if not others else []
+            taken = []
+            for code, told, form in NEAR[name] if not others else ():
+                words = f"{told} in place of the derivative of {node.line}"
+                taken.append((code, words, [form(u.value, v.value) for u, v in pairs]))
             for words, arrays in self.in_place_of(start, len(pairs)) if others else ():
                 place = "another array of that line" if words == node.line else words.rstrip(",")
                 words = f"the derivative at {node.line}, taken of {place},"
@@ -438,6 +439,8 @@ class Graph:
                     code = "mask-missing"
                 elif code == "derivative-missing" and (scene.others or inside(node)):
                     code = "factor-missing"
+            if code in OF_BIAS and not (made is gives and places[-1][0].sources[places[-1][1]].name):
+                code = OF_BIAS[code]
             for words in mistake.predictions(scene):
                 hand_on = partial(handed, mistake, words)
                 told = re.sub(r"\bv\d\b", "M", words)  # the other factor, which has no name
@@ -489,6 +492,28 @@ class Graph:
         return values
 
 
+OUTPUT = ("another-array", "the output alone", lambda x, y: y)
+NEAR = dict.fromkeys(BY_OUTPUT, (OUTPUT,)) | {  # what is taken for their derivatives
+    "sigmoid": (
+        ("factor-missing", "the output y alone", lambda x, y: y),
+        ("factor-missing", "1 - y", lambda x, y: 1 - y),
+        ("wrong-sign", "y (1 + y)", lambda x, y: y * (1 + y)),
+        ("another-array", "y y (1 - y)", lambda x, y: y * y * (1 - y)),
+        ("another-array", "y (1 - y) (1 - y)", lambda x, y: y * (1 - y) ** 2),
+        ("derivative-of-input", "x (1 - y)", lambda x, y: x * (1 - y)),
+        ("derivative-of-input", "y (1 - x)", lambda x, y: y * (1 - x)),
+    ),
+    "tanh": (
+        OUTPUT,
+        ("factor-missing", "1 - y", lambda x, y: 1 - y),
+        ("wrong-sign", "1 + y ** 2", lambda x, y: 1 + y * y),
+    ),
+}
+OF_BIAS = {  # the same for what is no bias
+    "bias-mean": "scaled",
+    "bias-sum-over-everything": "sum-over-wrong-axis",
+    "bias-first-row": "overwritten-at-fork",
+}
 ELSEWHERE = """always-zero upstream-ignored scaled wrong-sign overwritten-at-fork whole-numbers
     inputs-not-swapped""".split()  # made here in other ways
 DIVISIONS = ("missing-batch-division", "double-batch-division", "samples-as-columns")
