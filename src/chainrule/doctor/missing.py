@@ -4,6 +4,7 @@ A mask, a use of a value, a factor, a penalty, or targets in a column. Each is l
 with an array that is there, or at other numbers. Read `judge` next.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -45,7 +46,33 @@ def by_what_is_missing(observation, name, samples):
         return "factor-missing", words
     if not linear(observation, name):
         return None  # what dout does to it is no missing factor
-    return left_out(observation, name, samples[0])
+    return by_ratio(observation, samples[0]) or left_out(observation, name, samples[0])
+
+
+def by_ratio(observation, sample):
+    """(code, words) where the wrong entries are the right ones times a value of forward, or over one."""
+    walks, true = getattr(observation, "trials", None), sample.scene.true
+    off = sample.seen & ~np.isclose(sample.claim, true, 1e-5, 1e-9) & (true != 0)
+    ratio = sample.claim[off] / true[off]
+    if not walks or not walks.made or len(np.unique(np.round(ratio, 6))) < 3:
+        return None
+    for node in walks.graph.order:
+        value = node.value.reshape(node.value.shape + (1,) * (true.ndim - node.value.ndim))
+        with suppress(ValueError):
+            value = np.broadcast_to(value, true.shape)[off]
+            for told, one in (("times", value), ("over", 1 / value)):
+                if same(one, ratio, 1e-5):
+                    code = "factor-missing" if (told == "times") == divides(node) else "another-array"
+                    return code, f"where it is wrong it is the right one {told} {node.line}"
+    return None
+
+
+def divides(node):
+    """Whether a value, as far as forward goes, is divided by: it is a root, or below a bar."""
+    if node.entrywise and len(node.sources) == 1 and same(node.value**2, node.sources[0].value):
+        return True
+    bars = [user for user, i in node.uses if user.entrywise and not user.linear and i == 1]
+    return any(same(user.value * node.value, user.sources[0].value + 0 * user.value) for user in bars)
 
 
 def turned(a, b):

@@ -282,6 +282,7 @@ class Graph:
         yield from self.at_passes(edges)
         if not node.entrywise and not node.pair:
             yield from self.at_moves(edges)
+            yield from self.at_windows(edges)
         yield from self.by_table(scene_of_edge, edges, node, gives)
 
     def at_others(self, edges):
@@ -432,6 +433,7 @@ class Graph:
             if code in ("derivative-missing", "derivative-twice") and scene.slope is not None:
                 levels = len(np.unique(np.round(np.abs(scene.slope), 6)))
                 alike = levels == 1 and np.ptp(np.sign(scene.slope)) == 0  # not so in |x|
+                alike = alike and (scene.slope.size > 1 or constant(scene))
                 if alike or levels == 2 < scene.slope.size and code == "derivative-twice":
                     in_part = "factor-missing" if code == "derivative-missing" else in_part
                     code = "scaled"
@@ -446,6 +448,24 @@ class Graph:
                 told = re.sub(r"\bv\d\b", "M", words)  # the other factor, which has no name
                 words = f"{told} at {node.line}"
                 yield Change(code, words, node, made(places, hand_on), in_part=in_part)
+
+    def at_windows(self, edges):
+        """The windows that a loop takes from an array, put back one step apart, where it takes them further
+        apart."""
+        at = [(node.moved(i), node.sources[i].value.shape) for node, i in edges]
+        if len(at) < 2 or any(places is None or not all(places) for places, _ in at):
+            return
+        firsts = np.array([np.unravel_index(min(places) - 1, shape) for places, shape in at])
+        near = np.transpose([np.unique(one, return_inverse=True)[1] for one in firsts.T])
+        if np.array_equal(near, firsts - firsts.min(axis=0)):
+            return
+        moved = {}
+        for edge, (places, shape), a, b in zip(edges, at, firsts, near, strict=True):
+            rest = np.array(np.unravel_index(places - 1, shape)).T - a + b
+            moved[edge] = np.ravel_multi_index(tuple(rest.T), shape) + 1
+        made = gives(edges, lambda n, i, d: sent(moved[n, i], d, n.sources[i].value.shape))
+        words = f"each window one step after the other at {edges[-1][0].line}"
+        yield Change("axes-in-wrong-order", words, edges[-1][0], made)
 
     def stretches(self):
         """Lists of pairs (start, node): in each, the same stretch in every pass."""
@@ -498,8 +518,8 @@ NEAR = dict.fromkeys(BY_OUTPUT, (OUTPUT,)) | {  # what is taken for their deriva
         ("factor-missing", "the output y alone", lambda x, y: y),
         ("factor-missing", "1 - y", lambda x, y: 1 - y),
         ("wrong-sign", "y (1 + y)", lambda x, y: y * (1 + y)),
-        ("another-array", "y y (1 - y)", lambda x, y: y * y * (1 - y)),
-        ("another-array", "y (1 - y) (1 - y)", lambda x, y: y * (1 - y) ** 2),
+        ("derivative-twice", "y y (1 - y)", lambda x, y: y * y * (1 - y)),
+        ("derivative-twice", "y (1 - y) (1 - y)", lambda x, y: y * (1 - y) ** 2),
         ("derivative-of-input", "x (1 - y)", lambda x, y: x * (1 - y)),
         ("derivative-of-input", "y (1 - x)", lambda x, y: y * (1 - x)),
     ),
@@ -517,6 +537,12 @@ OF_BIAS = {  # the same for what is no bias
 ELSEWHERE = """always-zero upstream-ignored scaled wrong-sign overwritten-at-fork whole-numbers
     inputs-not-swapped""".split()  # made here in other ways
 DIVISIONS = ("missing-batch-division", "double-batch-division", "samples-as-columns")
+
+
+def constant(scene):
+    """Whether a single slope is the same one at another number."""
+    other = scene.slope_at and scene.slope_at(1.3 * scene.own + 0.1)
+    return other is not None and same(other, scene.slope, 1e-6)
 
 
 def other_places(labels):
