@@ -14,9 +14,9 @@ from itertools import chain, product
 
 import numpy as np
 
-from chainrule.doctor.evidence import FIT, Suspect
+from chainrule.doctor.evidence import FIT, Suspect, observed
 from chainrule.doctor.findings import RANK
-from chainrule.doctor.pieces import one_hot, tried
+from chainrule.doctor.pieces import one_hot, tried, variants
 from chainrule.doctor.tape import Node, NoGraph, recorded, sent
 from chainrule.mistakes import TABLE
 from chainrule.scenes import BY_OUTPUT, Scene, said, same, softmax_along, some_axes
@@ -898,6 +898,8 @@ class Trials:
                 claims = [(s.claim, s.scene.true) for s in some]
                 if not any(parallel(*pair) for pair in claims):  # of a part a factor is missing
                     suspect = replace(suspect, code=change.in_part)
+                if look is nearly and not self.stays(suspect, names):
+                    suspect = replace(suspect, code="another-array")
             ends = [(node, to) for node, handed in change.gives.items() for to in handed]
             at = {(node.sources[to] if isinstance(to, int) else to).name for node, to in ends}
             if self.network and clean and not at & set(names):
@@ -908,6 +910,21 @@ class Trials:
                 found[name] = suspect if own else None
                 left.pop(name)
         return found
+
+    def stays(self, suspect, names):
+        """Whether a part of the gradient has the same factor at other inputs: else it is no constant."""
+        factor = float(re.search(r"-?[\d.]+(e-?\d+)?(?= times)", suspect.words)[0])
+        others = [one for one in map(observed, variants(self.graph.piece)) if one][:1]
+        if self.network or not others or any(abs(c - round(c)) < 1e-3 for c in (2 * factor, 2 / factor)):
+            return True
+        others[0].decays, before = {}, -1
+        trials = Trials(others[0])
+        while len(trials.made) > before:
+            before = len(trials.made)
+            trials.grow()
+            if any(one.words == suspect.words for one, *_ in nearly(trials, names)):
+                return True
+        return False
 
     def outcome(self, gradients, left):
         """The names among `left` that these gradients explain, and whether all others stay as they are
