@@ -61,9 +61,11 @@ def by_ratio(observation, sample):
         with suppress(ValueError):
             value = np.broadcast_to(value, true.shape)[off]
             for told, one in (("times", value), ("over", 1 / value)):
-                if same(one, ratio, 1e-5):
+                c = float(np.vdot(one, ratio) / np.vdot(one, one))
+                if same(c * one, ratio, 1e-5):
                     code = "factor-missing" if (told == "times") == divides(node) else "another-array"
-                    return code, f"where it is wrong it is the right one {told} {node.line}"
+                    times = f"{c:.4g} times " if abs(c - 1) > 1e-4 else ""
+                    return code, f"where it is wrong it is {times}the right one {told} {node.line}"
     return None
 
 
@@ -192,6 +194,8 @@ def left_out(observation, name, sample):
             continue
         claims, truths = both
         if not same(*claims, 1e-12):
+            if same(*truths, 1e-9):
+                return None  # what has no part in the right one is no use of it
             gaps = [true - claim for true, claim in zip(truths, claims, strict=True)]
             (_, none), (true, rest) = seen_at(other, np.zeros_like) or both
             alone = not np.any(none) and np.linalg.norm(rest) > 1e-4 * np.linalg.norm(true)
