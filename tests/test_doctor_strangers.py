@@ -1840,3 +1840,166 @@ def test_a_loss_as_a_function_of_scores_and_labels_is_told_like_a_class(batch, w
         return -np.log(p[np.arange(len(x)), y]).mean(), dx / (len(x) if batch else 1)
 
     assert causes(softmax_loss, BATCH, np.array([0, 2, 1, 1])) == wanted
+
+
+# What came of breaking right code, one mistake at a time.
+
+NEAR_MISSES = {
+    "1 - y": ("sigmoid", "factor-missing", lambda x, y: 1 - y),
+    "y (1 + y)": ("sigmoid", "wrong-sign", lambda x, y: y * (1 + y)),
+    "y y (1 - y)": ("sigmoid", "derivative-twice", lambda x, y: y * y * (1 - y)),
+    "x (1 - y)": ("sigmoid", "derivative-of-input", lambda x, y: x * (1 - y)),
+    "1 - y, no square": ("tanh", "factor-missing", lambda x, y: 1 - y),
+    "1 + y ** 2": ("tanh", "wrong-sign", lambda x, y: 1 + y * y),
+}
+
+
+@pytest.mark.parametrize("case", NEAR_MISSES)
+def test_what_is_nearly_the_derivative_of_a_sigmoid_or_a_tanh_has_a_name(case):
+    function, code, slope = NEAR_MISSES[case]
+    forward = np.tanh if function == "tanh" else lambda x: 1 / (1 + np.exp(-x))
+    own = layer(forward, lambda x, dout: dout * slope(x, forward(x)))
+    assert causes(own, X) == [(code, "x")]
+
+
+def test_a_mean_in_place_of_a_sum_is_a_mistake_of_a_bias_at_a_bias_alone():
+    def backward(x, dout):
+        y = softmax_along(x, 1)
+        return y * (dout - np.mean(dout * y, axis=1, keepdims=True))
+
+    assert causes(layer(lambda x: softmax_along(x, 1), backward), X) == [("scaled", "x")]
+
+
+def test_a_mask_that_closes_nothing_is_not_what_is_missing():
+    """Where the gate is closed nothing comes back anyway: only the factor is wrong."""
+
+    def forward(x):
+        scores = 0.5 * x
+        scores[np.triu_indices(4, 1)] = -1e9
+        return softmax_along(scores, 1)
+
+    def backward(x, dout):
+        y = forward(x)
+        return y * (dout - np.sum(dout * y, axis=1, keepdims=True))
+
+    assert causes(layer(forward, lambda x, dout: 0.5 * backward(x, dout)), X[:4]) == []
+    assert causes(layer(forward, backward), X[:4]) == [("scaled", "x")]
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_windows_that_go_back_one_step_apart_are_told(stride):
+    kernel = np.array([0.5, -1.0, 2.0])
+
+    def forward(x):
+        return np.array([np.sum(x[k * stride : k * stride + 3] * kernel) for k in range(3)])
+
+    def backward(x, dout, step):
+        dx = np.zeros_like(x)
+        for k in range(3):
+            dx[k * step : k * step + 3] += dout[k] * kernel
+        return dx
+
+    x = np.linspace(-1, 2, 9)
+    assert causes(layer(forward, lambda x, dout: backward(x, dout, stride)), x) == []
+    wrong = causes(layer(forward, lambda x, dout: backward(x, dout, 1)), x)
+    assert wrong == ([("axes-in-wrong-order", "x")] if stride > 1 else [])
+
+
+def test_a_value_of_forward_that_some_rows_lack_is_told_with_its_line():
+    """Two kinds of rows, and the factor is left out for one of them."""
+    near = np.array([True, False, True, False, True, False, False])[:, None]
+
+    def forward(x):
+        size = np.sqrt(np.sum(x**2, axis=1, keepdims=True))
+        return np.where(near, np.sum(x**2, axis=1, keepdims=True), 3 - size)
+
+    def backward(x, dout, lost):
+        size = np.sqrt(np.sum(x**2, axis=1, keepdims=True))
+        return dout * np.where(near, 2 * x, -x if lost else -x / size)
+
+    assert causes(layer(forward, lambda x, dout: backward(x, dout, False)), X) == []
+    found = diagnose(layer(forward, lambda x, dout: backward(x, dout, True)), X)
+    assert [one.cause for one in found] == ["factor-missing"]
+    assert "times `size = np.sqrt" in found[0].evidence
+
+
+def test_a_root_that_is_divided_by_twice_is_no_missing_factor():
+    own = layer(lambda x: spread(x)[1] / spread(x)[0], lambda x, d: normalised(x, d) / spread(x)[0])
+    found = diagnose(own, X)
+    assert [one.cause for one in found] == ["another-array"]
+    assert "the right one over" in found[0].evidence
+
+
+def test_a_part_whose_factor_is_another_one_elsewhere_is_no_constant():
+    def cosine(u, v):
+        a, b = np.sqrt(np.sum(u * u)), np.sqrt(np.sum(v * v))
+        c = np.sum(u * v) / (a * b)
+        return c, (v / (a * b) - c * u / a, u / (a * b) - c * v / b**2)
+
+    found = diagnose(cosine, (X[0], X[1]))
+    assert [(one.cause, one.where) for one in found] == [("another-array", "u")]
+
+
+def test_a_number_that_is_cut_off_lacks_no_factor():
+    def cubed(a):
+        return a**3, np.clip(3 * a**2, -1.5, 1.5)
+
+    def squared(a):
+        return a**2, np.clip(2 * a, -1.5, 1.5)
+
+    assert causes(squared, 0.9) == [("unknown", "a")]
+    assert causes(cubed, 0.9) == [("unknown", "a")]
+
+
+def test_a_claim_that_depends_on_what_has_no_part_in_it_is_no_lost_use():
+    class Norm:
+        def __init__(self):
+            self.gamma, self.beta = np.linspace(0.5, 1.5, 4), np.linspace(-1, 1, 4)
+
+        def forward(self, x):
+            self.x = x
+            return self.gamma * x + self.beta
+
+        def backward(self, dout):
+            self.dgamma, self.dbeta = (dout * self.beta).sum(axis=0), dout.sum(axis=0)
+            return dout * self.gamma
+
+    assert causes(Norm(), X)[0] not in [
+        ("overwritten-at-fork", "gamma"),
+        ("factor-missing", "gamma"),
+    ]
+
+
+@pytest.mark.parametrize("way", ["beside", "behind", "alone"])
+def test_a_function_of_a_dict_of_parameters_is_taken(way):
+    def loss(params, x, t, share):
+        d = x @ params["W"] + params["b"] - t
+        grads = {"W": 2 * x.T @ d / len(x), "b": 2 * d.sum(axis=0) / share}
+        return np.sum(d**2) / len(x), grads
+
+    params, t = {"W": W1, "b": np.full(5, 0.1)}, np.cos(np.arange(35.0).reshape(7, 5))
+    calls = {
+        "beside": lambda share: diagnose(lambda p, x, t: loss(p, x, t, share), (params, X), t),
+        "behind": lambda share: diagnose(lambda p, x, t: loss(p, x, t, share), (params, X, t)),
+        "alone": lambda share: diagnose(lambda p: loss(p, X, t, share), params),
+    }
+    assert calls[way](len(X)) == []
+    code = "scaled" if way == "alone" else "missing-batch-division"
+    assert [(one.cause, one.where) for one in calls[way](1)] == [(code, "b")]
+
+
+def test_the_inputs_of_a_function_are_called_as_its_arguments():
+    def line(weights, bias):
+        return np.sum(X @ weights + bias), (X.sum(axis=0), 2.0 * len(X))
+
+    found = diagnose(line, (W1[:, 0], np.array(0.3)))
+    assert [(one.cause, one.where) for one in found] == [("scaled", "bias")]
+
+
+def test_a_function_that_raises_is_told_with_its_line():
+    def score(w):
+        return np.sum(X @ w), X @ np.ones(7)
+
+    found = diagnose(score, W1[:, 0])
+    assert [(one.cause, one.where) for one in found] == [("wrong-shape", "w")]
+    assert "X @ np.ones(7)" in found[0].evidence

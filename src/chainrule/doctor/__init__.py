@@ -133,7 +133,11 @@ def walked_in_order(observation):
     piece.forward(subject)
     for one in (layers := layers_of(subject)).values():
         dout = one.backward(dout)
-    return len(layers) > 1 and len(piece.names) == 1 and alike(dout, observation.claims[0][piece.names[0]])
+    return (
+        len(layers) > 1
+        and len(piece.names) == 1
+        and alike(dout, observation.claims[0][piece.names[0]])
+    )
 
 
 def right_at_the_end(observation):

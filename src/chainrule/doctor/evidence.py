@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.doctor.pieces import grown, one_hot, tried, with_other
 from chainrule.doctor.probe import Truth
-from chainrule.doctor.tape import NoGraph, recorded
+from chainrule.doctor.tape import recorded
 from chainrule.guards.numbers import sum_to
 from chainrule.mistakes import TABLE
 from chainrule.scenes import Scene, softmax_along
@@ -219,12 +219,8 @@ class Observation:
     def uses(self):
         """The arrays that a run of forward uses, one name a use: x * x has two, and x**2 one. Empty where
         nobody can tell."""
-        try:
-            return [
-                source.name for node in tried([], recorded, self.piece) for source in node.sources
-            ]
-        except NoGraph:
-            return []
+        nodes = tried([], recorded, self.piece)
+        return [source.name for node in nodes for source in node.sources]
 
     @cached_property
     def redraws(self):

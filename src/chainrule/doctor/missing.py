@@ -39,7 +39,12 @@ def by_what_is_missing(observation, name, samples):
         return None
     if (factor := common_factor(samples)) is not None:
         elsewhere = [one for one in map(observed, variants(observation.piece)) if one]
-        if any(turned(one.claims[0][name], samples[0].claim) for one in elsewhere):
+        piece = observation.piece
+        small = observed(piece.at([0.01 * value for value in piece.inputs], piece.t))
+        cut = (
+            small is not None and name in small.right
+        )  # one that lacks a factor is wrong there too
+        if cut or any(turned(one.claims[0][name], samples[0].claim) for one in elsewhere):
             observation.bounded.add(name)
             return None
         words = f"it is {factor:.6g} times the right one here, and another multiple at other inputs"
@@ -63,7 +68,9 @@ def by_ratio(observation, sample):
             for told, one in (("times", value), ("over", 1 / value)):
                 c = float(np.vdot(one, ratio) / np.vdot(one, one))
                 if same(c * one, ratio, 1e-5):
-                    code = "factor-missing" if (told == "times") == divides(node) else "another-array"
+                    code = (
+                        "factor-missing" if (told == "times") == divides(node) else "another-array"
+                    )
                     times = f"{c:.4g} times " if abs(c - 1) > 1e-4 else ""
                     return code, f"where it is wrong it is {times}the right one {told} {node.line}"
     return None
@@ -74,15 +81,15 @@ def divides(node):
     if node.entrywise and len(node.sources) == 1 and same(node.value**2, node.sources[0].value):
         return True
     bars = [user for user, i in node.uses if user.entrywise and not user.linear and i == 1]
-    return any(same(user.value * node.value, user.sources[0].value + 0 * user.value) for user in bars)
+    return any(
+        same(user.value * node.value, user.sources[0].value + 0 * user.value) for user in bars
+    )
 
 
 def turned(a, b):
     """Whether two claims are of one length, as one that is cut down to a length, and not the same."""
     sizes = np.linalg.norm(a), np.linalg.norm(b)
-    if np.size(a) == 1:  # one that does not change at all lacks a factor
-        return bool(np.all(a == -b))
-    return np.allclose(*sizes, 1e-9) and not same(np.abs(a), np.abs(b), 1e-3)
+    return np.size(a) > 1 and np.allclose(*sizes, 1e-9) and not same(np.abs(a), np.abs(b), 1e-3)
 
 
 def passes_where_closed(samples):
@@ -210,9 +217,6 @@ def left_out(observation, name, sample):
     if beside and all(beside):  # what is missing stays as it is, or stays alone
         return "overwritten-at-fork", words
     alone = piece.names == [name] == list(observation.truth.arrays)
-    if (
-        not observation.right
-        and not (alone and observation.slopes[name] is not None)
-    ):
+    if not observation.right and not (alone and observation.slopes[name] is not None):
         observation.doubtful.add(name)  # all is wrong, and perhaps not by a factor alone
     return "factor-missing", words

@@ -58,7 +58,7 @@ class Piece:
         whole = [np.asarray(v).dtype.kind in "iub" for v in inputs]
         self.inputs = tuple(np.array(as_value(v, "diagnose"), np.float64) for v in inputs)
         held = params_of(target)
-        names = names_for(inputs, getattr(target, "f", None))
+        names = names_for(inputs, target.f if isinstance(target, Returning) else None)
         self.labels = [f"input {n}" if n in held else n for n in names]
         self.noise, self.names = Noise(target), list(self.labels)
         if any(whole) and not self.runs():
@@ -462,10 +462,9 @@ def names_for(inputs, f=None):
     """What the inputs are called: as the arguments of a function, or x and y, or x1, x2 and so on."""
     count = len(inputs)
     with suppress(TypeError, ValueError):
-        given = inspect.signature(f).parameters.values()
-        own = [one.name for one in given if one.kind is one.POSITIONAL_OR_KEYWORD]
-        if len(own) >= count:
-            return own[:count]
+        given = [*inspect.signature(f).parameters.values()][:count]
+        if all(one.kind <= one.POSITIONAL_OR_KEYWORD for one in given) and len(given) == count:
+            return [one.name for one in given]
     return ["x", "y"][:count] if count <= 2 else [f"x{i + 1}" for i in range(count)]
 
 

@@ -441,7 +441,9 @@ class Graph:
                     code = "mask-missing"
                 elif code == "derivative-missing" and (scene.others or inside(node)):
                     code = "factor-missing"
-            if code in OF_BIAS and not (made is gives and places[-1][0].sources[places[-1][1]].name):
+            if code in OF_BIAS and not (
+                made is gives and places[-1][0].sources[places[-1][1]].name
+            ):
                 code = OF_BIAS[code]
             for words in mistake.predictions(scene):
                 hand_on = partial(handed, mistake, words)
@@ -915,7 +917,11 @@ class Trials:
         """Whether a part of the gradient has the same factor at other inputs: else it is no constant."""
         factor = float(re.search(r"-?[\d.]+(e-?\d+)?(?= times)", suspect.words)[0])
         others = [one for one in map(observed, variants(self.graph.piece)) if one][:1]
-        if self.network or not others or any(abs(c - round(c)) < 1e-3 for c in (2 * factor, 2 / factor)):
+        if (
+            self.network
+            or not others
+            or any(abs(c - round(c)) < 1e-3 for c in (2 * factor, 2 / factor))
+        ):
             return True
         others[0].decays, before = {}, -1
         trials = Trials(others[0])
@@ -990,8 +996,6 @@ def nearly(trials, left):
         ways += [part] if change.lost else []
         for (words, base, parts), name in product(ways, left):
             some = samples[name]
-            if len(some) != len(right) or not all(s.shaped for s in some):
-                continue
             c = factor_of(parts, base, name, some[:1]) and factor_of(parts, base, name, some)
             if not c:
                 continue
