@@ -1567,7 +1567,7 @@ def test_a_gradient_of_a_length_that_never_changes_lacks_no_factor(most):
         slope = X.T @ off
         return off @ off / 2, slope * min(1.0, most / np.linalg.norm(slope))
 
-    assert causes(loss, np.array([4.0, -3.0, 2.0, 5.0])) == [("unknown", "x")]
+    assert causes(loss, np.array([4.0, -3.0, 2.0, 5.0])) == [("unknown", "w")]
 
 
 class InOrder:

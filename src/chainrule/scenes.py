@@ -394,7 +394,7 @@ def mask_inverted(scene):
 
 
 def mask_from_upstream(scene):
-    if scene.gate is not None:
+    if scene.gate is not None and np.any(scene.dout < 0):  # else it lets all of it through
         high, low, _ = scene.gate
         kept = scene.dout * np.where(scene.dout > 0, high, low)
         yield "dout where dout is positive", scene.fit(kept)

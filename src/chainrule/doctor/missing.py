@@ -40,10 +40,8 @@ def by_what_is_missing(observation, name, samples):
     if (factor := common_factor(samples)) is not None:
         elsewhere = [one for one in map(observed, variants(observation.piece)) if one]
         piece = observation.piece
-        small = observed(piece.at([0.01 * value for value in piece.inputs], piece.t))
-        cut = (
-            small is not None and name in small.right
-        )  # one that lacks a factor is wrong there too
+        small = observed(piece.at([0.1 * value for value in piece.inputs], piece.t))
+        cut = small is not None and name in small.right  # what lacks a factor is not
         if cut or any(turned(one.claims[0][name], samples[0].claim) for one in elsewhere):
             observation.bounded.add(name)
             return None
