@@ -583,7 +583,7 @@ def test_a_penalty_of_one_form_in_the_loss_and_another_in_the_gradient(lost, giv
         return off @ off / 2 + 0.3 * penalty, X.T @ off + 0.3 * given(w)
 
     w = np.array([0.4, -1.1, 0.7, 1.6])
-    assert causes(cost, w) == ([] if lost is given else [("weight-decay", "x")])
+    assert causes(cost, w) == ([] if lost is given else [("weight-decay", "w")])
     assert all("0.3 times" in one.evidence for one in diagnose(cost, w))
 
 
@@ -882,7 +882,7 @@ def test_a_way_through_a_norm_is_no_penalty(sign, power):
         return u @ A5 / size, A5 / size + sign * power * (u @ A5) * u / (size * np.sum(u * u))
 
     found = causes(shares, np.array([1.2, 0.5, -0.7, 0.9, 0.3]))
-    assert found == ([("wrong-sign", "x")] if sign > 0 else [])
+    assert found == ([("wrong-sign", "u")] if sign > 0 else [])
 
 
 @pytest.mark.parametrize("width", [1, 2])
@@ -1250,7 +1250,7 @@ def test_the_sign_that_an_absolute_value_lacks_is_a_missing_derivative():
         off = X @ w - np.cos(LABELS)
         return off @ off / 2 + 0.4 * np.abs(w).sum(), X.T @ off + 0.4
 
-    assert causes(lasso, np.array([0.4, -1.1, 0.7, 1.6])) == [("derivative-missing", "x")]
+    assert causes(lasso, np.array([0.4, -1.1, 0.7, 1.6])) == [("derivative-missing", "w")]
 
 
 def test_an_output_for_a_mask_is_another_array():
@@ -1606,7 +1606,7 @@ def svm(W):
 
 @pytest.mark.parametrize("size", [1e-3, 0.05])
 def test_a_label_that_counts_once_for_all_margins_is_told_by_its_hint(size):
-    assert causes(svm, size * W1[:, :3]) == [("label-term-missing", "x")]
+    assert causes(svm, size * W1[:, :3]) == [("label-term-missing", "W")]
 
 
 @pytest.mark.parametrize("steps", [3, 6])
@@ -1749,7 +1749,7 @@ def shares_of(p, t):
 def test_the_gradient_by_the_scores_is_no_gradient_by_the_probabilities():
     p, t = softmax_along(X[:, :3], -1), np.eye(3)[LABELS]
     for loss, given, wanted in ((binary, p[:, :1], t[:, :1]), (shares_of, p, t)):
-        assert causes(lambda p, f=loss, t=wanted: f(p, t), given) == [("factor-missing", "x")]
+        assert causes(lambda p, f=loss, t=wanted: f(p, t), given) == [("factor-missing", "p")]
     assert causes(lambda p: (np.sum((p - t) ** 2) / 2, p - t), p) == []
     (one,) = diagnose(lambda p: (np.sum((p - t) ** 2), p - t), p)
     assert one.cause == "scaled" and one.factor == pytest.approx(0.5)
@@ -1763,7 +1763,7 @@ def test_targets_that_a_function_takes_from_around_it_may_make_a_table(table):
         p, t = logistic(X @ w), labels if table else labels[:, None]
         return np.mean((p - t) ** 2), 2 * X.T @ ((p - labels[:, None]) * p * (1 - p)) / len(X)
 
-    wanted = [("broadcast-targets", "x")] if table else []
+    wanted = [("broadcast-targets", "w")] if table else []
     assert causes(loss, np.array([[0.3], [-0.5], [0.2], [0.8]])) == wanted
 
 
