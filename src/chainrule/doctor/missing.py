@@ -215,6 +215,7 @@ def left_out(observation, name, sample):
     if beside and all(beside):  # what is missing stays as it is, or stays alone
         return "overwritten-at-fork", words
     alone = piece.names == [name] == list(observation.truth.arrays)
-    if not observation.right and not (alone and observation.slopes[name] is not None):
+    fixed = place is ... or len(rests) == len(others)
+    if fixed and not (observation.right or alone and observation.slopes[name] is not None):
         observation.doubtful.add(name)  # all is wrong, and perhaps not by a factor alone
     return "factor-missing", words

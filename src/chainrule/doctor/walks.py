@@ -464,6 +464,8 @@ class Graph:
         moved = {}
         for edge, (places, shape), a, b in zip(edges, at, firsts, near, strict=True):
             rest = np.array(np.unravel_index(places - 1, shape)).T - a + b
+            if np.any(rest < 0) or np.any(rest >= shape):
+                return  # it is no block of entries
             moved[edge] = np.ravel_multi_index(tuple(rest.T), shape) + 1
         made = gives(edges, lambda n, i, d: sent(moved[n, i], d, n.sources[i].value.shape))
         words = f"each window one step after the other at {edges[-1][0].line}"
