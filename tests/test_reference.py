@@ -321,7 +321,9 @@ def test_the_lesson_for_teachers_adds_up_and_its_numbers_are_computed():
     text = read("reference/teachers.md")
     length, lesson = re.search(r"## One lesson: (\d+) minutes\n(.*?)\n## ", text, re.S).groups()
     rows = [row for row in tables(lesson) if row[0].isdigit()]
-    minutes, asked, expected, told = zip(*rows, strict=True)
+    minutes, steps = zip(*rows, strict=True)
+    lines = (re.split(r" <br> \*\*You (?:hear|say)\*\* ", step) for step in steps)
+    asked, expected, told = zip(*lines, strict=True)
     assert sum(map(int, minutes)) == int(length) and all("?" in one for one in asked[:-1])
     side, price = Variable(3.0), Variable(20.0)
     area = side**2
@@ -331,10 +333,10 @@ def test_the_lesson_for_teachers_adds_up_and_its_numbers_are_computed():
     total.backward()
     assert expected[1].startswith(f"“{net.value:g}”: ")  # what pupils say
     assert (
-        f"It is {net.grad:g}, and then {tiles.grad:g}, {area.grad:g} and {side.grad:g}." in told[1]
+        f"it is {net.grad:g}, and then {tiles.grad:g}, {area.grad:g} and {side.grad:g}." in told[1]
     )
     more = (4.0**2 * 20.0 + 15.0) * 1.2 - total.value
-    assert f"No: {more:g} more, since the corner adds {more - side.grad:g}." in told[2]
+    assert f"no: {more:g} more, since the corner adds {more - side.grad:g}." in told[2]
     assert f"{2**30:,} paths, and 30 visits" in told[4]
     a, b, c = Variable(2.0), Variable(-3.0), Variable(10.0)
     ((a * b + c) ** 2).backward()
