@@ -28,8 +28,8 @@ PUBLIC = {
     "network": "Network Network.predict Network.loss Network.accuracy Network.gradient Network.save "
     "Network.load "
     "Network.numerical_gradient two_layer_net",
-    "gradcheck": "gradient_check Report",
-    "doctor": "diagnose",
+    "gradcheck": "gradient_check Report diagnose",
+    "doctor.findings": "Finding",
     "zoo": "ZOO Specimen Specimen.network PART_TWO",
     "narration": "WORDS",
     "training": "SGD Momentum Adam minibatches train validation_loss",
