@@ -6,13 +6,20 @@ import json
 import re
 from importlib import import_module
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import nbformat
 import numpy as np
 import pytest
 
+from chainrule.exercises import check
+from chainrule.gradcheck import diagnose, gradient_check
 from chainrule.graph import Variable
+from chainrule.layers import ReLU
 from chainrule.losses import softmax
+from chainrule.network import two_layer_net
+from chainrule.trace import trace_graph, trace_network
+from chainrule.training import train
 
 BOOK = Path(__file__).parents[1] / "book"
 PACKAGE = Path(__file__).parents[1] / "src" / "chainrule"
@@ -138,6 +145,32 @@ def test_what_a_page_tells_its_readers_to_import_is_on_the_api_page(page):
                 for one in node.names:
                     thing = getattr(import_module(node.module), one.name)
                     assert any(thing is other for other in known), (node.module, one.name)
+
+
+def test_what_a_head_says_comes_back_comes_back():
+    class MyReLU(ReLU):
+        def backward(self, dout):
+            return dout
+
+    net = two_layer_net(2, 3, 2, np.random.default_rng(0))
+    x, t = np.array([[1.0, -2.0], [0.5, 1.5]]), np.array([0, 1])
+    made = {
+        two_layer_net: net,
+        gradient_check: gradient_check(net, x, t),
+        check: check(MyReLU),
+        trace_graph: trace_graph(Variable(2.0) * 3.0),
+        trace_network: trace_network(net, x, t),
+    }
+    for function, one in made.items():
+        assert type(one) is get_type_hints(function)["return"], function
+    several = {
+        diagnose: diagnose(MyReLU(), x),
+        train: train(net, (x, t), updates=2, rng=np.random.default_rng(0)),
+    }
+    for function, many in several.items():
+        told = get_type_hints(function)["return"]
+        assert isinstance(many, told.__origin__), function
+        assert {type(one) for one in many} == set(get_args(told)), function
 
 
 def names_of(module):
