@@ -22,7 +22,7 @@ DOCUMENTED = re.compile(
 TIE = "\N{NO-BREAK SPACE}"
 SIGNS = {
     " -> ": " → ",
-    " - ": " − ",
+    " - ": f"{TIE}−{TIE}",
     "^2": "²",
     "^T": "ᵀ",
     " = ": f"{TIE}={TIE}",
@@ -88,11 +88,9 @@ def rewrite(app, what, name, obj, options, lines):
 
 
 def own_signature(app, what, name, obj, options, signature, returned):
-    """A widget shows the arguments of its own __init__, not those of the machinery above it; a class without one is made by `()`."""
-    if what != "class":
+    """A widget shows the arguments of its own __init__, not those of the machinery above it."""
+    if what != "class" or "__init__" not in vars(obj):
         return None
-    if "__init__" not in vars(obj):
-        return signature or "()", returned
     own = inspect.signature(obj.__init__)
     own = own.replace(parameters=list(own.parameters.values())[1:], return_annotation=own.empty)
     return str(own), returned
