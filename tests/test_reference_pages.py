@@ -33,7 +33,10 @@ def test_a_sentence_with_a_gap_is_no_table(pages):
 
 
 def test_signs_typed_as_letters_are_printed_as_signs_but_not_in_code(pages):
-    assert pages.as_rest("x -> y^2 - 1, `x -> y - 1`") == "x → y²\N{NO-BREAK SPACE}−\N{NO-BREAK SPACE}1, \\ ``x -> y - 1``\\ "
+    assert (
+        pages.as_rest("x -> y^2 - 1, `x -> y - 1`")
+        == "x → y²\N{NO-BREAK SPACE}−\N{NO-BREAK SPACE}1, \\ ``x -> y - 1``\\ "
+    )
     assert pages.as_rest("dx = dout") == TIED.join(["dx", "dout"])
 
 
