@@ -4,7 +4,6 @@ A network learns when its parameters are adjusted, a little at a time, so that t
 the gradients first (`gradcheck`): a wrong gradient may train quite well, and that is the trouble.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,7 +122,7 @@ def train(
     replacement=False,
     metric=None,
     progress=None,
-) -> Iterator[Record]:
+):
     """Train the network in place, and yield a `Record` after every update.
 
     data         (x, t), or ((x, t), (x_test, t_test)) as the `load_*` functions give it
