@@ -59,7 +59,7 @@ class Wrong(Exception):
         self.findings = tuple(findings)
 
 
-def check(thing):
+def check(thing) -> Verdict:
     """Grade what a learner wrote, and say so in a sentence.
 
     thing   a class such as MyReLU, an object of one, or a function such as my_numerical_gradient. The
