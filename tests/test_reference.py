@@ -134,7 +134,7 @@ def shown_code(path):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
-def test_what_a_page_tells_its_readers_to_import_is_on_the_api_page(page):
+def test_what_a_page_tells_its_readers_to_import_is_on_the_api_page_under_that_module(page):
     pytest.importorskip("anywidget")
     known = [import_module(module) for module in documented()]
     known += [getattr(import_module(m), name) for m in documented() for name in names_of(m)]
@@ -144,6 +144,9 @@ def test_what_a_page_tells_its_readers_to_import_is_on_the_api_page(page):
                 for one in node.names:
                     thing = getattr(import_module(node.module), one.name)
                     assert any(thing is other for other in known), (node.module, one.name)
+                    places = [m for m in documented() if one.name in names_of(m)]
+                    told = [m for m in places if f"{m}.".startswith(f"{node.module}.")]
+                    assert told or not places, (one.name, "is imported from", node.module)
 
 
 def test_what_a_head_says_comes_back_comes_back():
