@@ -31,7 +31,8 @@ WIDE = {"−": 0.84, ".": 0.38}  # of signs in the widest of the usual fonts, an
 CLEAR = 7  # pixels between two numbers of a grid
 LARGEST_GRID = 8  # rows or columns; a larger array shows shape, range and a heat picture
 HEAT_HEIGHT = 36
-LOCAL = 10, 14  # more under a gradient, of a number and of an array: what it was multiplied by stands there
+# More under the gradient of a number and of an array: the local derivative that it was multiplied by stands there.
+LOCAL = 10, 14
 KEPT_LABEL = "keeps mask"
 KEPT_DROP = 42  # from a wire to the top of what its layer keeps
 NAME_LENGTH = 18  # a longer name is cut in the picture, with its whole text as a tooltip
