@@ -60,8 +60,8 @@ class Divide(Node):
         return x / y
 
     def backward(self, dout):
-        dx = dout / self.y
-        return dx, -dx * self.x / self.y
+        # over y twice, since y ** 2 might be too small to divide by
+        return dout / self.y, -dout * self.x / self.y / self.y
 
 
 class Negate(Node):
