@@ -491,3 +491,13 @@ def test_a_layer_that_fails_is_one_row_that_compares_nothing():
     assert row.name == "x"
     assert (row.shape, row.kinks, row.compared, row.relative_error) == ((2, 3), 0, 0, 1.0)
     assert "KeyError" in row.problem and row.worst is None
+
+
+@pytest.mark.parametrize("claimed", [None, np.zeros(3), np.zeros(2), np.ones(2)])
+def test_only_what_passes_and_is_not_exactly_0_is_drowned_in_rounding(claimed):
+    """What failed is wrong, and two zeros agree to the last bit."""
+    row = compare("x", claimed, np.zeros(2), np.zeros(2, bool), 1e-5, 1.0)
+    assert not row.drowned
+    fits = claimed is not None and claimed.shape == (2,)
+    assert row.ok == (fits and not claimed.any())
+    assert "too small to tell" not in row.outcome

@@ -13,6 +13,7 @@ from chainrule.guests import Flatten, Reshape
 from chainrule.layers import Affine, ReLU, Tanh
 from chainrule.losses import IdentityWithLoss, SoftmaxWithLoss, cross_entropy, softmax
 from chainrule.network import Network, two_layer_net
+from chainrule.nodes import Multiply
 from chainrule.numeric import numerical_gradient
 from chainrule.training import SGD, Adam, Momentum, are_classes, train
 
@@ -282,6 +283,8 @@ def test_a_subclass_of_variable_survives_operators():
         assert type(y) is Unit, y
     assert type(maximum(1.0, x)) is Unit or type(maximum(x, 1.0)) is Unit
     assert type(Variable(1.0) + 1.0) is Variable
+    assert type(apply(Multiply(), x, Variable(1.0))) is Unit  # the first one's
+    assert type(apply(Multiply(), Variable(1.0), x)) is Variable
 
 
 def test_parameters_are_saved_and_come_back(tmp_path):
