@@ -31,7 +31,7 @@ export PYTHONHASHSEED := 0
 # Where the machine says that nothing compiled is kept, each of some hundred processes would compile all of it anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help env book slides sheet test test-site test-package browsers-there unit nbval binder browsers hosts bad-inputs witnesses explore coverage mutants reproducible links bench bench-quick zoo convolution lint format notebooks lock upgrade serve clean
+.PHONY: help env book slides sheet test test-site test-package looks looks-site looks-package browsers-there unit nbval binder browsers hosts bad-inputs witnesses explore coverage mutants reproducible links bench bench-quick zoo convolution lint format notebooks lock upgrade serve clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */ /' | while read -r name what; do printf '%-13s%s\n' "$$name" "$$what"; done
@@ -84,16 +84,27 @@ sheet: $(SITE)  ## a sheet of a chapter's exercises to print, answers at the end
 	$(BIN)/python _theme/handouts/handouts.py sheet $(WHICH)
 
 # A core each: the one builds the book, runs the chapters once more to compare their outputs, and tests the pages; the
-# other one does all that needs no page. Neither waits for the other.
-test: $(READY)  ## run everything: lint, the notebooks, unit tests, the built site in a browser
+# other one does all that needs no page, but for SHARED, so that both take as long. Neither waits for the other.
+SHARED = tests/test_public_mistakes.py tests/test_doctor.py
+test: $(READY)  ## run lint, the notebooks, unit tests, the built site in a browser
 	$(MAKE) --jobs=2 test-site test-package WORKERS=0
 
 test-site: book browsers-there
 	$(PYTEST) --nbval --nbval-current-env $(CHAPTERS)
-	$(PYTEST) -m site tests
+	$(PYTEST) -m "site and not looks" tests
+	$(PYTEST) $(SHARED)
 
 test-package: lint browsers-there
-	$(PYTEST) -m "not site" tests
+	$(PYTEST) -m "not site and not looks" $(SHARED:%=--ignore=%) tests
+
+looks: $(READY)  ## look at every page and figure: audits, widths, what lies over what, JupyterLab, slides
+	$(MAKE) --jobs=2 looks-site looks-package WORKERS=0
+
+looks-site: book browsers-there
+	$(PYTEST) -m "site and looks" tests
+
+looks-package: browsers-there
+	$(PYTEST) -m "looks and not site" tests
 
 browsers-there: $(READY)
 	$(BIN)/python tests/find_browser.py --install

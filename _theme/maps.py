@@ -24,4 +24,4 @@ def boxes(pen, words, needs, chosen, notes, first=0):
         pen.text(left + 0.2, top - 0.6, k + first, at="left", size=14)
         if k in notes:
             pen.text(left + 3.1, top - 0.6, notes[k], look="quiet", at="right", size=12)
-        pen.text(left + 1.65, top - 1.45, word, size=14)
+        pen.text(left + 0.2, top - 1.45, word, at="left", size=14)

@@ -3,6 +3,7 @@ places that a plain link finds, and a list of sources that axe accepts.
 
 A docstring of this package is plain text, written for `help()`. Here its paragraphs stay paragraphs, its
 columns (a name, two spaces or more, what it is) become a definition list, and indented lines stay as they are.
+Signs that are typed as letters, such as ->, are printed as signs.
 """
 
 import inspect
@@ -15,7 +16,18 @@ ROW = re.compile(r"(\S(?:.*?\S)?)\s{2,}(\S.*)")  # a name, a gap, what it is
 CODE_OR_STRESS = re.compile(r"`[^`]+`|(?<![\w*])\*\w[\w ]*\*(?![\w*])")
 LOCAL_LINK = re.compile(r"\[([^\]]+)\]\(#([^)]+)\)")
 KOREAN_SWITCH = '<label class="korean-switch"><input type="checkbox" id="korean" autocomplete="off"> Show the Korean terms</label>'
-DOCUMENTED = re.compile(r"(?m)^\.\. (automodule|currentmodule|autoclass|autofunction):: (\S+)")
+DOCUMENTED = re.compile(
+    r"(?m)^\.\. (automodule|currentmodule|autoclass|autofunction|autodata):: (\S+)"
+)
+TIE = "\N{NO-BREAK SPACE}"
+SIGNS = {
+    " -> ": " → ",
+    " - ": " − ",
+    "^2": "²",
+    "^T": "ᵀ",
+    " = ": f"{TIE}={TIE}",
+    " / ": f"{TIE}/{TIE}",
+}
 LIST_MARK = re.compile(r"\w{1,5}[.)]\s|[-+•]\s")  # "Y. LeCun" is a name, and no point of a list
 
 
@@ -147,4 +159,6 @@ def marked(text):
 
 
 def escaped(text):
+    for typed, printed in SIGNS.items():
+        text = text.replace(typed, printed)
     return re.sub(r"([\\*_`|])", r"\\\1", text)

@@ -22,11 +22,14 @@ from chainrule.doctor import diagnose
 from chainrule.exercises import check
 from chainrule.gradcheck import gradient_check
 from chainrule.graph import Variable
+from chainrule.guests.convolution import views
 from chainrule.network import Network, two_layer_net
-from chainrule.numeric import numerical_gradient
+from chainrule.numeric import nudged, numerical_gradient
+from chainrule.plots import digit_pictures
 from chainrule.trace import Trace, trace_graph, trace_network
 from chainrule.training import SGD, Adam, Momentum, minibatches, random_batches, train
 from chainrule.widgets import BetGrid, Explorer, Quiz, Replay, Scene, Stepper, record_training
+from chainrule.zoo import ZOO
 
 T = np.array([2, 0, 3])
 
@@ -742,6 +745,32 @@ def widget_cases():
         yield call("Stepper", f"a network with {given}", lambda x, t: Stepper(a_network(), x, t), x, t, wanted=Refused(("Stepper", "x and t")))  # fmt: skip
 
 
+def small_cases():
+    """What chapters take from the package beside layers and figures."""
+    for given, images, says in [
+        ("pixels that are not square", np.ones((2, 3)), "square images"),
+        ("one image, not in a list", np.ones(4), "square images"),
+        ("no pixels", np.ones((2, 0)), "square images"),
+    ]:
+        yield call("digit_pictures", given, digit_pictures, images, ["a", "b"], wanted=Refused((says,), (ValueError,)))  # fmt: skip
+    for given, size in {
+        "no inputs": 0,
+        "a fraction of an input": 1.5,
+        "inputs in words": "x",
+    }.items():
+        yield call("Specimen.network", given, lambda D: ZOO[0].network(D, 3, 2, rng()), size, wanted=Refused(("whole number D",)))  # fmt: skip
+
+    def slopes(x):
+        return [(above - below) / 0.5 for _, above, below in nudged(x, 0.25, lambda: np.sum(x**2))]
+
+    for given, x in {"strided": X[:, ::2], "a number": np.array(0.7), "nothing": X[:0]}.items():
+        yield call("nudged", given, slopes, x.copy(), wanted=Right((2 * x).ravel().tolist()))
+    image = np.arange(24.0).reshape(4, 6)
+    for given, x in {"strided": image[::2, ::2], "integers": image.astype(int)}.items():
+        yield call("views", given, lambda x: [one.tolist() for one in views(x, (1, 1))], x, wanted=Right([x.tolist()]))  # fmt: skip
+    yield call("views", "a window larger than the image", lambda x: [one.size for one in views(x, (9, 1))][:1], image, wanted=Right([0]))  # fmt: skip
+
+
 def check_cases():
     """`gradient_check` and `diagnose`: what is checked must make sense before it is nudged."""
 
@@ -799,7 +828,7 @@ def cases():
     yield from bad_inputs.cases()
     for table in (
         number_cases, label_cases, single_cases, order_cases, thing_cases, pair_cases, file_cases, trace_cases,
-        widget_cases, check_cases, blown_up,
+        widget_cases, small_cases, check_cases, blown_up,
     ):  # fmt: skip
         yield from table()
 

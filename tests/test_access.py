@@ -20,6 +20,7 @@ def network():
     return Stepper(net, np.array([[1.0, 2.0], [-3.0, 0.5]]), np.array([0, 1]), caption="A net.")
 
 
+@pytest.mark.looks
 def test_of_many_texts_that_look_alike_each_other_look_is_audited(show):
     """A paler colour, a darker ground further out, smaller or thinner letters, a link without a line: one among twenty."""
     page = show(Stepper(bill()))
@@ -47,6 +48,7 @@ NARROW = """<main><h1>A page</h1>%s</main><style>
 </style>"""
 
 
+@pytest.mark.looks
 @pytest.mark.parametrize(
     ("body", "rule"),
     [
@@ -65,6 +67,7 @@ def test_what_a_narrow_window_shows_anew_is_audited(body, rule, show):
     assert [found for found in findings_after_a_change(page) if found.startswith(rule)] != []
 
 
+@pytest.mark.looks
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("level", ["Layers", "Nodes"])
@@ -142,6 +145,7 @@ def test_each_step_is_spoken_once(show):
     assert page.evaluate("said") == [trace.sentence(k) for k in range(1, 10)]
 
 
+@pytest.mark.looks
 @pytest.mark.parametrize(
     ("width", "letters"), [(360, "16px"), (640, "16px"), (1280, "32px")], ids=str
 )

@@ -95,6 +95,7 @@ def test_without_script_the_truth_unfolds(show):
     assert page.locator("tbody tr").nth(1).text_content() == "N twicefoundmissed"
 
 
+@pytest.mark.looks
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_axe_finds_nothing_before_and_after(show, width, scheme):

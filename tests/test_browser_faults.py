@@ -219,6 +219,7 @@ def test_a_slow_machine_loses_no_click(page_of):
     assert step(figure) == 5
 
 
+@pytest.mark.looks
 @pytest.mark.parametrize("scale", [0.5, 2, 3])
 def test_zoomed_in_or_out_every_control_is_within_the_window(scale, page_of):
     size = {"width": round(1280 / scale), "height": round(800 / scale)}

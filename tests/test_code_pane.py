@@ -113,6 +113,7 @@ CUT = """() => [...document.querySelectorAll(".chainrule-lines, .chainrule-lines
     .filter((one) => one.scrollWidth > one.clientWidth + 1).length"""
 
 
+@pytest.mark.looks
 @pytest.mark.parametrize("width", [1280, 768, 390])
 def test_nothing_in_the_pane_is_cut_at_any_step(width, show):
     page = show(
@@ -134,6 +135,7 @@ def test_nothing_in_the_pane_is_cut_at_any_step(width, show):
             assert page.locator(".chainrule-loop .ran").count() >= 1
 
 
+@pytest.mark.looks
 def test_an_open_pane_is_as_high_at_every_step_so_that_the_page_below_stands_still(show):
     for figure in (Stepper(*net(), step=1), Stepper(exp(Variable(1.0, "x")) * 2.0, step=1)):
         page = show(figure, viewport={"width": 1280, "height": 900}, reduced_motion="reduce")

@@ -1525,3 +1525,318 @@ def test_what_is_right_is_not_nudged_entry_by_entry():
     Off.runs = 0
     assert diagnose(layer, np.random.default_rng(1).normal(size=(3, 20))) == []
     assert 0 < Off.runs < 100  # there are 210 parameters, and 60 inputs
+
+
+# What the next strangers wrote.
+
+
+def batch_norm(first=1.0, second=1.0, ddof=0):
+    def spread(x):
+        off = x - x.mean(axis=0)
+        return off, np.sqrt(x.var(axis=0, ddof=ddof) + 1e-5)
+
+    def backward(x, dout):
+        off, size = spread(x)
+        means = first * dout.mean(axis=0), second * (dout * off / size).mean(axis=0)
+        return (dout - means[0] - off / size * means[1]) / size
+
+    return layer(lambda x: spread(x)[0] / spread(x)[1], backward)
+
+
+@pytest.mark.parametrize("shares", [(1, 1, 1), (2, 1, 0), (1, 0.5, 0)])
+def test_a_term_of_a_normalisation_with_another_factor_has_no_wrong_axis(shares):
+    (one,) = diagnose(batch_norm(*shares), X)
+    assert one.cause == "scaled" and "times the part with" in one.evidence
+    assert causes(batch_norm(), X) == causes(batch_norm(second=7 / 6, ddof=1), X) == []
+
+
+@pytest.mark.parametrize("most", [3, 20])
+def test_a_gradient_that_is_clipped_is_told_so(most):
+    def loss(w):
+        off = X @ w - 3
+        return off @ off / 2, np.clip(X.T @ off, -most, most)
+
+    (found,) = diagnose(loss, np.array([4.0, -3.0, 2.0, 5.0]))
+    assert found.cause == "unknown" and "cut off at" in found.evidence and "Clip" in found.hint
+
+
+@pytest.mark.parametrize("most", [1.0, 3.0])
+def test_a_gradient_of_a_length_that_never_changes_lacks_no_factor(most):
+    def loss(w):
+        off = X @ w - 3
+        slope = X.T @ off
+        return off @ off / 2, slope * min(1.0, most / np.linalg.norm(slope))
+
+    assert causes(loss, np.array([4.0, -3.0, 2.0, 5.0])) == [("unknown", "x")]
+
+
+class InOrder:
+    def __init__(self, layers, turned):
+        self.layers, self.turned = layers, turned
+
+    def forward(self, x):
+        for one in self.layers:
+            x = one.forward(x)
+        return x
+
+    def backward(self, dout):
+        for one in self.layers[:: -1 if self.turned else 1]:
+            dout = one.backward(dout)
+        return dout
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_layers_walked_in_the_order_of_forward_lack_no_factor(count):
+    W = [np.cos(3 * k + np.arange(16.0)).reshape(4, 4) for k in range(count)]
+    layers = [one for w in W for one in (Dense(w), Tanh())]
+    assert causes(InOrder(layers, True), X) == []
+    found = diagnose(InOrder(layers, False), X)
+    assert {one.cause for one in found} == {"unknown"}
+    assert all("in the order of forward" in one.evidence for one in found)
+
+
+def svm(W):
+    scores, rows = X @ W, np.arange(len(X))
+    margins = np.maximum(scores - scores[rows, LABELS][:, None] + 1, 0)
+    margins[rows, LABELS] = 0
+    slopes = (margins > 0) * 1.0
+    slopes[rows, LABELS] = -1
+    return margins.sum() / len(X), X.T @ slopes / len(X)
+
+
+@pytest.mark.parametrize("size", [1e-3, 0.05])
+def test_a_label_that_counts_once_for_all_margins_is_told_by_its_hint(size):
+    assert causes(svm, size * W1[:, :3]) == [("label-term-missing", "x")]
+
+
+@pytest.mark.parametrize("steps", [3, 6])
+def test_a_first_state_that_is_the_last_one_is_told_in_a_loop_of_any_length(steps):
+    class Recurrent:
+        def __init__(self):
+            self.W, self.U = W1[:, :4].copy(), 0.5 * W1.T[:4].copy()
+
+        def forward(self, x):
+            h, self.x, self.hs = np.zeros(4), x, np.zeros((len(x), 4))
+            for t in range(len(x)):
+                h = np.tanh(x[t] @ self.W + h @ self.U)
+                self.hs[t] = h
+            return self.hs.copy()
+
+        def backward(self, dout):
+            dx, back = np.zeros_like(self.x), np.zeros(4)
+            self.dW, self.dU = np.zeros((4, 4)), np.zeros((4, 4))
+            for t in reversed(range(len(dx))):
+                d = (dout[t] + back) * (1 - self.hs[t] ** 2)
+                self.dW += np.outer(self.x[t], d)
+                self.dU += np.outer(self.hs[t - 1], d)
+                dx[t], back = self.W @ d, self.U @ d
+            return dx
+
+    assert causes(Recurrent(), X[:steps]) == [("another-array", "U")]
+
+
+def logistic(z):
+    return 1 / (1 + np.exp(-z))
+
+
+class Nielsen:
+    """One sample after another, through all layers in one loop."""
+
+    def __init__(self, sizes, of):
+        shapes = enumerate(zip(sizes[1:], sizes, strict=False))
+        self.params = {f"W{k}": np.cos(np.arange(a * b)).reshape(a, b) for k, (a, b) in shapes}
+        self.of = of
+
+    def run(self, a):
+        states = [a]
+        for W in self.params.values():
+            states.append(logistic(W @ states[-1]))
+        return states
+
+    def loss(self, x, t):
+        return sum(np.sum((self.run(a)[-1] - b) ** 2) / 2 for a, b in zip(x, t, strict=True))
+
+    def gradient(self, x, t):
+        grads = {name: np.zeros_like(W) for name, W in self.params.items()}
+        for a, b in zip(x, t, strict=True):
+            states = self.run(a)
+            d = states[-1] - b
+            for k in reversed(range(len(grads))):
+                y = states[k + 1]
+                y = logistic(y) if self.of == k else y
+                d = d * y * (1 - y)
+                grads[f"W{k}"] += np.outer(d, states[k])
+                d = self.params[f"W{k}"].T @ d
+        return grads
+
+
+@pytest.mark.parametrize("sizes", [(4, 5, 3), (4, 3, 3, 3)])
+def test_one_layer_of_a_loop_over_layers_is_looked_at_alone(sizes):
+    t = np.cos(X[:, :3]) ** 2
+    assert causes(Nielsen(sizes, None), X, t) == []
+    (found, *_) = diagnose(Nielsen(sizes, 0), X, t)
+    assert (found.cause, found.where) == ("derivative-of-input", "W0")
+
+
+class Value:
+    def __init__(self, v, parts=()):
+        self.v, self.g, self.parts, self.back = v, 0.0, parts, lambda: None
+
+    def then(self, v, other, a, b):
+        out = Value(v, {self, other})
+
+        def back():
+            self.g = self.adds * self.g + a * out.g
+            other.g = self.adds * other.g + b * out.g
+
+        out.back = back
+        return out
+
+    adds = True
+
+    def __add__(self, other):
+        return self.then(self.v + other.v, other, 1.0, 1.0)
+
+    def __mul__(self, other):
+        return self.then(self.v * other.v, other, other.v, self.v)
+
+    def walk(self):
+        order = []
+
+        def visit(one):
+            if one not in order:
+                for part in one.parts:
+                    visit(part)
+                order.append(one)
+
+        visit(self)
+        self.g = 1.0
+        for one in reversed(order):
+            one.back()
+
+
+@pytest.mark.parametrize("x", [[1.5, -0.7, 0.4, 0.8], [0.3, 1.1, 2.0, -1.0]])
+def test_numbers_that_went_through_float_are_seen_to_be_used_twice(x, monkeypatch):
+    def f(x):
+        a, b, *rest = [Value(float(one)) for one in x]
+        out = a * a + b * rest[0] + b * rest[-1]
+        out.walk()
+        return out.v, np.array([one.g for one in (a, b, *rest)])
+
+    assert causes(f, np.array(x)) == []
+    monkeypatch.setattr(Value, "adds", False)
+    assert causes(f, np.array(x)) == [("overwritten-at-fork", "x")]
+
+
+@pytest.mark.parametrize("mode", ["edge", "wrap"])
+@pytest.mark.parametrize("p", [1, 2])
+def test_copies_in_a_rim_that_is_cut_off_are_lost_uses(mode, p):
+    def backward(x, dout):
+        return dout[:, p:-p]
+
+    own = layer(lambda x: np.pad(x, ((0, 0), (p, p)), mode=mode), backward)
+    assert causes(own, X) == [("overwritten-at-fork", "x")]
+
+
+def binary(p, t):
+    return -np.mean(t * np.log(p) + (1 - t) * np.log(1 - p)), (p - t) / len(t)
+
+
+def shares_of(p, t):
+    return -np.sum(t * np.log(p)) / len(t), (p - t) / len(t)
+
+
+def test_the_gradient_by_the_scores_is_no_gradient_by_the_probabilities():
+    p, t = softmax_along(X[:, :3], -1), np.eye(3)[LABELS]
+    for loss, given, wanted in ((binary, p[:, :1], t[:, :1]), (shares_of, p, t)):
+        assert causes(lambda p, f=loss, t=wanted: f(p, t), given) == [("factor-missing", "x")]
+    assert causes(lambda p: (np.sum((p - t) ** 2) / 2, p - t), p) == []
+    (one,) = diagnose(lambda p: (np.sum((p - t) ** 2), p - t), p)
+    assert one.cause == "scaled" and one.factor == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("table", [True, False])
+def test_targets_that_a_function_takes_from_around_it_may_make_a_table(table):
+    labels = 1.0 * (LABELS > 0)
+
+    def loss(w):
+        p, t = logistic(X @ w), labels if table else labels[:, None]
+        return np.mean((p - t) ** 2), 2 * X.T @ ((p - labels[:, None]) * p * (1 - p)) / len(X)
+
+    wanted = [("broadcast-targets", "x")] if table else []
+    assert causes(loss, np.array([[0.3], [-0.5], [0.2], [0.8]])) == wanted
+
+
+@pytest.mark.parametrize("kind", [bool, float])
+def test_a_mask_of_an_earlier_call_is_a_stale_cache(kind):
+    class Drops:
+        training = True
+
+        def forward(self, x):
+            if self.training:
+                self.mask = (np.cos(7 * x) > 0).astype(kind)
+            return x * self.mask if self.training else x
+
+        def backward(self, dout):
+            return dout * self.mask
+
+    own = Drops()
+    assert causes(own, X) == []
+    own.forward(X)
+    own.training = False
+    assert causes(own, X) == [("stale-cache", "x")]
+
+
+@pytest.mark.parametrize("alpha", [1.0, 1.5])
+def test_an_output_for_the_derivative_of_an_elu_is_another_array(alpha):
+    def forward(x):
+        return np.where(x > 0, x, alpha * (np.exp(x) - 1))
+
+    own = layer(forward, lambda x, dout: dout * np.where(x > 0, 1, forward(x)))
+    assert causes(own, X) == [("another-array", "x")]
+
+
+BATCH = np.random.default_rng(3).normal(size=(4, 3))
+
+
+@pytest.mark.parametrize("keys", [("x", "W"), ("dW", "dx")])
+@pytest.mark.parametrize("factor", [1.0, 0.5])
+def test_gradients_in_a_dict_are_those_of_the_arguments_of_that_name(keys, factor):
+    def loss(x, W):
+        both = {"x": factor * 2 * (x @ W) @ W.T, "W": 2 * x.T @ (x @ W)}
+        return ((x @ W) ** 2).sum(), {key: both[key.removeprefix("d")] for key in keys}
+
+    def product(x, W):
+        return x @ W, lambda dout: {"W": x.T @ dout, "x": factor * dout @ W.T}
+
+    W = np.array([[0.5, -1.0], [2.0, 0.3], [0.1, 0.7]])
+    wanted = [] if factor == 1 else [("scaled", "x")]
+    assert causes(loss, (BATCH, W)) == causes(product, (BATCH, W)) == wanted
+
+
+@pytest.mark.parametrize("reduce, wanted", [(np.sum, []), (np.mean, [("bias-mean", "b")])])
+def test_gradients_of_parameters_may_be_returned_behind_those_of_inputs(reduce, wanted):
+    class Returns:
+        def __init__(self):
+            self.W, self.b = np.arange(6.0).reshape(3, 2) / 5, np.array([0.5, -1.0])
+
+        def forward(self, x):
+            self.x = x
+            return x @ self.W + self.b
+
+        def backward(self, dout):
+            return dout @ self.W.T, self.x.T @ dout, reduce(dout, axis=0)
+
+    assert causes(Returns(), BATCH) == wanted
+
+
+@pytest.mark.parametrize("batch, wanted", [(True, []), (False, [("missing-batch-division", "x")])])
+def test_a_loss_as_a_function_of_scores_and_labels_is_told_like_a_class(batch, wanted):
+    def softmax_loss(x, y):
+        p = np.exp(x - x.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        dx = p.copy()
+        dx[np.arange(len(x)), y] -= 1
+        return -np.log(p[np.arange(len(x)), y]).mean(), dx / (len(x) if batch else 1)
+
+    assert causes(softmax_loss, BATCH, np.array([0, 2, 1, 1])) == wanted

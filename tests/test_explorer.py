@@ -111,6 +111,7 @@ def test_a_press_on_the_picture_takes_the_slider_there(show):
     assert slider(page).input_value() == "6"
 
 
+@pytest.mark.looks
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_sliders_thumb_stands_at_its_marker_in_the_chart(show, width):
     uneven = Explorer({"y": ([1, 2, 10, 11, 50], [1, 2, 3, 4, 5])})
@@ -283,6 +284,7 @@ def test_small_records_are_all_tables_and_of_large_ones_the_rest_is_counted():
     assert "The live figure holds 5 recorded runs to choose from." in text
 
 
+@pytest.mark.looks
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_page(show, width, scheme):
@@ -656,6 +658,7 @@ ASTRAY = """() => [...document.querySelectorAll(".chainrule-explorer")].flatMap(
 })"""
 
 
+@pytest.mark.looks
 @pytest.mark.parametrize("width", [1280, 390])
 def test_in_every_chart_of_the_book_a_name_is_by_its_own_curve_and_the_handle_over_no_text(
     width, site, open_page

@@ -6,6 +6,8 @@ from functools import cache
 import pytest
 from built_site import SITE
 
+pytestmark = pytest.mark.looks
+
 CHAPTERS = sorted(path.stem for path in (SITE / "book").glob("[01]*.html"))
 some_chapters = pytest.mark.parametrize(
     "chapter", ["01_computational_graphs", "05_affine", "10_learning", "appendix_where_next"]

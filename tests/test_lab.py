@@ -14,6 +14,7 @@ from playwright.sync_api import expect
 from test_still import EACH, output
 
 pytest.importorskip("jupyterlab", reason="JupyterLab is not installed")
+pytestmark = pytest.mark.looks
 
 WANTED = os.environ.get("CHAINRULE_SERVERS", "lab").split()
 GLOSSARY = Path(__file__).parents[1] / "book" / "glossary.md"

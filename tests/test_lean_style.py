@@ -54,6 +54,7 @@ PUT = """(text) => {
 }"""
 
 
+@pytest.mark.looks
 @pytest.mark.parametrize(
     ("path", "width"), [("book/07_network.html", 390), ("book/glossary.html", 1280)]
 )

@@ -3,6 +3,8 @@
 import pytest
 from built_site import settle
 
+pytestmark = pytest.mark.looks
+
 DESK = {"width": 1280, "height": 900}
 FAMILIES = '[...document.fonts].filter((one) => one.status === "loaded").map((one) => one.family.replaceAll(\'"\', ""))'
 

@@ -11,6 +11,8 @@ from chainrule.network import Network, two_layer_net
 from chainrule.trace import trace_graph, trace_network
 from chainrule.widgets import Stepper
 
+pytestmark = pytest.mark.looks
+
 
 def skips():
     """A chain whose first value is used again at its very end, past everything."""
@@ -153,7 +155,7 @@ POINTS_OF = """const found = new Map();
     };"""
 
 # Each pair of texts, and of a text and a node, that share a pixel, each line through a local derivative, or through the
-# right half of a piece of a fork and of what stands over it, and each text outside of the picture: at every step.
+# right half of a piece of a fork and of the factor in brackets beside it, and each text outside of the picture: at every step.
 OVER = """async (figure) => {
     POINTS_OF
     const odd = [];
@@ -179,7 +181,7 @@ OVER = """async (figure) => {
                 pointsOf(line, 60).some((point) => inside(point.matrixTransform(at), a));
             const nodes = [...svg.querySelectorAll(".node")].map((node) => boxOf(node.firstElementChild, node.textContent));
             const texts = [...svg.querySelectorAll("text:not(.node text)")].filter(shown)
-                .map((text) => ({ ...boxOf(text, text.textContent, 3), local: text.matches(".local"), piece: text.matches("[data-piece]") || text.textContent.endsWith("=") }));
+                .map((text) => ({ ...boxOf(text, text.textContent, 3), local: text.matches(".local"), piece: text.matches("[data-piece]") || text.textContent.startsWith("(") }));
             const frame = boxOf(svg, "the edge");
             for (const [k, a] of texts.entries()) {
                 for (const b of [...texts.slice(k + 1), ...nodes]) if (over(a, b)) odd.push(`${step}: ${a.what} over ${b.what}`);

@@ -222,6 +222,7 @@ def scrolling(visit, found):
     return {(visit.path, number) for number, one in enumerate(found) if one["scrolls"]}
 
 
+@pytest.mark.looks
 def test_no_page_is_wider_than_the_window_and_a_picture_that_scrolls_shows_it(desk):
     found = pictures(desk.page)
     assert scrolling(desk, found) == {one for one in SCROLL if one[0] == desk.path}
@@ -253,6 +254,7 @@ def turn_to(page, width, scheme):
     page.evaluate("document.getAnimations().forEach((one) => one.cancel())")  # one may never finish
 
 
+@pytest.mark.looks
 def test_axe_finds_nothing_on_a_page_in_light_and_dark_wide_and_narrow(desk):
     """What differs between the four is style, and the figures answer as to a reader."""
     page = desk.page
@@ -333,6 +335,7 @@ RESTLESS = """async () => {
 }"""
 
 
+@pytest.mark.looks
 def test_no_figure_changes_its_height_under_the_hand_at_a_desk(desk):
     desk.page.set_viewport_size({"width": 1280, "height": 900})
     assert desk.page.evaluate(RESTLESS) == []
@@ -341,6 +344,7 @@ def test_no_figure_changes_its_height_under_the_hand_at_a_desk(desk):
 # ---------------------------------------------------------------- on a phone
 
 
+@pytest.mark.looks
 def test_no_line_begins_with_the_full_stop_of_a_formula_on_a_phone(phone):
     assert phone.page.evaluate(TORN) == []
 
@@ -359,6 +363,7 @@ WIDER_THAN_ITS_PLACE = """() => {
 }"""
 
 
+@pytest.mark.looks
 def test_every_displayed_formula_fits_a_phone(phone):
     assert phone.page.evaluate(WIDER_THAN_ITS_PLACE) == []
 
@@ -411,6 +416,7 @@ SMALL = """() => {
 }"""
 
 
+@pytest.mark.looks
 def test_no_picture_is_cut_without_a_sign_and_every_control_fits_a_thumb(phone):
     page = phone.page
     pictures(page, all=False)
@@ -424,6 +430,7 @@ def test_no_picture_is_cut_without_a_sign_and_every_control_fits_a_thumb(phone):
         assert page.evaluate(SMALL) == [], width
 
 
+@pytest.mark.looks
 def test_no_figure_changes_its_height_under_the_thumb_on_a_phone_that_has_been_turned(phone):
     for width, height in ((740, PHONES[0]), (PHONES[0], 740)):
         phone.page.set_viewport_size({"width": width, "height": height})

@@ -74,7 +74,7 @@ def test_no_checkout_leaves_its_token_behind():
 
 def test_workflows_run_targets_that_exist():
     commands = [step["run"] for job in jobs().values() for step in job["steps"] if "run" in step]
-    wanted = {"test", "book", "browsers", "hosts", "binder", "links"}
+    wanted = {"test", "looks", "book", "browsers", "hosts", "binder", "links"}
     wanted |= {"witnesses", "coverage", "explore"}
     assert {f"make {target}" for target in wanted} == set(commands)
     assert {command.removeprefix("make ") for command in commands} <= targets()
@@ -99,7 +99,7 @@ def test_the_job_that_repeats_binder_takes_its_python():
 
 def test_only_what_passed_on_main_is_published():
     deploy = jobs()["deploy"]
-    assert set(deploy["needs"]) == {"test", "browsers", "witnesses", "binder", "build"}
+    assert set(deploy["needs"]) == {"test", "looks", "browsers", "witnesses", "binder", "build"}
     assert "github.ref == 'refs/heads/main'" in deploy["if"]
     assert "github.event_name != 'pull_request'" in deploy["if"]
 

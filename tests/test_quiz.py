@@ -90,6 +90,7 @@ def everything(page):
     return [*tops, page.locator("form").bounding_box()["height"]]
 
 
+@pytest.mark.looks
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("name", ["quiz", "bet"])
 def test_an_answer_moves_nothing_on_the_page(show, name, width):
@@ -229,6 +230,7 @@ def test_the_markup_of_a_bet_is_open_only_once_it_is_revealed():
     assert "<details open" in placed.markup() and "data-reveal" not in placed.markup()
 
 
+@pytest.mark.looks
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_in_a_bet(show, scheme):
     page = show(bet(), viewport=PHONE, color_scheme=scheme)
@@ -256,6 +258,7 @@ def test_in_print_every_reason_is_there(show):
     assert shown == [True] * 3
 
 
+@pytest.mark.looks
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_axe_finds_nothing_before_and_after_a_choice(show, width, scheme):
@@ -267,6 +270,7 @@ def test_axe_finds_nothing_before_and_after_a_choice(show, width, scheme):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.looks
 def test_without_script_axe_finds_nothing(show):
     quiz_of_now = quiz()
     quiz_of_now.choice = "half of it to each"

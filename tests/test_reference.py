@@ -1,16 +1,21 @@
 """The reference pages keep up with the package and the text: names, terms, symbols and sources."""
 
+import ast
+import inspect
 import json
 import re
 from importlib import import_module
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 
 from chainrule.graph import Variable
+from chainrule.losses import softmax
 
 BOOK = Path(__file__).parents[1] / "book"
+PACKAGE = Path(__file__).parents[1] / "src" / "chainrule"
 PAGES = sorted([*BOOK.rglob("*.md"), *BOOK.rglob("*.ipynb")])
 
 PUBLIC = {
@@ -25,6 +30,8 @@ PUBLIC = {
     "Network.numerical_gradient two_layer_net",
     "gradcheck": "gradient_check Report",
     "doctor": "diagnose",
+    "zoo": "ZOO Specimen Specimen.network PART_TWO",
+    "narration": "WORDS",
     "training": "SGD Momentum Adam minibatches train validation_loss",
     "more_nodes": "Reshape Transpose Take Mean Max reshape transpose take mean max_",
     "guests.dropout": "Dropout",
@@ -58,7 +65,7 @@ def documented():
         if match := re.match(r"\.\. (?:automodule|currentmodule):: ([\w.]+)", line):
             module = match[1]
             found[module] = []
-        elif match := re.match(r"\.\. auto(?:class|function):: (\w+)", line):
+        elif match := re.match(r"\.\. auto(?:class|function|data):: (\w+)", line):
             name = match[1]
             found[module].append(name)
         elif match := re.match(r"\s+:members: (.+)", line):
@@ -107,6 +114,45 @@ def test_every_name_on_the_api_page_exists_where_the_page_says():
             thing = import_module(module)
             for part in name.split("."):
                 thing = getattr(thing, part)
+
+
+def shown_code(path):
+    """The code of a page that its readers see, or can unfold."""
+    if path.suffix == ".md":
+        blocks = r"^```(?:python|\{code-cell\}.*)\n((?::tags:.*\n)?)(.*?)^```"
+        found = re.findall(blocks, path.read_text(encoding="utf-8"), re.M | re.S)
+        return [code for tags, code in found if "remove-input" not in tags]
+    cells = nbformat.read(path, as_version=4).cells
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    return [c.source for c in code if "remove-input" not in c.metadata.get("tags", [])]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_what_a_page_tells_its_readers_to_import_is_on_the_api_page(page):
+    pytest.importorskip("anywidget")
+    known = [import_module(module) for module in documented()]
+    known += [getattr(import_module(m), name) for m in documented() for name in names_of(m)]
+    for code in shown_code(page):
+        for node in ast.walk(ast.parse(re.sub(r"(?m)^\s*[%!].*", "", code))):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("chainrule"):
+                for one in node.names:
+                    thing = getattr(import_module(node.module), one.name)
+                    assert any(thing is other for other in known), (node.module, one.name)
+
+
+def names_of(module):
+    return [name for name in documented()[module] if "." not in name]
+
+
+@pytest.mark.parametrize("module", documented())
+def test_docstrings_on_the_api_page_send_nobody_to_a_module_that_it_lacks(module):
+    there = import_module(module)
+    told = [there, *(getattr(there, name) for name in names_of(module))]
+    modules = {path.stem for path in PACKAGE.rglob("*.py")} | {"doctor", "guards", "guests"}
+    known = {name.split(".")[1] for name in documented()} | set(names_of(module))
+    for thing in told:
+        marked = set(re.findall(r"`(\w+)(?:\.\w+)?`", inspect.getdoc(thing) or ""))
+        assert marked & modules <= known, thing
 
 
 def test_the_api_page_follows_the_reading_order():
@@ -213,6 +259,29 @@ def test_every_plain_link_to_a_term_or_a_source_leads_to_one(page):
     assert [anchor for _, anchor in links if anchor not in known] == []
 
 
+def test_the_numbers_in_the_glossary_are_computed():
+    told = {term: definition for terms, definition in glossary() for term in terms}
+    a, b = Variable(3.0), Variable(4.0)
+    (a * b).backward(10.0)
+    assert f"of 10, the inputs {b.grad / 10:g} and {a.grad / 10:g} get" in told["multiply node"]
+    assert f"get {a.grad:g} and {b.grad:g}." in told["multiply node"]
+    y = softmax(np.log([1.0, 3.0, 6.0]))
+    assert "0.1, 0.3 and 0.6." in told["softmax"] and np.allclose(y, [0.1, 0.3, 0.6])
+    assert f"At a probability of 0.3 it is {-np.log(y[1]):.1f}." in told["cross-entropy error"]
+    central, forward = (3**3 - 1**3) / 2, 3**3 - 2**3
+    assert f"$(27 - 1)/2 = {central:g}$, and the slope is 12." in told["central difference"]
+    assert f"$27 - 8 = {forward:g}$, and the slope is 12." in told["forward difference"]
+    cube = Variable(2.0)
+    (cube**3).backward()
+    assert cube.grad == 12
+    assert f"Of [3, 4] it is {np.linalg.norm([3, 4]):g}." in told["norm"]
+    assert (
+        f"Of 1 and −7 it is {np.sqrt(np.mean(np.square([1, -7]))):g}." in told["root mean square"]
+    )
+    assert f"of 1 and 7 it is {np.var([1, 7]):g}." in told["variance"]
+    assert str(np.eye(4, dtype=int)[2].tolist()) in told["one-hot encoding"]
+
+
 def test_every_link_inside_the_glossary_leads_to_one_of_its_headings():
     links = re.findall(r"\]\(#([^)]*)\)", read("glossary.md"))
     assert len(links) > 100
@@ -237,20 +306,22 @@ def test_every_symbol_has_a_name_in_code_and_a_shape():
         assert symbol and meaning and "`" in code and shape, row
 
 
-def test_the_code_for_teachers_runs(tmp_path, monkeypatch):
+def test_the_code_that_authors_copy_runs():
+    """What the page runs itself is compared with its outputs; this is what stands there to be read."""
     pytest.importorskip("anywidget")
-    monkeypatch.chdir(tmp_path)  # one block writes a file
-    blocks = re.findall(r"^```python\n(.*?)^```", read("reference/teachers.md"), re.M | re.S)
-    assert len(blocks) >= 5
-    names = {}
+    blocks = re.findall(
+        r"^```python\n(.*?)^```", prose(BOOK / "reference" / "figures.ipynb"), re.M | re.S
+    )
+    assert blocks
     for block in blocks:
-        exec(compile(block, "teachers.md", "exec"), names)
+        exec(compile(block, "figures.ipynb", "exec"), {})
 
 
 def test_the_lesson_for_teachers_adds_up_and_its_numbers_are_computed():
     text = read("reference/teachers.md")
     length, lesson = re.search(r"## One lesson: (\d+) minutes\n(.*?)\n## ", text, re.S).groups()
-    minutes, asked, told = zip(*(row for row in tables(lesson) if row[0].isdigit()), strict=True)
+    rows = [row for row in tables(lesson) if row[0].isdigit()]
+    minutes, asked, expected, told = zip(*rows, strict=True)
     assert sum(map(int, minutes)) == int(length) and all("?" in one for one in asked[:-1])
     side, price = Variable(3.0), Variable(20.0)
     area = side**2
@@ -258,13 +329,13 @@ def test_the_lesson_for_teachers_adds_up_and_its_numbers_are_computed():
     net = tiles + 15.0
     total = net * 1.2
     total.backward()
-    assert told[1].startswith(f"“{net.value:g}”: ")  # what pupils say
+    assert expected[1].startswith(f"“{net.value:g}”: ")  # what pupils say
     assert (
         f"It is {net.grad:g}, and then {tiles.grad:g}, {area.grad:g} and {side.grad:g}." in told[1]
     )
     more = (4.0**2 * 20.0 + 15.0) * 1.2 - total.value
-    assert f"It costs {more:g} more, since the corner adds {more - side.grad:g}:" in told[2]
-    assert f"There are {2**30:,}, and 30 visits" in told[4]
+    assert f"No: {more:g} more, since the corner adds {more - side.grad:g}." in told[2]
+    assert f"{2**30:,} paths, and 30 visits" in told[4]
     a, b, c = Variable(2.0), Variable(-3.0), Variable(10.0)
     ((a * b + c) ** 2).backward()
     right = f"{a.grad:g} and {b.grad:g}, and {c.grad:g} for `c`.".replace("-", "−")

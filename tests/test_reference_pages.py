@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+TIED = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
 GLOSSARY = Path(__file__).parents[1] / "book" / "glossary.md"
 
 
@@ -28,7 +29,12 @@ def test_indented_lines_stay_as_they_are(pages):
 
 
 def test_a_sentence_with_a_gap_is_no_table(pages):
-    assert pages.as_rest("dx = dout;  dW = x") == "dx = dout;  dW = x"
+    assert pages.as_rest("dx = dout;  dW = x") == TIED.join(["dx", "dout;  dW", "x"])
+
+
+def test_signs_typed_as_letters_are_printed_as_signs_but_not_in_code(pages):
+    assert pages.as_rest("x -> y^2 - 1, `x -> y - 1`") == "x → y² − 1, \\ ``x -> y - 1``\\ "
+    assert pages.as_rest("dx = dout") == TIED.join(["dx", "dout"])
 
 
 def test_what_means_something_in_rest_is_escaped(pages):
@@ -66,7 +72,7 @@ def test_every_name_in_the_table_of_the_api_page_leads_to_its_place(open_page):
         "links => links.map((one) => [one.textContent, document.querySelector(`[id='${one.hash.slice(1)}'] .descname`)?.textContent])"
     )
     text = (GLOSSARY.parent / "reference" / "api.md").read_text(encoding="utf-8")
-    assert [told for told, _ in links] == re.findall(r"auto(?:class|function):: (\w+)", text)
+    assert [told for told, _ in links] == re.findall(r"auto(?:class|function|data):: (\w+)", text)
     assert all(told == there for told, there in links), links
 
 

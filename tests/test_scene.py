@@ -214,6 +214,7 @@ def test_two_scenes_on_a_page_do_not_disturb_each_other(show):
     assert [text[:12] for text in texts] == ["With h = 0.5", "With h = 0.2"]
 
 
+@pytest.mark.looks
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("made", [secant, bars])
@@ -293,6 +294,7 @@ OUTSIDE = """() => {
 }"""
 
 
+@pytest.mark.looks
 @pytest.mark.parametrize("viewport", [PHONE, {"width": 1280, "height": 900}], ids=["phone", "desk"])
 def test_no_text_of_the_examples_leaves_its_picture_or_lies_on_another(show, examples, viewport):
     for scene in (one for one in examples.values() if isinstance(one, Scene)):

@@ -19,8 +19,8 @@ BUDGET = (
 # What readers ask, and the place that explains it.
 PLACES = {
     "momentum": "10_learning.html#a-walk-in-a-valley",
-    "train/test split": "10_learning.html#what-learning-means",
-    "overfit": "10_learning.html#what-learning-means",
+    "train/test split": "10_learning.html#what-learning-is-for",
+    "overfit": "10_learning.html#what-learning-is-for",
     "tolerance": "09_gradient_check.html#what-to-do-when-a-check-fails",
     "chain rule": "02_chain_rule.html#the-chain-rule-and-forks",
     "kink": "04_relu_and_sigmoid.html#the-kink-at-0",
@@ -125,7 +125,7 @@ def test_every_word_of_the_glossary_leads_to_its_chapter_first_and_to_its_entry_
         ("연쇄 법칙", "glossary.html#term-chain-rule"),  # written in one word there
         ("softmax zebra", "06_softmax_with_loss.html"),
         ("GRADIENT_CHECK", "09_gradient_check.html"),
-        ("overfits", "10_learning.html#what-learning-means"),
+        ("overfits", "10_learning.html#what-learning-is-for"),
     ],
 )
 def test_what_is_asked_in_another_form_is_found_too(query, shown, ask):

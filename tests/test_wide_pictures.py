@@ -27,6 +27,7 @@ def show_tall(show, width, height):
     return show(Stepper(normalised()), viewport=size, reduced_motion="reduce")
 
 
+@pytest.mark.looks
 @pytest.mark.parametrize("size", [(1280, 900), (1280, 720), (390, 844)])
 def test_of_a_tall_picture_the_running_node_the_sentence_and_the_buttons_are_in_sight(size, show):
     page, height = show_tall(show, *size), size[1]
@@ -49,6 +50,7 @@ def test_a_tall_picture_is_shown_at_its_own_size_where_a_low_one_is_enlarged(sho
         assert picture.bounding_box()["width"] == pytest.approx(times * own, rel=0.01)
 
 
+@pytest.mark.looks
 @pytest.mark.parametrize("size", [(1280, 900), (390, 844)])
 def test_of_a_tall_picture_the_number_that_is_asked_for_and_its_question_are_in_sight(size, show):
     page, height = show_tall(show, *size), size[1]
@@ -81,6 +83,7 @@ def net(D=2, H=3, C=2, N=2):
     return two_layer_net(D, H, C, rng), rng.normal(size=(N, D)), np.arange(N) % C
 
 
+@pytest.mark.looks
 def test_a_picture_follows_the_running_node_and_comes_back_to_its_inputs(show):
     page = show(Stepper(*net()), viewport={"width": 390, "height": 800}, reduced_motion="reduce")
     scroll = page.locator(".chainrule-scroll")
@@ -151,6 +154,7 @@ def bill():
     return (side**2 * price + Variable(15.0, "delivery")) * Variable(1.2, "tax")
 
 
+@pytest.mark.looks
 def test_a_phone_that_is_turned_shows_the_other_picture_of_the_same_step_and_numbers(show):
     upright, across = {"width": 390, "height": 844}, {"width": 844, "height": 390}
     page = show(Stepper(bill()), viewport=upright, is_mobile=True, has_touch=True)
@@ -172,6 +176,7 @@ def test_a_phone_that_is_turned_shows_the_other_picture_of_the_same_step_and_num
     assert page.locator(".chainrule-stepper").get_attribute("data-step") == "8"
 
 
+@pytest.mark.looks
 def test_a_phone_gets_the_level_asked_for_in_rows(show):
     """Layers and nodes have a picture for a desk and one for a phone each, if a phone can hold it."""
     network = Network([Affine(np.eye(2), np.zeros(2)), ReLU()], IdentityWithLoss())

@@ -206,7 +206,7 @@ def join(node, x, y):
 
 
 def exp(x):
-    """e ** x, entry by entry; x a Variable, a number or an array."""
+    """The exponential, entry by entry; x a Variable, a number or an array."""
     return run(Exp(), x)
 
 
@@ -221,7 +221,7 @@ def maximum(x, y):
 
 
 def matmul(x, y):
-    """x @ y, (N, D) @ (D, M) -> (N, M); also written with the operator."""
+    """`x @ y`, (N, D) @ (D, M) -> (N, M); also written with the operator."""
     return join(MatMul(), as_variable(x), y)
 
 
@@ -231,17 +231,17 @@ def sum_(x, axis=None, keepdims=False):
 
 
 def relu(x):
-    """max(x, 0), entry by entry; at the kink its gradient is 0, by convention."""
+    """`max(x, 0)`, entry by entry; at the kink its gradient is 0, by convention."""
     return maximum(x, 0.0)
 
 
 def sigmoid(x):
-    """1 / (1 + exp(-x)), written out: fine down to x = -709 (the layer Sigmoid never overflows)."""
+    """`1 / (1 + exp(-x))`, written out: fine down to x = -709 (the layer Sigmoid never overflows)."""
     return 1.0 / (1.0 + exp(-as_variable(x)))
 
 
 def tanh(x):
-    """(exp(x) - exp(-x)) / (exp(x) + exp(-x)), written out: it overflows beyond |x| = 709."""
+    """`(exp(x) - exp(-x)) / (exp(x) + exp(-x))`, written out: it overflows beyond |x| = 709."""
     x = as_variable(x)
     up, down = exp(x), exp(-x)
     return (up - down) / (up + down)

@@ -1,9 +1,9 @@
 """Mistakes: one table of what goes wrong in a backward pass, by name.
 
 A row has a code, a sentence that says what the code does, a hint for whoever wrote it, and, where
-numbers alone give the mistake away, the function of `scenes` that tells which numbers it would have
-produced. The doctor compares those with what it meets, the most specific row first; the exercises hand
-on the hints. Read `doctor` next.
+numbers alone give the mistake away, the function that tells which numbers it would have produced. The
+doctor compares those with what it meets, the most specific row first; the exercises hand on the hints.
+Read `doctor` next.
 """
 
 from collections.abc import Callable

@@ -20,7 +20,8 @@ SLOT = re.compile(r"\{([a-z]+(?:\.[a-z]+)?)\}")
 # operation -> forward, backward: (title, sentence); to: what goes to each input; entry: how one entry of
 # an array is made, and the gradient of each input there; rule: what the output is, and the local
 # derivative by each input (one with {dout} or {z.gradient} is the whole gradient that goes there);
-# local: the same in a word, for an edge that carries an array. One dict an operation, one key a phrase.
+# local: the same in a word, for an edge that carries an array.
+#: The sentences of the figures, one dict an operation, one key a phrase. A translation replaces them.
 WORDS = {
     "Add": {
         "forward": ("Add.", "{x} + {y}{so.z}."),

@@ -2,19 +2,19 @@
 
 A node knows nothing of the graph around it. `forward` takes its inputs, floats or arrays whose shapes
 broadcast, and gives its output. Later `backward` turns the upstream gradient `dout` into one downstream
-gradient an input, in order. (What is checked, and how broadcasting is undone, stands in `guards`; `exp`,
-`log`, `power`, `larger` and `gate` are NumPy's exp, log, power, maximum and where, for plain floats too.)
-Read `graph` next: it connects nodes. The matrix rules are derived in chapter 5.
+gradient an input, in order. Read `graph` next: it connects nodes. The matrix rules are derived in chapter 5.
 """
 
 import numpy as np
 
+# The folder guards holds what is checked, and how broadcasting is undone. Its exp, log, power, larger and
+# gate are NumPy's exp, log, power, maximum and where, for plain floats too.
 from chainrule.guards.nodes import Node, axes, fixed_exponent
 from chainrule.guards.numbers import any_of, exp, gate, larger, log, power
 
 
 class Add(Node):
-    """x + y. Copies the upstream gradient to both sides, and needs neither value to do so."""
+    """`x + y`. Copies the upstream gradient to both sides, and needs neither value to do so."""
 
     symbol = "+"
 
@@ -26,7 +26,7 @@ class Add(Node):
 
 
 class Subtract(Node):
-    """x - y. What flows back to y changes its sign."""
+    """`x - y`. What flows back to y changes its sign."""
 
     symbol = "−"
 
@@ -38,7 +38,7 @@ class Subtract(Node):
 
 
 class Multiply(Node):
-    """x * y. Swaps: each side gets the upstream gradient times the *other* input."""
+    """`x * y`. Swaps: each side gets the upstream gradient times the *other* input."""
 
     symbol = "×"
 
@@ -51,7 +51,7 @@ class Multiply(Node):
 
 
 class Divide(Node):
-    """x / y, for y other than 0."""
+    """`x / y`, for y other than 0. The gradients are `dout / y` and `-dout * x / y**2`."""
 
     symbol = "÷"
 
@@ -67,7 +67,7 @@ class Divide(Node):
 
 
 class Negate(Node):
-    """-x."""
+    """`-x`. The gradient changes its sign, too."""
 
     symbol = "−"
 
@@ -79,11 +79,11 @@ class Negate(Node):
 
 
 class Power(Node):
-    """x ** y: `Power(2)` raises its one input to a fixed power, `Power()` takes x and y.
+    """`x ** y`: `Power(2)` raises its one input to a fixed power, `Power()` takes x and y.
 
-    A fixed exponent, a number or an array, gets no gradient. With two inputs both do, and since
-    d(x**y)/dy = x**y log(x), the base must be positive then; only where y is a plain number may x be
-    negative, and the gradient of y is None.
+    A fixed exponent, a number or an array, gets no gradient. With two inputs both do, and since the
+    derivative by y is `x**y * log(x)`, the base must be positive then; only where y is a plain number
+    may x be negative, and the gradient of y is None.
     """
 
     symbol = "^"
@@ -109,7 +109,7 @@ def slope(x, y):
 
 
 class Exp(Node):
-    """e ** x. Its derivative is its own output, so that is what it keeps."""
+    """The exponential of x. Its derivative is its own output, so that is what it keeps."""
 
     symbol = "exp"
 
@@ -122,7 +122,7 @@ class Exp(Node):
 
 
 class Log(Node):
-    """The natural logarithm of a positive x."""
+    """The natural logarithm of a positive x. The gradient is `dout / x`."""
 
     symbol = "log"
 
@@ -137,7 +137,7 @@ class Log(Node):
 class Maximum(Node):
     """The larger of x and y. It hands the gradient to the winner; a tie goes to y.
 
-    So Maximum(x, 0), the ReLU, has gradient 0 at x = 0: a convention, since it has a kink there.
+    So `Maximum` of x and 0, the ReLU, has gradient 0 at x = 0: a convention, since it has a kink there.
     """
 
     symbol = "max"
@@ -151,10 +151,10 @@ class Maximum(Node):
 
 
 class MatMul(Node):
-    """x @ y for arrays, as NumPy multiplies them: (N, D) @ (D, M) -> (N, M), vectors and stacks too.
+    """`x @ y` for arrays, as NumPy multiplies them: (N, D) @ (D, M) -> (N, M), vectors and stacks too.
 
-    Backward: dx = dout @ y.T, dy = x.T @ dout. (`.mT` turns each matrix of a stack; a vector arrives as
-    a matrix of one row or column.)
+    Backward: `dx = dout @ y.T`, `dy = x.T @ dout`. (`.mT` turns each matrix of a stack; a vector
+    arrives as a matrix of one row or column.)
     """
 
     symbol = "@"

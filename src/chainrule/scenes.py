@@ -202,14 +202,16 @@ def sum_over_wrong_axis(scene):
     for axes, (off, slope, scale) in scene.standardised:
         d, y = scene.dout * scale, off * slope
         for other in some_axes(d.ndim):
-            ways = [*product((axes, other), repeat=2)]  # sum along the one, divide by the other
-            for one, two in product(ways, repeat=2) if other != axes else ():
+            one = [*product((axes, other), repeat=2)]  # sum along the one, divide by the other
+            for ways in (
+                [*product(one, repeat=2)][1:] if other != axes else ()
+            ):  # the first is right
                 first, second = (
                     np.sum(z, axis=along, keepdims=True) / np.prod([d.shape[k] for k in count])
-                    for z, (along, count) in ((d, one), (d * y, two))
+                    for z, (along, count) in zip((d, d * y), ways, strict=True)
                 )
-                told = [f"{said(a)} (over the number along {said(n)})" for a, n in (one, two)]
-                words = f"sums along {' and '.join(told)} in place of {said(axes)}"
+                told = [said(a) + f" (over the number along {said(n)})" * (a != n) for a, n in ways]
+                words = f"sums along {' and '.join(dict.fromkeys(told))} in place of {said(axes)}"
                 yield words, slope * (d - first - y * second)
     for axis in softmax_axes(scene):
         d, y = scene.dout, scene.out
@@ -523,6 +525,7 @@ BY_OUTPUT = {  # functions whose derivative is mostly written by the output
     "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), lambda y: y * (1 - y)),
     "tanh": (np.tanh, lambda y: 1 - y * y),
     "exp": (np.exp, lambda y: y),
+    "expm1": (np.expm1, lambda y: y + 1),
     "sqrt": (np.sqrt, lambda y: 0.5 / y),
     "softplus": (lambda x: np.log1p(np.exp(x)), lambda y: 1 - np.exp(-y)),
     "relu": (lambda x: np.maximum(x, 0), lambda y: (y > 0) * 1.0),
@@ -565,7 +568,20 @@ def exponents(scene):
     return slope[use] * x[use] / out[use]
 
 
+def for_scores(scene):
+    """The gradient by the scores where the loss is a cross-entropy of probabilities that were given."""
+    y, unit = scene.x, scene.unit
+    if y is None or scene.out.size > 1 or not (y.size > 1 and np.all((0 < y) & (y < 1))):
+        return
+    t = scene.t if np.shape(scene.t) == y.shape else (unit < 0) * 1.0
+    for lost, form, told in ((y * (1 - y), y - t, "1 / (y (1 - y))"), (-y, t, "1 / y")):
+        k = np.vdot(form, unit * lost) / max(np.vdot(form, form), 1e-30)
+        if same(unit * lost, k * form):
+            yield f"y - t, where the derivative has {told},", scene.dout * k * (y - t)
+
+
 def factor_missing(scene):
+    yield from for_scores(scene)
     for axes, (_, slope, _) in scene.standardised:
         yield f"no division by the spread along {said(axes)}", scene.true / slope
     if scene.slope_at is None or scene.place not in scene.inputs or scene.slope is None:
@@ -608,6 +624,22 @@ def samples_as_columns(scene):
     N, other = scene.sizes
     if N > 1 and other > 1 and N != other:
         yield "a division by the size of the other axis", scene.true * N / other
+
+
+def scaled(scene):
+    for axes, (off, slope, scale) in scene.standardised if scene.claimed else ():
+        d, y = scene.dout * scale, off * slope
+        means = [np.broadcast_to(z.mean(axes, keepdims=True), d.shape) for z in (d, d * y)]
+        forms = np.array([np.ravel(means[0]), np.ravel(y * means[1])]).T
+        rests = [np.ravel(d - one / slope) for one in (scene.true, scene.claim)]
+        true, claim = (np.linalg.lstsq(forms, rest, rcond=None)[0] for rest in rests)
+        if np.any(claim / true < 0):
+            continue  # that is a sign
+        told = zip(("mean(dout)", "y mean(y dout)"), claim / true, strict=True)
+        words = " and ".join(
+            f"{c:.4g} times the part with {m}" for m, c in told if abs(c - 1) > 1e-5
+        )
+        yield words, slope * (d - (forms @ claim).reshape(d.shape))
 
 
 def wrong_sign(scene):

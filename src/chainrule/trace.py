@@ -1,7 +1,7 @@
 """The trace: a run of a graph or a network, recorded once, step by step, as plain data.
 
 Every picture, widget and table in the book shows a trace and nothing else. It owns its numbers, in
-full precision; rounding happens only where they are shown. Read `drawing` next.
+full precision; rounding happens only where they are shown.
 """
 
 import copy
@@ -94,8 +94,8 @@ READ = {
 class Trace:
     """A recorded run: `variables` in the order they were computed, `steps` in the order they ran.
 
-    code    operation -> {"forward": {"lines", "shown", "mark"}, "backward": ...}: the source that ran, see
-            `sources`; under "" the lines of the walk that call it, under " loss" and " seed" the others
+    code    operation -> {"forward": {"lines", "shown", "mark"}, "backward": ...}: the source that ran;
+            under "" the lines of the walk that call it, under " loss" and " seed" the others
 
     A network's trace has a layer a step. Where each of its layers can be written out in nodes:
 

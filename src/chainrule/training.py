@@ -49,13 +49,13 @@ class SGD(Optimizer):
         self.lr = lr
 
     def update(self, params, grads):
-        """params[key] -= lr * grads[key], in place, for every key; both dicts have the same keys."""
+        """`params[key] -= lr * grads[key]`, in place, for every key; both dicts have the same keys."""
         for key, array in params.items():
             move(array, -self.lr, grads[key])  # array += -lr * gradient, without a large copy
 
 
 class Momentum(Optimizer):
-    """SGD with a velocity v that remembers earlier gradients: v = momentum v - lr g, and w += v.
+    """SGD with a velocity v that remembers earlier gradients: `v = momentum * v - lr * g`, then `w += v`.
 
     Polyak (1964), "Some methods of speeding up the convergence of iteration methods".
     """

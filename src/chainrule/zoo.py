@@ -1,6 +1,6 @@
-"""The zoo of chapter 11: two-layer networks with one mistake each, bred from the package's own parts.
+"""The zoo: networks and layers with one mistake each, bred from the package's own parts.
 
-The animals of Part II, at the end, are single layers.
+Chapter 11 has the networks; the animals of Part II are single layers, such as `zoo.ForgetsTheFactor`.
 """
 
 from dataclasses import dataclass
@@ -123,6 +123,7 @@ class Specimen:
         return network
 
 
+#: The twelve networks of chapter 11, a list of `Specimen`.
 ZOO = [
     Specimen("bias: sum over everything", "bias-sum-over-everything", {"Affine": SumsEverything}),
     Specimen("bias: mean over the batch", "bias-mean", {"Affine": AveragesTheBias}),
@@ -294,7 +295,9 @@ class ForgetsTheValues(InParts):
         return through_q + through_k
 
 
-PART_TWO = {  # layers, and the code of their mistake; the doctor has no name for that of ScoresNotTurned
+#: The layers of Part II, each a class, and the code of its mistake. (The doctor has no name for that of
+#: `ScoresNotTurned`.)
+PART_TWO = {
     RedrawsTheMask: "mask-redrawn",
     ForgetsTheFactor: "scaled",
     DropsInPlace: "mutates-input",

@@ -1,22 +1,37 @@
 """The doctor: names what is wrong with a backward pass, from its numbers alone.
 
 A gradient that nudging contradicts is compared with what each known mistake would have produced at
-that place (`mistakes`, `evidence`, `judge`). Where numbers cannot tell, the doctor calls twice (`state`).
-In a network it looks at each layer alone, from the loss backward. `gradcheck.diagnose` is the door.
+that place (`mistakes` lists them). Where numbers cannot tell, the doctor calls twice. In a network it looks
+at each layer alone, from the loss backward.
 """
 
 import re
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
 
 from chainrule.doctor.checks import check_numbers, piece_for, quiet
-from chainrule.doctor.copies import as_it_was, layers_of, loss_of, private_copy, slots
+from chainrule.doctor.copies import (
+    as_it_was,
+    enclosed,
+    layers_of,
+    loss_of,
+    outside,
+    private_copy,
+    slots,
+)
 from chainrule.doctor.evidence import LIMIT, Observation
 from chainrule.doctor.findings import Findings, finding, in_order, proof, raised, told_line, unknown
 from chainrule.doctor.judge import BY_BATCH, ignore_dout, judge, line_of
 from chainrule.doctor.pieces import GraphPiece, NetworkPiece, Piece, tried
-from chainrule.doctor.state import out_of_date, through_new_parameters, written_to
+from chainrule.doctor.state import (
+    alike,
+    left_behind,
+    out_of_date,
+    through_new_parameters,
+    written_to,
+)
 from chainrule.doctor.tape import recorded
 from chainrule.mistakes import MISTAKES
 from chainrule.scenes import same
@@ -83,7 +98,11 @@ def examine(piece, h, seed):
             observation = Observation(piece, h, seed)
     named, unnamed = judge(observation)
     wrong = {one.where for one in named} | set(unnamed)
-    named = tried([], all_pairs, piece) + named + tried([], ties, observation, wrong)
+    stale = tried([], left_behind, observation, list(unnamed)) if piece.names else []
+    unnamed = {n: s for n, s in unnamed.items() if n not in [one.where for one in stale]}
+    table = tried([], all_pairs, piece, bool(wrong))
+    unnamed = {} if table else unnamed
+    named = table + named + stale + tried([], ties, observation, wrong)
     state = [] if isinstance(piece, GraphPiece) else written_to(piece, observation.douts[0])
     updates = [one for one in state if one.cause == "update-in-backward"]
     known = {one.where for one in named} | set(unnamed)
@@ -95,10 +114,26 @@ def examine(piece, h, seed):
     named = [one for one in named if one.where not in came_of_it]
     unnamed = {name: one for name, one in unnamed.items() if name not in came_of_it}
     nameless = [unknown(n, s, line_of(observation, n, wrong)) for n, s in unnamed.items()]
+    if nameless and tried(False, walked_in_order, observation):
+        words = "; it is what the layers give when they are walked in the order of forward"
+        hint = "Walk back from the last layer to the first one: for layer in reversed(layers)."
+        nameless = [
+            replace(one, evidence=f"{one.evidence[:-1]}{words}.", hint=hint) for one in nameless
+        ]
     found = named + sorted(nameless, key=lambda one: one.hint == MISTAKES["unknown"].hint)
     state += tried([], out_of_date, observation, seed, known)
     odd = ("update-in-backward", "stale-cache") if updates else ()  # the one makes the other
     return updates + found + [one for one in state if one.cause not in odd] + remark
+
+
+def walked_in_order(observation):
+    """Whether the claim is what comes out when each layer is run back in the order of forward."""
+    piece, dout = observation.piece, observation.douts[0]
+    subject = piece.fresh()
+    piece.forward(subject)
+    for one in (layers := layers_of(subject)).values():
+        dout = one.backward(dout)
+    return len(layers) > 1 and len(piece.names) == 1 and alike(dout, observation.claims[0]["x"])
 
 
 def right_at_the_end(observation):
@@ -108,7 +143,9 @@ def right_at_the_end(observation):
         return []
     name, samples = next(iter(claimed.items()))
     words = f"{proof(name, samples[0])}; for any other dout it gives the same"
-    return [finding("upstream-ignored", name, words + ", and it is right for dout = 1")]
+    right = samples[0].explained_by(samples[0].scene.unit)
+    words += ", and it is right for dout = 1" if right else ""
+    return [finding("upstream-ignored", name, words)]
 
 
 def by_spoiling(piece, sample):
@@ -137,27 +174,44 @@ def ties(observation, known):
     return found
 
 
-def all_pairs(piece):
-    """The finding for targets (N,) that meet outputs (N, 1): their order does not matter then."""
-    t, x = piece.t, piece.inputs[0]
-    if np.ndim(t) != 1 or x.shape[:1] != (len(t),) or piece.labels and x.shape != (len(t), 1):
-        return []
+def all_pairs(piece, wrong):
+    """The finding for targets (N,) that meet outputs (N, 1): their order does not matter then. Where a
+    gradient is wrong, a list that a function takes from around it may be its targets too."""
+    shape, places = piece.inputs[0].shape, {}
+    fits = shape == (*np.shape(piece.t), 1) if piece.labels else shape[:1] == np.shape(piece.t)
+    if np.ndim(piece.t) == 1 and fits:
+        places["t"] = piece.t
+    elif piece.pair and wrong:
+        held = {name: array for _, name, array in outside(piece.target) if array.ndim == 1}
+        places = {name: array for name, array in held.items() if array.size > 2}
+    for name, own in places.items():
+        if pairs(piece, name, own):
+            words = (
+                f"the loss stays as it is when the targets change places, and {name} is of shape "
+            )
+            where = piece.labels[0] if piece.labels else "loss"
+            return [finding("broadcast-targets", where, words + str(np.shape(own)))]
+    return []
 
-    def loss(t, x=x):
-        other = piece.at([x], t)
+
+def pairs(piece, name, own):
+    """Whether the loss stays when the targets change places, and changes when they are a column."""
+    held = name != "t" or piece.t is None
+
+    def loss(t, x=piece.inputs[0]):
+        other = piece.at([x, *piece.inputs[1:]], piece.t if held else t)
+        put = enclosed(piece.target, lambda a, key: t if key == name else a)
         try:
-            return float(np.reshape(other.forward(other.fresh()), ()))
+            with put if held else nullcontext():
+                return float(np.reshape(other.forward(other.fresh()), ()))
         except Exception:
             return np.nan
 
-    turned, moved = np.roll(t, 1), np.roll(1.3 * x, 1) + 0.1
-    value, beside = loss(t), loss(np.reshape(t, (-1, 1)))
-    off = abs(value - loss(turned)) + abs(loss(t, moved) - loss(turned, moved))
+    turned, moved = np.roll(own, 1), np.roll(1.3 * piece.inputs[0], 1) + 0.1
+    value, beside = loss(own), loss(np.reshape(own, (-1, 1)))
+    off = abs(value - loss(turned)) + abs(loss(own, moved) - loss(turned, moved))
     size = 1 + abs(value)
-    if not (off <= 1e-9 * size and abs(value - beside) > 1e-6 * size):
-        return []
-    words = f"the loss stays {value:.6g} when the targets change places, and t is of shape {np.shape(t)}"
-    return [finding("broadcast-targets", piece.labels[0] if piece.labels else "loss", words)]
+    return off <= 1e-9 * size and abs(value - beside) > 1e-6 * size
 
 
 def by_exception(error, piece):

@@ -60,7 +60,7 @@ def piece_for(where, target, x, t, h, last=False):
             return piece.at_the_end() if last and t is not None else piece
         if callable(target) and all(np.asarray(v).dtype.kind in "fiub" for v in inputs):
             check_inputs(where, inputs, h)
-            if (piece := piece_of_function(target, inputs)) is not None:
+            if (piece := piece_of_function(target, inputs, t)) is not None:
                 return piece
     raise TypeError(
         f"{where} wants something with forward and backward, a Variable, or a function that gives a "

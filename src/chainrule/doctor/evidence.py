@@ -126,10 +126,13 @@ class Observation:
     limit   how many entries of a wrong array are nudged; None for all of them, where need be
     given   the claims, and those for an upstream gradient of 1
     right   the names of the arrays whose claims hold
+    doubtful  of those that seem to lack a factor, where it is not sure that nothing else is wrong
+    bounded   those whose claims are cut down to one length
     """
 
     def __init__(self, piece, h=1e-5, seed=0, limit=None):
         self.piece, self.others, self.right = piece, {}, set()
+        self.doubtful, self.bounded = set(), set()
         self.truth = truth = Truth(piece, lambda out: self.upstreams(out, seed), h, limit=0)
         self.douts = truth.douts[:-1]
         self.claims = [piece.claims(dout) for dout in self.douts]

@@ -153,11 +153,24 @@ def unknown(name, samples, line=""):
         words += f"; nudging {name} changes nothing, so forward may not use it, or use an old copy"
     elif strange:
         words += f"; it is the gradient of {strange[0]}"
-        hint = "Look for a copied line that kept an old name, or a loop back that starts with layer one."
+        hint = "Look for a copied line that kept an old name, for a dict that two layers share, "
+        hint += "or for a loop back that starts with layer one."
+    elif (most := cut_off(samples[0])) is not None:
+        words += f"; it is the right one, cut off at {most:.6g} and {-most:.6g}"
+        hint = "Clip the gradients once they are all there, after backward, before the step."
     elif close(samples, 0.03):
         words += "; they are close"
         hint = "Look for a small constant that only one of forward and backward adds: log(y + 1e-7), or eps."
     return finding("unknown", name, words, hint=hint)
+
+
+def cut_off(sample):
+    """The bound at which a claim is cut off, in several entries, and is right in all others; or None."""
+    most = np.max(np.abs(sample.claim), initial=0.0)
+    several = np.sum(np.abs(sample.claim) == most) > 1
+    return (
+        most if several and sample.explained_by(np.clip(sample.scene.true, -most, most)) else None
+    )
 
 
 def close(samples, tolerance=1e-3):

@@ -43,7 +43,13 @@ def judge(observation):
     reasons |= tried({}, by_column, observation, unnamed)
     left = {n: s for n, s in unnamed.items() if n not in reasons and not close(s)}
     reasons |= {n: tried(None, by_what_is_missing, observation, n, s) for n, s in left.items()}
-    more = by_walks(observation, {n: s for n, s in left.items() if not reasons[n]}, nearly)
+    walks = getattr(observation, "trials", None)
+    doubtful = observation.doubtful if walks and walks.made else set()
+    unsure = {n: s for n, s in left.items() if not reasons[n] or n in doubtful}
+    unsure = {n: s for n, s in unsure.items() if n not in observation.bounded}
+    more = by_walks(observation, unsure, nearly)  # with one of them it is a factor that is missing
+    reasons = {n: r for n, r in reasons.items() if n not in doubtful or n in more}
+    more = {n: one for n, one in more.items() if n not in doubtful}
     explained |= more
     for name, (code, words) in [item for item in reasons.items() if item[1]]:
         found.append(finding(code, name, f"{proof(name, wrong[name][0])}; {words}"))

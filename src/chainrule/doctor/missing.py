@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from chainrule.doctor.evidence import LIMIT, common_factor, observed
+from chainrule.doctor.findings import cut_off
 from chainrule.doctor.pieces import tried, variants
 from chainrule.doctor.probe import Truth
 from chainrule.scenes import same
@@ -32,12 +33,25 @@ def by_what_is_missing(observation, name, samples):
     """(code, words) for a claim that lacks a mask, a use or a factor; or None."""
     if name in observation.piece.names and (words := passes_where_closed(samples)):
         return "mask-missing", words
+    if cut_off(samples[0]) is not None:
+        observation.bounded.add(name)
+        return None
     if (factor := common_factor(samples)) is not None:
+        elsewhere = [one for one in map(observed, variants(observation.piece)) if one]
+        if any(turned(one.claims[0][name], samples[0].claim) for one in elsewhere):
+            observation.bounded.add(name)
+            return None
         words = f"it is {factor:.6g} times the right one here, and another multiple at other inputs"
         return "factor-missing", words
     if not linear(observation, name):
         return None  # what dout does to it is no missing factor
     return left_out(observation, name, samples[0])
+
+
+def turned(a, b):
+    """Whether two claims are of one length, as one that is cut down to a length, and not the same."""
+    sizes = np.linalg.norm(a), np.linalg.norm(b)
+    return np.size(a) > 1 and np.allclose(*sizes, 1e-9) and not same(np.abs(a), np.abs(b), 1e-3)
 
 
 def passes_where_closed(samples):
@@ -160,5 +174,13 @@ def left_out(observation, name, sample):
     words = f"the gradient that backward gives for {name} stays the same when "
     words += " and when ".join(f"{other} changes" for other in rests)
     words += ", and nudging finds another one then"
-    lost_beside = beside and all(beside)  # what is missing stays as it is, or stays alone
-    return ("overwritten-at-fork" if lost_beside else "factor-missing"), words
+    if beside and all(beside):  # what is missing stays as it is, or stays alone
+        return "overwritten-at-fork", words
+    alone = piece.names == [name] == list(observation.truth.arrays)
+    if (
+        place is ...
+        and not observation.right
+        and not (alone and observation.slopes[name] is not None)
+    ):
+        observation.doubtful.add(name)  # all is wrong, and perhaps not by a factor alone
+    return "factor-missing", words

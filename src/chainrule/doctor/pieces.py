@@ -232,6 +232,9 @@ class Piece:
         if isinstance(given, Mapping):  # a whole network with forward and backward
             return self.named(given, held)
         given = self.one_each(given)
+        names = list(self.parameters(subject, held))
+        beside = self.of_parameters(given, names, held)
+        given = given[: len(given) - len(beside)]
         labels = self.names if len(given) == len(self.names) else self.labels
         if len(given) != len(labels) and self.strict:
             raise ValueError(
@@ -240,9 +243,16 @@ class Piece:
             )
         claims = dict(zip(labels, given, strict=self.strict))
         claims = {name: claims.get(name) for name in self.names}
-        for name in self.parameters(subject, held):
+        for name in names:
             claims[name] = held[name].gradient() if name in held else None
-        return arrays_of(claims)
+        return arrays_of(claims | beside)
+
+    def of_parameters(self, given, names, held):
+        """The gradients of parameters, where backward returns them behind those of the inputs: dx, dW, db."""
+        rest = given[len(self.labels) :]
+        shapes = [held[name].array.shape for name in names if name in held]
+        fits = len(rest) == len(names) and [np.shape(one) for one in rest] == shapes
+        return dict(zip(names, rest, strict=True)) if fits else {}
 
     def named(self, given, held):
         """The gradients in a dict, whichever way its keys are formed."""
@@ -406,22 +416,28 @@ class Returning:
         return output
 
     def backward(self, dout):
-        if callable(self.back):
-            return self.back(dout)
-        given = self.back if isinstance(self.back, (tuple, list)) else (self.back,)
+        back = self.back
+        given = back(dout) if callable(back) else back
+        if isinstance(given, Mapping):  # by the names of the arguments, or in their order
+            names = inspect.signature(self.f).parameters
+            found = [among(given, [form.format(name) for form in GIVEN]) for name in names]
+            given = tuple(given.values() if any(one is None for one in found) else found)
+        if callable(back):
+            return given
+        given = given if isinstance(given, (tuple, list)) else (given,)
         return tuple(dout * np.asarray(gradient) for gradient in given)
 
 
-def piece_of_function(f, inputs):
+def piece_of_function(f, inputs, t=None):
     """For f(*variables) -> Variable, or for an f that is `Returning` what goes back."""
     leaves = {n: Variable(v, n) for n, v in zip(names_for(inputs), inputs, strict=True)}
     try:
-        out = f(*leaves.values())
+        out = f(*leaves.values(), *(() if t is None else (t,)))
     except Exception:
         out = None
     if isinstance(out, Variable):
         return GraphPiece(out, leaves)
-    piece = Piece(Returning(f), inputs)
+    piece = Piece(Returning(f), inputs, t)
     if piece.error is not None:
         return None
     out = piece.forward(subject := piece.fresh())

@@ -76,6 +76,27 @@ def out_of_date(observation, seed, known):
     return found or ([] if known or not piece.names else elsewhere(observation))
 
 
+def left_behind(observation, names):
+    """Findings for claims that depend on an array which forward neither uses nor writes, as the mask of an
+    earlier call."""
+    piece, dout, found = observation.piece, observation.douts[0], {}
+    code = getattr(getattr(piece.target, "forward", None), "__code__", None)
+    for key in code.co_names if code and names else ():
+        array = getattr(piece.target, key, None)
+        if isinstance(array, np.ndarray) and array.size and array.dtype.kind in "fb":
+            subject = piece.fresh()
+            other = ~array if array.dtype.kind == "b" else 1.3 * array + 0.1
+            setattr(subject, key, other)
+            out = piece.forward(subject)
+            if same(out, observation.truth.out, 1e-12) and getattr(subject, key) is other:
+                claims = piece.backward(subject, dout)
+                for name in names:
+                    if not alike(claims[name], observation.claims[0][name]):
+                        found.setdefault(name, key)
+    words = "backward gives another gradient for other numbers in {}, which forward does not use"
+    return [finding("stale-cache", n, f"for {n} {words.format(key)}") for n, key in found.items()]
+
+
 def called_twice(piece, dout):
     try:
         subject = piece.fresh()
@@ -94,11 +115,17 @@ def alike(a, b):
 
 def called_before(piece, before, variant, seed):
     """Findings where backward gives another gradient because forward ran elsewhere before."""
-    try:
+
+    def alone(times=0):
         subject = variant.fresh()
+        for _ in range(times):
+            variant.forward(subject)
         out = np.array(variant.forward(subject), np.float64)
         dout = variant.upstreams(out, seed)[0]
-        fresh = variant.backward(subject, dout)
+        return out, dout, variant.backward(subject, dout)
+
+    try:
+        out, dout, fresh = alone()
     except Exception:  # outside the domain of forward
         return []
     if not np.all(np.isfinite(out)):
@@ -114,7 +141,9 @@ def called_before(piece, before, variant, seed):
             words = f"once forward has run with other inputs, a run raises {type(error).__name__}: {error}"
             return [finding("stale-cache", where, words)]
         names = [name for name in fresh if not alike(fresh[name], after[name])]
-        if names:
+        again = [alone(k)[-1] for k in range(8)] if names else []
+        names = [n for n in names if all(alike(fresh[n], one[n]) for one in again)]
+        if names:  # and no order of a set, say, that is another one in each run
             return [finding("stale-cache", name, f"for {name} {words}") for name in names]
     return []
 
@@ -132,9 +161,10 @@ def elsewhere(observation):
         named, nameless = judge(other)
         words = "it fits the numbers that were there at the start, and stays when they change"
         left = [one.where for one in named if one.cause == "factor-missing"]
+        left += [name for name in nameless if name in other.doubtful]
         found = [one for one in named if one.cause != "factor-missing"]
         found += [finding("stale-cache", name, f"for {name} {words}") for name in left]
-        found += [unknown(name, samples) for name, samples in nameless.items()]
+        found += [unknown(n, samples) for n, samples in nameless.items() if n not in left]
         if found:
             return found
     return []

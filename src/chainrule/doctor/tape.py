@@ -25,7 +25,7 @@ NODES = 4000
 CALLS = 60_000  # of the code's own calls, made again to find derivatives; beyond that the graph is left alone
 AS_IT_IS = ("asarray", "asanyarray", "ascontiguousarray", "asfortranarray")
 MAKERS = ("zeros", "empty", "ones", "full", "array", *AS_IT_IS)
-array_of, asarray_of = np.array, np.asarray  # as they are, while a tape runs
+array_of, asarray_of, plain_float = np.array, np.asarray, float  # as they are, while a tape runs
 OF_NUMBERS = ("exp", "log", "sqrt", "tanh", "sin", "cos", "pow")
 METHODS = """reshape transpose ravel flatten swapaxes squeeze repeat take copy astype mean sum max
     min var std prod cumsum clip diagonal trace""".split()
@@ -368,6 +368,21 @@ def wrapped(made, again, sources, kind, tape):
     return array if sources or array.ndim else made
 
 
+class Passing(type):
+    def __instancecheck__(cls, value):
+        return isinstance(value, plain_float) or isinstance(value, Recorded) and not value.ndim
+
+
+class Float(plain_float, metaclass=Passing):
+    """A `float` that keeps a number on the tape. As a dtype it is what float is."""
+
+    dtype = np.dtype(np.float64)
+
+    def __new__(cls, value=0.0):
+        there = RUNNING and RUNNING[-1] is not None and isinstance(value, Recorded)
+        return value if there and not value.ndim else plain_float(value)
+
+
 class Hole(int):
     """The place of a source among the arguments of a call."""
 
@@ -443,6 +458,7 @@ def recording(tape):
     try:
         with (
             patch.multiple(np, **{name: maker(getattr(np, name)) for name in MAKERS}),
+            patch("builtins.float", Float),
             patch.multiple(math, **{name: maker(getattr(math, name)) for name in OF_NUMBERS}),
         ):
             yield

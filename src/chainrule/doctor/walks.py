@@ -58,12 +58,15 @@ def gives(edges, hand_on):
 
 
 def each(groups, others):
-    """The places of each group together, as in every pass of a loop; and each alone, where they are few. Of
-    others it is first the ones (1) and then (2) the others."""
+    """The places of each group together, as in every pass of a loop; and each alone, where they are few, or
+    the first and the last one. Of others it is first the ones (1) and then (2) the others."""
     for places in groups:
         if others < 2:
             yield places
-        yield from ([one] for one in places if 1 < len(places) <= FEW and others != 1)
+        if len(places) > 1 and others != 1:
+            yield from (
+                [one] for one in (places if len(places) <= FEW else (places[0], places[-1]))
+            )
 
 
 def jumps(pairs, hand_on):
@@ -83,7 +86,6 @@ class Graph:
         for node in self.order:
             if node.name is None:
                 self.sites[node.site].append(node)
-        self.groups = [[leaf] for leaf in self.leaves.values()] + list(self.sites.values())
         self.above = self.dominators()
         self.reached = {}  # node -> the names, among those that are judged, to which its gradient goes on
         self.ways = {}  # node -> its sources, numbered, from which it goes on
@@ -92,9 +94,22 @@ class Graph:
             self.reached[node] = own.union(*(self.reached[source] for source in node.sources))
             self.ways[node] = [(i, s) for i, s in enumerate(node.sources) if self.reached[s]]
 
+        self.runs = self.in_parts(self.sites.values())
+        self.groups = [[leaf] for leaf in self.leaves.values()] + self.runs
         dout = np.random.default_rng(3).uniform(-1.5, 1.5, self.out.value.shape)
         self.gradients = self.right(dout)
         self.dead = {node for node in self.order if self.is_dead(node)}
+
+    def in_parts(self, groups, end=lambda one: one):
+        """The groups, of calls on one line, and parts of them where those lead to other parameters: the passes
+        of each layer, in a loop over layers."""
+        made = []
+        for group in groups:
+            parts = defaultdict(list)
+            for one in group:
+                parts[frozenset(self.reached[end(one)])].append(one)
+            made += [group, *(part for part in parts.values() if len(part) < len(group))]
+        return made
 
     def right(self, dout):
         """node -> gradient: the walk without a mistake."""
@@ -194,7 +209,7 @@ class Graph:
             for sources in [nodes, *([one] for one in nodes if len(nodes) > 1)]:
                 if spoils(sources):
                     yield from self.at_fork(sources)
-        for nodes in self.sites.values():
+        for nodes in self.runs:
             uses = defaultdict(list)
             for node in nodes:
                 for i, place in enumerate(node.places):
@@ -441,7 +456,7 @@ class Graph:
                     if start.value.shape == node.value.shape or node.value.size == 1:
                         groups[start.site or start.name, node.site].append((start, node))
                 start = self.above.get(start)
-        return groups.values()
+        return self.in_parts(groups.values(), lambda pair: pair[1])
 
     def scene_of_stretch(self, start, node, dout):
         """A scene for what lies between two nodes."""
@@ -532,6 +547,12 @@ def wrong_moves(node, i):
         code = "repeated-rows" if np.ptp(counts[1:]) else "overwritten-at-fork"
         yield (code, "the first copy of each entry alone"), to(once(places, 1))
         yield (code, "the last copy of each entry alone"), to(once(places, -1))
+        if len(shape) == len(after) and np.all(
+            np.greater_equal(after, shape)
+        ):  # a padding by copies, or by what lies on the other side
+            wide = [((m - n) // 2, (m - n + 1) // 2) for m, n in zip(after, shape, strict=True)]
+            kept = np.pad(np.ones(shape, int), wide) * places.reshape(after)
+            yield ("overwritten-at-fork", "the copies in the rim cut off"), to(kept)
     for axes in some_axes(len(shape)) if len(places) < len(counts) - 1 else ():
         kept = tuple(1 if k in axes else n for k, n in enumerate(shape))
         if after in (kept, tuple(np.delete(shape, axes))):
@@ -908,6 +929,8 @@ def nearly(trials, left):
                 continue
             code = "wrong-sign" if abs(c + 1) < 1e-5 else "scaled"
             both = {"code": change.code, "also": code} if parts is made else {"code": code}
+            if parts is not made and change.code == "label-term-missing":
+                both = {"code": change.code}  # as a number that happens to be the same in each row
             if both == {"code": "derivative-missing", "also": "scaled"}:
                 both = {"code": "factor-missing"}  # a number stands in the place of the derivative
             told = words.format(change.words, c, change.at.line)

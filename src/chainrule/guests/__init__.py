@@ -3,7 +3,7 @@
 Each module here holds one chapter's layers, their formulas alone. Their `expand` writes them out in the
 nodes of `nodes` and `more_nodes`, which prove them. A layer that behaves differently while it learns and
 while it predicts has a plain attribute `training`: a network's pass without targets sets it to False for
-as long as it lasts (see `guards.network`).
+as long as it lasts.
 """
 
 from chainrule.guests.attention import Attention

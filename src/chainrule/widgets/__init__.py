@@ -1,7 +1,6 @@
 """The figures that a reader steps through: live in a notebook, and live in a page with no kernel.
 
-`Stepper` shows a trace. What it shows is the same everywhere, because Python draws it once; see
-`drawing` for the picture and the folder `script` for what the page runs.
+`Stepper` shows a trace. What it shows is the same everywhere, because Python draws it once.
 """
 
 try:

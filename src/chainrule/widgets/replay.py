@@ -155,13 +155,13 @@ class Replay(Figure):
 
     def markup(self):
         parts = [f'<div data-panel="{name}">{svg}</div>' for name, svg in self.charts().items()]
-        parts += [self.units_panel()] if self.frames[0].units.size else []
+        parts += [self.wrong_panel(), self.units_panel()]
         return (
             f'<figure class="chainrule-replay" data-frame="{self.frame}" '
             f'data-frames="{len(self.frames)}" data-pause="{1000 * self.pause:g}" '
             f'aria-label="{escape(self.title)}"><div class="chainrule-panels">{"".join(parts)}</div>'
             f'<p class="chainrule-sentence" role="status">{self.sentence_html()}</p>'
-            f"{self.images_html()}{self.weights_html()}{caption_html(self.caption)}{self.table()}"
+            f"{self.weights_html()}{caption_html(self.caption)}{self.table()}"
             f'<script type="application/json">{self.data()}</script></figure>'
         )
 
@@ -224,6 +224,8 @@ class Replay(Figure):
 
     def units_panel(self):
         """The weights into each of some hidden units, as pictures of the input's shape."""
+        if not self.frames[0].units.size:
+            return ""
         units, most = self.frames[self.frame].units, self.most
         side = units.shape[-1]
         drawn = "".join(f"<li>{levels_svg(self.shades(one), side, side)}</li>" for one in units)
@@ -273,7 +275,7 @@ class Replay(Figure):
         )
         return f"<b>{escape(title)}</b>{words}"
 
-    def images_html(self):
+    def wrong_panel(self):
         """What is read wrongly after this update: as many places as any frame needs."""
         places = max(len(frame.images) for frame in self.frames)
         if places == 0:
@@ -287,7 +289,10 @@ class Replay(Figure):
                 f"<li{'' if k < len(images) else ' hidden'}>{levels_svg(levels, self.side, self.side)}"
                 f"<span>{escape(said)}</span></li>"
             )
-        return f'<p class="chainrule-heading">{escape(heading)}</p><ul class="chainrule-pictures chainrule-wrong">{items}</ul>'
+        return (
+            f'<div data-panel="wrong"><p class="chainrule-heading">{escape(heading)}</p>'
+            f'<ul class="chainrule-pictures chainrule-wrong">{items}</ul></div>'
+        )
 
     def weights_html(self):
         items = ""

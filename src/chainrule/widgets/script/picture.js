@@ -102,7 +102,7 @@ export class Picture {
     });
   }
 
-  /** Write "× local" of an edge where Python says; over a piece of a fork it is "× local =". */
+  /** Write "× local" of an edge where Python says; beside a piece of a fork it is "(× local)". */
   label(edge, local) {
     const path = this.edges[0].get(edge);
     if (!path?.dataset.word) return;
@@ -113,7 +113,7 @@ export class Picture {
     const product = scaled(factor);
     const room = { start: Infinity, end: piece ? LONG - 1 : 16 }[anchor] ?? LONG;
     const words = /[@Σᵀ]|reshape/.test(local) ? factor : single || product.length < room ? product : label("slope");
-    const said = piece?.matches(":not(.hidden)") && piece.getAttribute("y") - y > 0 ? `${words} =` : words;
+    const said = piece?.matches(":not(.hidden)") ? `(${words})` : words;
     this.svg.append(vector("text", { class: "local", "data-exact": local, x, y, "text-anchor": anchor }, said));
   }
 
