@@ -1,45 +1,39 @@
 """Break the core one place at a time, and list what no test notices: `make mutants`.
 
-A mutant is a module with one change in its syntax tree, such as `broken` makes: another operator,
-number or condition, a decorator less, a loop over nothing. The files stay as they are, and must stay
-so while this runs.
+A mutant is a module with one change in its syntax tree, such as `broken` makes: another operator, number
+or condition, a decorator less, a loop over nothing. The files stay as they are, and must while this runs.
 
-- The tests run once under coverage, which says which of them run a line.
-- A process collects the tests once, and forks for each mutant. The child puts the changed code into
-  the functions that live there, and runs the tests that run the changed line: those first that killed
-  a neighbour, then the quickest. (What a test computed while it was collected stays as it was.)
-- What runs when the package is imported cannot be changed so late. For such a mutant the child forks
-  from a process that has not imported it, imports it changed, collects the tests, and runs all.
-- The first failure is a kill, and so is running out of time or of memory; but only if the same tests
-  pass in a fork without the change. A test that fails there too is left out, and the mutant tried anew.
-- A mutant for which survivors.toml has a reason gets the first BRIEF seconds of its tests only.
+The tests run once under coverage, which says who runs a line. Then a process collects them once, and forks
+for each mutant. The child puts the changed code into the functions that live there, and runs the tests that
+run the line: those first that killed a neighbour, then the quickest. What runs at import cannot be changed
+so late: there the child imports the changed package itself, and runs all tests.
 
-Results stand in .mutants: it goes on where it was stopped. A kill holds until its module changes, what
-lived until any module or test does. SHARE=8 tries one in eight of what is left.
+The first failure is a kill, and so is running out of time or memory, but only if the same tests pass in a
+fork without the change; one that fails there too is left out. A mutant for which survivors.toml has a reason
+gets BRIEF seconds of its tests only. Results stand in .mutants, where it goes on after a stop: a kill holds
+until its module changes, what lived until any module or test does. SHARE=8 tries one in eight of the rest.
 """
 
 import ast
 import gc
-import hashlib
-import importlib
 import json
 import mmap
+import operator
 import os
 import random
 import re
 import resource
-import shutil
 import signal
 import sys
 import time
 import tomllib
+import traceback
 import types
-import warnings
 from collections import Counter, defaultdict
-from copy import copy
 from difflib import ndiff
+from hashlib import sha256
 from importlib.machinery import SourceFileLoader
-from itertools import pairwise, permutations
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -53,149 +47,151 @@ from hypothesis import Phase, settings
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / ".mutants"
 RECORD, RESULTS = KEPT / "record.json", KEPT / "results.jsonl"
-CORE = ["nodes", "graph", "layers", "losses", "network"]
-MODULES = [
-    *CORE,
-    *(f"guards/{name}" for name in [*CORE, "numbers", "numeric", "guests", "training"]),
-]
-MODULES += ["numeric", "gradcheck", "training"]
+CORE = "nodes graph layers losses network".split()
+BEHIND = [f"guards/{name}" for name in [*CORE, "numbers", "numeric", "guests", "training"]]
+MODULES = [*CORE, *BEHIND, "numeric", "gradcheck", "training"]
 PATH = {module: str(ROOT / "src" / "chainrule" / f"{module}.py") for module in MODULES}
 TESTS = """reached_for odd_uses layers network bad_inputs training_mode convolution guests nodes graph
 more_nodes dropout_and_batch_norm trace foreign_layers gradcheck properties""".split()
-CTRL_C = "interrupted.py::test_ctrl_c_in_training_leaves_whole_updates_and_says_how_many"
 REASONS = tomllib.loads(Path(__file__).with_name("survivors.toml").read_text(encoding="utf-8"))
-WANTED = 0.95  # of those that can be noticed
-BRIEF = 2.0
-MEMORY = 4 << 30
-WORKERS = 2
+WANTED, WORKERS, BRIEF, MEMORY = 0.95, 2, 2.0, 4 << 30
 
-ARITHMETIC = "Add Sub Mult Div FloorDiv Mod Pow LShift RShift BitOr BitAnd BitXor".split()
-COMPARISONS = "Eq NotEq Lt LtE Gt GtE Is IsNot".split()
-UNARY = "UAdd USub Invert Not".split()
-PAIRS = ["And Or", "In NotIn", "Is IsNot", "Break Continue"]
-OPPOSITE = {one: [other] for pair in PAIRS for one, other in permutations(pair.split())}
+KINDS = """Add Sub Mult Div FloorDiv Mod Pow LShift RShift BitOr BitAnd BitXor
+Eq NotEq Lt LtE Gt GtE Is IsNot, UAdd USub Invert Not, And Or, In NotIn, Is IsNot, Break Continue"""
+KINDS = [kind.split() for kind in re.split("[,\n]", KINDS)]
+OTHERS = {one: [other for other in kind if other != one] for kind in KINDS for one in kind}
+OTHERS["MatMult"] = KINDS[0]
 
 
 def broken(node):
     """What may stand in the place of this node."""
 
-    def but(**changes):
-        other = copy(node)
-        vars(other).update(changes)
-        return other
+    def but(field, *values):
+        return (type(node)(**{**vars(node), field: value}) for value in values)
 
-    def others(old, names=()):
-        old = type(old).__name__
-        return [getattr(ast, name)() for name in OPPOSITE.get(old, names) if name != old]
+    def others(old):
+        return [getattr(ast, name)() for name in OTHERS.get(type(old).__name__, ())]
 
     match node:
         case ast.Constant(value=bool(value)):
-            yield but(value=not value)
+            yield from but("value", not value)
         case ast.Constant(value=int(value) | float(value)):
-            yield from (but(value=value + 1), but(value=value - 1))
-        case ast.BinOp(op=op) | ast.AugAssign(op=op) | ast.BoolOp(op=op):
-            yield from (but(op=other) for other in others(op, ARITHMETIC))
-        case ast.UnaryOp(op=op, operand=operand):
-            yield from (operand, *(but(op=other) for other in others(op, UNARY)))
+            yield from but("value", value + 1, value - 1)
+        case ast.BinOp(op=op) | ast.AugAssign(op=op) | ast.BoolOp(op=op) | ast.UnaryOp(op=op):
+            yield from but("op", *others(op))
         case ast.Compare(ops=ops):
             for i, old in enumerate(ops):
-                for other in others(old, COMPARISONS):
-                    yield but(ops=[*ops[:i], other, *ops[i + 1 :]])
+                yield from but("ops", *([*ops[:i], one, *ops[i + 1 :]] for one in others(old)))
         case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test):
-            yield but(test=ast.UnaryOp(ast.Not(), test))
+            yield from but("test", ast.UnaryOp(ast.Not(), test))
         case ast.For():
-            yield but(iter=ast.List([], ast.Load()))
+            yield from but("iter", ast.List([], ast.Load()))
         case ast.ExceptHandler(type=ast.expr()):
-            yield but(type=ast.Tuple([], ast.Load()))
+            yield from but("type", ast.Tuple([], ast.Load()))
         case ast.Break() | ast.Continue():
             yield from others(node)
-    for one in getattr(node, "decorator_list", ()):
-        yield but(decorator_list=[other for other in node.decorator_list if other is not one])
+    if isinstance(node, ast.UnaryOp):
+        yield node.operand
+    marks = getattr(node, "decorator_list", [])
+    yield from but("decorator_list", *(marks[:i] + marks[i + 1 :] for i in range(len(marks))))
 
 
 class Mutant:
-    """A module with `new` in one place of its tree, at parts[at], within a statement (or its head)."""
+    """A module with another tree: `new` at parts[at], within a statement or the head of one."""
 
     def __init__(self, module, tree, statement, parts, at, new):
         self.module, self.tree, self.place = module, tree, (parts, at, new)
-        body, decorators = (getattr(statement, name, []) for name in ("body", "decorator_list"))
+        body, marks = (getattr(statement, name, []) for name in ("body", "decorator_list"))
         end = max(body[0].lineno - 1, statement.lineno) if body else statement.end_lineno
-        self.lines = range(min(part.lineno for part in [statement, *decorators]), end + 1)
-        before, whole = ast.unparse(statement), parts[at] is statement
-        after = self.changed(lambda: ast.unparse(new if whole else statement))
-        diff = [line for line in ndiff(before.splitlines(), after.splitlines()) if line[0] in "+-"]
-        self.says = next((line for line in diff if line[0] == "+"), diff[0])[2:].strip()
+        self.lines = range(min(part.lineno for part in [statement, *marks]), end + 1)
+        whole = new if parts[at] is statement else statement
+        texts = ast.unparse(statement), self.changed(lambda: ast.unparse(whole))
+        diff = [line for line in ndiff(*map(str.splitlines, texts)) if line[0] in "+-"]
         self.name = "\n".join([f"{module}.py:{statement.lineno}", *diff])
+        says = max(diff, key=lambda line: line[0] == "+")[2:].strip()
+        lines = ((kind, one.get(module, ())) for kind in REASONS for one in REASONS[kind].values())
+        said = (kind for kind, some in lines for line in some if re.search(line, says))
+        self.reason = next(said, None)  # "equal", "lived" or None
 
     def changed(self, work):
         """What work() gives while the tree is the changed one."""
         parts, at, new = self.place
         old, parts[at] = parts[at], new
-        try:
-            return work()
-        finally:
-            parts[at] = old
+        done = work()
+        parts[at] = old
+        return done
 
-    def code(self):
-        def compiled():
-            return compile(ast.fix_missing_locations(self.tree), PATH[self.module], "exec")
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)  # `is` beside a number
-            return self.changed(compiled)
-
-    def reason(self):
-        """The kind of reason that survivors.toml has for it, "equal" or "lived", or None."""
-        for kind, reasons in REASONS.items():
-            lines = [line for one in reasons for line in one.get(self.module, ())]
-            if any(re.search(line, self.says) for line in lines):
-                return kind
+    def codes(self):
+        tree, path = self.tree, PATH[self.module]
+        return codes(self.changed(lambda: compile(ast.fix_missing_locations(tree), path, "exec")))
 
 
 def mutants_of(module):
     tree = ast.parse(Path(PATH[module]).read_text(encoding="utf-8"))
+    found = {}
 
     def walk(parent, statement):
         for field, value in ast.iter_fields(parent):
-            several = isinstance(value, list)
-            parts, places = (value, range(len(value))) if several else (vars(parent), [field])
-            for at in places:
+            many = isinstance(value, list)
+            for at in range(len(value)) if many else [field]:
+                parts = value if many else vars(parent)
                 if isinstance(node := parts[at], ast.AST):
                     within = node if isinstance(node, (ast.stmt, ast.ExceptHandler)) else statement
                     for new in broken(node):
-                        yield Mutant(module, tree, within, parts, at, new)
-                    yield from walk(node, within)
+                        one = Mutant(module, tree, within, parts, at, new)
+                        found[one.name] = one
+                    walk(node, within)
 
-    return {mutant.name: mutant for mutant in walk(tree, None)}
+    walk(tree, None)
+    return found
 
 
-def with_tests(work, imported=lambda: None):
-    """What work(items) says with the package imported and the tests collected; False if they were not."""
-    said, folder = [False], KEPT / f"tests{os.getpid()}"
+def codes(code):
+    """Those of a module and of all functions in it."""
+    inner = [one for one in code.co_consts if isinstance(one, types.CodeType)]
+    return [code, *(one for part in inner for one in codes(part))]
 
-    @pytest.hookimpl(tryfirst=True)
+
+def forked(work, *what):
+    """Whether work(*what) is true, in a child."""
+    if child := os.fork():
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert code != 1, "this program failed, and not a test"
+        return code == 0
+    code = 1
+    try:
+        code = 0 if work(*what) else 3
+    except KeyboardInterrupt:  # a test sends it, and nobody hears
+        code = 3
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)  # at once: nothing of a mutant is tidied up
+
+
+def with_tests(work, folder):
+    """What work(items) says with the tests collected; False if they cannot be."""
+    said = [False]
+
     def pytest_runtestloop(session):
-        if not session.testsfailed:
-            said.append(work({item.nodeid: item for item in session.items}))
+        said.append(not session.testsfailed and work({one.nodeid: one for one in session.items}))
         return True
 
-    try:
-        for module in MODULES:
-            importlib.import_module(f"chainrule.{module}".replace("/", "."))
-    except Exception:
-        return False
-    imported()
-    tests = [f"{ROOT}/tests/test_{name}" for name in [*(f"{name}.py" for name in TESTS), CTRL_C]]
-    options = ["-qq", "-s", "-p", "no:cacheprovider", f"--basetemp={folder}"]
+    tests = [f"{ROOT}/tests/test_{name}.py" for name in TESTS]
+    quiet = ["-qq", "-s", "-W", "ignore::SyntaxWarning"]  # `is` beside a number
+    options = ["-m", "not browser and not site", "-p", "no:cacheprovider", f"--basetemp={folder}"]
     plugin = types.SimpleNamespace(pytest_runtestloop=pytest_runtestloop)
-    pytest.main([*options, "-m", "not browser and not site", *tests], plugins=[plugin])
-    shutil.rmtree(folder, ignore_errors=True)
+    pytest.main([*quiet, *options, *tests], [plugin])
     return said[-1]
 
 
-def fails(items, name, following):
-    reports = runtestprotocol(items[name], nextitem=items.get(following), log=False)
-    return any(report.failed for report in reports)
+def run(items, tests, before):
+    """The names of those that fail; before(name) is called ahead of each."""
+    for name, following in pairwise([*tests, None]):
+        before(name)
+        reports = runtestprotocol(items[name], nextitem=items.get(following), log=False)
+        if any(report.failed for report in reports):
+            yield name
 
 
 def record(of):
@@ -203,176 +199,114 @@ def record(of):
     os.environ["COVERAGE_CORE"] = "ctrace"  # newer ones know no contexts
     cover = coverage.Coverage(data_file=None, include=[f"{ROOT}/src/*"], config_file=False)
     cover.start()
-    seconds = {}
+    for module in MODULES:
+        __import__(f"chainrule.{module}".replace("/", "."))
+    cover.switch_context("collection")
+    begun = {}
 
-    def run(items):
-        for name, following in pairwise([*items, None]):
-            cover.switch_context(name)
-            begun = time.process_time()
-            if fails(items, name, following):
-                print(f"This test fails without a mutant, and is left out: {name}")
-            else:
-                seconds[name] = time.process_time() - begun
-        return True
+    def before(name):
+        cover.switch_context(name)
+        begun[name] = time.process_time()
 
-    assert with_tests(run, lambda: cover.switch_context("collection"))
+    with_tests(lambda items: [*run(items, items, before)], KEPT / "tests")
     cover.stop()
+    times = pairwise([*begun.values(), time.process_time()])
+    seconds = {name: end - start for name, (start, end) in zip(begun, times)}
     lines = {module: cover.get_data().contexts_by_lineno(PATH[module]) for module in MODULES}
-    RECORD.write_text(json.dumps([of, lines, seconds]), encoding="utf-8")
+    return RECORD.write_text(json.dumps([of, lines, seconds]), encoding="utf-8")
 
 
-def child(work, *what):
-    process = get_context("fork").Process(target=work, args=what)
-    process.start()
-    return process
+def try_all(mutants, of, folder):
+    """Try them, and write down what came of it."""
+    _, running, seconds = json.loads(RECORD.read_text(encoding="utf-8"))
+    old = {name: codes(compile(Path(PATH[name]).read_bytes(), PATH[name], "exec")) for name in PATH}
+    at = mmap.mmap(-1, 4)  # which of its tests a child has come to
+    sound, killers = set(), Counter()
 
-
-def functions_of(code):
-    return [one for one in code.co_consts if isinstance(one, types.CodeType)]
-
-
-def shape(code):
-    return code.co_freevars, [shape(one) for one in functions_of(code)]
-
-
-def put_in(old, new, living):
-    for a, b in zip(functions_of(old), functions_of(new), strict=True):
-        put_in(a, b, living)
-        for function in living[a]:
-            function.__code__ = b
-
-
-class Trials:
-    """Try mutants, and write down what came of it."""
-
-    def __init__(self, of):
-        self.of = of
-        _, self.running, self.seconds = json.loads(RECORD.read_text(encoding="utf-8"))
-        self.old = {
-            name: compile(Path(PATH[name]).read_bytes(), PATH[name], "exec") for name in PATH
-        }
-        self.at = mmap.mmap(-1, 4)  # which of its tests a child has come to
-        self.sound, self.killers = set(), Counter()
-
-    def of_lines(self, mutant):
+    def of_lines(mutant):
         """The tests that run its lines."""
-        running = self.running[mutant.module]
-        return {name for line in mutant.lines for name in running.get(str(line), ())}
+        lines = running[mutant.module]
+        return {name for line in mutant.lines for name in lines.get(str(line), ())}
 
-    def in_functions(self, mutants):
+    def is_late(mutant):
+        """Whether it can be put into functions that live."""
+        free = ([one.co_freevars for one in some] for some in (old[mutant.module], mutant.codes()))
+        return "" not in of_lines(mutant) and operator.eq(*free)
+
+    def in_functions(items):
         living = defaultdict(list)
+        for one in gc.get_objects():
+            if isinstance(one, types.FunctionType):
+                living[one.__code__].append(one)
+        gc.freeze()  # what a child does not look at need not be copied
 
-        def run(mutant, tests, items):
-            if mutant:
-                put_in(self.old[mutant.module], mutant.code(), living)
-            return self.pass_all(items, tests)
+        def changed(mutant, work):
+            for before, new in zip(old[mutant.module], mutant.codes()) if mutant else ():
+                for function in living[before]:
+                    function.__code__ = new
+            return work(items)
 
-        def work(items):
-            for one in gc.get_objects():
-                if isinstance(one, types.FunctionType):
-                    living[one.__code__].append(one)
-            gc.freeze()  # what a child does not look at need not be copied
-            for mutant in mutants:
-                self.judge(mutant, self.of_lines(mutant) & self.seconds.keys(), run, items)
-            return True
-
-        assert with_tests(work)
-
-    def at_import(self, mutants):
-        def run(mutant, tests):
-            if mutant:
-                code, path, get = mutant.code(), PATH[mutant.module], SourceFileLoader.get_code
-                SourceFileLoader.get_code = lambda it, name: (
-                    code if it.path == path else get(it, name)
-                )
-            return with_tests(lambda items: self.pass_all(items, tests))
-
-        for mutant in mutants:
-            self.judge(mutant, self.seconds, run)
-
-    def all(self, mutants):
-        early, late = [], []
-        for mutant in mutants:
-            fits = shape(self.old[mutant.module]) == shape(mutant.code())
-            (late if fits and "" not in self.of_lines(mutant) else early).append(mutant)
-        first = child(self.in_functions, late)
-        first.join()
-        self.at_import(early)
-        sys.exit(first.exitcode)
-
-    def pass_all(self, items, tests):
-        for i, (name, following) in enumerate(pairwise([*tests, None])):
-            self.at[:] = i.to_bytes(4)
-            signal.setitimer(signal.ITIMER_PROF, 4 + 12 * self.seconds[name])  # of the processor
-            signal.alarm(60 + int(60 * self.seconds[name]))  # of the clock
-            try:
-                if fails(items, name, following):
-                    return False
-            except BaseException:  # a Ctrl-C that a test sends, and nobody hears
-                return False
+        for mutant in late:
+            judge(mutant, of_lines(mutant) & seconds.keys(), changed)
         return True
 
-    def passes(self, run, *what):
-        """Whether run(*what) is true, in a child that says nothing."""
+    def at_import(mutant, work):
+        get, new = SourceFileLoader.get_code, mutant and {PATH[mutant.module]: mutant.codes()[0]}
+        if mutant:
+            SourceFileLoader.get_code = lambda it, name: new.get(it.path) or get(it, name)
+        return with_tests(work, folder)
 
-        def work():
-            said, nowhere = os.dup(2), os.open(os.devnull, os.O_RDWR)
-            os.dup2(nowhere, 1)
-            os.dup2(nowhere, 2)
-            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-            try:
-                os._exit(0 if run(*what) else 3)  # at once: nothing of a mutant is tidied up
-            except BaseException:
-                os.dup2(said, 2)
-                raise
-
-        self.at[:] = bytes(4)
-        process = child(work)
-        process.join()
-        assert process.exitcode != 1, "this program failed, and not a test"
-        return process.exitcode == 0
-
-    def judge(self, mutant, tests, run, *more):
+    def judge(mutant, tests, changed):
         near, killer = (mutant.module, mutant.lines), None
-        tests = sorted(tests, key=lambda name: (-self.killers[near, name], self.seconds[name]))
-        while mutant.reason() and sum(map(self.seconds.get, tests)) > BRIEF:
+        tests = sorted(tests, key=lambda name: (-killers[near, name], seconds[name]))
+        while mutant.reason and sum(map(seconds.get, tests)) > BRIEF:
             tests.pop()
-        while killer is None and not self.passes(run, mutant, tests, *more):
-            until = tests[: int.from_bytes(self.at[:]) + 1]
-            if tuple(until) in self.sound or self.passes(run, None, until, *more):
-                self.sound.add(tuple(until))
+        while killer is None and not forked(passes, mutant, tests, changed):
+            until = tests[: int.from_bytes(at[:]) + 1]
+            if tuple(until) in sound or forked(passes, None, until, changed):
+                sound.add(tuple(until))
                 killer = until[-1]
-                self.killers[near, killer] += 1
+                killers[near, killer] += 1
             else:
-                print(
-                    f"This test fails without a mutant, and is left out: {tests.pop(len(until) - 1)}"
-                )
+                print(f"Left out, since it fails without a mutant: {tests.pop(len(until) - 1)}")
         with RESULTS.open("a", encoding="utf-8") as file:
-            of = self.of[mutant.module if killer else "all"]
-            file.write(json.dumps([of, mutant.name, killer]) + "\n")
+            row = of[mutant.module if killer else "all"], mutant.name, killer
+            file.write(json.dumps(row) + "\n")
+
+    def passes(mutant, tests, changed):
+        def before(name):
+            at[:] = tests.index(name).to_bytes(4)
+            signal.setitimer(signal.ITIMER_PROF, 4 + 12 * seconds[name])  # of the processor
+            signal.alarm(60 + int(60 * seconds[name]))  # of the clock
+
+        at[:], nowhere = bytes(4), os.open(os.devnull, os.O_RDWR)
+        os.dup2(nowhere, 1), os.dup2(nowhere, 2)
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        return changed(mutant, lambda items: not any(run(items, tests, before)))
+
+    late = [mutant for mutant in mutants if is_late(mutant)]
+    assert forked(with_tests, in_functions, folder)
+    for mutant in set(mutants).difference(late):
+        judge(mutant, seconds, at_import)
 
 
 def table(mutants, found):
     """Print it. Whether enough were killed, and each of the others has its reason."""
-    tried, killed, equal = Counter(), Counter(), Counter()
-    for name, killer in found.items():
-        for row in (mutants[name].module, "in all"):
-            tried[row] += 1
-            killed[row] += killer is not None
-            equal[row] += killer is None and mutants[name].reason() == "equal"
-    share = {row: killed[row] / max(1, tried[row] - equal[row]) for row in tried}
-    for row in sorted(tried, key=[*MODULES, "in all"].index):
-        print(
-            f"{row:<16}{killed[row]:>5} of {tried[row]:>5} killed, {killed[row] / tried[row]:6.1%}",
-            end="",
-        )
-        print(f"; {share[row]:6.1%} of the {tried[row] - equal[row]:>5} that can be noticed")
-    odd = sorted(name for name in found if found[name] is None and not mutants[name].reason())
-    print(
-        *(f"\nThis one lived, and survivors.toml does not say why:\n{name}" for name in odd),
-        sep="\n",
-    )
-    return share["in all"] >= WANTED and not odd
+    for row in [*MODULES, "in all"]:
+        here = [name for name in found if row in (mutants[name].module, "in all")]
+        lived = [name for name in here if found[name] is None]
+        killed = len(here) - len(lived)
+        wanted = len(here) - sum(mutants[name].reason == "equal" for name in lived)
+        shares = f"killed, {killed / max(1, len(here)):6.1%}; {killed / max(1, wanted):6.1%} of the"
+        print(f"{row:<16}{killed:>5} of {len(here):>5} {shares} {wanted:>5} that can be noticed")
+    odd = sorted(name for name in lived if not mutants[name].reason)
+    for name in odd:
+        print(f"\nThis one lived, and survivors.toml does not say why:\n{name}")
+    return killed >= WANTED * wanted and not odd
+
+
+def digest(*paths):
+    return sha256(b"".join(Path(path).read_bytes() for path in sorted(paths))).hexdigest()[:16]
 
 
 def main(share=1):
@@ -382,33 +316,29 @@ def main(share=1):
     processes.descendants = set  # to look for them takes longer than most mutants live
     KEPT.mkdir(exist_ok=True)
     RESULTS.touch()
-
-    def fingerprint(*paths):
-        texts = b"".join(Path(path).read_bytes() for path in sorted(paths))
-        return hashlib.sha256(texts).hexdigest()[:16]
+    of = {module: digest(path) for module, path in PATH.items()}
+    of["all"] = digest(*ROOT.glob("src/**/*.py"), *ROOT.glob("tests/*.py"))
+    mutants = {name: one for module in MODULES for name, one in mutants_of(module).items()}
 
     def found():
         """{name: what killed it, or None}, of those that are as they were."""
-        rows = [json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines()]
-        rows = [row for row in rows if row[1] in mutants]
-        return {
-            name: by for at, name, by in rows if at == of[mutants[name].module if by else "all"]
-        }
+        rows = map(json.loads, RESULTS.read_text(encoding="utf-8").splitlines())
+        rows = [(at, mutants[name], by) for at, name, by in rows if name in mutants]
+        return {one.name: by for at, one, by in rows if at == of[one.module if by else "all"]}
 
-    of = {module: fingerprint(path) for module, path in PATH.items()}
-    of["all"] = fingerprint(*ROOT.glob("src/**/*.py"), *ROOT.glob("tests/*.py"))
-    mutants = {name: mutant for module in MODULES for name, mutant in mutants_of(module).items()}
     if not RECORD.exists() or json.loads(RECORD.read_text(encoding="utf-8"))[0] != of["all"]:
-        child(record, of["all"]).join()
-    waiting = [mutant for name, mutant in mutants.items() if name not in found()]
+        assert forked(record, of["all"])
+    waiting = [mutants[name] for name in mutants.keys() - found().keys()]
     random.shuffle(waiting)
     waiting = waiting[::share]
-    trials = Trials(of)
     print(f"{len(waiting)} mutants to try", flush=True)
-    workers = [child(trials.all, waiting[one::WORKERS]) for one in range(WORKERS)]
-    for worker in workers:
-        worker.join()
-    return table(mutants, found()) and not any(worker.exitcode for worker in workers)
+    parts = [(waiting[n::WORKERS], of, KEPT / f"tests{n}") for n in range(WORKERS)]
+    workers = [get_context("fork").Process(target=try_all, args=part) for part in parts]
+    for step in "start", "join":
+        for worker in workers:
+            getattr(worker, step)()
+    assert not any(worker.exitcode for worker in workers)
+    return table(mutants, found())
 
 
 if __name__ == "__main__":

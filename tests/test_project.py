@@ -313,8 +313,8 @@ MADE_BY_A_MUTANT = {"is", "not", "or", "and", "else", "True", "False", "None"}
 
 def test_every_reason_for_a_mutant_that_lived_is_about_a_line_that_is_there():
     """A pattern that outlived its line might excuse one that nobody has looked at."""
-    for reason in chain.from_iterable(REASONS.values()):
-        for module in reason.keys() - {"reason"}:
+    for reason in chain.from_iterable(kind.values() for kind in REASONS.values()):
+        for module in reason:
             source = (ROOT / "src" / "chainrule" / f"{module}.py").read_text(encoding="utf-8")
             for pattern in reason[module]:
                 words = set(re.findall(r"[A-Za-z_]\w+", re.sub(r"\\[a-z]", " ", pattern)))
