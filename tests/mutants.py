@@ -18,7 +18,6 @@ import ast
 import gc
 import json
 import mmap
-import operator
 import os
 import random
 import re
@@ -104,31 +103,28 @@ class Mutant:
         body, marks = (getattr(statement, name, []) for name in ("body", "decorator_list"))
         end = max(body[0].lineno - 1, statement.lineno) if body else statement.end_lineno
         self.lines = range(min(part.lineno for part in [statement, *marks]), end + 1)
-        whole = new if parts[at] is statement else statement
-        texts = ast.unparse(statement), self.changed(lambda: ast.unparse(whole))
-        diff = [line for line in ndiff(*map(str.splitlines, texts)) if line[0] in "+-"]
+        node, before = parts[at], ast.unparse(statement)
+        parts[at] = new
+        after = ast.unparse(new if node is statement else statement)
+        parts[at] = node
+        diff = ndiff(before.splitlines(), after.splitlines())
+        diff = [line for line in diff if line[0] in "+-"]
         self.name = "\n".join([f"{module}.py:{statement.lineno}", *diff])
         says = max(diff, key=lambda line: line[0] == "+")[2:].strip()
         lines = ((kind, one.get(module, ())) for kind in REASONS for one in REASONS[kind].values())
         said = (kind for kind, some in lines for line in some if re.search(line, says))
         self.reason = next(said, None)  # "equal", "lived" or None
 
-    def changed(self, work):
-        """What work() gives while the tree is the changed one."""
+    def codes(self, broken):
+        """Of the module and of all functions in it; once broken, it stays so."""
         parts, at, new = self.place
-        old, parts[at] = parts[at], new
-        done = work()
-        parts[at] = old
-        return done
-
-    def codes(self):
-        tree, path = self.tree, PATH[self.module]
-        return codes(self.changed(lambda: compile(ast.fix_missing_locations(tree), path, "exec")))
+        if broken:
+            parts[at] = new
+        return codes(compile(ast.fix_missing_locations(self.tree), PATH[self.module], "exec"))
 
 
 def mutants_of(module):
     tree = ast.parse(Path(PATH[module]).read_text(encoding="utf-8"))
-    found = {}
 
     def walk(parent, statement):
         for field, value in ast.iter_fields(parent):
@@ -138,16 +134,13 @@ def mutants_of(module):
                 if isinstance(node := parts[at], ast.AST):
                     within = node if isinstance(node, (ast.stmt, ast.ExceptHandler)) else statement
                     for new in broken(node):
-                        one = Mutant(module, tree, within, parts, at, new)
-                        found[one.name] = one
-                    walk(node, within)
+                        yield Mutant(module, tree, within, parts, at, new)
+                    yield from walk(node, within)
 
-    walk(tree, None)
-    return found
+    return {one.name: one for one in walk(tree, None)}
 
 
 def codes(code):
-    """Those of a module and of all functions in it."""
     inner = [one for one in code.co_consts if isinstance(one, types.CodeType)]
     return [code, *(one for part in inner for one in codes(part))]
 
@@ -219,7 +212,6 @@ def record(of):
 def try_all(mutants, of, folder):
     """Try them, and write down what came of it."""
     _, running, seconds = json.loads(RECORD.read_text(encoding="utf-8"))
-    old = {name: codes(compile(Path(PATH[name]).read_bytes(), PATH[name], "exec")) for name in PATH}
     at = mmap.mmap(-1, 4)  # which of its tests a child has come to
     sound, killers = set(), Counter()
 
@@ -227,11 +219,6 @@ def try_all(mutants, of, folder):
         """The tests that run its lines."""
         lines = running[mutant.module]
         return {name for line in mutant.lines for name in lines.get(str(line), ())}
-
-    def is_late(mutant):
-        """Whether it can be put into functions that live."""
-        free = ([one.co_freevars for one in some] for some in (old[mutant.module], mutant.codes()))
-        return "" not in of_lines(mutant) and operator.eq(*free)
 
     def in_functions(items):
         living = defaultdict(list)
@@ -241,8 +228,9 @@ def try_all(mutants, of, folder):
         gc.freeze()  # what a child does not look at need not be copied
 
         def changed(mutant, work):
-            for before, new in zip(old[mutant.module], mutant.codes()) if mutant else ():
-                for function in living[before]:
+            pairs = zip(mutant.codes(False), mutant.codes(True), strict=True) if mutant else ()
+            for old, new in pairs:
+                for function in living[old]:
                     function.__code__ = new
             return work(items)
 
@@ -251,9 +239,10 @@ def try_all(mutants, of, folder):
         return True
 
     def at_import(mutant, work):
-        get, new = SourceFileLoader.get_code, mutant and {PATH[mutant.module]: mutant.codes()[0]}
+        get, new = SourceFileLoader.get_code, {}
         if mutant:
-            SourceFileLoader.get_code = lambda it, name: new.get(it.path) or get(it, name)
+            new[PATH[mutant.module]] = mutant.codes(True)[0]
+        SourceFileLoader.get_code = lambda it, name: new.get(it.path) or get(it, name)
         return with_tests(work, folder)
 
     def judge(mutant, tests, changed):
@@ -284,7 +273,7 @@ def try_all(mutants, of, folder):
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         return changed(mutant, lambda items: not any(run(items, tests, before)))
 
-    late = [mutant for mutant in mutants if is_late(mutant)]
+    late = [mutant for mutant in mutants if "" not in of_lines(mutant)]
     assert forked(with_tests, in_functions, folder)
     for mutant in set(mutants).difference(late):
         judge(mutant, seconds, at_import)
