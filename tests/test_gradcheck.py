@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from chainrule.datasets import load_digits
-from chainrule.gradcheck import Report, compare, diagnose, gradient_check, numerical_gradient
+from chainrule.gradcheck import (
+    Report,
+    compare,
+    diagnose,
+    gradient_check,
+    numerical_gradient,
+    weights,
+)
 from chainrule.layers import Affine, ReLU, Sigmoid
 from chainrule.losses import SoftmaxWithLoss
 from chainrule.network import Network, two_layer_net
@@ -406,6 +413,12 @@ def test_a_layer_that_keeps_its_gradient_is_no_network():
     assert gradient_check(layer, np.array([[1.0, -2.0]])).ok
 
 
+def test_outputs_are_weighted_by_numbers_of_both_signs_and_of_about_one_size():
+    dout = weights(np.zeros(1000), 0)
+    assert sorted(set(np.sign(dout))) == [-1.0, 1.0]
+    assert 0.5 <= abs(dout).min() < 0.51 and 1.49 < abs(dout).max() <= 1.5
+
+
 def test_a_report_is_a_table_with_its_columns_in_line():
     layer = Affine(np.eye(2), np.zeros(2))
     report = gradient_check(layer, np.ones((3, 2)))
@@ -491,6 +504,8 @@ def test_a_layer_that_fails_is_one_row_that_compares_nothing():
     assert row.name == "x"
     assert (row.shape, row.kinks, row.compared, row.relative_error) == ((2, 3), 0, 0, 1.0)
     assert "KeyError" in row.problem and row.worst is None
+    with pytest.raises(AttributeError):  # what came of a check is not to be written over
+        row.problem = ""
 
 
 @pytest.mark.parametrize("claimed", [None, np.zeros(3), np.zeros(2), np.ones(2)])

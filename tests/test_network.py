@@ -253,6 +253,8 @@ def test_records_tell_step_epoch_loss_accuracy_and_gradient_sizes():
     assert records[-1].epoch == 2.0
     assert [r.accuracy is None for r in records] == [True, True, False] * 2
     assert records[0].gradient_norms.keys() == net().params.keys()
+    with pytest.raises(AttributeError):  # what came of an update is not to be written over
+        records[0].loss = 0.0
 
 
 def test_the_loss_of_a_record_is_that_of_its_batch_before_the_update():
