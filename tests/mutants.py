@@ -38,10 +38,8 @@ from pathlib import Path
 
 import coverage
 import processes
-import profiles  # noqa: F401, before its profile is changed
 import pytest
 from _pytest.runner import runtestprotocol
-from hypothesis import Phase, settings
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / ".mutants"
@@ -211,7 +209,7 @@ def record(of):
 
 def try_all(mutants, of, folder):
     """Try them, and write down what came of it."""
-    _, running, seconds = json.loads(RECORD.read_text(encoding="utf-8"))
+    running, seconds = json.loads(RECORD.read_text(encoding="utf-8"))[1:]
     at = mmap.mmap(-1, 4)  # which of its tests a child has come to
     sound, killers = set(), Counter()
 
@@ -268,6 +266,7 @@ def try_all(mutants, of, folder):
             signal.setitimer(signal.ITIMER_PROF, 4 + 12 * seconds[name])  # of the processor
             signal.alarm(60 + int(60 * seconds[name]))  # of the clock
 
+        signal.alarm(300)  # what loops at import never comes to a test
         at[:], nowhere = bytes(4), os.open(os.devnull, os.O_RDWR)
         os.dup2(nowhere, 1), os.dup2(nowhere, 2)
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
@@ -294,19 +293,14 @@ def table(mutants, found):
     return killed >= WANTED * wanted and not odd
 
 
-def digest(*paths):
-    return sha256(b"".join(Path(path).read_bytes() for path in sorted(paths))).hexdigest()[:16]
-
-
 def main(share=1):
-    at_once = settings(settings.get_profile("repeatable"), phases=[Phase.explicit, Phase.generate])
-    settings.register_profile("repeatable", at_once)
-    settings.load_profile("repeatable")
     processes.descendants = set  # to look for them takes longer than most mutants live
     KEPT.mkdir(exist_ok=True)
     RESULTS.touch()
-    of = {module: digest(path) for module, path in PATH.items()}
-    of["all"] = digest(*ROOT.glob("src/**/*.py"), *ROOT.glob("tests/*.py"))
+    paths = {module: [PATH[module]] for module in MODULES}
+    paths["all"] = sorted([*ROOT.glob("src/**/*.py"), *ROOT.glob("tests/*.py")])
+    texts = {key: b"".join(Path(path).read_bytes() for path in paths[key]) for key in paths}
+    of = {key: sha256(text).hexdigest()[:16] for key, text in texts.items()}
     mutants = {name: one for module in MODULES for name, one in mutants_of(module).items()}
 
     def found():
