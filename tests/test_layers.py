@@ -195,6 +195,15 @@ def test_labels_of_another_shape_are_told_the_shape_that_is_wanted():
 def test_only_a_column_of_labels_is_told_to_ravel(of_scores, shape):
     with pytest.raises(ValueError, match=rf"got {re.escape(str(shape))}$"):
         SoftmaxWithLoss().forward(np.zeros(of_scores), np.zeros(shape, int))
+    with pytest.raises(ValueError, match=r"got \(4, 1\): t.ravel\(\) makes"):
+        SoftmaxWithLoss().forward(np.zeros((4, 3)), np.zeros((4, 1), int))
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint8, int, np.float32])
+def test_one_hot_targets_may_be_numbers_of_any_kind(kind):
+    for t in np.eye(3, dtype=kind), np.eye(3, dtype=kind)[0]:
+        a = np.ones_like(t, float)
+        assert SoftmaxWithLoss().forward(a, t) == pytest.approx(np.log(3))
 
 
 def test_only_labels_that_are_whole_are_told_how_to_become_integers():

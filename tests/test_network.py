@@ -13,6 +13,7 @@ import pytest
 from chainrule.datasets import load_digits
 from chainrule.graph import Variable, topological_order
 from chainrule.guards.training import are_classes
+from chainrule.guests.dropout import Dropout
 from chainrule.layers import Affine, ReLU, Sigmoid, Tanh
 from chainrule.losses import IdentityWithLoss, SoftmaxWithLoss
 from chainrule.network import Network, two_layer_net
@@ -597,7 +598,10 @@ def test_a_door_has_the_defaults_of_its_formula(follow):
     for kind in (Network, SoftmaxWithLoss, IdentityWithLoss):
         for name, method in vars(kind).items():
             if isfunction(method) and hasattr(method, "__wrapped__"):
-                for key, one in signature(method, follow_wrapped=follow).parameters.items():
+                called = signature(method, follow_wrapped=follow).parameters
+                if "args" in called:  # handed on as it came: the formula's own count
+                    called = signature(method.__wrapped__).parameters
+                for key, one in called.items():
                     if one.default is not one.empty:
                         found[f"{kind.__name__}.{name} {key}"] = one.default
     assert found == DEFAULTS
@@ -610,3 +614,43 @@ def test_adam_makes_up_for_its_start_from_zero_whatever_its_shares():
     for step in (1, 2, 3):
         adam.update(params, grads)
         np.testing.assert_allclose(params["W"], [-0.1 * step, 0.1 * step], rtol=1e-6)
+
+
+class Penalised(Network):
+    """Weight decay by hand, as readers write it; and its loss looks at the scores, too."""
+
+    def loss(self, x, t):
+        self.scores = self.predict(x)
+        return super().loss(x, t) + 0.05 * np.sum(self.params["Affine1.W"] ** 2)
+
+    def backward(self, dout=1.0):
+        grads = super().backward(dout)
+        grads["Affine1.W"] += 0.1 * self.params["Affine1.W"]
+        return grads
+
+
+def test_a_pass_of_a_readers_own_loss_is_no_pass_as_a_whole():
+    """`gradient` is one pass of the package's two walks, and two where a reader has written one."""
+    rng = np.random.default_rng(0)
+    layers = [Affine.init(3, 4, rng), Dropout(0.5, rng), Affine.init(4, 2, rng)]
+    network = Penalised(layers, SoftmaxWithLoss())
+    x, t = batch(D=3)
+    network.gradient(x, t)
+    scores = layers[2].forward(layers[0].forward(x))
+    assert np.array_equal(network.scores, scores)  # nothing was dropped: it predicted
+    network = Penalised([layers[0], layers[2]], SoftmaxWithLoss())
+    grads, numbers = network.gradient(x, t), network.numerical_gradient(x, t)
+    for key in grads:
+        np.testing.assert_allclose(grads[key], numbers[key], atol=1e-8)
+
+
+def test_a_pass_takes_its_arguments_by_name():
+    network, (x, t) = net(), batch()
+    loss = network.loss(t=t, x=x)
+    assert loss == network.loss(x, t=t)
+    grads = network.backward(dout=2.0)
+    for key, gradient in network.gradient(t=t, x=x).items():
+        np.testing.assert_allclose(grads[key], 2 * gradient)
+    for call in (network.loss, network.gradient):
+        with pytest.raises(TypeError, match="missing 1 required positional argument: 't'"):
+            call(x)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainrule.guards.numbers import move
 from chainrule.guards.training import (
     Optimizer,
     Whole,
@@ -51,7 +50,7 @@ class SGD(Optimizer):
     def update(self, params, grads):
         """`params[key] -= lr * grads[key]`, in place, for every key; both dicts have the same keys."""
         for key, array in params.items():
-            move(array, -self.lr, grads[key])  # array += -lr * gradient, without a large copy
+            array -= self.lr * grads[key]
 
 
 class Momentum(Optimizer):

@@ -34,6 +34,7 @@ class Model:
     run = ()  # the tokens that the forwards of the last pass left, once it has come to its loss
     alone = False  # whether nobody looks on between the steps of this pass
     ours = False  # whether all layers are the package's own
+    in_order = False  # whether the walks are the package's own, and no reader's
     spares = False  # whether the first layer may leave out its dx
     both_ways = ()  # the layers that have an attribute `training`
     held = None  # during a numerical gradient: the noise, held still
@@ -51,8 +52,8 @@ class Model:
             check_layers(self.layers, self.loss_layer)
             self.checked = now
             self.ours = all(map(is_ours, now))
-            in_order = hasattr(type(self).backward_steps, "__wrapped__")  # not a reader's own
-            self.spares = in_order and is_ours(now[0]) and getattr(now[0], "want_dx", False)
+            self.in_order = all(hasattr(getattr(type(self), name), "__wrapped__") for name in WALKS)
+            self.spares = self.in_order and is_ours(now[0]) and getattr(now[0], "want_dx", False)
             self.both_ways = [piece for piece in now if hasattr(piece, "training")]
         return now
 
@@ -281,73 +282,56 @@ def check_memory(network, run):
         )
 
 
-def hush_door(formula):
-    """One hush for a whole pass, if all its layers are ours.
+def pass_door(there=False, back=False):
+    """For a whole pass, there or back or both, while nobody looks on.
 
-    A reader's own layer may compute what it likes, and hear what NumPy says of it.
+    It is quiet if all its layers are ours; a reader's own may compute what it likes, and hear what NumPy
+    says of it. On the way back the first layer leaves its dx out, if it knows how to: nothing uses the
+    gradient of the images, and for 784-50-10 it takes a third of all multiplications.
     """
-    hushed = quiet(formula)
 
-    @wraps(formula)
-    def whole(network, *args):
-        __tracebackhide__ = True
-        if not network.ours or HUSHED.get():
-            return formula(network, *args)
-        before = HUSHED.set(True)
-        try:
-            return hushed(network, *args)
-        finally:
-            HUSHED.reset(before)
+    def door(formula):
+        hushed = quiet(formula)
 
-    return whole
+        @wraps(formula)
+        def whole(self, *args, **named):
+            __tracebackhide__ = True
+            if self.alone:
+                return formula(self, *args, **named)
+            if there:
+                begin(self, *args, **named)
+                if back and not self.in_order:  # each is a pass of its own
+                    return formula(self, *args, **named)
+            else:
+                check_memory(self, self.run)
+            first = self.checked[0] if back and self.spares else None
+            self.alone, before = True, self.ours and HUSHED.set(True)
+            if first is not None:
+                first.want_dx = False
+            try:
+                found = (hushed if before else formula)(self, *args, **named)
+            finally:
+                self.alone = False
+                if before:
+                    HUSHED.reset(before)
+                if first is not None:
+                    del first.want_dx
+            if there:
+                self.run = tokens(self.checked)
+            return found
 
+        return whole
 
-def loss_door(formula):
-    whole = hush_door(formula)
-
-    @wraps(formula)
-    def loss(self, x, t):
-        __tracebackhide__ = True
-        if t is None:
-            raise TypeError("Network.loss wants the targets t, got None")
-        pieces = self.pieces()
-        self.run = ()
-        if self.held is not None:
-            self.held.again()
-        self.alone = True
-        try:
-            value = whole(self, x, t)
-        finally:
-            self.alone = False
-        self.run = tokens(pieces)
-        return value
-
-    return loss
+    return door
 
 
-def spare_door(formula):
-    """While it lasts, the first layer leaves its dx out, if it knows how to.
-
-    Nothing uses the gradient of the images, and for 784-50-10 it takes a third of all multiplications.
-    """
-    whole = hush_door(formula)
-
-    @wraps(formula)
-    def backward(self, dout=1.0):
-        __tracebackhide__ = True
-        check_memory(self, self.run)
-        first = self.checked[0]
-        self.alone = True
-        if self.spares:
-            first.want_dx = False
-        try:
-            return whole(self, dout)
-        finally:
-            self.alone = False
-            if self.spares:
-                del first.want_dx
-
-    return backward
+def begin(network, x, t):
+    if t is None:
+        raise TypeError("Network.loss wants the targets t, got None")
+    network.pieces()
+    network.run = ()
+    if network.held is not None:
+        network.held.again()
 
 
 def nudge_door(formula):
@@ -367,13 +351,14 @@ def nudge_door(formula):
     return numerical_gradient
 
 
+WALKS = "forward_steps", "backward_steps", "loss", "backward"
 DOORS = {
     "__init__": init_door,
     "forward_steps": forward_door,
     "backward_steps": backward_door,
-    "loss": loss_door,
-    "backward": spare_door,
-    "gradient": hush_door,
+    "loss": pass_door(there=True),
+    "backward": pass_door(back=True),
+    "gradient": pass_door(there=True, back=True),
     "numerical_gradient": nudge_door,
 }
 

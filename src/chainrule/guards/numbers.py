@@ -191,16 +191,3 @@ def sum_to(gradient, shape):
     gradient = gradient.sum(axis=tuple(range(gradient.ndim - len(shape))))
     stretched = tuple(axis for axis, size in enumerate(shape) if size == 1)
     return gradient.sum(axis=stretched, keepdims=True) if stretched else gradient
-
-
-BLOCK = 65_536  # numbers; their product with a factor stays in the processor's cache
-
-
-def move(array, factor, direction):
-    """array += factor * direction, in place: by blocks of rows, so that no large copy is made."""
-    if array.size <= BLOCK:
-        array += factor * direction
-        return
-    rows = max(1, BLOCK * len(array) // array.size)
-    for start in range(0, len(array), rows):
-        array[start : start + rows] += factor * direction[start : start + rows]
