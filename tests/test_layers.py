@@ -162,6 +162,7 @@ def test_a_loss_is_a_python_float_a_mean_and_multiplies_by_dout():
         ([True, False], TypeError, "class indices as integers"),
         ([0], ValueError, r"class indices of shape \(2,\)"),
         (np.ones((2, 3)), ValueError, "sum to 1"),
+        (np.zeros((2, 3)), ValueError, "sum to 1"),
         ([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]], ValueError, "sum to 1"),
         ([[1e6, 0.0, 0.0], [1.0, 0.0, 0.0]], ValueError, "sum to 1"),
         ([[2.0, -1.0, 0.0], [1.0, 0.0, 0.0]], ValueError, "non-negative"),
