@@ -50,9 +50,9 @@ def test_a_function_wants_to_return_one_number(shape):
 
 @pytest.mark.parametrize("h", [0, -1e-5, np.nan, np.inf, "small"])
 def test_a_step_is_a_positive_number(h):
-    with pytest.raises(ValueError, match="step h"):
+    with pytest.raises(ValueError, match="step h must be a positive number"):
         numerical_gradient(lambda x: x, 1.0, h=h)
-    with pytest.raises(ValueError, match="step h"):
+    with pytest.raises(ValueError, match="step h must be a positive number"):
         gradient_check(ReLU(), np.ones(3), h=h)
 
 
