@@ -213,6 +213,18 @@ def test_a_failure_names_the_parameter_the_index_and_both_values():
         report.raise_if_failed()
 
 
+def test_what_takes_no_dout_is_checked_with_a_dout_of_one():
+    class Squares:
+        def forward(self, x):
+            self.x = x
+            return np.sum(x**2)
+
+        def backward(self):
+            return 2 * self.x
+
+    assert gradient_check(Squares(), np.ones(3)).ok
+
+
 def test_a_loss_is_checked_with_a_dout_of_one_which_is_what_comes_from_above():
     class MyLoss(SoftmaxWithLoss):
         def backward(self, dout=1.0):
