@@ -80,12 +80,12 @@ def what_comes(app, pagename):
 
 
 def description(doctree):
-    """A page's first sentences, as many as there is room for, and one at least."""
+    """A page's first sentences, as many as there is room for and without signs of TeX, and one at least."""
     first = next(doctree.findall(lambda node: is_paragraph(node)))
     sentences = SENTENCE_END.split(" ".join(first.astext().split()))
     text = sentences[0]
     for sentence in sentences[1:]:
-        if len(text) + len(sentence) >= ROOM:
+        if len(text) + len(sentence) >= ROOM or "\\" in sentence:
             break
         text += " " + sentence
     return text

@@ -22,7 +22,7 @@ DOCUMENTED = re.compile(
 TIE = "\N{NO-BREAK SPACE}"
 SIGNS = {
     " -> ": " → ",
-    " - ": " − ",
+    " - ": f"{TIE}−{TIE}",
     "^2": "²",
     "^T": "ᵀ",
     " = ": f"{TIE}={TIE}",

@@ -60,7 +60,7 @@ def place(time):
 def beside(pen, net):
     k = NETS.index(net)
     for time in (1, 10, 100):
-        pen.line([place(time)] * 2, [0.9, 7.6], look="quiet", width=1)
+        pen.line([place(time)] * 2, [0.9, 7.6], look="faint", width=1)
         pen.text(place(time), 0.4, f"{time}×", look="quiet", size=12)
     for row, (name, times) in enumerate(TIMES.items()):
         y, look = 7.1 - 6 * row / (len(TIMES) - 1), "value" if name == "chainrule" else "quiet"

@@ -1194,7 +1194,7 @@ case(13, "scaled", "x", X)(type("AttendsUnscaled", (Attends,), {"scale": 1.0}))
 # 14. Functions that give their value and their gradient.
 
 
-@case(14, "labels-shifted", "x", A)
+@case(14, "labels-shifted", "a", A)
 class ShiftedInside:
     def __call__(self, a):
         e = np.exp(a - a.max(axis=1, keepdims=True))

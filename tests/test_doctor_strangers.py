@@ -583,7 +583,7 @@ def test_a_penalty_of_one_form_in_the_loss_and_another_in_the_gradient(lost, giv
         return off @ off / 2 + 0.3 * penalty, X.T @ off + 0.3 * given(w)
 
     w = np.array([0.4, -1.1, 0.7, 1.6])
-    assert causes(cost, w) == ([] if lost is given else [("weight-decay", "x")])
+    assert causes(cost, w) == ([] if lost is given else [("weight-decay", "w")])
     assert all("0.3 times" in one.evidence for one in diagnose(cost, w))
 
 
@@ -882,7 +882,7 @@ def test_a_way_through_a_norm_is_no_penalty(sign, power):
         return u @ A5 / size, A5 / size + sign * power * (u @ A5) * u / (size * np.sum(u * u))
 
     found = causes(shares, np.array([1.2, 0.5, -0.7, 0.9, 0.3]))
-    assert found == ([("wrong-sign", "x")] if sign > 0 else [])
+    assert found == ([("wrong-sign", "u")] if sign > 0 else [])
 
 
 @pytest.mark.parametrize("width", [1, 2])
@@ -1250,7 +1250,7 @@ def test_the_sign_that_an_absolute_value_lacks_is_a_missing_derivative():
         off = X @ w - np.cos(LABELS)
         return off @ off / 2 + 0.4 * np.abs(w).sum(), X.T @ off + 0.4
 
-    assert causes(lasso, np.array([0.4, -1.1, 0.7, 1.6])) == [("derivative-missing", "x")]
+    assert causes(lasso, np.array([0.4, -1.1, 0.7, 1.6])) == [("derivative-missing", "w")]
 
 
 def test_an_output_for_a_mask_is_another_array():
@@ -1567,7 +1567,7 @@ def test_a_gradient_of_a_length_that_never_changes_lacks_no_factor(most):
         slope = X.T @ off
         return off @ off / 2, slope * min(1.0, most / np.linalg.norm(slope))
 
-    assert causes(loss, np.array([4.0, -3.0, 2.0, 5.0])) == [("unknown", "x")]
+    assert causes(loss, np.array([4.0, -3.0, 2.0, 5.0])) == [("unknown", "w")]
 
 
 class InOrder:
@@ -1606,7 +1606,7 @@ def svm(W):
 
 @pytest.mark.parametrize("size", [1e-3, 0.05])
 def test_a_label_that_counts_once_for_all_margins_is_told_by_its_hint(size):
-    assert causes(svm, size * W1[:, :3]) == [("label-term-missing", "x")]
+    assert causes(svm, size * W1[:, :3]) == [("label-term-missing", "W")]
 
 
 @pytest.mark.parametrize("steps", [3, 6])
@@ -1749,7 +1749,7 @@ def shares_of(p, t):
 def test_the_gradient_by_the_scores_is_no_gradient_by_the_probabilities():
     p, t = softmax_along(X[:, :3], -1), np.eye(3)[LABELS]
     for loss, given, wanted in ((binary, p[:, :1], t[:, :1]), (shares_of, p, t)):
-        assert causes(lambda p, f=loss, t=wanted: f(p, t), given) == [("factor-missing", "x")]
+        assert causes(lambda p, f=loss, t=wanted: f(p, t), given) == [("factor-missing", "p")]
     assert causes(lambda p: (np.sum((p - t) ** 2) / 2, p - t), p) == []
     (one,) = diagnose(lambda p: (np.sum((p - t) ** 2), p - t), p)
     assert one.cause == "scaled" and one.factor == pytest.approx(0.5)
@@ -1763,7 +1763,7 @@ def test_targets_that_a_function_takes_from_around_it_may_make_a_table(table):
         p, t = logistic(X @ w), labels if table else labels[:, None]
         return np.mean((p - t) ** 2), 2 * X.T @ ((p - labels[:, None]) * p * (1 - p)) / len(X)
 
-    wanted = [("broadcast-targets", "x")] if table else []
+    wanted = [("broadcast-targets", "w")] if table else []
     assert causes(loss, np.array([[0.3], [-0.5], [0.2], [0.8]])) == wanted
 
 
@@ -1840,3 +1840,166 @@ def test_a_loss_as_a_function_of_scores_and_labels_is_told_like_a_class(batch, w
         return -np.log(p[np.arange(len(x)), y]).mean(), dx / (len(x) if batch else 1)
 
     assert causes(softmax_loss, BATCH, np.array([0, 2, 1, 1])) == wanted
+
+
+# What came of breaking right code, one mistake at a time.
+
+NEAR_MISSES = {
+    "1 - y": ("sigmoid", "factor-missing", lambda x, y: 1 - y),
+    "y (1 + y)": ("sigmoid", "wrong-sign", lambda x, y: y * (1 + y)),
+    "y y (1 - y)": ("sigmoid", "derivative-twice", lambda x, y: y * y * (1 - y)),
+    "x (1 - y)": ("sigmoid", "derivative-of-input", lambda x, y: x * (1 - y)),
+    "1 - y, no square": ("tanh", "factor-missing", lambda x, y: 1 - y),
+    "1 + y ** 2": ("tanh", "wrong-sign", lambda x, y: 1 + y * y),
+}
+
+
+@pytest.mark.parametrize("case", NEAR_MISSES)
+def test_what_is_nearly_the_derivative_of_a_sigmoid_or_a_tanh_has_a_name(case):
+    function, code, slope = NEAR_MISSES[case]
+    forward = np.tanh if function == "tanh" else lambda x: 1 / (1 + np.exp(-x))
+    own = layer(forward, lambda x, dout: dout * slope(x, forward(x)))
+    assert causes(own, X) == [(code, "x")]
+
+
+def test_a_mean_in_place_of_a_sum_is_a_mistake_of_a_bias_at_a_bias_alone():
+    def backward(x, dout):
+        y = softmax_along(x, 1)
+        return y * (dout - np.mean(dout * y, axis=1, keepdims=True))
+
+    assert causes(layer(lambda x: softmax_along(x, 1), backward), X) == [("scaled", "x")]
+
+
+def test_a_mask_that_closes_nothing_is_not_what_is_missing():
+    """Where the gate is closed nothing comes back anyway: only the factor is wrong."""
+
+    def forward(x):
+        scores = 0.5 * x
+        scores[np.triu_indices(4, 1)] = -1e9
+        return softmax_along(scores, 1)
+
+    def backward(x, dout):
+        y = forward(x)
+        return y * (dout - np.sum(dout * y, axis=1, keepdims=True))
+
+    assert causes(layer(forward, lambda x, dout: 0.5 * backward(x, dout)), X[:4]) == []
+    assert causes(layer(forward, backward), X[:4]) == [("scaled", "x")]
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_windows_that_go_back_one_step_apart_are_told(stride):
+    kernel = np.array([0.5, -1.0, 2.0])
+
+    def forward(x):
+        return np.array([np.sum(x[k * stride : k * stride + 3] * kernel) for k in range(3)])
+
+    def backward(x, dout, step):
+        dx = np.zeros_like(x)
+        for k in range(3):
+            dx[k * step : k * step + 3] += dout[k] * kernel
+        return dx
+
+    x = np.linspace(-1, 2, 9)
+    assert causes(layer(forward, lambda x, dout: backward(x, dout, stride)), x) == []
+    wrong = causes(layer(forward, lambda x, dout: backward(x, dout, 1)), x)
+    assert wrong == ([("axes-in-wrong-order", "x")] if stride > 1 else [])
+
+
+def test_a_value_of_forward_that_some_rows_lack_is_told_with_its_line():
+    """Two kinds of rows, and the factor is left out for one of them."""
+    near = np.array([True, False, True, False, True, False, False])[:, None]
+
+    def forward(x):
+        size = np.sqrt(np.sum(x**2, axis=1, keepdims=True))
+        return np.where(near, np.sum(x**2, axis=1, keepdims=True), 3 - size)
+
+    def backward(x, dout, lost):
+        size = np.sqrt(np.sum(x**2, axis=1, keepdims=True))
+        return dout * np.where(near, 2 * x, -x if lost else -x / size)
+
+    assert causes(layer(forward, lambda x, dout: backward(x, dout, False)), X) == []
+    found = diagnose(layer(forward, lambda x, dout: backward(x, dout, True)), X)
+    assert [one.cause for one in found] == ["factor-missing"]
+    assert "times `size = np.sqrt" in found[0].evidence
+
+
+def test_a_root_that_is_divided_by_twice_is_no_missing_factor():
+    own = layer(lambda x: spread(x)[1] / spread(x)[0], lambda x, d: normalised(x, d) / spread(x)[0])
+    found = diagnose(own, X)
+    assert [one.cause for one in found] == ["another-array"]
+    assert "the right one over" in found[0].evidence
+
+
+def test_a_part_whose_factor_is_another_one_elsewhere_is_no_constant():
+    def cosine(u, v):
+        a, b = np.sqrt(np.sum(u * u)), np.sqrt(np.sum(v * v))
+        c = np.sum(u * v) / (a * b)
+        return c, (v / (a * b) - c * u / a, u / (a * b) - c * v / b**2)
+
+    found = diagnose(cosine, (X[0], X[1]))
+    assert [(one.cause, one.where) for one in found] == [("another-array", "u")]
+
+
+def test_a_number_that_is_cut_off_lacks_no_factor():
+    def cubed(a):
+        return a**3, np.clip(3 * a**2, -1.5, 1.5)
+
+    def squared(a):
+        return a**2, np.clip(2 * a, -1.5, 1.5)
+
+    assert causes(squared, 0.9) == [("unknown", "a")]
+    assert causes(cubed, 0.9) == [("unknown", "a")]
+
+
+def test_a_claim_that_depends_on_what_has_no_part_in_it_is_no_lost_use():
+    class Norm:
+        def __init__(self):
+            self.gamma, self.beta = np.linspace(0.5, 1.5, 4), np.linspace(-1, 1, 4)
+
+        def forward(self, x):
+            self.x = x
+            return self.gamma * x + self.beta
+
+        def backward(self, dout):
+            self.dgamma, self.dbeta = (dout * self.beta).sum(axis=0), dout.sum(axis=0)
+            return dout * self.gamma
+
+    assert causes(Norm(), X)[0] not in [
+        ("overwritten-at-fork", "gamma"),
+        ("factor-missing", "gamma"),
+    ]
+
+
+@pytest.mark.parametrize("way", ["beside", "behind", "alone"])
+def test_a_function_of_a_dict_of_parameters_is_taken(way):
+    def loss(params, x, t, share):
+        d = x @ params["W"] + params["b"] - t
+        grads = {"W": 2 * x.T @ d / len(x), "b": 2 * d.sum(axis=0) / share}
+        return np.sum(d**2) / len(x), grads
+
+    params, t = {"W": W1, "b": np.full(5, 0.1)}, np.cos(np.arange(35.0).reshape(7, 5))
+    calls = {
+        "beside": lambda share: diagnose(lambda p, x, t: loss(p, x, t, share), (params, X), t),
+        "behind": lambda share: diagnose(lambda p, x, t: loss(p, x, t, share), (params, X, t)),
+        "alone": lambda share: diagnose(lambda p: loss(p, X, t, share), params),
+    }
+    assert calls[way](len(X)) == []
+    code = "scaled" if way == "alone" else "missing-batch-division"
+    assert [(one.cause, one.where) for one in calls[way](1)] == [(code, "b")]
+
+
+def test_the_inputs_of_a_function_are_called_as_its_arguments():
+    def line(weights, bias):
+        return np.sum(X @ weights + bias), (X.sum(axis=0), 2.0 * len(X))
+
+    found = diagnose(line, (W1[:, 0], np.array(0.3)))
+    assert [(one.cause, one.where) for one in found] == [("scaled", "bias")]
+
+
+def test_a_function_that_raises_is_told_with_its_line():
+    def score(w):
+        return np.sum(X @ w), X @ np.ones(7)
+
+    found = diagnose(score, W1[:, 0])
+    assert [(one.cause, one.where) for one in found] == [("wrong-shape", "w")]
+    assert "X @ np.ones(7)" in found[0].evidence

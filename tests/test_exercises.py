@@ -307,9 +307,19 @@ def not_put_back(f, x, h=1e-5):
     return gradient
 
 
+def without_brackets(f, x, h=1e-5):
+    moved = [h * e.reshape(x.shape) for e in np.eye(x.size)]
+    return np.reshape([f(x + e) - f(x - e) / (2 * h) for e in moved], x.shape)
+
+
 @pytest.mark.parametrize(
     ("function", "words"),
-    [(all_at_once, "one entry at a time"), (one_sided, "both sides"), (not_put_back, "Put each")],
+    [
+        (all_at_once, "one entry at a time"),
+        (one_sided, "both sides"),
+        (not_put_back, "Put each"),
+        (without_brackets, "Mind the brackets"),
+    ],
 )
 def test_a_wrong_numerical_gradient_gets_a_reason(function, words):
     function.__name__ = "my_numerical_gradient"

@@ -50,7 +50,25 @@ def long_words():
     return trace_graph(sum_(c / s * Variable(np.array([[-1.5], [2.0], [0.125]]), "weights")))
 
 
+def photograph():
+    """The way back of y to u comes from below, with seven letters, and from above."""
+    u = exp(Variable(np.log([6.0, 3.0, 1.0]), "a"))
+    return trace_graph(-sum_(Variable(np.array([0.0, 1.0, 0.0]), "t") * log(u / sum_(u))))
+
+
+def attention():
+    """Three products use x: edges that come from above and from below, with a factor to be written beside each."""
+    x, log2 = Variable(np.array([[1, 0], [0, 1], [1, 1.0]]), "x"), np.log(2)
+    Wq, Wk, Wv = [[1.0], [-1.0]], [[log2], [-log2]], [[7.0], [0.0]]
+    pairs = zip(("Wq", "Wk", "Wv"), (Wq, Wk, Wv), strict=True)
+    Q, K, V = (x @ Variable(np.array(W), name) for name, W in pairs)
+    E = exp(Q @ K.T)
+    return trace_graph(E / sum_(E, axis=1, keepdims=True) @ V, np.array([[7.0], [7.0], [9.0]]))
+
+
 MORE = {
+    "photograph": photograph(),
+    "attention": attention(),
     "long words": long_words(),
     "long skips": skips(),
     "softmax with loss": softmax(),
@@ -154,8 +172,8 @@ POINTS_OF = """const found = new Map();
         return found.get(d);
     };"""
 
-# Each pair of texts, and of a text and a node, that share a pixel, each line through a local derivative, or through the
-# right half of a piece of a fork and of the factor in brackets beside it, and each text outside of the picture: at every step.
+# Each pair of texts, and of a text and a node, that share a pixel, each line through a local derivative or through a
+# piece of a fork, and each text outside of the picture: at every step.
 OVER = """async (figure) => {
     POINTS_OF
     const odd = [];
@@ -181,12 +199,12 @@ OVER = """async (figure) => {
                 pointsOf(line, 60).some((point) => inside(point.matrixTransform(at), a));
             const nodes = [...svg.querySelectorAll(".node")].map((node) => boxOf(node.firstElementChild, node.textContent));
             const texts = [...svg.querySelectorAll("text:not(.node text)")].filter(shown)
-                .map((text) => ({ ...boxOf(text, text.textContent, 3), local: text.matches(".local"), piece: text.matches("[data-piece]") || text.textContent.startsWith("(") }));
+                .map((text) => ({ ...boxOf(text, text.textContent, 3), beside: text.matches(".local, [data-piece]") }));
             const frame = boxOf(svg, "the edge");
             for (const [k, a] of texts.entries()) {
                 for (const b of [...texts.slice(k + 1), ...nodes]) if (over(a, b)) odd.push(`${step}: ${a.what} over ${b.what}`);
-                const lines = a.local || a.piece ? [...svg.querySelectorAll("[data-edge], [data-wire]")] : [];
-                for (const line of lines) if (through(line, a.piece ? { ...a, x: (a.x + a.right) / 2 } : a)) odd.push(`${step}: a line through ${a.what}`);
+                const lines = a.beside ? [...svg.querySelectorAll("[data-edge], [data-wire]")] : [];
+                for (const line of lines) if (through(line, a)) odd.push(`${step}: a line through ${a.what}`);
                 if (a.x < frame.x - 1 || a.right > frame.right + 1) odd.push(`${step}: ${a.what} over ${frame.what}`);
             }
         }
@@ -200,7 +218,16 @@ def over_at_any_step(figure):
 
 
 @pytest.mark.parametrize(
-    "name", ["fork", "sigmoid", "long words", "softmax with loss", "2-3-2 by nodes"]
+    "name",
+    [
+        "fork",
+        "sigmoid",
+        "long words",
+        "softmax with loss",
+        "2-3-2 by nodes",
+        "photograph",
+        "attention",
+    ],
 )
 def test_at_no_step_a_text_lies_over_a_node_or_another_text_and_no_line_through_a_local_derivative(
     name, show

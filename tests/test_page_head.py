@@ -63,6 +63,7 @@ def test_every_page_has_a_title_and_a_description_of_its_own(site):
     assert len(set(titles)) == len(set(descriptions)) == len(READ)
     assert all(title.endswith(CONFIG["title"]) for title in titles)
     assert all(40 <= len(words) <= 300 and words[-1] in ".?!" for words in descriptions)
+    assert [words for words in descriptions if set(words) & set("\\$")] == []  # TeX is no text
 
 
 @pytest.mark.parametrize("path", [*CHAPTERS, "index.html"])

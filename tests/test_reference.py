@@ -6,13 +6,19 @@ import json
 import re
 from importlib import import_module
 from pathlib import Path
+from typing import get_args, get_origin, get_type_hints
 
 import nbformat
 import numpy as np
 import pytest
 
+from chainrule.exercises import check
+from chainrule.gradcheck import diagnose, gradient_check
 from chainrule.graph import Variable
+from chainrule.layers import ReLU
 from chainrule.losses import softmax
+from chainrule.network import two_layer_net
+from chainrule.trace import trace_graph, trace_network
 
 BOOK = Path(__file__).parents[1] / "book"
 PACKAGE = Path(__file__).parents[1] / "src" / "chainrule"
@@ -28,8 +34,8 @@ PUBLIC = {
     "network": "Network Network.predict Network.loss Network.accuracy Network.gradient Network.save "
     "Network.load "
     "Network.numerical_gradient two_layer_net",
-    "gradcheck": "gradient_check Report",
-    "doctor": "diagnose",
+    "gradcheck": "gradient_check Report diagnose",
+    "doctor.findings": "Finding",
     "zoo": "ZOO Specimen Specimen.network PART_TWO",
     "narration": "WORDS",
     "training": "SGD Momentum Adam minibatches train validation_loss",
@@ -128,7 +134,7 @@ def shown_code(path):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
-def test_what_a_page_tells_its_readers_to_import_is_on_the_api_page(page):
+def test_what_a_page_tells_its_readers_to_import_is_on_the_api_page_under_that_module(page):
     pytest.importorskip("anywidget")
     known = [import_module(module) for module in documented()]
     known += [getattr(import_module(m), name) for m in documented() for name in names_of(m)]
@@ -138,6 +144,30 @@ def test_what_a_page_tells_its_readers_to_import_is_on_the_api_page(page):
                 for one in node.names:
                     thing = getattr(import_module(node.module), one.name)
                     assert any(thing is other for other in known), (node.module, one.name)
+                    places = [m for m in documented() if one.name in names_of(m)]
+                    told = [m for m in places if f"{m}.".startswith(f"{node.module}.")]
+                    assert told or not places, (one.name, "is imported from", node.module)
+
+
+def test_what_a_head_says_comes_back_comes_back():
+    class MyReLU(ReLU):
+        def backward(self, dout):
+            return dout
+
+    net = two_layer_net(2, 3, 2, np.random.default_rng(0))
+    x, t = np.array([[1.0, -2.0], [0.5, 1.5]]), np.array([0, 1])
+    made = {
+        two_layer_net: net,
+        gradient_check: gradient_check(net, x, t),
+        check: check(MyReLU),
+        trace_graph: trace_graph(Variable(2.0) * 3.0),
+        trace_network: trace_network(net, x, t),
+    }
+    for function, one in made.items():
+        assert type(one) is get_type_hints(function)["return"], function
+    told, found = get_type_hints(diagnose)["return"], diagnose(MyReLU(), x)
+    assert isinstance(found, get_origin(told))
+    assert {type(one) for one in found} == set(get_args(told))
 
 
 def names_of(module):
@@ -321,7 +351,9 @@ def test_the_lesson_for_teachers_adds_up_and_its_numbers_are_computed():
     text = read("reference/teachers.md")
     length, lesson = re.search(r"## One lesson: (\d+) minutes\n(.*?)\n## ", text, re.S).groups()
     rows = [row for row in tables(lesson) if row[0].isdigit()]
-    minutes, asked, expected, told = zip(*rows, strict=True)
+    minutes, steps = zip(*rows, strict=True)
+    lines = (re.split(r" <br> \*\*You (?:hear|say)\*\* ", step) for step in steps)
+    asked, expected, told = zip(*lines, strict=True)
     assert sum(map(int, minutes)) == int(length) and all("?" in one for one in asked[:-1])
     side, price = Variable(3.0), Variable(20.0)
     area = side**2
@@ -331,10 +363,10 @@ def test_the_lesson_for_teachers_adds_up_and_its_numbers_are_computed():
     total.backward()
     assert expected[1].startswith(f"“{net.value:g}”: ")  # what pupils say
     assert (
-        f"It is {net.grad:g}, and then {tiles.grad:g}, {area.grad:g} and {side.grad:g}." in told[1]
+        f"it is {net.grad:g}, and then {tiles.grad:g}, {area.grad:g} and {side.grad:g}." in told[1]
     )
     more = (4.0**2 * 20.0 + 15.0) * 1.2 - total.value
-    assert f"No: {more:g} more, since the corner adds {more - side.grad:g}." in told[2]
+    assert f"no: {more:g} more, since the corner adds {more - side.grad:g}." in told[2]
     assert f"{2**30:,} paths, and 30 visits" in told[4]
     a, b, c = Variable(2.0), Variable(-3.0), Variable(10.0)
     ((a * b + c) ** 2).backward()

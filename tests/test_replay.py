@@ -354,9 +354,9 @@ def test_without_every_the_frames_come_where_something_happens():
     assert replay.axes["loss"][0].log
     assert "The loss, a mean over the last 13 mini-batches, is" in replay.as_text()
     named = re.findall(r'class="name"[^>]*>([^<]*)<', replay.html)
-    assert named == [
-        *("loss, logarithmic", "update", "accuracy", "update"),
+    assert named == [  # the curves last, next to the player
         "size of each gradient, logarithmic",
+        *("loss, logarithmic", "update", "accuracy", "update"),
     ]
 
 

@@ -461,3 +461,34 @@ def test_a_word_in_a_filled_box_has_the_box_as_its_ground_and_any_other_word_the
         for word in ("inside", "in a frame", "beside")
         if 'text in c2" color="#1c1e21"' in html.split(word)[0].rpartition("<text")[2]
     ] == ["inside"]
+
+
+def luminance(colour):
+    parts = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in colour]
+    return float(np.dot((0.2126, 0.7152, 0.0722), parts))
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+@pytest.mark.parametrize("boxes", [1, 2])
+@pytest.mark.parametrize("filled", ["value", "gradient", "ink", "quiet", "faint"])
+@pytest.mark.parametrize("look", ["value", "gradient", "ink", "quiet"])
+def test_a_word_in_a_full_box_can_be_read(look, filled, boxes, theme):
+    """A contrast of 4.5 in both themes, however full the box was meant to be, and where two lie over each other."""
+
+    def colour(name):
+        name = {"faint": "line"}.get(name, name)
+        found = re.findall(rf"--chainrule-{name}: ?#([0-9a-f]+)", style(("scene",)))[theme]
+        digits = found if len(found) == 6 else "".join(2 * digit for digit in found)
+        return np.array([int(digits[k : k + 2], 16) / 255 for k in (0, 2, 4)])
+
+    pen = Pen(Axis(False, 0, 14, 0, 560), Axis(False, 0, 8, 320, 0), {}, 320)
+    for _ in range(boxes):
+        pen.box(1, 1, 3, 2, look=filled, opacity=1)
+    pen.text(2, 1.5, "7", look=look)
+    ground = colour("ground")
+    for (_, kind, *_), attributes in pen.shapes.items():
+        if kind == "box":
+            opacity = float(attributes["fill-opacity"])
+            ground = opacity * colour(filled) + (1 - opacity) * ground
+    light, dark = sorted(map(luminance, (ground, colour(look))), reverse=True)
+    assert (light + 0.05) / (dark + 0.05) >= 4.5

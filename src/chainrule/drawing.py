@@ -19,6 +19,7 @@ from chainrule.layout import (
     GRID,
     HEAT_HEIGHT,
     KEPT_DROP,
+    LOCAL,
     NAME,
     NUMBER_ROOM,
     PHONE,
@@ -253,10 +254,11 @@ def word_place(i, j, port, trace, laid):
     if has_no_gradient(trace.variables[i]):
         return None
     if trace.is_fork(i):
-        x, y, way = piece_place(i, j, port, trace, laid)
+        x, y, way, bent = piece_place(i, j, port, trace, laid)
+        x = laid.column(j).end - laid.column(j).trunk - 2 if bent else x
         return f"{n(x)} {n(y + 15 * way * has_pieces(trace, i))} end"
     column = laid.column(i)
-    y = laid.places[i].y + 22 + block_size(gradient, laid.page)[1]
+    y = laid.places[i].y + 12 + LOCAL[np.ndim(gradient) > 0] + block_size(gradient, laid.page)[1]
     aside = any(trace.is_fork(k) for k in trace.variables[j].inputs)  # a piece stands by its node
     return f"{n(column.end - column.trunk / 2)} {n(y)} {'end' if aside else 'middle'}"
 
@@ -435,26 +437,34 @@ def pieces_on_edges(trace, laid, state):
                 continue
             entry = entry_of_pieces(trace, i)
             piece = share if entry is None else np.ravel(share)[entry]
-            x, y, _ = piece_place(i, j, port, trace, laid)
+            x, y, _, bent = piece_place(i, j, port, trace, laid)
             hidden = "" if j in state.returned else ' class="hidden"'
+            anchor = ' text-anchor="start"' if bent else ""
             drawn.append(
-                f'<text{hidden} data-piece="{j}.{port}" x="{n(x)}" y="{n(y)}">'
+                f'<text{hidden} data-piece="{j}.{port}" x="{n(x)}" y="{n(y)}"{anchor}>'
                 f"{escape(fit(piece, NUMBER_ROOM))}</text>"
             )
     return group_of_pieces("".join(drawn)) if drawn else ""
 
 
 def piece_place(i, j, port, trace, laid):
-    """The right end of what stands at an edge of a fork, before its node, and on which side: over it (-1) or under it (1)."""
+    """Where what comes back along an edge of a fork stands, before its node: x, y, its side, and whether the edge is bent.
+
+    It is over the edge (-1) or under it (1), and ends before the arrowhead. If the edge comes from that very side, a
+    long number would stand in its bend: so it begins behind the bend, and goes on over or under the node.
+    """
     column, y = laid.column(j), laid.places[j].y
     rise = port_rise(j, port, trace, laid)
     before = laid.lanes.get((i, laid.places[j].column - 1), laid.places[i])
-    below = rise > 0 or (rise == 0 and before.y < y)
+    way = 1 if rise > 0 or (rise == 0 and before.y < y) else -1
+    if way * (before.y - y - rise) > BEND and not (way == 1 and trace.variables[j].kept):
+        return column.start, y + way * RADIUS + (11 if way == 1 else -1), way, True
     x = column.end - column.trunk - 2 * node_reach(trace.variables[j]) - ARROW
-    return (x, y + rise + 20, 1) if below else (x, y + rise - 5, -1)
+    return x, y + rise + (20 if way == 1 else -5), way, False
 
 
 ARROW = 12  # the room of an arrowhead, before a node
+BEND = 4  # pixels: an edge that climbs by more reaches into what stands beside it
 
 
 def group_of_pieces(body):

@@ -59,7 +59,7 @@ class Wrong(Exception):
         self.findings = tuple(findings)
 
 
-def check(thing):
+def check(thing) -> Verdict:
     """Grade what a learner wrote, and say so in a sentence.
 
     thing   a class such as MyReLU, an object of one, or a function such as my_numerical_gradient. The
@@ -535,6 +535,11 @@ def grade_numerical_gradient(function, name):
                 advice = "The difference of f(x + h) and f(x - h) is divided by 2h, the way between them."
             words = f"{name} gives {ratio:.4g} times the right numbers"
             raise Wrong(f"{words}. {advice}", [finding("scaled", name, words, ratio, advice)])
+        if np.shape(got) == wanted.shape and np.ptp(got) < 0.01 * np.max(np.abs(got)):
+            raise Wrong(
+                f"{name} gives nearly the same number everywhere, {np.ravel(got)[0]:.6g} at first. "
+                "Mind the brackets: all of (f(x + h) - f(x - h)) is divided by (2 * h)."
+            )
         if np.shape(got) == wanted.shape and 1e-7 < np.max(np.abs(got - wanted)) < 1e-3:
             raise Wrong(
                 f"{name} is close, but not close enough. Nudge to both sides, "

@@ -19,7 +19,7 @@ from chainrule.numeric import numerical_gradient
 __all__ = ["diagnose", "gradient_check", "numerical_gradient", "Report", "Row"]
 
 
-def gradient_check(target, x=None, t=None, *, h=1e-5, seed=0, allow_float32=False):
+def gradient_check(target, x=None, t=None, *, h=1e-5, seed=0, allow_float32=False) -> "Report":
     """Compare the gradients that `target` computes with numerical ones.
 
     target  a node or a layer, with `x` its input, or a tuple of inputs; or, with targets `t`, a loss

@@ -45,7 +45,7 @@ def backward_steps(out, dout=1.0):
     yield out
     for variable in reversed(order):
         if variable.node is not None:
-            gradients = walk.gradients_of(variable)
+            gradients = walk.gradients_of(variable)  # its node's backward(variable.grad)
             for source, gradient in zip(variable.inputs, gradients):
                 source.grad = source.grad + gradient
             yield variable

@@ -31,7 +31,8 @@ WIDE = {"−": 0.84, ".": 0.38}  # of signs in the widest of the usual fonts, an
 CLEAR = 7  # pixels between two numbers of a grid
 LARGEST_GRID = 8  # rows or columns; a larger array shows shape, range and a heat picture
 HEAT_HEIGHT = 36
-LOCAL = 10  # more under a gradient: the local derivative that it was multiplied by stands there
+# More under the gradient of a number and of an array: the local derivative that it was multiplied by stands there.
+LOCAL = 10, 14
 KEPT_LABEL = "keeps mask"
 KEPT_DROP = 42  # from a wire to the top of what its layer keeps
 NAME_LENGTH = 18  # a longer name is cut in the picture, with its whole text as a tooltip
@@ -272,7 +273,9 @@ def room(variable, page):
         return 14.0, 14.0
     name = 17.0 if page.name_over(variable) else 0.0
     gradient = 0.0 if variable.grad is None else block_size(variable.grad, page)[1]
-    below = 16.0 + max(gradient, ROW) + LOCAL * (variable.grad is not None)
+    below = 16.0 + max(gradient, ROW)
+    if variable.grad is not None:
+        below += LOCAL[np.ndim(variable.grad) > 0]
     if variable.kept is not None:  # it hangs under its node
         below = max(below, KEPT_DROP + block_size(variable.kept[1], page)[1] + 10)
     return 14.0 + block_size(variable.value, page)[1] + name, below

@@ -95,7 +95,7 @@ class Network(Model):
         self.kept.take(saved_arrays(path))
 
 
-def two_layer_net(D, H, C, rng, activation="relu"):
+def two_layer_net(D, H, C, rng, activation="relu") -> Network:
     """D inputs, H hidden units, C classes: Affine1, ReLU1 or Sigmoid1, Affine2, softmax with loss."""
     Activation, scale = (ReLU, "he") if activation == "relu" else (Sigmoid, "xavier")
     layers = OrderedDict()

@@ -60,10 +60,8 @@ class Divide(Node):
         return x / y
 
     def backward(self, dout):
-        return (
-            dout / self.y,
-            -dout * self.x / self.y / self.y,
-        )  # y ** 2 might be too small to divide by
+        dx = dout / self.y
+        return dx, -dx * self.x / self.y
 
 
 class Negate(Node):

@@ -232,7 +232,7 @@ def bias_first_row(scene):
 
 def bias_mean(scene):
     if scene.terms is not None and len(scene.terms) > 1:
-        yield "the mean over the batch", scene.terms.mean(axis=0)
+        yield "the mean in place of the sum", scene.terms.mean(axis=0)
         yield "the mean over all entries", np.mean(scene.terms)
         if scene.out.ndim > 2:
             words = "the mean over the samples, and the sum over the rest,"
@@ -383,7 +383,7 @@ def leaky_slope_lost(scene):
 def mask_missing(scene):
     if scene.gate is not None:
         yield "dout, let through everywhere", scene.fit(scene.dout * scene.gate[0])
-        if np.all(scene.gate[1] == 0):
+        if np.all(scene.gate[1] == 0) and np.any(np.where(scene.gate[2], 0, scene.dout)):
             yield "dout as it came", scene.fit(scene.dout)
 
 
@@ -394,7 +394,7 @@ def mask_inverted(scene):
 
 
 def mask_from_upstream(scene):
-    if scene.gate is not None:
+    if scene.gate is not None and np.any(scene.dout < 0):  # else it lets all of it through
         high, low, _ = scene.gate
         kept = scene.dout * np.where(scene.dout > 0, high, low)
         yield "dout where dout is positive", scene.fit(kept)
@@ -538,6 +538,17 @@ def derivative_of_input(scene):
         yield "a − t, scores for probabilities", scene.dout * (scene.x - scene.t) / N
     if scene.slope_at is None or scene.slope is None or scene.place not in scene.inputs:
         return
+    if power_of(scene) is None:
+        yield from other_side(scene)
+
+
+def another_array(scene):
+    """Of a power of x what is taken at the wrong side is a power too, as with a factor too many."""
+    yield from other_side(scene) if power_of(scene) else ()
+
+
+def other_side(scene):
+    """The derivative, taken at the output in place of the input, or the other way round."""
     for function, derivative in BY_OUTPUT.values():
         if same(function(scene.x), scene.out):
             yield "y's formula taken at x", scene.dout * derivative(scene.x)
@@ -584,15 +595,19 @@ def factor_missing(scene):
     yield from for_scores(scene)
     for axes, (_, slope, _) in scene.standardised:
         yield f"no division by the spread along {said(axes)}", scene.true / slope
-    if scene.slope_at is None or scene.place not in scene.inputs or scene.slope is None:
-        return
-    x, powers = scene.own, exponents(scene)
-    p = np.median(powers) if powers.size else 1.0
-    if not np.all(np.abs(powers - p) < 1e-6) or min(abs(p), abs(p - 1)) < 1e-6 or not np.all(x):
-        return
-    for power, slope in ((p, scene.slope * x), (p - 2, scene.slope / x)):
+    x, p = scene.own, power_of(scene)
+    for power, way in ((p, np.multiply), (p - 2, np.divide)) if p else ():
         told = f"a power of {power:.4g} in place of {p - 1:.4g} in the derivative"
-        yield told, scene.fit(scene.dout * slope)
+        yield told, scene.fit(scene.dout * way(scene.slope, x))
+
+
+def power_of(scene):
+    """The p for which the output is a multiple of x ** p, here and elsewhere, if it is neither 0 nor 1; or None."""
+    if scene.slope_at is None or scene.place not in scene.inputs or scene.slope is None:
+        return None
+    powers = exponents(scene)
+    p = np.median(powers) if powers.size and np.all(scene.own) else 1.0
+    return p if np.all(np.abs(powers - p) < 1e-6) and min(abs(p), abs(p - 1)) > 1e-6 else None
 
 
 def log_constant(scene):

@@ -480,7 +480,7 @@ def decode(data):
     return {key: decode(value) for key, value in data.items()}
 
 
-def trace_graph(output, dout=1.0):
+def trace_graph(output, dout=1.0) -> Trace:
     """Run the graph that ends in `output` forward and backward, and record it.
 
     An array output wants a `dout` of its shape: its gradient, of a number L that is not in the graph.
@@ -540,7 +540,7 @@ def used_again(order):
 KEPT = {"ReLU": "mask", "SoftmaxWithLoss": "y"}
 
 
-def trace_network(network, x, t):
+def trace_network(network, x, t) -> Trace:
     """Run the network on x and t, forward and backward, and record it with a layer a step.
 
     A layer is anything with `forward` and `backward`; of one that is not known, no more is said than

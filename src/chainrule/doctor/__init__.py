@@ -22,7 +22,16 @@ from chainrule.doctor.copies import (
     slots,
 )
 from chainrule.doctor.evidence import LIMIT, Observation
-from chainrule.doctor.findings import Findings, finding, in_order, proof, raised, told_line, unknown
+from chainrule.doctor.findings import (
+    Finding,
+    Findings,
+    finding,
+    in_order,
+    proof,
+    raised,
+    told_line,
+    unknown,
+)
 from chainrule.doctor.judge import BY_BATCH, ignore_dout, judge, line_of
 from chainrule.doctor.pieces import GraphPiece, NetworkPiece, Piece, tried
 from chainrule.doctor.state import (
@@ -39,7 +48,7 @@ from chainrule.scenes import same
 BY_STATE = ("update-in-backward", "stale-cache", "mutates-dout", "mutates-input")
 
 
-def diagnose(target, x=None, t=None, *, h=1e-5, seed=0):
+def diagnose(target, x=None, t=None, *, h=1e-5, seed=0) -> list[Finding]:
     """What is wrong with the gradients of `target`: a list of `Finding`s, most telling first.
 
     target, x, t   as for `gradient_check`: a node or a layer with its input (or a tuple of inputs), or,
@@ -133,7 +142,8 @@ def walked_in_order(observation):
     piece.forward(subject)
     for one in (layers := layers_of(subject)).values():
         dout = one.backward(dout)
-    return len(layers) > 1 and len(piece.names) == 1 and alike(dout, observation.claims[0]["x"])
+    claims = [observation.claims[0][name] for name in piece.names]
+    return len(layers) > 1 and len(claims) == 1 and alike(dout, *claims)
 
 
 def right_at_the_end(observation):

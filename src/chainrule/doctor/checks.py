@@ -2,13 +2,21 @@
 
 import inspect
 import warnings
+from collections.abc import Mapping
 from contextlib import contextmanager
 
 import numpy as np
 
 from chainrule.doctor.copies import params_of, slots
 from chainrule.doctor.findings import said
-from chainrule.doctor.pieces import GraphPiece, NetworkPiece, Piece, is_network, piece_of_function
+from chainrule.doctor.pieces import (
+    GraphPiece,
+    NetworkPiece,
+    OfParams,
+    Piece,
+    is_network,
+    piece_of_function,
+)
 from chainrule.graph import Variable
 from chainrule.guards.numbers import as_value
 from chainrule.guards.numeric import check_nudge, check_step
@@ -50,11 +58,13 @@ def piece_for(where, target, x, t, h, last=False):
     walks = hasattr(target, "forward") and hasattr(target, "backward")
     if not inputs or (x is None and callable(target)):
         raise ValueError(f"{where} wants at least one input")
+    if callable(target) and not walks and isinstance(inputs[0], Mapping):
+        target, inputs, network = OfParams(target, *inputs), inputs[1:] or (0.0,), True
     if walks or network:
         check_inputs(where, inputs, h)
     with quiet():
         if network:
-            return NetworkPiece(target, (np.asarray(x),), t)
+            return NetworkPiece(target, inputs, t)
         if walks:
             piece = Piece(target, inputs, t)
             return piece.at_the_end() if last and t is not None else piece

@@ -121,11 +121,11 @@ def proof(name, sample):
     return f"for {name} backward gives {claim}{place}, where nudging finds {true}"
 
 
-def missing(name):
+def missing(name, returned):
     key = name.rpartition(".")[2]
     hint = f'Let backward leave it in self.grads["{key}"] (or self.d{key}), in the shape of {key}.'
     hint += f" If {key} stays fixed, let self.params name what learns."
-    if key in ("x", "y") or key[:1] == "x":
+    if returned:
         hint = f"Let backward return the gradient of {key}, in its shape."
     return finding("gradient-missing", name, f"no gradient is given for {name}", hint=hint)
 

@@ -29,7 +29,7 @@ def judge(observation):
         samples = observation.samples(name)
         if len(samples) < len(observation.claims):
             if observation.matters(name):  # None is a fair answer where the gradient is 0
-                found.append(missing(name))
+                found.append(missing(name, name in observation.piece.names))
         elif not all(sample.finite for sample in samples):
             found.append(finding("not-finite", name, "backward gives a number that is not finite"))
         elif not all(sample.right for sample in samples):
@@ -118,9 +118,9 @@ def by_table(observation, wrong):
     grows = dict.fromkeys(BY_BATCH, one_sample_more) | {"scaled": variants}  # N, with the batch
     for name, samples in wrong.items():
         some = samples + (more(name, variants) if few else [])  # of few numbers mistakes coincide
-        cause = explanation(some, len(samples))
+        cause = explanation(some)
         if cause and (others := grows.get(cause.code)):
-            cause = explanation(some + more(name, others), len(samples))
+            cause = explanation(some + more(name, others))
         if cause:
             explained[name] = cause
     codes = {cause.code for cause in explained.values()}
@@ -131,17 +131,10 @@ def by_table(observation, wrong):
     return explained
 
 
-def explanation(samples, count):
-    """The suspect for one array, or None; `count` samples belong to the inputs that were given."""
+def explanation(samples):
+    """The suspect for one array, or None."""
     if found := suspect_of(samples):
         return found
-    if ignore_dout(samples[:count]):
-        scenes = [
-            replace(s.scene, true=s.scene.unit, dout=np.ones_like(s.scene.dout)) for s in samples
-        ]
-        flat = [replace(s, scene=scene) for s, scene in zip(samples, scenes, strict=True)]
-        found = suspect_of(flat)
-        return found and replace(found, also="upstream-ignored")
     turned = suspect_of([replace(sample, claim=-sample.claim) for sample in samples])
     known = turned and RANK[turned.code] < GENERIC
     return replace(turned, also="wrong-sign") if known else None

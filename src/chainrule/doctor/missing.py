@@ -4,6 +4,7 @@ A mask, a use of a value, a factor, a penalty, or targets in a column. Each is l
 with an array that is there, or at other numbers. Read `judge` next.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -38,14 +39,49 @@ def by_what_is_missing(observation, name, samples):
         return None
     if (factor := common_factor(samples)) is not None:
         elsewhere = [one for one in map(observed, variants(observation.piece)) if one]
-        if any(turned(one.claims[0][name], samples[0].claim) for one in elsewhere):
+        piece = observation.piece
+        small = observed(piece.at([0.1 * value for value in piece.inputs], piece.t))
+        cut = small is not None and name in small.right  # what lacks a factor is not
+        if cut or any(turned(one.claims[0][name], samples[0].claim) for one in elsewhere):
             observation.bounded.add(name)
             return None
         words = f"it is {factor:.6g} times the right one here, and another multiple at other inputs"
         return "factor-missing", words
     if not linear(observation, name):
         return None  # what dout does to it is no missing factor
-    return left_out(observation, name, samples[0])
+    return by_ratio(observation, samples[0]) or left_out(observation, name, samples[0])
+
+
+def by_ratio(observation, sample):
+    """(code, words) where the wrong entries are the right ones times a value of forward, or over one."""
+    walks, true = getattr(observation, "trials", None), sample.scene.true
+    off = sample.seen & ~np.isclose(sample.claim, true, 1e-5, 1e-9) & (true != 0)
+    ratio = sample.claim[off] / true[off]
+    if not walks or not walks.made or len(np.unique(np.round(ratio, 6))) < 3:
+        return None
+    for node in walks.graph.order:
+        value = node.value.reshape(node.value.shape + (1,) * (true.ndim - node.value.ndim))
+        with suppress(ValueError):
+            value = np.broadcast_to(value, true.shape)[off]
+            for told, one in (("times", value), ("over", 1 / value)):
+                c = float(np.vdot(one, ratio) / np.vdot(one, one))
+                if same(c * one, ratio, 1e-5):
+                    code = (
+                        "factor-missing" if (told == "times") == divides(node) else "another-array"
+                    )
+                    times = f"{c:.4g} times " if abs(c - 1) > 1e-4 else ""
+                    return code, f"where it is wrong it is {times}the right one {told} {node.line}"
+    return None
+
+
+def divides(node):
+    """Whether a value, as far as forward goes, is divided by: it is a root, or below a bar."""
+    if node.entrywise and len(node.sources) == 1 and same(node.value**2, node.sources[0].value):
+        return True
+    bars = [user for user, i in node.uses if user.entrywise and not user.linear and i == 1]
+    return any(
+        same(user.value * node.value, user.sources[0].value + 0 * user.value) for user in bars
+    )
 
 
 def turned(a, b):
@@ -163,6 +199,8 @@ def left_out(observation, name, sample):
             continue
         claims, truths = both
         if not same(*claims, 1e-12):
+            if same(*truths, 1e-9):
+                return None  # what has no part in the right one is no use of it
             gaps = [true - claim for true, claim in zip(truths, claims, strict=True)]
             (_, none), (true, rest) = seen_at(other, np.zeros_like) or both
             alone = not np.any(none) and np.linalg.norm(rest) > 1e-4 * np.linalg.norm(true)
@@ -177,10 +215,7 @@ def left_out(observation, name, sample):
     if beside and all(beside):  # what is missing stays as it is, or stays alone
         return "overwritten-at-fork", words
     alone = piece.names == [name] == list(observation.truth.arrays)
-    if (
-        place is ...
-        and not observation.right
-        and not (alone and observation.slopes[name] is not None)
-    ):
+    fixed = place is ... or len(rests) == len(others)
+    if fixed and not (observation.right or alone and observation.slopes[name] is not None):
         observation.doubtful.add(name)  # all is wrong, and perhaps not by a factor alone
     return "factor-missing", words

@@ -7,12 +7,14 @@ Nothing here looks inside the code under test. Read `probe` next: it nudges what
 import copy
 import inspect
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from traceback import extract_tb
 
 import numpy as np
 
 from chainrule.doctor.copies import GIVEN, Noise, among, loss_of, params_of, private_copy, slots
+from chainrule.doctor.findings import told_line
 from chainrule.graph import Variable, forward_steps, topological_order
 from chainrule.guards.numbers import as_value
 from chainrule.guards.training import LEARNS
@@ -56,7 +58,8 @@ class Piece:
         whole = [np.asarray(v).dtype.kind in "iub" for v in inputs]
         self.inputs = tuple(np.array(as_value(v, "diagnose"), np.float64) for v in inputs)
         held = params_of(target)
-        self.labels = [f"input {n}" if n in held else n for n in names_for(inputs)]
+        names = names_for(inputs, target.f if isinstance(target, Returning) else None)
+        self.labels = [f"input {n}" if n in held else n for n in names]
         self.noise, self.names = Noise(target), list(self.labels)
         if any(whole) and not self.runs():
             floats, pairs = self.inputs, list(zip(inputs, whole, self.inputs, strict=True))
@@ -405,6 +408,16 @@ class GraphPiece(Piece):
                 v.grad = grad
 
 
+class OfParams:
+    """f(params, *arrays) -> (loss, gradients), where params is a dict, as a network."""
+
+    def __init__(self, f, params, *arrays):
+        self.f, self.params, self.alone = f, params, not arrays
+
+    def loss(self, *arrays):
+        return self.f(self.params, *arrays[self.alone :])
+
+
 class Returning:
     """f(*arrays) -> (output, backward), or (value, gradient or a tuple of them), as something with both ways."""
 
@@ -430,7 +443,7 @@ class Returning:
 
 def piece_of_function(f, inputs, t=None):
     """For f(*variables) -> Variable, or for an f that is `Returning` what goes back."""
-    leaves = {n: Variable(v, n) for n, v in zip(names_for(inputs), inputs, strict=True)}
+    leaves = {n: Variable(v, n) for n, v in zip(names_for(inputs, f), inputs, strict=True)}
     try:
         out = f(*leaves.values(), *(() if t is None else (t,)))
     except Exception:
@@ -439,14 +452,19 @@ def piece_of_function(f, inputs, t=None):
         return GraphPiece(out, leaves)
     piece = Piece(Returning(f), inputs, t)
     if piece.error is not None:
-        return None
+        return piece if told_line(piece.error) else None
     out = piece.forward(subject := piece.fresh())
     piece.pair = piece.last = not callable(subject.back)
     return None if piece.pair and out.size != 1 else piece
 
 
-def names_for(inputs):
+def names_for(inputs, f=None):
+    """What the inputs are called: as the arguments of a function, or x and y, or x1, x2 and so on."""
     count = len(inputs)
+    with suppress(TypeError, ValueError):
+        given = [*inspect.signature(f).parameters.values()][:count]
+        if all(one.kind <= one.POSITIONAL_OR_KEYWORD for one in given) and len(given) == count:
+            return [one.name for one in given]
     return ["x", "y"][:count] if count <= 2 else [f"x{i + 1}" for i in range(count)]
 
 

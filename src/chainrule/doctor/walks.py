@@ -14,9 +14,9 @@ from itertools import chain, product
 
 import numpy as np
 
-from chainrule.doctor.evidence import FIT, Suspect
+from chainrule.doctor.evidence import FIT, Suspect, observed
 from chainrule.doctor.findings import RANK
-from chainrule.doctor.pieces import one_hot, tried
+from chainrule.doctor.pieces import one_hot, tried, variants
 from chainrule.doctor.tape import Node, NoGraph, recorded, sent
 from chainrule.mistakes import TABLE
 from chainrule.scenes import BY_OUTPUT, Scene, said, same, softmax_along, some_axes
@@ -282,6 +282,7 @@ class Graph:
         yield from self.at_passes(edges)
         if not node.entrywise and not node.pair:
             yield from self.at_moves(edges)
+            yield from self.at_windows(edges)
         yield from self.by_table(scene_of_edge, edges, node, gives)
 
     def at_others(self, edges):
@@ -343,9 +344,10 @@ class Graph:
         for name, (f, df) in BY_OUTPUT.items() if np.ptp(node.value) else ():
             if not same(f(start.value), node.value):
                 continue
-            words = f"the output alone in place of the derivative of {node.line}"
-            code = "factor-missing" if name == "sigmoid" else "another-array"
-            taken = [(code, words, [v.value for _, v in pairs])] if not others else []
+            taken = []
+            for code, told, form in NEAR[name] if not others else ():
+                words = f"{told} in place of the derivative of {node.line}"
+                taken.append((code, words, [form(u.value, v.value) for u, v in pairs]))
             for words, arrays in self.in_place_of(start, len(pairs)) if others else ():
                 place = "another array of that line" if words == node.line else words.rstrip(",")
                 words = f"the derivative at {node.line}, taken of {place},"
@@ -431,6 +433,7 @@ class Graph:
             if code in ("derivative-missing", "derivative-twice") and scene.slope is not None:
                 levels = len(np.unique(np.round(np.abs(scene.slope), 6)))
                 alike = levels == 1 and np.ptp(np.sign(scene.slope)) == 0  # not so in |x|
+                alike = alike and (scene.slope.size > 1 or constant(scene))
                 if alike or levels == 2 < scene.slope.size and code == "derivative-twice":
                     in_part = "factor-missing" if code == "derivative-missing" else in_part
                     code = "scaled"
@@ -438,11 +441,35 @@ class Graph:
                     code = "mask-missing"
                 elif code == "derivative-missing" and (scene.others or inside(node)):
                     code = "factor-missing"
+            if code in OF_BIAS and not (
+                made is gives and places[-1][0].sources[places[-1][1]].name
+            ):
+                code = OF_BIAS[code]
             for words in mistake.predictions(scene):
                 hand_on = partial(handed, mistake, words)
                 told = re.sub(r"\bv\d\b", "M", words)  # the other factor, which has no name
                 words = f"{told} at {node.line}"
                 yield Change(code, words, node, made(places, hand_on), in_part=in_part)
+
+    def at_windows(self, edges):
+        """The windows that a loop takes from an array, put back one step apart, where it takes them further
+        apart."""
+        at = [(node.moved(i), node.sources[i].value.shape) for node, i in edges]
+        if len(at) < 2 or any(places is None or not all(places) for places, _ in at):
+            return
+        firsts = np.array([np.unravel_index(min(places) - 1, shape) for places, shape in at])
+        near = np.transpose([np.unique(one, return_inverse=True)[1] for one in firsts.T])
+        if np.array_equal(near, firsts - firsts.min(axis=0)):
+            return
+        moved = {}
+        for edge, (places, shape), a, b in zip(edges, at, firsts, near, strict=True):
+            rest = np.array(np.unravel_index(places - 1, shape)).T - a + b
+            if np.any(rest < 0) or np.any(rest >= shape):
+                return  # it is no block of entries
+            moved[edge] = np.ravel_multi_index(tuple(rest.T), shape) + 1
+        made = gives(edges, lambda n, i, d: sent(moved[n, i], d, n.sources[i].value.shape))
+        words = f"each window one step after the other at {edges[-1][0].line}"
+        yield Change("axes-in-wrong-order", words, edges[-1][0], made)
 
     def stretches(self):
         """Lists of pairs (start, node): in each, the same stretch in every pass."""
@@ -489,9 +516,37 @@ class Graph:
         return values
 
 
+OUTPUT = ("another-array", "the output alone", lambda x, y: y)
+NEAR = dict.fromkeys(BY_OUTPUT, (OUTPUT,)) | {  # what is taken for their derivatives
+    "sigmoid": (
+        ("factor-missing", "the output y alone", lambda x, y: y),
+        ("factor-missing", "1 - y", lambda x, y: 1 - y),
+        ("wrong-sign", "y (1 + y)", lambda x, y: y * (1 + y)),
+        ("derivative-twice", "y y (1 - y)", lambda x, y: y * y * (1 - y)),
+        ("derivative-twice", "y (1 - y) (1 - y)", lambda x, y: y * (1 - y) ** 2),
+        ("derivative-of-input", "x (1 - y)", lambda x, y: x * (1 - y)),
+        ("derivative-of-input", "y (1 - x)", lambda x, y: y * (1 - x)),
+    ),
+    "tanh": (
+        OUTPUT,
+        ("factor-missing", "1 - y", lambda x, y: 1 - y),
+        ("wrong-sign", "1 + y ** 2", lambda x, y: 1 + y * y),
+    ),
+}
+OF_BIAS = {  # the same for what is no bias
+    "bias-mean": "scaled",
+    "bias-sum-over-everything": "sum-over-wrong-axis",
+    "bias-first-row": "overwritten-at-fork",
+}
 ELSEWHERE = """always-zero upstream-ignored scaled wrong-sign overwritten-at-fork whole-numbers
     inputs-not-swapped""".split()  # made here in other ways
 DIVISIONS = ("missing-batch-division", "double-batch-division", "samples-as-columns")
+
+
+def constant(scene):
+    """Whether a single slope is the same one at another number."""
+    other = scene.slope_at and scene.slope_at(1.3 * scene.own + 0.1)
+    return other is not None and same(other, scene.slope, 1e-6)
 
 
 def other_places(labels):
@@ -847,6 +902,8 @@ class Trials:
                 claims = [(s.claim, s.scene.true) for s in some]
                 if not any(parallel(*pair) for pair in claims):  # of a part a factor is missing
                     suspect = replace(suspect, code=change.in_part)
+                if look is nearly and not self.stays(suspect, names):
+                    suspect = replace(suspect, code="another-array")
             ends = [(node, to) for node, handed in change.gives.items() for to in handed]
             at = {(node.sources[to] if isinstance(to, int) else to).name for node, to in ends}
             if self.network and clean and not at & set(names):
@@ -857,6 +914,25 @@ class Trials:
                 found[name] = suspect if own else None
                 left.pop(name)
         return found
+
+    def stays(self, suspect, names):
+        """Whether a part of the gradient has the same factor at other inputs: else it is no constant."""
+        factor = float(re.search(r"-?[\d.]+(e-?\d+)?(?= times)", suspect.words)[0])
+        others = [one for one in map(observed, variants(self.graph.piece)) if one][:1]
+        if (
+            self.network
+            or not others
+            or any(abs(c - round(c)) < 1e-3 for c in (2 * factor, 2 / factor))
+        ):
+            return True
+        others[0].decays, before = {}, -1
+        trials = Trials(others[0])
+        while len(trials.made) > before:
+            before = len(trials.made)
+            trials.grow()
+            if any(one.words == suspect.words for one, *_ in nearly(trials, names)):
+                return True
+        return False
 
     def outcome(self, gradients, left):
         """The names among `left` that these gradients explain, and whether all others stay as they are
@@ -922,8 +998,6 @@ def nearly(trials, left):
         ways += [part] if change.lost else []
         for (words, base, parts), name in product(ways, left):
             some = samples[name]
-            if len(some) != len(right) or not all(s.shaped for s in some):
-                continue
             c = factor_of(parts, base, name, some[:1]) and factor_of(parts, base, name, some)
             if not c:
                 continue

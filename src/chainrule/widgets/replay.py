@@ -154,8 +154,11 @@ class Replay(Figure):
     # ---- as markup
 
     def markup(self):
-        parts = [f'<div data-panel="{name}">{svg}</div>' for name, svg in self.charts().items()]
-        parts += [self.wrong_panel(), self.units_panel()]
+        drawn = {
+            name: f'<div data-panel="{name}">{svg}</div>' for name, svg in self.charts().items()
+        }
+        # the curves last: where the panels stand in one column, they stay in sight of the player
+        parts = [drawn.pop("norms", ""), self.wrong_panel(), self.units_panel(), *drawn.values()]
         return (
             f'<figure class="chainrule-replay" data-frame="{self.frame}" '
             f'data-frames="{len(self.frames)}" data-pause="{1000 * self.pause:g}" '

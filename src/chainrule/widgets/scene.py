@@ -33,6 +33,9 @@ from chainrule.widgets.quiz import is_text, marked, unmarked
 WIDTH, SQUARE = 560, 40  # pixels: of the picture, and of the unit where there is no axis
 MOST_FRAMES = 400
 LOOKS = {"value": 0, "gradient": 1, "ink": 2, "quiet": 3, "faint": 4}
+# How full a box may be under a word of each look, for a contrast of 4.5 in both themes; a box of ink less, a faint one more.
+FULLEST = {"value": 0.22, "gradient": 0.14, "ink": 0.5, "quiet": 0.18}
+OF_THIS = {"ink": 0.7, "faint": 3.5}
 ANCHORS = {"left": "start", "middle": "middle", "right": "end"}  # the side at which a text stands
 SHADES = 8  # of an image
 HEAD = 8  # pixels, of an arrow
@@ -68,7 +71,8 @@ class Scene(Choosing):
         pen.area(xs, ys, look="faint", opacity=0.3)
             what the points enclose, filled
         pen.box(x0, y0, x1, y1, look="value", opacity=0.2)
-            a filled rectangle; opacity=0 leaves its frame
+            a filled rectangle, pale enough for a text that is drawn
+            in it; opacity=0 leaves its frame
         pen.dot(x, y, look="ink", size=6, hollow=False)
         pen.arrow(x0, y0, x1, y1, look="ink", dash=False, width=2)
         pen.text(x, y, text, look="ink", at="middle", size=14)
@@ -240,7 +244,7 @@ class Pen:
     def __init__(self, across, up, settings, height):
         self.across, self.up, self.settings, self.height = across, up, settings, height
         self.shapes, self.handles = {}, {}  # (tag, kind, look, number of these) -> attributes
-        self.grounds = []  # corners of the filled boxes
+        self.grounds = []  # corners of the filled boxes, and their attributes
 
     def at(self, x, y):
         """The pixel of a point, or None where it has no place."""
@@ -253,6 +257,7 @@ class Pen:
         count = sum(key[:3] == (tag, kind, look) for key in self.shapes)
         named = {name.replace("_", "-"): value for name, value in attributes.items()}
         self.shapes[tag, kind, look, count] = named
+        return named
 
     def line(self, xs, ys, look="ink", dash=False, width=2):
         points = points_of(*pairs(xs, ys), self.across, self.up)
@@ -266,9 +271,9 @@ class Pen:
     def box(self, x0, y0, x1, y1, look="value", opacity=0.2):
         one, two = self.at(x0, y0), self.at(x1, y1)
         path = f"M{one[0]:g} {one[1]:g}H{two[0]:g}V{two[1]:g}H{one[0]:g}z" if one and two else ""
-        self.grounds += [(one, two)] if path and opacity else []
         frame = {"stroke_opacity": "0.5"} if opacity else {}  # the ground shows its edge by itself
-        self.add("path", "box", look, d=path, fill_opacity=f"{opacity:g}", **frame)
+        shape = self.add("path", "box", look, d=path, fill_opacity=f"{opacity:g}", **frame)
+        self.grounds += [((one, two), shape, look)] if path and opacity else []
 
     def dot(self, x, y, look="ink", size=6, hollow=False):
         kind = "hollow" if hollow else "dot"
@@ -295,15 +300,20 @@ class Pen:
                 for pixel, low, end in zip(place, lows, highs, strict=True)
             ]
         style = {"text_anchor": ANCHORS[at], "font_size": f"{size / 14:g}em"}
-        kind = "text in" if place and self.on_ground(place) else "text"
+        under = self.boxes_at(place) if place else []
+        for shape, filled in under:
+            fullest = FULLEST.get(look, 1) * OF_THIS.get(filled, 1) / len(under)
+            shape["fill-opacity"] = f"{min(float(shape['fill-opacity']), fullest):g}"
+        kind = "text in" if under else "text"
         self.add("text", kind, look, **style, **placed(place), text=text)
 
-    def on_ground(self, place):
-        """Whether a text stands in a filled box drawn before it, and needs no ground of its own."""
-        return any(
-            all(min(ends) <= at <= max(ends) for at, *ends in zip(place, *box, strict=True))
-            for box in self.grounds
-        )
+    def boxes_at(self, place):
+        """The filled boxes drawn before a text that stands in them, which needs no ground of its own."""
+        return [
+            (shape, look)
+            for corners, shape, look in self.grounds
+            if all(min(ends) <= at <= max(ends) for at, *ends in zip(place, *corners, strict=True))
+        ]
 
     def image(self, x0, y0, x1, y1, array, look="ink"):
         array = np.atleast_2d(np.asarray(array, float))
