@@ -17,8 +17,8 @@ SOURCES := $(shell find book src _theme third_party -type f -not -path '*/.ipynb
 PINNED := install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps --only-binary :all:
 WORKERS := 2
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
-# No hash holds for these: PyTorch's wheel differs by what a machine has, and yattag comes as source and is built here.
-UNHASHED := torch==2.13.0 yattag==1.16.1
+# No hash holds for this one: PyTorch's wheel differs by what a machine has.
+UNHASHED := torch==2.13.0
 SCHEMA := $(BIN)/check-jsonschema --quiet --builtin-schema vendor
 # Wheels alone: to build a package from its source would run what its build asks for, unpinned.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --only-binary :all: --generate-hashes \
@@ -54,7 +54,7 @@ $(READY): requirements.txt pyproject.toml
 	touch $@
 
 $(PEERS)/.ready: benchmarks/requirements.txt pyproject.toml
-	@echo "Making an environment for peers, witnesses and mutants in $(PEERS): a few minutes."
+	@echo "Making an environment for peers and witnesses in $(PEERS): a few minutes."
 	rm -rf $(PEERS)
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/pip $(PINNED) -r benchmarks/requirements.txt
@@ -122,28 +122,8 @@ coverage: $(READY)  ## measure which branches of the package the tests take, tho
 	$(BIN)/python tests/find_browser.py --install
 	$(PYTEST) -q --cov --cov-report=term-missing:skip-covered -m "not site" tests
 
-# In a copy: the source is changed in place there. A session that was interrupted goes on where it stopped.
-# SHARE=8 tries one in eight, other ones after each `rm -r .mutants`. Collecting once keeps the compiled tests: later runs write none.
-CORE = nodes graph layers losses network
-MUTATED = $(CORE) $(CORE:%=guards/%) guards/numbers guards/numeric guards/guests numeric gradcheck training guards/training
-OWN_losses = layers
-OWN_numbers = nodes
-OWN_numeric = gradcheck
-OWN_training = network
-THINNED = $(if $(SHARE),&& $(CURDIR)/$(BIN)/python -c 'import sqlite3; db = sqlite3.connect("session"); db.execute("delete from work_items where random() % $(SHARE)"); db.commit()')
-
-mutants: $(PEERS)/.ready  ## break the core one place at a time, for hours, and list what no test notices
-	@mkdir -p $(MUTATED:%=.mutants/%)
-	printf '%s\n' $(MUTATED) | xargs -P 2 -I MODULE $(MAKE) --no-print-directory .mutants/MODULE/.done
-	$(BIN)/python tests/survivors.py $(MUTATED:%=.mutants/%/session)
-
-.mutants/%/.done: src/chainrule/%.py tests/mutants.toml | $(READY)
-	git ls-files -z | xargs -0 cp --parents -t .mutants/$*
-	sed -i 's|MODULE|$*|; s/OWN/$(or $(OWN_$(notdir $*)),$(notdir $*))/' .mutants/$*/tests/mutants.toml
-	cd .mutants/$* && { test session -nt $(CURDIR)/$< || { rm -f session; $(CURDIR)/$(PEERS)/bin/cosmic-ray init tests/mutants.toml session $(THINNED); }; }
-	cd .mutants/$* && $(CURDIR)/$(PEERS)/bin/cr-filter-operators session tests/mutants.toml
-	cd .mutants/$* && export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=src && python -m pytest --collect-only -q tests > /dev/null && $(CURDIR)/$(PEERS)/bin/cosmic-ray baseline tests/mutants.toml && $(CURDIR)/$(PEERS)/bin/cosmic-ray exec tests/mutants.toml session
-	touch $@
+mutants: $(READY)  ## break the core one place at a time, for most of an hour, and list what no test notices
+	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/python tests/mutants.py $(SHARE)
 
 # What conftest.py brings is for the other tests; not all of it is installed there.
 witnesses: $(PEERS)/.ready  ## hold every gradient against PyTorch, JAX and SciPy
@@ -209,8 +189,8 @@ notebooks: $(READY)  ## run every chapter anew and write its outputs, normalised
 lock: $(READY)  ## pin the three locks anew, within the ranges of pyproject.toml
 	$(LOCK) $(NEWEST) --extra test --output-file requirements.txt
 	$(LOCK) --extra binder --constraint requirements.txt --output-file .binder/lock.txt
-	$(LOCK) $(NEWEST) --group peers --constraint requirements.txt --no-binary yattag --no-emit-package yattag \
-	  --no-emit-package torch --output-file benchmarks/requirements.txt
+	$(LOCK) $(NEWEST) --group peers --constraint requirements.txt --no-emit-package torch \
+	  --output-file benchmarks/requirements.txt
 
 upgrade: NEWEST := --upgrade
 upgrade: lock  ## the same, with the newest versions that the ranges allow

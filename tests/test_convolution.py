@@ -85,7 +85,7 @@ def test_the_bias_gets_the_sum_over_samples_and_places():
 
 
 def test_a_kernel_as_large_as_the_image_is_an_affine_layer():
-    W, b, x = normal(4, 2, 3, 5), normal(4), normal(6, 2, 3, 5)
+    W, b, x = normal(4, 300, 3, 5), normal(4), normal(6, 300, 3, 5)
     layer, affine = Conv2D(W, b), Affine(W.reshape(4, -1).T, b)
     close(layer.forward(x)[:, :, 0, 0], affine.forward(x.reshape(6, -1)))
     dout = normal(6, 4, seed=1)

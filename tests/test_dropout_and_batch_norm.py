@@ -132,6 +132,11 @@ def test_an_output_has_mean_beta_and_deviation_gamma():
     np.testing.assert_allclose(y.std(axis=0), np.abs(GAMMA), rtol=1e-13)
 
 
+def test_each_of_many_columns_is_normalised_by_itself():
+    x = array((5, 300))
+    close(BatchNorm.init(300).forward(x)[:, 7:8], BatchNorm.init(1).forward(x[:, 7:8]))
+
+
 def test_images_are_normalised_over_samples_and_places():
     x, layer = array((4, 3, 2, 5)), BatchNorm(GAMMA, BETA)
     rows = BatchNorm(GAMMA, BETA)

@@ -162,6 +162,9 @@ def test_a_loss_is_a_python_float_a_mean_and_multiplies_by_dout():
         ([True, False], TypeError, "class indices as integers"),
         ([0], ValueError, r"class indices of shape \(2,\)"),
         (np.ones((2, 3)), ValueError, "sum to 1"),
+        (np.zeros((2, 3)), ValueError, "sum to 1"),
+        ([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]], ValueError, "sum to 1"),
+        ([[1e6, 0.0, 0.0], [1.0, 0.0, 0.0]], ValueError, "sum to 1"),
         ([[2.0, -1.0, 0.0], [1.0, 0.0, 0.0]], ValueError, "non-negative"),
         (np.full((2, 3), np.nan), ValueError, "sum to 1"),
         (0, ValueError, "class indices"),
@@ -188,10 +191,20 @@ def test_labels_of_another_shape_are_told_the_shape_that_is_wanted():
             SoftmaxWithLoss().forward(a, [0, 1, 2, 0])
 
 
-@pytest.mark.parametrize("shape", [(3,), (2, 2), (5, 1), (4, 1, 1)])
-def test_only_a_column_of_labels_is_told_to_ravel(shape):
+@pytest.mark.parametrize("shape", [(3,), (2, 2), (5, 1), (4, 1, 1), (1,)])
+@pytest.mark.parametrize("of_scores", [(4, 3), (2,)])
+def test_only_a_column_of_labels_is_told_to_ravel(of_scores, shape):
     with pytest.raises(ValueError, match=rf"got {re.escape(str(shape))}$"):
-        SoftmaxWithLoss().forward(np.zeros((4, 3)), np.zeros(shape, int))
+        SoftmaxWithLoss().forward(np.zeros(of_scores), np.zeros(shape, int))
+    with pytest.raises(ValueError, match=r"got \(4, 1\): t.ravel\(\) makes"):
+        SoftmaxWithLoss().forward(np.zeros((4, 3)), np.zeros((4, 1), int))
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint8, int, np.float32])
+def test_one_hot_targets_may_be_numbers_of_any_kind(kind):
+    for t in np.eye(3, dtype=kind), np.eye(3, dtype=kind)[0]:
+        a = np.ones_like(t, float)
+        assert SoftmaxWithLoss().forward(a, t) == pytest.approx(np.log(3))
 
 
 def test_only_labels_that_are_whole_are_told_how_to_become_integers():
@@ -222,7 +235,8 @@ def test_softmax_of_a_row_in_which_no_class_is_possible_is_refused_beside_rows_t
 
 
 @pytest.mark.parametrize(
-    ("dtype", "near", "far"), [(np.float32, 3e-7, 3e-6), (np.float64, 3e-10, 3e-9)]
+    ("dtype", "near", "far"),
+    [(np.float16, 1e-3, 4e-3), (np.float32, 3e-7, 3e-6), (np.float64, 3e-10, 3e-9)],
 )
 def test_rows_of_t_sum_to_one_as_nearly_as_their_type_can_tell(dtype, near, far):
     a = np.zeros((2, 2), dtype)

@@ -161,6 +161,7 @@ def test_a_closed_gate_passes_not_even_an_infinite_gradient():
         (lambda: Reshape(2.5).forward(X), ValueError, r"Reshape: .*float.* \(2, 3, 4\)"),
         (lambda: Reshape(-1, -1).forward(X), ValueError, "Reshape: .* one unknown dimension"),
         (lambda: Reshape(True, -1).forward(X), ValueError, "Reshape: .*integer"),
+        (lambda: Reshape((4, 6), 1).forward(X), ValueError, "Reshape: 'tuple'"),
         (lambda: Reshape(5).forward(X), ValueError, r"Reshape: .*size 24 into shape \(5,\)"),
         (lambda: Reshape(-1, 0).forward(X), ValueError, "Reshape: .*size 24"),
         (lambda: Transpose(0.5).forward(X), ValueError, "Transpose: .*float"),

@@ -10,6 +10,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
+from chainrule import numeric
 from chainrule.datasets import load_digits
 from chainrule.graph import Variable, topological_order
 from chainrule.guards.training import are_classes
@@ -254,6 +255,8 @@ def test_records_tell_step_epoch_loss_accuracy_and_gradient_sizes():
     assert records[-1].epoch == 2.0
     assert [r.accuracy is None for r in records] == [True, True, False] * 2
     assert records[0].gradient_norms.keys() == net().params.keys()
+    with pytest.raises(AttributeError):  # what came of an update is not to be written over
+        records[0].loss = 0.0
 
 
 def test_the_loss_of_a_record_is_that_of_its_batch_before_the_update():
@@ -587,13 +590,14 @@ DEFAULTS = {
     "Network.numerical_gradient h": 1e-5,
     "SoftmaxWithLoss.backward dout": 1.0,
     "IdentityWithLoss.backward dout": 1.0,
+    "chainrule.numeric.numerical_gradient h": 1e-5,
 }
 
 
 @pytest.mark.parametrize("follow", [True, False], ids=["what help shows", "what is called"])
 def test_a_door_has_the_defaults_of_its_formula(follow):
     found = {}
-    for kind in (Network, SoftmaxWithLoss, IdentityWithLoss):
+    for kind in (Network, SoftmaxWithLoss, IdentityWithLoss, numeric):
         for name, method in vars(kind).items():
             if isfunction(method) and hasattr(method, "__wrapped__"):
                 called = signature(method, follow_wrapped=follow).parameters

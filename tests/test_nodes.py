@@ -90,6 +90,7 @@ def run(node, *inputs):
         ((5, 1, 2, 3), (6, 3, 4)),
         ((3,), (5, 3, 4)),
         ((5, 2, 3), (3,)),
+        ((1, 300), (300, 1)),
     ],
 )
 def test_matmul_of_matrices_vectors_and_stacks(left, right):
@@ -105,6 +106,10 @@ def test_sum_over_any_axes(axis, keepdims):
     node = Sum(axis, keepdims)
     np.testing.assert_allclose(node.forward(x), x.sum(axis=axis, keepdims=keepdims))
     assert gradient_check(node, x).ok
+
+
+def test_a_sum_drops_its_axis_unless_told():
+    assert Sum(0).forward(np.ones((2, 3))).tolist() == [2.0, 2.0, 2.0]
 
 
 def test_an_axis_without_entries_stays_one_on_the_way_back():
@@ -139,6 +144,13 @@ def test_an_exponent_that_is_an_array_wants_a_positive_base():
         Power().forward(np.array([-1.0]), np.array([2.0]))
 
 
+def test_each_base_is_held_against_its_own_exponent():
+    x = np.array([-1.0, 0.0, 0.5, 2.0])
+    assert Power(np.array([2.0, 0.5, 0.5, 0.5])).forward(x) == pytest.approx(abs(x) ** 0.5)
+    x = np.array([0.0, -1.0, 2.0])
+    assert Power(np.array([2.0, -1.0, -1.0])).forward(x).tolist() == [0.0, -1.0, 0.5]
+
+
 @pytest.mark.parametrize("exponent", [0, 1, 2, 3])
 def test_powers_at_zero_have_finite_slopes(exponent):
     node = Power(exponent)
@@ -157,6 +169,7 @@ def test_powers_at_zero_have_finite_slopes(exponent):
         (Power(0.5), (-1.0,), "no real power"),
         (Power(-1), (0.0,), "0 has no power"),
         (MatMul(), (np.ones((2, 3)), np.ones((2, 3))), "inner sizes differ"),
+        (MatMul(), (np.ones((3, 2)), np.ones((3, 2))), "inner sizes differ"),
         (MatMul(), (2.0, np.ones(3)), "MatMul wants arrays"),
         (Sum(3), (np.ones(2),), r"Sum: axis 3 is out of bounds .* shape \(2,\)"),
         (Add(), ([[1.0], [1.0, 2.0]], 1.0), "ragged"),

@@ -160,14 +160,14 @@ def right_classes(t, a):
 def check_classes(t, a, where):
     """ValueError or TypeError unless t holds a class for each row of a: integers (N,), an int for (C,)."""
     if t.shape != a.shape[:-1]:
-        column = t.shape == (*a.shape[:-1], 1)
+        column = t.shape == (len(a), 1)
         raise ValueError(
             f"{where} wants t of the scores' shape {a.shape} (one-hot), or class indices of shape "
             f"{a.shape[:-1]}, got {t.shape}" + (": t.ravel() makes them that" if column else "")
         )
     if t.dtype.kind not in "iu":
         raise TypeError(
-            f"{where} wants class indices as integers of shape {a.shape[:-1]}, got {t.dtype}"
+            f"{where} wants class indices as integers of shape {t.shape}, got {t.dtype}"
             + (": t.astype(int) makes them that" if np.all(t == np.floor(t)) else "")
         )
     classes = a.shape[-1]
@@ -188,7 +188,7 @@ def distribution(t, where):
 
 def is_one_hot(t):
     """Whether the rows sum to 1 exactly and no entry is below 0: by three quick looks at all of t."""
-    if t.dtype.kind != "f" or t.size == 0:
+    if t.dtype.kind != "f":
         return False
     off = t.dot(ones(t.shape[-1], t.dtype))
     off -= 1
