@@ -12,6 +12,7 @@ def check_step(h):
     check_number(h, "the step h must be a positive number", lambda h: h > 0)
 
 
+@quiet
 def check_nudge(array, h, where):
     """TypeError or ValueError, naming `where`, unless every number in the array can be moved by h."""
     if not isinstance(array, np.ndarray) or array.dtype.kind != "f":

@@ -129,6 +129,10 @@ class Replay(Figure):
     def make_axes(self):
         """The axes of the panels, name -> (across, up), or (across,) for the bars; a panel without any number is left out."""
         axes = {}
+        norms = [list(frame.norms.values()) for frame in self.frames]
+        if np.any(np.isfinite(norms) & (np.array(norms) > 0)):
+            start = 12 + LETTER * max(len(short(name, LONGEST)) for name in self.names)
+            axes["norms"] = (axis_over(norms, True, start, WIDTH - 56, 0.08),)
         for name, numbers in (("loss", self.losses), ("metric", self.metrics)):
             if np.isfinite(numbers).any():
                 log = (
@@ -139,10 +143,6 @@ class Replay(Figure):
                     axis_over(self.steps, widening(self.steps), left_of(up), WIDTH - 22, 0.02),
                     up,
                 )
-        norms = [list(frame.norms.values()) for frame in self.frames]
-        if np.any(np.isfinite(norms) & (np.array(norms) > 0)):
-            start = 12 + LETTER * max(len(short(name, LONGEST)) for name in self.names)
-            axes["norms"] = (axis_over(norms, True, start, WIDTH - 56, 0.08),)
         return axes
 
     def range_of(self, name):
