@@ -2003,3 +2003,69 @@ def test_a_function_that_raises_is_told_with_its_line():
     found = diagnose(score, W1[:, 0])
     assert [(one.cause, one.where) for one in found] == [("wrong-shape", "w")]
     assert "X @ np.ones(7)" in found[0].evidence
+
+
+@pytest.mark.parametrize("rows", [5, 7])
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_sum_along_the_wrong_axis_that_has_another_shape_is_told(rows, kept):
+    class Line:
+        def __init__(self):
+            self.W, self.b = W1, np.full((1, 5), 0.1)
+
+        def forward(self, x):
+            self.x = x
+            return x @ self.W + self.b
+
+        def backward(self, dout):
+            self.dW, self.db = self.x.T @ dout, dout.sum(axis=1, keepdims=kept)
+            return dout @ self.W.T
+
+    assert causes(Line(), X[:rows]) == [("sum-over-wrong-axis", "b")]
+
+
+@pytest.mark.parametrize("rows", [True, False])
+def test_a_gradient_in_a_list_of_numbers_is_one_gradient(rows):
+    def squares(w):
+        return sum(a * a for a in np.ravel(w)), [2 * a for a in w] if rows else (2 * w[0], 2 * w[1])
+
+    assert causes(squares, W1[:2]) == causes(squares, W1[:2, 0]) == []
+    assert causes(lambda w: (squares(w)[0], [3 * a for a in w]), W1[0]) == [("scaled", "w")]
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+@pytest.mark.parametrize("code", ["missing-batch-division", "samples-as-columns"])
+def test_a_function_that_takes_its_samples_from_around_it_is_told_of_their_number(decay, code):
+    """X has 7 rows, and 4 columns, one for each row of W."""
+    t = np.arange(7) % 3
+
+    def hinge(W, N):
+        s = X @ W
+        margins = np.maximum(0, s - s[range(7), t][:, None] + 1)
+        margins[range(7), t] = 0
+        open_ = 1.0 * (margins > 0)
+        open_[range(7), t] = -open_.sum(axis=1)
+        return margins.sum() / 7 + decay * np.sum(W * W), X.T @ open_ / N + 2 * decay * W
+
+    W = W1[:, :3]
+    assert causes(lambda W: hinge(W, 7), W) == []
+    count = 1 if code == "missing-batch-division" else 4
+    assert causes(lambda W: hinge(W, count), W) == [(code, "W")]
+    assert causes(lambda W: hinge(W, 2.1), W) == [("scaled", "W")]
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.2])
+@pytest.mark.parametrize("mean", [True, False])
+def test_labels_that_are_not_subtracted_in_a_function_of_w_alone_are_told(decay, mean):
+    t = np.arange(7) % 3
+
+    def softmax(W, label):
+        s = X @ W
+        s = s - np.max(s, axis=1, keepdims=True)
+        p = np.exp(s) / np.sum(np.exp(s), axis=1, keepdims=True)
+        N = 7 if mean else 1
+        loss = -np.sum(np.log(p[range(7), t])) / N + decay * np.sum(W**2)
+        p[range(7), t] -= label
+        return loss, X.T @ p / N + 2 * decay * W
+
+    assert causes(lambda W: softmax(W, 1), W1[:, :3]) == []
+    assert causes(lambda W: softmax(W, 0), W1[:, :3]) == [("label-term-missing", "W")]

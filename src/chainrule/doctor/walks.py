@@ -16,7 +16,7 @@ import numpy as np
 
 from chainrule.doctor.evidence import FIT, Suspect, observed
 from chainrule.doctor.findings import RANK
-from chainrule.doctor.pieces import one_hot, tried, variants
+from chainrule.doctor.pieces import division, one_hot, tried, variants
 from chainrule.doctor.tape import Node, NoGraph, recorded, sent
 from chainrule.mistakes import TABLE
 from chainrule.scenes import BY_OUTPUT, Scene, said, same, softmax_along, some_axes
@@ -199,7 +199,8 @@ class Graph:
     def changes(self, wrong, alone, others):
         """Every `Change` that spoils some of the `wrong` leaves, and nothing else (`alone`), or others too;
         those that take another array, of which there are most, or (`others` is 0) all the rest."""
-        whole = {} if self.piece.names else self.right(np.ones(self.out.value.shape))
+        ends = not self.piece.names or self.piece.pair
+        whole = self.right(np.ones(self.out.value.shape)) if ends else {}
 
         def spoils(nodes):
             reached = set().union(*(self.reached[node] for node in nodes))
@@ -223,14 +224,20 @@ class Graph:
             if others or not spoils(nodes):
                 continue
             yield from self.at_branches(nodes)
-            given = whole.get(nodes[0], np.arange(2))
-            one_number = np.ptp(given) <= 1e-6 * np.max(np.abs(given))  # as in the end of a network
-            if not one_number:
-                edges = [(node, i) for node in nodes for i in range(len(node.sources))]
-                for one in (1, -1):
-                    made = gives(edges, lambda n, i, _, o=one: n.back(i, np.full(n.value.shape, o)))
-                    words = f"a dout of {one} at {nodes[0].line}"
-                    yield Change("upstream-ignored", words, nodes[0], made)
+            given = np.concatenate([np.ravel(whole.get(node, 0.0)) for node in nodes])
+            some = given[given != 0] if self.piece.pair else given
+            most = np.max(np.abs(some), initial=0.0)
+            one_number = bool(whole) and (not most or np.ptp(some) <= 1e-6 * most)
+            edges = [(node, i) for node in nodes for i in range(len(node.sources))]
+            for one in (1, -1):
+                made = gives(edges, lambda n, i, _, o=one: n.back(i, np.full(n.value.shape, o)))
+                code, words = "upstream-ignored", f"a dout of {one} at {nodes[0].line}"
+                if one_number:  # as in the end of a network
+                    factor = one / some[0] if most else 0.0
+                    words = f"{factor:.4g} times what comes back to {nodes[0].line}"
+                    code = division(self.piece, factor)
+                if code != "scaled":  # of which others are found as well
+                    yield Change(code, words, nodes[0], made)
         for pairs in each(self.stretches(), others):
             if spoils([start for start, _ in pairs]):
                 start, node = pairs[-1]
@@ -249,7 +256,8 @@ class Graph:
         for place, kept in places.items() if len(places) > 1 else ():
             lost = [(n, i) for some in uses for n, i in some if (n.site, i) != place]
             words = f"the use in {kept.line} alone"
-            yield Change("overwritten-at-fork", words, sources[0], gives(lost, nothing))
+            code = "label-term-missing" if self.of_labels(lost) else "overwritten-at-fork"
+            yield Change(code, words, sources[0], gives(lost, nothing))
 
         touched = {use: self.touched(*use) for use in chain(*uses)}
         ways, told = product((0, 1), (True, False), (True, False)), set()
@@ -263,6 +271,15 @@ class Graph:
                 words = f"the {'first' if first else 'last'} use of each entry alone"
                 made = gives(masks, partial(once_each, masks))
                 yield Change("overwritten-at-fork", words, sources[0], made)
+
+    def of_labels(self, edges):
+        """Whether what comes back through these is one entry in each row, and takes away all the others."""
+        source = edges[0][0].sources[edges[0][1]]
+        lost = sum(node.back(i, self.gradients[node]) for node, i in edges if node in self.gradients)
+        if np.ndim(lost) != 2 or len(lost) < 2 or not np.all(np.sum(lost != 0, axis=1) == 1):
+            return False
+        whole = self.gradients[source]
+        return np.max(np.abs(whole.sum(axis=1))) < 1e-7 * np.max(np.abs(whole))
 
     def touched(self, node, i):
         """Which entries of source i a call takes, and to which of them it hands something back."""
@@ -904,6 +921,9 @@ class Trials:
                     suspect = replace(suspect, code=change.in_part)
                 if look is nearly and not self.stays(suspect, names):
                     suspect = replace(suspect, code="another-array")
+                elif look is nearly and suspect.code == "scaled":
+                    code = division(self.graph.piece, times(suspect))
+                    suspect = replace(suspect, code=code)
             ends = [(node, to) for node, handed in change.gives.items() for to in handed]
             at = {(node.sources[to] if isinstance(to, int) else to).name for node, to in ends}
             if self.network and clean and not at & set(names):
@@ -917,7 +937,7 @@ class Trials:
 
     def stays(self, suspect, names):
         """Whether a part of the gradient has the same factor at other inputs: else it is no constant."""
-        factor = float(re.search(r"-?[\d.]+(e-?\d+)?(?= times)", suspect.words)[0])
+        factor = times(suspect)
         others = [one for one in map(observed, variants(self.graph.piece)) if one][:1]
         if (
             self.network
@@ -948,6 +968,10 @@ class Trials:
         others = [n for n in self.samples if n not in names] if names else ()
         pairs = [(gradients[k][n], right[n]) for n in others for k, right in enumerate(self.right)]
         return names, all(same(*pair, 1e-6) for pair in pairs)
+
+
+def times(suspect):
+    return float(re.search(r"-?[\d.]+(e-?\d+)?(?= times)", suspect.words)[0])
 
 
 def spot(sample):
