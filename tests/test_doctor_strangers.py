@@ -2069,3 +2069,87 @@ def test_labels_that_are_not_subtracted_in_a_function_of_w_alone_are_told(decay,
 
     assert causes(lambda W: softmax(W, 1), W1[:, :3]) == []
     assert causes(lambda W: softmax(W, 0), W1[:, :3]) == [("label-term-missing", "W")]
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("way", [np.sum, np.mean])
+def test_a_length_whose_sum_runs_along_the_wrong_axis_is_told(axis, way):
+    keep = {"axis": axis, "keepdims": True}
+
+    def back(x, dout, along):
+        size = np.sqrt(way(x**2, **keep))
+        y = x / size
+        return (dout - y * way(dout * y, axis=along, keepdims=True)) / size
+
+    for along in (0, 1, (0, 1)):
+        own = layer(
+            lambda x: x / np.sqrt(way(x**2, **keep)), lambda x, d, along=along: back(x, d, along)
+        )
+        assert causes(own, X) == ([] if along == axis else [("sum-over-wrong-axis", "x")])
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("lost", ["spread", "mean"])
+def test_a_normalisation_in_steps_that_sums_over_everything_is_told(axis, lost):
+    keep = {"axis": axis, "keepdims": True}
+
+    def forward(x):
+        off = x - x.mean(**keep)
+        return off / np.sqrt((off**2).mean(**keep) + 1e-5)
+
+    def backward(x, dout, wrong):
+        off, N = x - x.mean(**keep), x.shape[axis]
+        std = np.sqrt((off**2).mean(**keep) + 1e-5)
+        along = {"spread": keep, "mean": keep} | ({lost: {"keepdims": True}} if wrong else {})
+        dvar = np.sum(dout * off * -0.5 * std**-3, **along["spread"])
+        dmu = np.sum(-dout / std, **along["mean"])
+        return dout / std + dvar * 2 * off / N + dmu / N
+
+    assert causes(layer(forward, lambda x, d: backward(x, d, False)), X) == []
+    wrong = causes(layer(forward, lambda x, d: backward(x, d, True)), X)
+    assert wrong == [("sum-over-wrong-axis", "x")]
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("along", [None, "other"])
+def test_a_softmax_over_everything_in_backward_alone_is_told(axis, along):
+    def forward(x):
+        return np.log(np.exp(x).sum(axis=axis)) * np.arange(1.0, x.shape[1 - axis] + 1)
+
+    def backward(x, dout, over):
+        dout = dout * np.arange(1.0, x.shape[1 - axis] + 1)
+        return np.expand_dims(dout, axis) * np.exp(x) / np.exp(x).sum(axis=over, keepdims=True)
+
+    over = None if along is None else 1 - axis
+    assert causes(layer(forward, lambda x, d: backward(x, d, axis)), X) == []
+    wrong = causes(layer(forward, lambda x, d: backward(x, d, over)), X)
+    assert wrong == [("softmax-over-batch", "x")]
+
+
+@pytest.mark.parametrize("power", [2, 3])
+@pytest.mark.parametrize("network", [True, False])
+def test_a_gate_that_is_left_out_below_a_power_is_told(power, network):
+    t = np.where(np.arange(7) % 2, 1.0, -1.0)
+
+    def hinge(w, gate):
+        gap = 1 - t * (X @ w)
+        open_ = np.maximum(0, gap) if gate else gap
+        loss = np.mean(np.maximum(0, gap) ** power)
+        return loss, -(power * open_ ** (power - 1) * t) @ X / 7
+
+    class Net:
+        def __init__(self, gate):
+            self.params, self.gate = {"w": W1[:, 0].copy()}, gate
+
+        def loss(self, x, t):
+            return np.mean(np.maximum(0, 1 - t * (x @ self.params["w"])) ** power)
+
+        def gradient(self, x, t):
+            return {"w": hinge(self.params["w"], self.gate)[1]}
+
+    for gate in (True, False):
+        if network:
+            found = [(one.cause, one.where) for one in diagnose(Net(gate), X, t)]
+        else:
+            found = causes(lambda w, gate=gate: hinge(w, gate), W1[:, 0])
+        assert [code for code, _ in found] == ([] if gate else ["mask-missing"])

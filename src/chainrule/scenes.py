@@ -213,6 +213,22 @@ def sum_over_wrong_axis(scene):
                 told = [said(a) + f" (over the number along {said(n)})" * (a != n) for a, n in ways]
                 words = f"sums along {' and '.join(dict.fromkeys(told))} in place of {said(axes)}"
                 yield words, slope * (d - first - y * second)
+        for other in some_axes(d.ndim) if np.ptp(slope) else ():  # with the root below the sum
+            count = np.prod([d.shape[k] for k in axes])
+            first, second = (
+                [np.sum(z, axis=a, keepdims=True) / count for a in (axes, other)]
+                for z in (d * slope, d * off * slope**3)
+            )
+            for k, j in ((0, 1), (1, 0), (1, 1)) if other != axes else ():
+                words = f"sums along {said((axes, other)[k])} and {said((axes, other)[j])}"
+                words += f" in place of {said(axes)}"
+                yield words, slope * d - first[k] - off * second[j]
+    for ratio, axis, share in lengths(scene):
+        d, y = scene.dout, scene.out
+        for other in [other for other in some_axes(y.ndim) if other != (axis,)]:
+            for words, way in (("sum", share), ("mean", 1 / np.prod([y.shape[k] for k in other]))):
+                made = ratio * (d - y * np.sum(d * y, axis=other, keepdims=True) * way)
+                yield f"the {words} along {said(other)} in place of axis {axis}", made
     for axis in softmax_axes(scene):
         d, y = scene.dout, scene.out
         for other in {*some_axes(y.ndim)} - {(axis,)}:
@@ -303,7 +319,14 @@ def softmax_over_batch(scene):
         if len(scene.out) == len(scene.out.T):  # else the shapes tell
             laid = np.sum(scene.dout * scene.out, axis=axis, keepdims=True).T
             yield "the sums of the rows laid along the columns", scene.out * (scene.dout - laid)
-    if scene.t is None or scene.x is None or scene.t.shape != scene.x.shape or scene.x.ndim != 2:
+    if scene.x is None or scene.x.ndim != 2:
+        return
+    for axis in (0, 1) if scene.out.shape != scene.x.shape else ():
+        whole = scene.true.sum(axis=axis, keepdims=True)
+        if same(scene.true, whole * softmax_along(scene.x, axis)):  # log(sum(exp(x)))
+            for words, other in (("everything", None), (f"axis {1 - axis}", 1 - axis)):
+                yield f"softmax over {words}", whole * softmax_along(scene.x, other)
+    if scene.t is None or scene.t.shape != scene.x.shape:
         return
     right = scene.probabilities
     for words, axis in (("everything", None), ("each column", scene.axis)):
@@ -426,6 +449,18 @@ def softmax_axes(scene, out=None):
 
 def some_axes(n):
     return [some for k in range(1, n + 1) for some in combinations(range(n), k)]
+
+
+def lengths(scene):
+    """Yield (ratio, axis, share) where the output is x over its length along an axis, or over its root of the
+    mean square; the share is 1 over the sum of the squares that come out."""
+    x, y = scene.own, scene.out
+    if scene.place in scene.inputs and x.shape == y.shape and x.ndim > 1 and np.all(x != 0):
+        for axis in range(x.ndim):
+            ratio, squares = y / x, np.sum(y**2, axis=axis)
+            flat = np.max(np.ptp(ratio, axis=axis)) < 1e-7 * np.max(np.abs(ratio))
+            if flat and np.ptp(ratio) > 1e-3 and np.ptp(squares) < 1e-3:
+                yield ratio, axis, 1 / np.mean(squares)
 
 
 def standardisations(scene):

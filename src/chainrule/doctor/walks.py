@@ -293,6 +293,7 @@ class Graph:
         words = f"nothing coming back through {node.line}"
         yield from nothing_back(lost_code(edges), words, node, edges)
         yield from self.past_gates(edges)
+        yield from without_gate(edges)
         if node.pair and node.value.shape == node.sources[i].value.shape:
             as_it_came = gives(edges, lambda n, k, d: d)
             yield Change("factor-missing", f"dout as it came at {node.line}", node, as_it_came)
@@ -643,6 +644,21 @@ def nothing_back(code, words, at, edges):
     if len(edges) > 1:
         turned = gives(edges, lambda n, i, d: -n.back(i, d))
         yield Change("wrong-sign", words.replace("nothing", "the other sign"), at, turned)
+
+
+def without_gate(edges):
+    """A gate left out where the derivative of what comes after it is taken, as of the square in a squared hinge."""
+    after, made = [(node, *node.uses[0]) for node, _ in edges if len(node.uses) == 1], {}
+    for gate, user, i in after:
+        if not gate.entrywise or len(gate.free) != 1 or user.free != [gate] or not user.entrywise:
+            continue
+        source, slope = gate.free[0], gate.local(gate.sources.index(gate.free[0]))
+        alike = np.shape(slope) == source.value.shape == user.value.shape
+        if alike and not user.linear and np.isin(np.round(slope, 6), (0, 1)).all():
+            made[user] = {source: lambda d, _, s=user.slope(i, source.value): d * s}
+    if made and len(made) == len(edges):
+        line = edges[0][0].line
+        yield Change("mask-missing", f"no gate at {line}", edges[0][0], made)
 
 
 def written_over(uses, first, together):
