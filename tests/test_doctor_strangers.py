@@ -2153,3 +2153,97 @@ def test_a_gate_that_is_left_out_below_a_power_is_told(power, network):
         else:
             found = causes(lambda w, gate=gate: hinge(w, gate), W1[:, 0])
         assert [code for code, _ in found] == ([] if gate else ["mask-missing"])
+
+
+@pytest.mark.parametrize("first", [0, 3])
+@pytest.mark.parametrize("logistic", [True, False])
+def test_a_penalty_on_the_bias_that_stands_in_one_vector_with_the_weights_is_told(first, logistic):
+    t = (np.arange(7) % 2).astype(float)
+
+    def loss(theta, spared):
+        s = X @ theta
+        y = 1 / (1 + np.exp(-s)) if logistic else s
+        cost = -np.mean(t * np.log(y) + (1 - t) * np.log(1 - y)) if logistic else np.mean((y - t) ** 2)
+        inner = np.delete(theta, first)
+        grad = (1 if logistic else 2) * X.T @ (y - t) / 7 + 0.4 * theta
+        grad[first] -= 0.4 * theta[first] if spared else 0
+        return cost + 0.2 * np.sum(inner**2), grad
+
+    theta = np.array([1.3, -0.5, 0.2, 0.9])
+    assert causes(lambda theta: loss(theta, True), theta) == []
+    assert causes(lambda theta: loss(theta, False), theta) == [("weight-decay", "theta")]
+
+
+def test_a_lost_2_at_one_entry_is_no_penalty():
+    def loss(w):
+        return w[0] ** 2 + np.sum((X @ w) ** 2), np.array([w[0], 0, 0, 0]) + 2 * X.T @ (X @ w)
+
+    assert causes(loss, np.array([1.3, -0.5, 0.2, 0.9]))[0][0] != "weight-decay"
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_gradient_by_the_variance_and_not_by_its_logarithm_lacks_a_factor(axis):
+    t = np.sin(X)
+
+    def loss(m, s, factor):
+        v = np.exp(s)
+        return np.mean(0.5 * (s + (t - m) ** 2 / v)), (
+            (m - t) / v / t.size,
+            0.5 * (1 / v - (t - m) ** 2 / v**2) * (v if factor else 1) / t.size,
+        )
+
+    s = np.roll(0.3 * X, 1, axis)
+    assert causes(lambda m, s: loss(m, s, True), (X, s)) == []
+    assert causes(lambda m, s: loss(m, s, False), (X, s)) == [("factor-missing", "s")]
+
+
+@pytest.mark.parametrize("scale", [1.0, 3.0])
+def test_a_gradient_that_is_cut_in_an_array_of_integers_is_told(scale):
+    counts = np.array([[3, 0, 1], [0, 2, 2], [1, 1, 5], [4, 0, 0]])
+    t = np.array([1, 0, 0, 1])
+
+    def loss(w, dtype):
+        y = 1 / (1 + np.exp(-counts @ w))
+        grad = np.zeros(3, dtype)
+        grad[:] = scale * counts.T @ (y - t)
+        return -scale * np.sum(t * np.log(y) + (1 - t) * np.log(1 - y)), grad
+
+    w = np.array([0.4, -0.3, 0.8])
+    assert causes(lambda w: loss(w, float), w) == []
+    assert causes(lambda w: loss(w, int), w) == [("whole-numbers", "w")]
+
+
+def test_the_words_of_a_lost_step_do_not_name_the_whole_line():
+    def loss(w):
+        y = np.tanh(w + 0.3 * w**3)
+        return np.sum(y * np.arange(1.0, 5.0)), (1 - y * y) * np.arange(1.0, 5.0)
+
+    assert "through one step of `y = np.tanh" in diagnose(loss, X[0])[0].evidence
+
+
+def test_the_numbers_of_the_next_layer_are_told_as_those_of_a_later_pass():
+    class Net:
+        def __init__(self):
+            rng = np.random.default_rng(2)
+            self.params = {f"W{k}": rng.normal(size=(4, 4)) * 0.5 for k in range(4)}
+
+        def loss(self, x, t):
+            self.h, self.z = [x], []
+            for k in range(4):
+                z = self.h[-1] @ self.params[f"W{k}"]
+                self.z.append(z)
+                self.h.append(np.tanh(z))
+            return np.sum((self.h[-1] - t) ** 2)
+
+        def gradient(self, x, t):
+            self.loss(x, t)
+            d, grads = 2 * (self.h[-1] - t), {}
+            for k in (3, 2, 1, 0):
+                d = d * (1 - np.tanh(self.z[2 if k == 1 else k]) ** 2)
+                grads[f"W{k}"] = self.h[k].T @ d
+                d = d @ self.params[f"W{k}"].T
+            return grads
+
+    found = diagnose(Net(), X, np.cos(X))
+    assert found[0].cause == "another-array"
+    assert "in a later pass" in found[0].evidence

@@ -369,7 +369,7 @@ def made_of(t, targets):
 
 def whole_numbers(scene):
     cut = np.trunc(scene.true)
-    if np.count_nonzero(cut) > 1 and not same(cut, scene.true):
+    if np.any(cut) and cut.size > 2 and not same(cut, scene.true):
         yield "the right gradient, cut to whole numbers,", cut
 
 

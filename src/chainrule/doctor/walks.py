@@ -6,7 +6,7 @@ made in every pass. What comes out at the leaves is what the code would have cla
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from heapq import heapify, heappop, heappush
@@ -86,6 +86,7 @@ class Graph:
         for node in self.order:
             if node.name is None:
                 self.sites[node.site].append(node)
+        self.steps = Counter(nodes[0].line for nodes in self.sites.values())
         self.above = self.dominators()
         self.reached = {}  # node -> the names, among those that are judged, to which its gradient goes on
         self.ways = {}  # node -> its sources, numbered, from which it goes on
@@ -255,8 +256,10 @@ class Graph:
         places = {(node.site, i): node for some in uses for node, i in some}
         for place, kept in places.items() if len(places) > 1 else ():
             lost = [(n, i) for some in uses for n, i in some if (n.site, i) != place]
-            words = f"the use in {kept.line} alone"
+            words = f"the use in {self.step(kept)} alone"
             code = "label-term-missing" if self.of_labels(lost) else "overwritten-at-fork"
+            if {node.line for node, _ in lost} == {kept.line} and is_inner(*lost[-1]):
+                code = "factor-missing"
             yield Change(code, words, sources[0], gives(lost, nothing))
 
         touched = {use: self.touched(*use) for use in chain(*uses)}
@@ -271,6 +274,9 @@ class Graph:
                 words = f"the {'first' if first else 'last'} use of each entry alone"
                 made = gives(masks, partial(once_each, masks))
                 yield Change("overwritten-at-fork", words, sources[0], made)
+
+    def step(self, node):
+        return "one step of " * (self.steps[node.line] > 1) + node.line
 
     def of_labels(self, edges):
         """Whether what comes back through these is one entry in each row, and takes away all the others."""
@@ -290,7 +296,7 @@ class Graph:
     def at_edges(self, edges):
         """One source of a call, in every pass."""
         node, i = edges[-1]  # the first pass may begin with zeros
-        words = f"nothing coming back through {node.line}"
+        words = f"nothing coming back through {self.step(node)}"
         yield from nothing_back(lost_code(edges), words, node, edges)
         yield from self.past_gates(edges)
         yield from without_gate(edges)
@@ -340,7 +346,9 @@ class Graph:
                 yield line, [values[k] for k in at]
             if n > 1:
                 before = [np.zeros_like(values[0]), *values]
-                yield f"{line}, one pass before,", [before[k] for k in at]
+                later = wanted in nodes and at[-1] > nodes.index(wanted)
+                when = "in a later pass" if later else "one pass before"
+                yield f"{line}, {when},", [before[k] for k in at]
                 yield f"{line}, of the first pass,", values[:1] * count
                 yield f"{line}, of the last pass,", values[-1:] * count
 
@@ -1057,6 +1065,8 @@ def factor_of(parts, base, name, samples):
     part = np.concatenate([np.ravel(parts[k][name])[one] for k, one in enumerate(seen)])
     rests = [s.claim - base[k][name] for k, s in enumerate(samples)]
     rest = np.concatenate([np.ravel(r)[k] for r, k in zip(rests, seen, strict=True)])
+    if all(np.ptp(one) <= 1e-9 * np.max(np.abs(one)) for one in (part, rest) if one.size):
+        return 0.0  # any number is a multiple of any other one
     c = float(part @ rest / (part @ part)) if np.count_nonzero(part) > 2 else 0.0
     fits = abs(c) > 1e-9 and np.linalg.norm(rest - c * part) <= 1e-4 * np.linalg.norm(rest)
     return c if fits else 0.0
