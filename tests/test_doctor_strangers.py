@@ -2163,8 +2163,8 @@ def test_a_penalty_on_the_bias_that_stands_in_one_vector_with_the_weights_is_tol
     def loss(theta, spared):
         s = X @ theta
         y = 1 / (1 + np.exp(-s)) if logistic else s
-        cost = -np.mean(t * np.log(y) + (1 - t) * np.log(1 - y)) if logistic else np.mean((y - t) ** 2)
-        inner = np.delete(theta, first)
+        terms = -t * np.log(y) - (1 - t) * np.log(1 - y) if logistic else (y - t) ** 2
+        cost, inner = np.mean(terms), np.delete(theta, first)
         grad = (1 if logistic else 2) * X.T @ (y - t) / 7 + 0.4 * theta
         grad[first] -= 0.4 * theta[first] if spared else 0
         return cost + 0.2 * np.sum(inner**2), grad
@@ -2215,8 +2215,8 @@ def test_a_gradient_that_is_cut_in_an_array_of_integers_is_told(scale):
 
 def test_the_words_of_a_lost_step_do_not_name_the_whole_line():
     def loss(w):
-        y = np.tanh(w + 0.3 * w**3)
-        return np.sum(y * np.arange(1.0, 5.0)), (1 - y * y) * np.arange(1.0, 5.0)
+        y = np.tanh(2 * (w + 0.3 * w**3))
+        return np.sum(w * (1 + y)), 1 + y + w * (1 - y * y) * 2
 
     assert "through one step of `y = np.tanh" in diagnose(loss, X[0])[0].evidence
 

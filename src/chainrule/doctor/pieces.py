@@ -524,7 +524,8 @@ def division(piece, factor):
     """The code for a gradient that is so many times the right one, in a function (loss, gradient) that takes
     its samples from around it: their number is the length of an axis that no input has."""
     own = {n for value in piece.inputs for n in value.shape}
-    held = outside(piece.target) if piece.pair and factor > 0 and 0.01 < abs(abs(np.log2(factor)) - 1) else ()
+    plain = factor <= 0 or abs(abs(np.log2(factor)) - 1) < 0.01  # a 2 has many sources
+    held = outside(piece.target) if piece.pair and not plain else ()
     for shape in {array.shape for *_, array in held if array.ndim == 2}:
         for N, other in (shape, shape[::-1]):
             if N not in own and N > 2:

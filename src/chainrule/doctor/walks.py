@@ -258,8 +258,6 @@ class Graph:
             lost = [(n, i) for some in uses for n, i in some if (n.site, i) != place]
             words = f"the use in {self.step(kept)} alone"
             code = "label-term-missing" if self.of_labels(lost) else "overwritten-at-fork"
-            if {node.line for node, _ in lost} == {kept.line} and is_inner(*lost[-1]):
-                code = "factor-missing"
             yield Change(code, words, sources[0], gives(lost, nothing))
 
         touched = {use: self.touched(*use) for use in chain(*uses)}
@@ -281,7 +279,8 @@ class Graph:
     def of_labels(self, edges):
         """Whether what comes back through these is one entry in each row, and takes away all the others."""
         source = edges[0][0].sources[edges[0][1]]
-        lost = sum(node.back(i, self.gradients[node]) for node, i in edges if node in self.gradients)
+        some = [(n, i) for n, i in edges if n in self.gradients]
+        lost = sum(n.back(i, self.gradients[n]) for n, i in some)
         if np.ndim(lost) != 2 or len(lost) < 2 or not np.all(np.sum(lost != 0, axis=1) == 1):
             return False
         whole = self.gradients[source]
@@ -663,7 +662,8 @@ def without_gate(edges):
         source, slope = gate.free[0], gate.local(gate.sources.index(gate.free[0]))
         alike = np.shape(slope) == source.value.shape == user.value.shape
         if alike and not user.linear and np.isin(np.round(slope, 6), (0, 1)).all():
-            made[user] = {source: lambda d, _, s=user.slope(i, source.value): d * s}
+            open_ = user.slope(i, source.value)
+            made[user] = {source: lambda d, _, open_=open_: d * open_}
     if made and len(made) == len(edges):
         line = edges[0][0].line
         yield Change("mask-missing", f"no gate at {line}", edges[0][0], made)
