@@ -655,16 +655,20 @@ def nothing_back(code, words, at, edges):
 
 def without_gate(edges):
     """A gate left out where the derivative of what comes after it is taken, as of the square in a squared hinge."""
-    after, made = [(node, *node.uses[0]) for node, _ in edges if len(node.uses) == 1], {}
+    after, made, shut = (
+        [(node, *node.uses[0]) for node, _ in edges if len(node.uses) == 1],
+        {},
+        False,
+    )
     for gate, user, i in after:
         if not gate.entrywise or len(gate.free) != 1 or user.free != [gate] or not user.entrywise:
             continue
         source, slope = gate.free[0], gate.local(gate.sources.index(gate.free[0]))
         alike = np.shape(slope) == source.value.shape == user.value.shape
         if alike and not user.linear and np.isin(np.round(slope, 6), (0, 1)).all():
-            open_ = user.slope(i, source.value)
+            open_, shut = user.slope(i, source.value), shut or not np.all(slope > 0.5)
             made[user] = {source: lambda d, _, open_=open_: d * open_}
-    if made and len(made) == len(edges):
+    if shut and len(made) == len(edges):
         line = edges[0][0].line
         yield Change("mask-missing", f"no gate at {line}", edges[0][0], made)
 
