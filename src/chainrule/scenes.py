@@ -200,29 +200,23 @@ def sum_over_wrong_axis(scene):
             if made.shape == scene.true.shape and not same(made, scene.true):
                 yield f"the sum along {said(axes)}", made
     for axes, (off, slope, scale) in scene.standardised:
-        d, y = scene.dout * scale, off * slope
-        for other in some_axes(d.ndim):
+        d = scene.dout * scale
+        for other, below in product(
+            some_axes(d.ndim), (0, 1)
+        ):  # the root below the sum, or before it
             one = [*product((axes, other), repeat=2)]  # sum along the one, divide by the other
             for ways in (
                 [*product(one, repeat=2)][1:] if other != axes else ()
             ):  # the first is right
                 first, second = (
-                    np.sum(z, axis=along, keepdims=True) / np.prod([d.shape[k] for k in count])
-                    for z, (along, count) in zip((d, d * y), ways, strict=True)
+                    np.sum(d * off**p * slope ** (p + below * (1 + p)), along, keepdims=True)
+                    / np.prod([d.shape[k] for k in count])
+                    for p, (along, count) in zip((0, 1), ways, strict=True)
                 )
                 told = [said(a) + f" (over the number along {said(n)})" * (a != n) for a, n in ways]
                 words = f"sums along {' and '.join(dict.fromkeys(told))} in place of {said(axes)}"
-                yield words, slope * (d - first - y * second)
-        for other in some_axes(d.ndim) if np.ptp(slope) else ():  # with the root below the sum
-            count = np.prod([d.shape[k] for k in axes])
-            first, second = (
-                [np.sum(z, axis=a, keepdims=True) / count for a in (axes, other)]
-                for z in (d * slope, d * off * slope**3)
-            )
-            for k, j in ((0, 1), (1, 0), (1, 1)) if other != axes else ():
-                words = f"sums along {said((axes, other)[k])} and {said((axes, other)[j])}"
-                words += f" in place of {said(axes)}"
-                yield words, slope * d - first[k] - off * second[j]
+                made = slope ** (1 - below) * first + off * slope ** (2 - 2 * below) * second
+                yield words + ", with the root inside" * below, slope * d - made
     for ratio, axis, share in lengths(scene):
         d, y = scene.dout, scene.out
         for other in [other for other in some_axes(y.ndim) if other != (axis,)]:
