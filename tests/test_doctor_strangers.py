@@ -2247,3 +2247,18 @@ def test_the_numbers_of_the_next_layer_are_told_as_those_of_a_later_pass():
     found = diagnose(Net(), X, np.cos(X))
     assert found[0].cause == "another-array"
     assert "in a later pass" in found[0].evidence
+
+
+@pytest.mark.parametrize("power", [2, 3])
+def test_a_multiple_that_no_factor_of_forward_makes_is_no_missing_factor(power):
+    """Of c ** k + c, which came from a product, one part is handed back twice."""
+
+    def loss(x, extra):
+        c = x[0] * x[1]
+        dc = power * c ** (power - 1) * (1 + extra) + 1
+        return c**power + c, np.array([x[1], x[0]]) * dc
+
+    x = np.array([1.5, 0.4])
+    assert causes(lambda x: loss(x, 0), x) == []
+    found = diagnose(lambda x: loss(x, 1), x)
+    assert found[0].cause not in ("factor-missing", "derivative-missing")

@@ -47,7 +47,12 @@ def by_what_is_missing(observation, name, samples):
             observation.bounded.add(name)
             return None
         words = f"it is {factor:.6g} times the right one here, and another multiple at other inputs"
-        return "factor-missing", words
+        walks = getattr(observation, "trials", None)
+        order = walks.graph.order if walks and walks.made else ()
+        single = np.abs([float(node.value.ravel()[0]) for node in order if node.value.size == 1])
+        near = np.isclose(single, abs(factor), 1e-5) | np.isclose(single * abs(factor), 1, 1e-5)
+        unmet = abs(factor) > 1 and len(single) and not near.any()  # perhaps too much is there
+        return "unknown" if unmet else "factor-missing", words
     if not linear(observation, name):
         return None  # what dout does to it is no missing factor
     return by_ratio(observation, samples[0]) or left_out(observation, name, samples[0])
