@@ -200,14 +200,10 @@ def sum_over_wrong_axis(scene):
             if made.shape == scene.true.shape and not same(made, scene.true):
                 yield f"the sum along {said(axes)}", made
     for axes, (off, slope, scale) in scene.standardised:
-        d = scene.dout * scale
-        for other, below in product(
-            some_axes(d.ndim), (0, 1)
-        ):  # the root below the sum, or before it
+        d = scene.dout * scale  # `below`: the root inside the sums, and not before them
+        for other, below in product([a for a in some_axes(d.ndim) if a != axes], (0, 1)):
             one = [*product((axes, other), repeat=2)]  # sum along the one, divide by the other
-            for ways in (
-                [*product(one, repeat=2)][1:] if other != axes else ()
-            ):  # the first is right
+            for ways in [*product(one, repeat=2)][1:]:  # the first is right
                 first, second = (
                     np.sum(d * off**p * slope ** (p + below * (1 + p)), along, keepdims=True)
                     / np.prod([d.shape[k] for k in count])
@@ -219,7 +215,7 @@ def sum_over_wrong_axis(scene):
                 yield words + ", with the root inside" * below, slope * d - made
     for ratio, axis, share in lengths(scene):
         d, y = scene.dout, scene.out
-        for other in [other for other in some_axes(y.ndim) if other != (axis,)]:
+        for other in {*some_axes(y.ndim)} - {(axis,)}:
             for words, way in (("sum", share), ("mean", 1 / np.prod([y.shape[k] for k in other]))):
                 made = ratio * (d - y * np.sum(d * y, axis=other, keepdims=True) * way)
                 yield f"the {words} along {said(other)} in place of axis {axis}", made
