@@ -2003,3 +2003,262 @@ def test_a_function_that_raises_is_told_with_its_line():
     found = diagnose(score, W1[:, 0])
     assert [(one.cause, one.where) for one in found] == [("wrong-shape", "w")]
     assert "X @ np.ones(7)" in found[0].evidence
+
+
+@pytest.mark.parametrize("rows", [5, 7])
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_sum_along_the_wrong_axis_that_has_another_shape_is_told(rows, kept):
+    class Line:
+        def __init__(self):
+            self.W, self.b = W1, np.full((1, 5), 0.1)
+
+        def forward(self, x):
+            self.x = x
+            return x @ self.W + self.b
+
+        def backward(self, dout):
+            self.dW, self.db = self.x.T @ dout, dout.sum(axis=1, keepdims=kept)
+            return dout @ self.W.T
+
+    assert causes(Line(), X[:rows]) == [("sum-over-wrong-axis", "b")]
+
+
+@pytest.mark.parametrize("rows", [True, False])
+def test_a_gradient_in_a_list_of_numbers_is_one_gradient(rows):
+    def squares(w):
+        return sum(a * a for a in np.ravel(w)), [2 * a for a in w] if rows else (2 * w[0], 2 * w[1])
+
+    assert causes(squares, W1[:2]) == causes(squares, W1[:2, 0]) == []
+    assert causes(lambda w: (squares(w)[0], [3 * a for a in w]), W1[0]) == [("scaled", "w")]
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+@pytest.mark.parametrize("code", ["missing-batch-division", "samples-as-columns"])
+def test_a_function_that_takes_its_samples_from_around_it_is_told_of_their_number(decay, code):
+    """X has 7 rows, and 4 columns, one for each row of W."""
+    t = np.arange(7) % 3
+
+    def hinge(W, N):
+        s = X @ W
+        margins = np.maximum(0, s - s[range(7), t][:, None] + 1)
+        margins[range(7), t] = 0
+        open_ = 1.0 * (margins > 0)
+        open_[range(7), t] = -open_.sum(axis=1)
+        return margins.sum() / 7 + decay * np.sum(W * W), X.T @ open_ / N + 2 * decay * W
+
+    W = W1[:, :3]
+    assert causes(lambda W: hinge(W, 7), W) == []
+    count = 1 if code == "missing-batch-division" else 4
+    assert causes(lambda W: hinge(W, count), W) == [(code, "W")]
+    assert causes(lambda W: hinge(W, 2.1), W) == [("scaled", "W")]
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.2])
+@pytest.mark.parametrize("mean", [True, False])
+def test_labels_that_are_not_subtracted_in_a_function_of_w_alone_are_told(decay, mean):
+    t = np.arange(7) % 3
+
+    def softmax(W, label):
+        s = X @ W
+        s = s - np.max(s, axis=1, keepdims=True)
+        p = np.exp(s) / np.sum(np.exp(s), axis=1, keepdims=True)
+        N = 7 if mean else 1
+        loss = -np.sum(np.log(p[range(7), t])) / N + decay * np.sum(W**2)
+        p[range(7), t] -= label
+        return loss, X.T @ p / N + 2 * decay * W
+
+    assert causes(lambda W: softmax(W, 1), W1[:, :3]) == []
+    assert causes(lambda W: softmax(W, 0), W1[:, :3]) == [("label-term-missing", "W")]
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("way", [np.sum, np.mean])
+def test_a_length_whose_sum_runs_along_the_wrong_axis_is_told(axis, way):
+    keep = {"axis": axis, "keepdims": True}
+
+    def back(x, dout, along):
+        size = np.sqrt(way(x**2, **keep))
+        y = x / size
+        return (dout - y * way(dout * y, axis=along, keepdims=True)) / size
+
+    for along in (0, 1, (0, 1)):
+        own = layer(
+            lambda x: x / np.sqrt(way(x**2, **keep)), lambda x, d, along=along: back(x, d, along)
+        )
+        assert causes(own, X) == ([] if along == axis else [("sum-over-wrong-axis", "x")])
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("lost", ["spread", "mean"])
+def test_a_normalisation_in_steps_that_sums_over_everything_is_told(axis, lost):
+    keep = {"axis": axis, "keepdims": True}
+
+    def forward(x):
+        off = x - x.mean(**keep)
+        return off / np.sqrt((off**2).mean(**keep) + 1e-5)
+
+    def backward(x, dout, wrong):
+        off, N = x - x.mean(**keep), x.shape[axis]
+        std = np.sqrt((off**2).mean(**keep) + 1e-5)
+        along = {"spread": keep, "mean": keep} | ({lost: {"keepdims": True}} if wrong else {})
+        dvar = np.sum(dout * off * -0.5 * std**-3, **along["spread"])
+        dmu = np.sum(-dout / std, **along["mean"])
+        return dout / std + dvar * 2 * off / N + dmu / N
+
+    assert causes(layer(forward, lambda x, d: backward(x, d, False)), X) == []
+    wrong = causes(layer(forward, lambda x, d: backward(x, d, True)), X)
+    assert wrong == [("sum-over-wrong-axis", "x")]
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("along", [None, "other"])
+def test_a_softmax_over_everything_in_backward_alone_is_told(axis, along):
+    def forward(x):
+        return np.log(np.exp(x).sum(axis=axis)) * np.arange(1.0, x.shape[1 - axis] + 1)
+
+    def backward(x, dout, over):
+        dout = dout * np.arange(1.0, x.shape[1 - axis] + 1)
+        return np.expand_dims(dout, axis) * np.exp(x) / np.exp(x).sum(axis=over, keepdims=True)
+
+    over = None if along is None else 1 - axis
+    assert causes(layer(forward, lambda x, d: backward(x, d, axis)), X) == []
+    wrong = causes(layer(forward, lambda x, d: backward(x, d, over)), X)
+    assert wrong == [("softmax-over-batch", "x")]
+
+
+@pytest.mark.parametrize("power", [2, 3])
+@pytest.mark.parametrize("network", [True, False])
+def test_a_gate_that_is_left_out_below_a_power_is_told(power, network):
+    t = np.where(np.arange(7) % 2, 1.0, -1.0)
+
+    def hinge(w, gate):
+        gap = 1 - t * (X @ w)
+        open_ = np.maximum(0, gap) if gate else gap
+        loss = np.mean(np.maximum(0, gap) ** power)
+        return loss, -(power * open_ ** (power - 1) * t) @ X / 7
+
+    class Net:
+        def __init__(self, gate):
+            self.params, self.gate = {"w": W1[:, 0].copy()}, gate
+
+        def loss(self, x, t):
+            return np.mean(np.maximum(0, 1 - t * (x @ self.params["w"])) ** power)
+
+        def gradient(self, x, t):
+            return {"w": hinge(self.params["w"], self.gate)[1]}
+
+    for gate in (True, False):
+        if network:
+            found = [(one.cause, one.where) for one in diagnose(Net(gate), X, t)]
+        else:
+            found = causes(lambda w, gate=gate: hinge(w, gate), W1[:, 0])
+        assert [code for code, _ in found] == ([] if gate else ["mask-missing"])
+
+
+@pytest.mark.parametrize("first", [0, 3])
+@pytest.mark.parametrize("logistic", [True, False])
+def test_a_penalty_on_the_bias_that_stands_in_one_vector_with_the_weights_is_told(first, logistic):
+    t = (np.arange(7) % 2).astype(float)
+
+    def loss(theta, spared):
+        s = X @ theta
+        y = 1 / (1 + np.exp(-s)) if logistic else s
+        terms = -t * np.log(y) - (1 - t) * np.log(1 - y) if logistic else (y - t) ** 2
+        cost, inner = np.mean(terms), np.delete(theta, first)
+        grad = (1 if logistic else 2) * X.T @ (y - t) / 7 + 0.4 * theta
+        grad[first] -= 0.4 * theta[first] if spared else 0
+        return cost + 0.2 * np.sum(inner**2), grad
+
+    theta = np.array([1.3, -0.5, 0.2, 0.9])
+    assert causes(lambda theta: loss(theta, True), theta) == []
+    assert causes(lambda theta: loss(theta, False), theta) == [("weight-decay", "theta")]
+
+
+def test_a_lost_2_at_one_entry_is_no_penalty():
+    def loss(w):
+        return w[0] ** 2 + np.sum((X @ w) ** 2), np.array([w[0], 0, 0, 0]) + 2 * X.T @ (X @ w)
+
+    assert causes(loss, np.array([1.3, -0.5, 0.2, 0.9]))[0][0] != "weight-decay"
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_gradient_by_the_variance_and_not_by_its_logarithm_lacks_a_factor(axis):
+    t = np.sin(X)
+
+    def loss(m, s, factor):
+        v = np.exp(s)
+        return np.mean(0.5 * (s + (t - m) ** 2 / v)), (
+            (m - t) / v / t.size,
+            0.5 * (1 / v - (t - m) ** 2 / v**2) * (v if factor else 1) / t.size,
+        )
+
+    s = np.roll(0.3 * X, 1, axis)
+    assert causes(lambda m, s: loss(m, s, True), (X, s)) == []
+    assert causes(lambda m, s: loss(m, s, False), (X, s)) == [("factor-missing", "s")]
+
+
+@pytest.mark.parametrize("scale", [1.0, 3.0])
+def test_a_gradient_that_is_cut_in_an_array_of_integers_is_told(scale):
+    counts = np.array([[3, 0, 1], [0, 2, 2], [1, 1, 5], [4, 0, 0]])
+    t = np.array([1, 0, 0, 1])
+
+    def loss(w, dtype):
+        y = 1 / (1 + np.exp(-counts @ w))
+        grad = np.zeros(3, dtype)
+        grad[:] = scale * counts.T @ (y - t)
+        return -scale * np.sum(t * np.log(y) + (1 - t) * np.log(1 - y)), grad
+
+    w = np.array([0.4, -0.3, 0.8])
+    assert causes(lambda w: loss(w, float), w) == []
+    assert causes(lambda w: loss(w, int), w) == [("whole-numbers", "w")]
+
+
+def test_the_words_of_a_lost_step_do_not_name_the_whole_line():
+    def loss(w):
+        y = np.tanh(2 * (w + 0.3 * w**3))
+        return np.sum(w * (1 + y)), 1 + y + w * (1 - y * y) * 2
+
+    assert "through one step of `y = np.tanh" in diagnose(loss, X[0])[0].evidence
+
+
+def test_the_numbers_of_the_next_layer_are_told_as_those_of_a_later_pass():
+    class Net:
+        def __init__(self):
+            rng = np.random.default_rng(2)
+            self.params = {f"W{k}": rng.normal(size=(4, 4)) * 0.5 for k in range(4)}
+
+        def loss(self, x, t):
+            self.h, self.z = [x], []
+            for k in range(4):
+                z = self.h[-1] @ self.params[f"W{k}"]
+                self.z.append(z)
+                self.h.append(np.tanh(z))
+            return np.sum((self.h[-1] - t) ** 2)
+
+        def gradient(self, x, t):
+            self.loss(x, t)
+            d, grads = 2 * (self.h[-1] - t), {}
+            for k in (3, 2, 1, 0):
+                d = d * (1 - np.tanh(self.z[2 if k == 1 else k]) ** 2)
+                grads[f"W{k}"] = self.h[k].T @ d
+                d = d @ self.params[f"W{k}"].T
+            return grads
+
+    found = diagnose(Net(), X, np.cos(X))
+    assert found[0].cause == "another-array"
+    assert "in a later pass" in found[0].evidence
+
+
+@pytest.mark.parametrize("power", [2, 3])
+def test_a_multiple_that_no_factor_of_forward_makes_is_no_missing_factor(power):
+    """Of c ** k + c, which came from a product, one part is handed back twice."""
+
+    def loss(x, extra):
+        c = x[0] * x[1]
+        dc = power * c ** (power - 1) * (1 + extra) + 1
+        return c**power + c, np.array([x[1], x[0]]) * dc
+
+    x = np.array([1.5, 0.4])
+    assert causes(lambda x: loss(x, 0), x) == []
+    found = diagnose(lambda x: loss(x, 1), x)
+    assert found[0].cause not in ("factor-missing", "derivative-missing")

@@ -368,3 +368,26 @@ def test_the_verdict_is_text_in_html_too():
     assert html.startswith('<p class="chainrule-report"') and "<strong>Not yet:</strong>" in html
     hostile = type("<b>MyReLU", (MyBent,), {"backward": lambda self, dout: dout + 0})
     assert "<b>" not in check(hostile)._repr_html_()
+
+
+@pytest.mark.parametrize("share", [1, 2])
+@pytest.mark.parametrize("ndim", [3, 4])
+def test_pieces_of_any_name_are_run_on_as_many_axes_as_they_take(ndim, share):
+    """One that unpacks the shape of its input, and mixes its axis 1, of a size that its array tells."""
+
+    class MyMixer:
+        def __init__(self):
+            self.W = np.linspace(-1, 1, 15).reshape(5, 3)
+
+        def forward(self, x):
+            if x.ndim != ndim:
+                raise ValueError("not enough values to unpack")
+            self.x = np.moveaxis(x, 1, -1) if ndim == 4 else x
+            return self.x @ self.W
+
+        def backward(self, dout):
+            self.dW = self.x.reshape(-1, 5).T @ dout.reshape(-1, 3) / share
+            dx = dout @ self.W.T
+            return np.moveaxis(dx, -1, 1) if ndim == 4 else dx
+
+    assert check(MyMixer()).ok == check(MyMixer).ok == (share == 1)

@@ -153,14 +153,15 @@ def words():
     return [((np.array(x),), None) for x in ([[0, 2, 2], [4, 0, 0]], [1, 3])]
 
 
-def sequences():
-    return [((numbers(2, 4, 3),), None), ((numbers(1, 3, 3),), None)]
+def sequences(width=3):
+    return [((numbers(2, 4, width),), None), ((numbers(1, 3, width),), None)]
 
 
-def images():
+def images(channels=2):
     """Square and not, and one with ties: a maximum that two share."""
-    tied = numbers(1, 2, 4, 5).round()
-    return [((x,), None) for x in (numbers(2, 2, 4, 6), numbers(3, 2, 5, 5), tied)]
+    tied = numbers(1, channels, 4, 5).round()
+    shapes = (2, channels, 4, 6), (3, channels, 5, 5)
+    return [((x,), None) for x in (*(numbers(*shape) for shape in shapes), tied)]
 
 
 @dataclass(frozen=True)
@@ -427,9 +428,11 @@ def places_for(mine, name):
     elif len(names) == 2:
         choices = [pairs()]
     else:
-        widths = {size for p in params_of(mine).values() for size in np.shape(p)[-2:]}
-        widths |= {n for slot in slots(mine).values() for n in slot.array.shape[-2:]}
-        choices = [entrywise(), *(rows(width) for width in sorted(widths, reverse=True))]
+        held = [*params_of(mine).values(), *(slot.array for slot in slots(mine).values())]
+        sizes = sorted({size for one in held for size in np.shape(one)}, reverse=True)
+        choices = [entrywise(), *(rows(size) for size in sizes)]
+        choices += [sequences(size) for size in sizes or [3]]
+        choices += [images(size) for size in sizes or [2]]
         choices.append([((np.array([0, 2, 2, 1]),), None), ((np.array([1, 0]),), None)])
     taken = [[place for place in places if takes_all(mine, [place])] for places in choices]
     whole = [some for some, places in zip(taken, choices, strict=True) if len(some) == len(places)]

@@ -128,7 +128,7 @@ derivative-of-input
     Keep the output y in forward, not x: y (1 - y) and 1 - y ** 2 are formulas of y.
 upstream-ignored
     The upstream gradient plays no part.
-    Multiply by dout, also where it happens to be 1 today.
+    Multiply by what comes back from the loss, dout, also where it happens to be 1 today.
 log-constant
     The loss adds a small constant inside its logarithm, and backward does not know of it.
     Take the log of y alone: the score, less its row's maximum, less the log of the sum of exp.

@@ -200,19 +200,25 @@ def sum_over_wrong_axis(scene):
             if made.shape == scene.true.shape and not same(made, scene.true):
                 yield f"the sum along {said(axes)}", made
     for axes, (off, slope, scale) in scene.standardised:
-        d, y = scene.dout * scale, off * slope
-        for other in some_axes(d.ndim):
+        d = scene.dout * scale  # `below`: the root inside the sums, and not before them
+        for other, below in product([a for a in some_axes(d.ndim) if a != axes], (0, 1)):
             one = [*product((axes, other), repeat=2)]  # sum along the one, divide by the other
-            for ways in (
-                [*product(one, repeat=2)][1:] if other != axes else ()
-            ):  # the first is right
+            for ways in [*product(one, repeat=2)][1:]:  # the first is right
                 first, second = (
-                    np.sum(z, axis=along, keepdims=True) / np.prod([d.shape[k] for k in count])
-                    for z, (along, count) in zip((d, d * y), ways, strict=True)
+                    np.sum(d * off**p * slope ** (p + below * (1 + p)), along, keepdims=True)
+                    / np.prod([d.shape[k] for k in count])
+                    for p, (along, count) in zip((0, 1), ways, strict=True)
                 )
                 told = [said(a) + f" (over the number along {said(n)})" * (a != n) for a, n in ways]
                 words = f"sums along {' and '.join(dict.fromkeys(told))} in place of {said(axes)}"
-                yield words, slope * (d - first - y * second)
+                made = slope ** (1 - below) * first + off * slope ** (2 - 2 * below) * second
+                yield words + ", with the root inside" * below, slope * d - made
+    for ratio, axis, share in lengths(scene):
+        d, y = scene.dout, scene.out
+        for other in {*some_axes(y.ndim)} - {(axis,)}:
+            for words, way in (("sum", share), ("mean", 1 / np.prod([y.shape[k] for k in other]))):
+                made = ratio * (d - y * np.sum(d * y, axis=other, keepdims=True) * way)
+                yield f"the {words} along {said(other)} in place of axis {axis}", made
     for axis in softmax_axes(scene):
         d, y = scene.dout, scene.out
         for other in {*some_axes(y.ndim)} - {(axis,)}:
@@ -303,7 +309,14 @@ def softmax_over_batch(scene):
         if len(scene.out) == len(scene.out.T):  # else the shapes tell
             laid = np.sum(scene.dout * scene.out, axis=axis, keepdims=True).T
             yield "the sums of the rows laid along the columns", scene.out * (scene.dout - laid)
-    if scene.t is None or scene.x is None or scene.t.shape != scene.x.shape or scene.x.ndim != 2:
+    if scene.x is None or scene.x.ndim != 2:
+        return
+    for axis in (0, 1) if scene.out.shape != scene.x.shape else ():
+        whole = scene.true.sum(axis=axis, keepdims=True)
+        if same(scene.true, whole * softmax_along(scene.x, axis)):  # log(sum(exp(x)))
+            for words, other in (("everything", None), (f"axis {1 - axis}", 1 - axis)):
+                yield f"softmax over {words}", whole * softmax_along(scene.x, other)
+    if scene.t is None or scene.t.shape != scene.x.shape:
         return
     right = scene.probabilities
     for words, axis in (("everything", None), ("each column", scene.axis)):
@@ -346,7 +359,7 @@ def made_of(t, targets):
 
 def whole_numbers(scene):
     cut = np.trunc(scene.true)
-    if np.count_nonzero(cut) > 1 and not same(cut, scene.true):
+    if np.any(cut) and cut.size > 2 and not same(cut, scene.true):
         yield "the right gradient, cut to whole numbers,", cut
 
 
@@ -426,6 +439,18 @@ def softmax_axes(scene, out=None):
 
 def some_axes(n):
     return [some for k in range(1, n + 1) for some in combinations(range(n), k)]
+
+
+def lengths(scene):
+    """Yield (ratio, axis, share) where the output is x over its length along an axis, or over its root of the
+    mean square; the share is 1 over the sum of the squares that come out."""
+    x, y = scene.own, scene.out
+    if scene.place in scene.inputs and x.shape == y.shape and x.ndim > 1 and np.all(x != 0):
+        for axis in range(x.ndim):
+            ratio, squares = y / x, np.sum(y**2, axis=axis)
+            flat = np.max(np.ptp(ratio, axis=axis)) < 1e-7 * np.max(np.abs(ratio))
+            if flat and np.ptp(ratio) > 1e-3 and np.ptp(squares) < 1e-3:
+                yield ratio, axis, 1 / np.mean(squares)
 
 
 def standardisations(scene):

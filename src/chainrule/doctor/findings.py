@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from chainrule.mistakes import MISTAKES, TABLE
+from chainrule.scenes import said as along
+from chainrule.scenes import same, some_axes
 
 RANK = {mistake.code: rank for rank, mistake in enumerate(TABLE)}  # the most specific first
 HERE = str(Path(__file__).parents[1])  # this package: its own lines are not the reader's
@@ -133,6 +135,13 @@ def missing(name, returned):
 def shapeless(name, sample):
     wanted, got, hint = sample.seen.shape, np.shape(sample.claim), None
     words = f"the gradient of {name} has shape {got}, but {name} has shape {wanted}"
+    dout = sample.scene.dout
+    sums = {axes: dout.sum(axes, keepdims=True) for axes in some_axes(dout.ndim)}
+    right = [axes for axes, one in sums.items() if same(one.ravel(), sample.scene.true.ravel())]
+    other = [axes for axes, one in sums.items() if same(one.ravel(), np.ravel(sample.claim))]
+    if right and other and right[0] != other[0]:
+        words += f": it is the sum of dout along {along(other[0])}, and not along {along(right[0])}"
+        return finding("sum-over-wrong-axis", name, words)
     if got == wanted[::-1]:
         hint = "It is transposed: for x @ W, that of W is x.T @ dout, and that of x is dout @ W.T."
     elif np.size(sample.claim) == np.prod(wanted):

@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.doctor.evidence import common_factor, observed, suspect_of
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
 from chainrule.doctor.missing import FEW, by_column, by_decay, by_what_is_missing
-from chainrule.doctor.pieces import one_sample_more, tried, variants
+from chainrule.doctor.pieces import division, one_sample_more, tried, variants
 from chainrule.doctor.walks import DIVISIONS, Trials, as_it_is, nearly
 from chainrule.mistakes import MISTAKES
 from chainrule.scenes import same
@@ -121,6 +121,8 @@ def by_table(observation, wrong):
         cause = explanation(some)
         if cause and (others := grows.get(cause.code)):
             cause = explanation(some + more(name, others))
+        if cause and cause.factor:
+            cause = replace(cause, code=division(piece, cause.factor))
         if cause:
             explained[name] = cause
     codes = {cause.code for cause in explained.values()}

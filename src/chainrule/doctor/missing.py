@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from chainrule.doctor.copies import enclosed, outside
 from chainrule.doctor.evidence import LIMIT, common_factor, observed
 from chainrule.doctor.findings import cut_off
 from chainrule.doctor.pieces import tried, variants
@@ -46,7 +47,12 @@ def by_what_is_missing(observation, name, samples):
             observation.bounded.add(name)
             return None
         words = f"it is {factor:.6g} times the right one here, and another multiple at other inputs"
-        return "factor-missing", words
+        walks = getattr(observation, "trials", None)
+        order = walks.graph.order if walks and walks.made else ()
+        single = np.abs([float(node.value.ravel()[0]) for node in order if node.value.size == 1])
+        near = np.isclose(single, abs(factor), 1e-5) | np.isclose(single * abs(factor), 1, 1e-5)
+        unmet = abs(factor) > 1 and len(single) and not near.any()  # perhaps too much is there
+        return "unknown" if unmet else "factor-missing", words
     if not linear(observation, name):
         return None  # what dout does to it is no missing factor
     return by_ratio(observation, samples[0]) or left_out(observation, name, samples[0])
@@ -66,9 +72,9 @@ def by_ratio(observation, sample):
             for told, one in (("times", value), ("over", 1 / value)):
                 c = float(np.vdot(one, ratio) / np.vdot(one, one))
                 if same(c * one, ratio, 1e-5):
-                    code = (
-                        "factor-missing" if (told == "times") == divides(node) else "another-array"
-                    )
+                    own = node.entrywise and same(node.local(0), node.value, 1e-6)  # that of exp
+                    lost = (told == "times") == divides(node) or told == "over" and own
+                    code = "factor-missing" if lost else "another-array"
                     times = f"{c:.4g} times " if abs(c - 1) > 1e-4 else ""
                     return code, f"where it is wrong it is {times}the right one {told} {node.line}"
     return None
@@ -122,14 +128,18 @@ def by_decay(observation, wrong):
     if not (network or piece.pair):
         return found
     factors = {n: multiples(s[0]) for n, s in wrong.items() if s[0].shaped}
+    few = [n for n, both in factors.items() if not both[0] and piece.pair]
+    factors |= {n: (tried(0.0, of_penalty, piece, n, wrong[n][0]), 0.0) for n in few}
     factors = {name: both for name, both in factors.items() if both[0]}
     elsewhere = map(observed, variants(piece)) if factors and not network else ()
     others = [one for one in elsewhere if one]
     due = tried({}, penalties, piece) if network and factors else {}
     for name, (k, sign) in factors.items():
-        if not all(same((k, sign), multiples(one.samples(name)[0]), 1e-4) for one in others):
-            continue
-        found[name] = f"the difference is {k:.4g} times {name}"
+        if name not in few:
+            if not all(same((k, sign), multiples(one.samples(name)[0]), 1e-4) for one in others):
+                continue
+        found[name] = "where it is wrong, " if name in few else ""
+        found[name] += f"the difference is {k:.4g} times {name}"
         W = observation.truth.arrays[name]
         matrix = W.ndim > 1 and min(W.shape) > 1
         wanted = due.get(name, max(due.values(), default=None, key=abs) if matrix else None)
@@ -139,6 +149,21 @@ def by_decay(observation, wrong):
             found[name] += f": backward adds {round(wanted + k, 7) + 0.0:.4g} times {name}"
             found[name] += f", and the loss wants {wanted:.4g} times"
     return found
+
+
+def of_penalty(piece, name, sample):
+    """The factor of an array where one or two of its entries have a penalty in the gradient alone, and all
+    others in the loss too; or 0. Where all that a function takes from around it is 0, that is all there is."""
+    off = sample.seen & ~np.isclose(sample.claim, sample.scene.true, 1e-6, 1e-9)
+    if not outside(piece.target) or not 0 < np.sum(off) < 3 or np.all(off):
+        return 0.0
+    with enclosed(piece.target, lambda array, key: 0.0 * array):
+        bare = observed(piece).samples(name)[0]
+    W, true = bare.scene.own, bare.scene.true
+    k = float(np.vdot(bare.claim, W) / np.vdot(W, W))
+    alone = same(bare.claim, k * W, 1e-6) and same(true, np.where(off, 0.0, k * W), 1e-6)
+    moved = same((sample.claim - sample.scene.true)[off], k * sample.scene.own[off], 1e-5)
+    return k if alone and moved else 0.0
 
 
 def multiples(sample):

@@ -13,7 +13,16 @@ from traceback import extract_tb
 
 import numpy as np
 
-from chainrule.doctor.copies import GIVEN, Noise, among, loss_of, params_of, private_copy, slots
+from chainrule.doctor.copies import (
+    GIVEN,
+    Noise,
+    among,
+    loss_of,
+    outside,
+    params_of,
+    private_copy,
+    slots,
+)
 from chainrule.doctor.findings import told_line
 from chainrule.graph import Variable, forward_steps, topological_order
 from chainrule.guards.numbers import as_value
@@ -272,10 +281,12 @@ class Piece:
 
     def one_each(self, given):
         """What backward returned, as a tuple with one gradient for each input."""
-        if isinstance(given, tuple):
-            return given
-        plain = len(self.labels) == 1 and np.shape(given) == self.inputs[0].shape
-        return tuple(given) if isinstance(given, list) and not plain else (given,)
+        many = isinstance(given, (list, tuple)) and len(given) > isinstance(given, tuple)
+        parts = {np.shape(one) for one in given} if many else ()
+        plain = len(parts) == 1 == len(self.labels)  # the entries of the one, or its rows
+        if plain and (len(given), *parts.pop()) == self.inputs[0].shape:
+            return (given,)
+        return tuple(given) if isinstance(given, (list, tuple)) else (given,)
 
     def call(self, subject, arguments, dout):
         """Forward and backward on these very arrays, to see whether they are written to."""
@@ -438,7 +449,7 @@ class Returning:
         if callable(back):
             return given
         given = given if isinstance(given, (tuple, list)) else (given,)
-        return tuple(dout * np.asarray(gradient) for gradient in given)
+        return [dout * np.asarray(gradient) for gradient in given]
 
 
 def piece_of_function(f, inputs, t=None):
@@ -507,6 +518,23 @@ def one_hot(t, a, axis=0):
     if t.dtype.kind in "iu" and t.shape == a.shape[:-1] and np.all((t >= 0) & (t < a.shape[-1])):
         return np.eye(a.shape[-1])[t]
     return None
+
+
+def division(piece, factor):
+    """The code for a gradient that is so many times the right one, in a function (loss, gradient) that takes
+    its samples from around it: their number is the length of an axis that no input has."""
+    own = {n for value in piece.inputs for n in value.shape}
+    plain = factor <= 0 or abs(abs(np.log2(factor)) - 1) < 0.01  # a 2 has many sources
+    held = outside(piece.target) if piece.pair and not plain else ()
+    for shape in {array.shape for *_, array in held if array.ndim == 2}:
+        for N, other in (shape, shape[::-1]):
+            if N not in own and N > 2:
+                made = N, 1 / N, N / other
+                codes = "missing-batch-division", "double-batch-division", "samples-as-columns"
+                for code, one in zip(codes, made, strict=True):
+                    if abs(factor - one) <= 1e-3 * one:
+                        return code
+    return "scaled"
 
 
 def variants(piece):

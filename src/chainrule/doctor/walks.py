@@ -6,7 +6,7 @@ made in every pass. What comes out at the leaves is what the code would have cla
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from heapq import heapify, heappop, heappush
@@ -16,7 +16,7 @@ import numpy as np
 
 from chainrule.doctor.evidence import FIT, Suspect, observed
 from chainrule.doctor.findings import RANK
-from chainrule.doctor.pieces import one_hot, tried, variants
+from chainrule.doctor.pieces import division, one_hot, tried, variants
 from chainrule.doctor.tape import Node, NoGraph, recorded, sent
 from chainrule.mistakes import TABLE
 from chainrule.scenes import BY_OUTPUT, Scene, said, same, softmax_along, some_axes
@@ -86,6 +86,7 @@ class Graph:
         for node in self.order:
             if node.name is None:
                 self.sites[node.site].append(node)
+        self.steps = Counter(nodes[0].line for nodes in self.sites.values())
         self.above = self.dominators()
         self.reached = {}  # node -> the names, among those that are judged, to which its gradient goes on
         self.ways = {}  # node -> its sources, numbered, from which it goes on
@@ -199,7 +200,8 @@ class Graph:
     def changes(self, wrong, alone, others):
         """Every `Change` that spoils some of the `wrong` leaves, and nothing else (`alone`), or others too;
         those that take another array, of which there are most, or (`others` is 0) all the rest."""
-        whole = {} if self.piece.names else self.right(np.ones(self.out.value.shape))
+        ends = not self.piece.names or self.piece.pair
+        whole = self.right(np.ones(self.out.value.shape)) if ends else {}
 
         def spoils(nodes):
             reached = set().union(*(self.reached[node] for node in nodes))
@@ -223,14 +225,20 @@ class Graph:
             if others or not spoils(nodes):
                 continue
             yield from self.at_branches(nodes)
-            given = whole.get(nodes[0], np.arange(2))
-            one_number = np.ptp(given) <= 1e-6 * np.max(np.abs(given))  # as in the end of a network
-            if not one_number:
-                edges = [(node, i) for node in nodes for i in range(len(node.sources))]
-                for one in (1, -1):
-                    made = gives(edges, lambda n, i, _, o=one: n.back(i, np.full(n.value.shape, o)))
-                    words = f"a dout of {one} at {nodes[0].line}"
-                    yield Change("upstream-ignored", words, nodes[0], made)
+            given = np.concatenate([np.ravel(whole.get(node, 0.0)) for node in nodes])
+            some = given[given != 0] if self.piece.pair else given
+            most = np.max(np.abs(some), initial=0.0)
+            one_number = bool(whole) and (not most or np.ptp(some) <= 1e-6 * most)
+            edges = [(node, i) for node in nodes for i in range(len(node.sources))]
+            for one in (1, -1):
+                made = gives(edges, lambda n, i, _, o=one: n.back(i, np.full(n.value.shape, o)))
+                code, words = "upstream-ignored", f"a dout of {one} at {nodes[0].line}"
+                if one_number:  # as in the end of a network
+                    factor = one / some[0] if most else 0.0
+                    words = f"{factor:.4g} times what comes back to {nodes[0].line}"
+                    code = division(self.piece, factor)
+                if code != "scaled":  # of which others are found as well
+                    yield Change(code, words, nodes[0], made)
         for pairs in each(self.stretches(), others):
             if spoils([start for start, _ in pairs]):
                 start, node = pairs[-1]
@@ -248,8 +256,9 @@ class Graph:
         places = {(node.site, i): node for some in uses for node, i in some}
         for place, kept in places.items() if len(places) > 1 else ():
             lost = [(n, i) for some in uses for n, i in some if (n.site, i) != place]
-            words = f"the use in {kept.line} alone"
-            yield Change("overwritten-at-fork", words, sources[0], gives(lost, nothing))
+            words = f"the use in {self.step(kept)} alone"
+            code = "label-term-missing" if self.of_labels(lost) else "overwritten-at-fork"
+            yield Change(code, words, sources[0], gives(lost, nothing))
 
         touched = {use: self.touched(*use) for use in chain(*uses)}
         ways, told = product((0, 1), (True, False), (True, False)), set()
@@ -264,6 +273,19 @@ class Graph:
                 made = gives(masks, partial(once_each, masks))
                 yield Change("overwritten-at-fork", words, sources[0], made)
 
+    def step(self, node):
+        return "one step of " * (self.steps[node.line] > 1) + node.line
+
+    def of_labels(self, edges):
+        """Whether what comes back through these is one entry in each row, and takes away all the others."""
+        source = edges[0][0].sources[edges[0][1]]
+        some = [(n, i) for n, i in edges if n in self.gradients]
+        lost = sum(n.back(i, self.gradients[n]) for n, i in some)
+        if np.ndim(lost) != 2 or len(lost) < 2 or not np.all(np.sum(lost != 0, axis=1) == 1):
+            return False
+        whole = self.gradients[source]
+        return np.max(np.abs(whole.sum(axis=1))) < 1e-7 * np.max(np.abs(whole))
+
     def touched(self, node, i):
         """Which entries of source i a call takes, and to which of them it hands something back."""
         taken, d = node.touches(i), self.gradients.get(node)
@@ -273,9 +295,10 @@ class Graph:
     def at_edges(self, edges):
         """One source of a call, in every pass."""
         node, i = edges[-1]  # the first pass may begin with zeros
-        words = f"nothing coming back through {node.line}"
+        words = f"nothing coming back through {self.step(node)}"
         yield from nothing_back(lost_code(edges), words, node, edges)
         yield from self.past_gates(edges)
+        yield from without_gate(edges)
         if node.pair and node.value.shape == node.sources[i].value.shape:
             as_it_came = gives(edges, lambda n, k, d: d)
             yield Change("factor-missing", f"dout as it came at {node.line}", node, as_it_came)
@@ -322,7 +345,9 @@ class Graph:
                 yield line, [values[k] for k in at]
             if n > 1:
                 before = [np.zeros_like(values[0]), *values]
-                yield f"{line}, one pass before,", [before[k] for k in at]
+                later = wanted in nodes and at[-1] > nodes.index(wanted)
+                when = "in a later pass" if later else "one pass before"
+                yield f"{line}, {when},", [before[k] for k in at]
                 yield f"{line}, of the first pass,", values[:1] * count
                 yield f"{line}, of the last pass,", values[-1:] * count
 
@@ -628,6 +653,26 @@ def nothing_back(code, words, at, edges):
         yield Change("wrong-sign", words.replace("nothing", "the other sign"), at, turned)
 
 
+def without_gate(edges):
+    """A gate left out where the derivative of what comes after it is taken, as of the square in a squared hinge."""
+    after, made, shut = (
+        [(node, *node.uses[0]) for node, _ in edges if len(node.uses) == 1],
+        {},
+        False,
+    )
+    for gate, user, i in after:
+        if not gate.entrywise or len(gate.free) != 1 or user.free != [gate] or not user.entrywise:
+            continue
+        source, slope = gate.free[0], gate.local(gate.sources.index(gate.free[0]))
+        alike = np.shape(slope) == source.value.shape == user.value.shape
+        if alike and not user.linear and np.isin(np.round(slope, 6), (0, 1)).all():
+            open_, shut = user.slope(i, source.value), shut or not np.all(slope > 0.5)
+            made[user] = {source: lambda d, _, open_=open_: d * open_}
+    if shut and len(made) == len(edges):
+        line = edges[0][0].line
+        yield Change("mask-missing", f"no gate at {line}", edges[0][0], made)
+
+
 def written_over(uses, first, together):
     """use -> the entries that it hands back, where each entry gets the gradient of its first use alone, or of
     its last one; with `together`, uses of the same entries are one. `uses` tells which each of them takes."""
@@ -904,6 +949,9 @@ class Trials:
                     suspect = replace(suspect, code=change.in_part)
                 if look is nearly and not self.stays(suspect, names):
                     suspect = replace(suspect, code="another-array")
+                elif look is nearly and suspect.code == "scaled":
+                    code = division(self.graph.piece, times(suspect))
+                    suspect = replace(suspect, code=code)
             ends = [(node, to) for node, handed in change.gives.items() for to in handed]
             at = {(node.sources[to] if isinstance(to, int) else to).name for node, to in ends}
             if self.network and clean and not at & set(names):
@@ -917,7 +965,7 @@ class Trials:
 
     def stays(self, suspect, names):
         """Whether a part of the gradient has the same factor at other inputs: else it is no constant."""
-        factor = float(re.search(r"-?[\d.]+(e-?\d+)?(?= times)", suspect.words)[0])
+        factor = times(suspect)
         others = [one for one in map(observed, variants(self.graph.piece)) if one][:1]
         if (
             self.network
@@ -948,6 +996,10 @@ class Trials:
         others = [n for n in self.samples if n not in names] if names else ()
         pairs = [(gradients[k][n], right[n]) for n in others for k, right in enumerate(self.right)]
         return names, all(same(*pair, 1e-6) for pair in pairs)
+
+
+def times(suspect):
+    return float(re.search(r"-?[\d.]+(e-?\d+)?(?= times)", suspect.words)[0])
 
 
 def spot(sample):
@@ -1017,6 +1069,8 @@ def factor_of(parts, base, name, samples):
     part = np.concatenate([np.ravel(parts[k][name])[one] for k, one in enumerate(seen)])
     rests = [s.claim - base[k][name] for k, s in enumerate(samples)]
     rest = np.concatenate([np.ravel(r)[k] for r, k in zip(rests, seen, strict=True)])
+    if all(np.ptp(one) <= 1e-9 * np.max(np.abs(one)) for one in (part, rest) if one.size):
+        return 0.0  # any number is a multiple of any other one
     c = float(part @ rest / (part @ part)) if np.count_nonzero(part) > 2 else 0.0
     fits = abs(c) > 1e-9 and np.linalg.norm(rest - c * part) <= 1e-4 * np.linalg.norm(rest)
     return c if fits else 0.0
