@@ -51,7 +51,10 @@ class Multiply(Node):
 
 
 class Divide(Node):
-    """`x / y`, for y other than 0. The gradients are `dout / y` and `-dout * x / y**2`."""
+    """`x / y`, for y other than 0. The gradients are `dout / y` and `-dout * x / y**2`.
+
+    It divides by y twice, since y**2 might be too small to divide by.
+    """
 
     symbol = "÷"
 
@@ -60,7 +63,6 @@ class Divide(Node):
         return x / y
 
     def backward(self, dout):
-        # over y twice, since y ** 2 might be too small to divide by
         return dout / self.y, -dout * self.x / self.y / self.y
 
 
