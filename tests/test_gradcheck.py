@@ -528,3 +528,26 @@ def test_only_what_passes_and_is_not_exactly_0_is_drowned_in_rounding(claimed):
     fits = claimed is not None and claimed.shape == (2,)
     assert row.ok == (fits and not claimed.any())
     assert "too small to tell" not in row.outcome
+
+
+class InFloat32:
+    """A smooth layer that computes in float32, whatever comes: x times x."""
+
+    share = 1.0
+
+    def forward(self, x):
+        self.x = np.float32(x)
+        return self.x * self.x
+
+    def backward(self, dout):
+        return np.float32(self.share) * 2 * self.x * np.float32(dout)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_computes_in_float32_is_judged_as_coarsely_as_it_computes(seed):
+    x = np.random.default_rng(seed).normal(size=(6, 4))
+    report = gradient_check(InFloat32(), x, seed=seed, allow_float32=True)
+    assert report.ok and report.kinks == 0
+    wrong = InFloat32()
+    wrong.share = 1.05
+    assert not gradient_check(wrong, x, seed=seed, allow_float32=True).ok

@@ -22,7 +22,7 @@ class ReLU(Layer):
         return np.maximum(x, 0.0)
 
     def backward(self, dout):
-        """dx = dout where x was positive, else 0 (at 0 by convention)."""
+        """dx = dout where x was positive, else 0 (at 0 by convention), for a finite dout."""
         return dout * self.mask
 
     def expand(self, x):
@@ -88,7 +88,7 @@ class Affine(Layer):
 
         scale   their standard deviation: "he", sqrt(2/D), keeps the size of signals through ReLUs
                 (He et al. 2015); "xavier", sqrt(1/D), does for sigmoid and tanh (after Glorot and
-                Bengio 2010); or a number
+                Bengio 2010, who take sqrt(2/(D+M))); or a number
         rng     a numpy.random.Generator
         """
         if scale in ("he", "xavier"):

@@ -21,7 +21,7 @@ def softmax(a):
 
 
 class SoftmaxWithLoss(Loss, targets=one_hot):
-    """Softmax and the cross-entropy error, in one layer because together their backward is y - t."""
+    """Softmax and the cross-entropy error, in one layer because together their backward is (y - t) / N."""
 
     def forward(self, a, t):
         """The mean over the batch of -log(probability of the right class), a float.
@@ -71,7 +71,7 @@ class RowMaximum(Variable):
 
 
 class IdentityWithLoss(Loss, targets=same_shape):
-    """The identity and half the mean squared error: the regression twin, with the same backward."""
+    """The identity and half the squared error, a mean over the batch: the regression twin, with the same backward."""
 
     def forward(self, a, t):
         """Half the sum of squares over the batch size, a float. a and t (N, C), or both (C,)."""

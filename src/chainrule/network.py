@@ -60,7 +60,7 @@ class Network(Model):
         return loss
 
     def backward(self, dout=1.0):
-        """The gradient of the loss just computed, for every parameter, by backpropagation."""
+        """The gradient of the loss just computed, times dout, for every parameter, by backpropagation."""
         for _ in self.backward_steps(dout):
             pass
         return self.collect("grads")
@@ -71,7 +71,7 @@ class Network(Model):
         return self.backward()
 
     def numerical_gradient(self, x, t, h=1e-5):
-        """The same, by nudging every parameter: two forward passes each. For checking only."""
+        """The same, by nudging every number of every parameter: two forward passes each. For checking only."""
         return {
             key: slopes(lambda: self.loss(x, t), array, h) for key, array in self.params.items()
         }
@@ -87,7 +87,7 @@ class Network(Model):
         return Parameters(self.layers, self.collect("params"))
 
     def save(self, path):
-        """Write all parameters into one file; its name ends in .npz, or gets that ending."""
+        """Write all parameters, and what layers count besides, into one file; its name ends in .npz, or gets that ending."""
         np.savez(npz(path), **self.kept)
 
     def load(self, path):

@@ -12,6 +12,7 @@ from chainrule.nodes import Maximum
 from chainrule.numeric import nudged
 
 TOLERANCE = 1e-7  # relative; what central differences in float64 can promise
+EPS = float(np.finfo(np.float64).eps)
 KINK_CHANGE = 1e-6  # one-sided slopes closer than this are no kink that could matter
 
 
@@ -20,7 +21,7 @@ def rounding(size, h, count, eps):
     return 10 * eps * (1 + size) / h * np.sqrt(count)
 
 
-def slopes_differ(evaluate, live, index, h, values, size):
+def slopes_differ(evaluate, live, index, h, values, size, eps=EPS):
     """Whether a kink lies within h: the slopes to the two sides differ, and not as a curve's would.
 
     On a smooth curve the difference of the two slopes shrinks with the step, and to both sides alike; at a
@@ -29,10 +30,11 @@ def slopes_differ(evaluate, live, index, h, values, size):
     evaluate   () -> a number or an array, from `live`, in which the entry at `index` is moved
     values     what it gave at +h, here and at -h
     size       of the terms that `evaluate` summed
+    eps        the relative rounding of what it gives
     """
     above, here, below = values
     gap = np.abs(above - 2 * here + below) / h
-    noise = 8 * np.finfo(live.dtype).eps * (1 + size) / h
+    noise = 8 * max(eps, np.finfo(live.dtype).eps) * (1 + size) / h
     if np.max(gap, initial=0.0) <= KINK_CHANGE + 4 * noise:
         return False
     cell = live[(..., *(slice(i, i + 1) for i in index))]
@@ -60,7 +62,7 @@ class Truth:
         out = piece.forward(piece.fresh())
         self.douts = upstreams(out)
         coarse = out.dtype == np.float32
-        self.h, self.eps = (1e-2, 1.2e-7) if coarse else (h, 2.3e-16)
+        self.h, self.eps = (1e-2, 1.2e-7) if coarse else (h, EPS)
         self.tolerance = 3e-3 if coarse else TOLERANCE
         self.out = np.array(out, np.float64)
         self.weights = np.array([np.broadcast_to(dout, out.shape).ravel() for dout in self.douts])
@@ -146,7 +148,7 @@ class Truth:
         kink = any((p != q).any() for p, q in zip(*masks, strict=True))
         if self.foreign and not kink:
             values = above, here, below
-            kink = slopes_differ(self.evaluate, array, index, self.h, values, self.size)
+            kink = slopes_differ(self.evaluate, array, index, self.h, values, self.size, self.eps)
         self.kinks[name][index] = kink
         self.seen[name][index] = bool(np.all(np.isfinite(slope))) and not kink
 
