@@ -22,7 +22,7 @@ class ReLU(Layer):
         return np.maximum(x, 0.0)
 
     def backward(self, dout):
-        """dx = dout where x was positive, else 0 (at 0 by convention), for a finite dout."""
+        """dx = dout where x was positive, else 0 (at 0 by convention)."""
         return dout * self.mask
 
     def expand(self, x):

@@ -132,17 +132,25 @@ def called_before(piece, before, variant, seed):
         return []
     words = "backward gives another gradient when forward has run with other inputs before"
     for run_before in (piece.forward, lambda subject: piece.claims(before, subject)):
-        subject = piece.fresh()
-        try:
+
+        def behind(run_before=run_before):
+            subject = piece.fresh()
             run_before(subject)
-            after = variant.after(subject, dout)
+            return variant.after(subject, dout)
+
+        try:
+            after = behind()
         except Exception as error:
             where = piece.labels[0] if piece.labels else "gradient"
             words = f"once forward has run with other inputs, a run raises {type(error).__name__}: {error}"
             return [finding("stale-cache", where, words)]
         names = [name for name in fresh if not alike(fresh[name], after[name])]
-        again = [alone(k)[-1] for k in range(8)] if names else []
-        names = [n for n in names if all(alike(fresh[n], one[n]) for one in again)]
+        again = [(alone(k)[-1], behind()) for k in range(8)] if names else []
+        names = [
+            n
+            for n in names
+            if all(alike(fresh[n], one[n]) and alike(after[n], two[n]) for one, two in again)
+        ]
         if names:  # and no order of a set, say, that is another one in each run
             return [finding("stale-cache", name, f"for {name} {words}") for name in names]
     return []
