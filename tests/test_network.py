@@ -656,3 +656,20 @@ def test_a_pass_takes_its_arguments_by_name():
     for call in (network.loss, network.gradient):
         with pytest.raises(TypeError, match="missing 1 required positional argument: 't'"):
             call(x)
+
+
+def test_a_loss_of_ones_own_costs_no_gradient_of_the_input():
+    """The first layer leaves its dx out unless the way back itself is a reader's."""
+
+    class Noted(Affine):
+        def backward(self, dout):
+            self.dx = super().backward(dout)
+            return self.dx
+
+    Noted.__module__ = "chainrule.noted"  # as if it were one of ours
+    first = Noted.init(3, 4, np.random.default_rng(0))
+    network = Penalised([first, Affine.init(4, 2, np.random.default_rng(1))], SoftmaxWithLoss())
+    network.layers["Affine1"] = network.layers.pop("Noted1")
+    network.layers.move_to_end("Affine1", last=False)
+    network.gradient(*batch(D=3, C=2))
+    assert first.dx is None

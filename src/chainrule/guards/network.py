@@ -34,7 +34,7 @@ class Model:
     run = ()  # the tokens that the forwards of the last pass left, once it has come to its loss
     alone = False  # whether nobody looks on between the steps of this pass
     ours = False  # whether all layers are the package's own
-    in_order = False  # whether the walks are the package's own, and no reader's
+    one_pass = False  # whether loss and backward are the package's own, and no reader's
     spares = False  # whether the first layer may leave out its dx
     both_ways = ()  # the layers that have an attribute `training`
     held = None  # during a numerical gradient: the noise, held still
@@ -52,10 +52,15 @@ class Model:
             check_layers(self.layers, self.loss_layer)
             self.checked = now
             self.ours = all(map(is_ours, now))
-            self.in_order = all(hasattr(getattr(type(self), name), "__wrapped__") for name in WALKS)
-            self.spares = self.in_order and is_ours(now[0]) and getattr(now[0], "want_dx", False)
+            self.one_pass = self.own("loss") and self.own("backward")
+            spares = self.own("backward_steps") and is_ours(now[0])
+            self.spares = spares and getattr(now[0], "want_dx", False)
             self.both_ways = [piece for piece in now if hasattr(piece, "training")]
         return now
+
+    def own(self, name):
+        """Whether a method is the package's own: then it has a door."""
+        return hasattr(getattr(type(self), name), "__wrapped__")
 
     def collect(self, kind):
         found = {}
@@ -300,7 +305,7 @@ def pass_door(there=False, back=False):
                 return formula(self, *args, **named)
             if there:
                 begin(self, *args, **named)
-                if back and not self.in_order:  # each is a pass of its own
+                if back and not self.one_pass:  # each is a pass of its own
                     return formula(self, *args, **named)
             else:
                 check_memory(self, self.run)
@@ -351,7 +356,6 @@ def nudge_door(formula):
     return numerical_gradient
 
 
-WALKS = "forward_steps", "backward_steps", "loss", "backward"
 DOORS = {
     "__init__": init_door,
     "forward_steps": forward_door,
