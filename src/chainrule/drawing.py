@@ -19,7 +19,6 @@ from chainrule.layout import (
     GRID,
     HEAT_HEIGHT,
     KEPT_DROP,
-    LOCAL,
     NAME,
     NUMBER_ROOM,
     PHONE,
@@ -37,6 +36,7 @@ from chainrule.layout import (
     pieces_of,
     shorten,
     summary,
+    under,
 )
 from chainrule.narration import display, fit, label
 
@@ -258,7 +258,7 @@ def word_place(i, j, port, trace, laid):
         x = laid.column(j).end - laid.column(j).trunk - 2 if bent else x
         return f"{n(x)} {n(y + 15 * way * has_pieces(trace, i))} end"
     column = laid.column(i)
-    y = laid.places[i].y + 12 + LOCAL[np.ndim(gradient) > 0] + block_size(gradient, laid.page)[1]
+    y = laid.places[i].y + 12 + under(gradient) + block_size(gradient, laid.page)[1]
     aside = any(trace.is_fork(k) for k in trace.variables[j].inputs)  # a piece stands by its node
     return f"{n(column.end - column.trunk / 2)} {n(y)} {'end' if aside else 'middle'}"
 

@@ -31,8 +31,6 @@ WIDE = {"−": 0.84, ".": 0.38}  # of signs in the widest of the usual fonts, an
 CLEAR = 7  # pixels between two numbers of a grid
 LARGEST_GRID = 8  # rows or columns; a larger array shows shape, range and a heat picture
 HEAT_HEIGHT = 36
-# More under the gradient of a number and of an array: the local derivative that it was multiplied by stands there.
-LOCAL = 10, 14
 KEPT_LABEL = "keeps mask"
 KEPT_DROP = 42  # from a wire to the top of what its layer keeps
 NAME_LENGTH = 18  # a longer name is cut in the picture, with its whole text as a tooltip
@@ -267,6 +265,11 @@ def in_rows(trace, page, cuts=(), close=False, run_in=None):
     return Layout(page, columns, places, lanes, least_scale(trace, page))
 
 
+def under(gradient):
+    """More room under a gradient: the local derivative that it was multiplied by stands there."""
+    return 14 if np.ndim(gradient) else 10
+
+
 def room(variable, page):
     """The room over and under the wire: for the value and a result's name, and for the gradient."""
     if variable.constant:
@@ -275,7 +278,7 @@ def room(variable, page):
     gradient = 0.0 if variable.grad is None else block_size(variable.grad, page)[1]
     below = 16.0 + max(gradient, ROW)
     if variable.grad is not None:
-        below += LOCAL[np.ndim(variable.grad) > 0]
+        below += under(variable.grad)
     if variable.kept is not None:  # it hangs under its node
         below = max(below, KEPT_DROP + block_size(variable.kept[1], page)[1] + 10)
     return 14.0 + block_size(variable.value, page)[1] + name, below

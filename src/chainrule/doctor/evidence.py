@@ -83,6 +83,7 @@ class Suspect:
     factor  for "scaled"
     where   the place of the mistake, where it is not the array with the wrong gradient
     also    a second mistake, where only the two together explain the claims
+    times   by what a part of the gradient, or all of a wrong one, is multiplied
     """
 
     code: str
@@ -90,6 +91,7 @@ class Suspect:
     factor: float | None = None
     where: str | None = None
     also: str | None = None
+    times: float = 1.0
 
 
 def suspect_of(samples, table=TABLE):

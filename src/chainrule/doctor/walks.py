@@ -655,12 +655,8 @@ def nothing_back(code, words, at, edges):
 
 def without_gate(edges):
     """A gate left out where the derivative of what comes after it is taken, as of the square in a squared hinge."""
-    after, made, shut = (
-        [(node, *node.uses[0]) for node, _ in edges if len(node.uses) == 1],
-        {},
-        False,
-    )
-    for gate, user, i in after:
+    made, shut = {}, False
+    for gate, user, i in [(node, *node.uses[0]) for node, _ in edges if len(node.uses) == 1]:
         if not gate.entrywise or len(gate.free) != 1 or user.free != [gate] or not user.entrywise:
             continue
         source, slope = gate.free[0], gate.local(gate.sources.index(gate.free[0]))
@@ -950,7 +946,7 @@ class Trials:
                 if look is nearly and not self.stays(suspect, names):
                     suspect = replace(suspect, code="another-array")
                 elif look is nearly and suspect.code == "scaled":
-                    code = division(self.graph.piece, times(suspect))
+                    code = division(self.graph.piece, suspect.times)
                     suspect = replace(suspect, code=code)
             ends = [(node, to) for node, handed in change.gives.items() for to in handed]
             at = {(node.sources[to] if isinstance(to, int) else to).name for node, to in ends}
@@ -965,7 +961,7 @@ class Trials:
 
     def stays(self, suspect, names):
         """Whether a part of the gradient has the same factor at other inputs: else it is no constant."""
-        factor = times(suspect)
+        factor = suspect.times
         others = [one for one in map(observed, variants(self.graph.piece)) if one][:1]
         if (
             self.network
@@ -996,10 +992,6 @@ class Trials:
         others = [n for n in self.samples if n not in names] if names else ()
         pairs = [(gradients[k][n], right[n]) for n in others for k, right in enumerate(self.right)]
         return names, all(same(*pair, 1e-6) for pair in pairs)
-
-
-def times(suspect):
-    return float(re.search(r"-?[\d.]+(e-?\d+)?(?= times)", suspect.words)[0])
 
 
 def spot(sample):
@@ -1060,7 +1052,7 @@ def nearly(trials, left):
             if both == {"code": "derivative-missing", "also": "scaled"}:
                 both = {"code": "factor-missing"}  # a number stands in the place of the derivative
             told = words.format(change.words, c, change.at.line)
-            yield Suspect(words=told, **both), sums(base, 1.0, parts, c), change
+            yield Suspect(words=told, times=c, **both), sums(base, 1.0, parts, c), change
 
 
 def factor_of(parts, base, name, samples):
