@@ -1,9 +1,12 @@
 """The gradient check itself: it passes what is right, and it can fail."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from chainrule.datasets import load_digits
+from chainrule.doctor.probe import EPS, TOLERANCE
 from chainrule.gradcheck import (
     Report,
     compare,
@@ -496,12 +499,16 @@ def test_a_subclass_is_checked_as_well_after_it_has_run():
     assert not report.ok and [row.name for row in report.rows] == list(network.params)
 
 
+def a_truth(n):
+    """What nudging x would have found: n, in a sum of terms of size 1, without a kink."""
+    numbers = {"h": 1e-5, "size": 1.0, "eps": EPS, "tolerance": TOLERANCE}
+    return SimpleNamespace(gradients={"x": [n]}, kinks={"x": np.zeros(n.shape, bool)}, **numbers)
+
+
 def test_what_rounding_hides_passes_and_is_said_to_tell_nothing():
     """The floor is about 4e-10 here: up to twice that both count as 0, and well above it an error tells."""
     pairs = (3e-10, 1e-10), (1e-8, 1.02e-8), (1.0, 1.0)
-    rows = [
-        compare("x", np.array([a]), np.array([n]), np.zeros(1, bool), 1e-5, 1.0) for a, n in pairs
-    ]
+    rows = [compare("x", np.array([a]), a_truth(np.array([n]))) for a, n in pairs]
     small = "ok, too small to tell from rounding"
     assert [row.outcome for row in rows] == [small, small, "ok"]
     assert [row.relative_error for row in rows] == pytest.approx([0, 0.2 / 20.2, 0])
@@ -523,7 +530,7 @@ def test_a_layer_that_fails_is_one_row_that_compares_nothing():
 @pytest.mark.parametrize("claimed", [None, np.zeros(3), np.zeros(2), np.ones(2)])
 def test_only_what_passes_and_is_not_exactly_0_is_drowned_in_rounding(claimed):
     """What failed is wrong, and two zeros agree to the last bit."""
-    row = compare("x", claimed, np.zeros(2), np.zeros(2, bool), 1e-5, 1.0)
+    row = compare("x", claimed, a_truth(np.zeros(2)))
     assert not row.drowned
     fits = claimed is not None and claimed.shape == (2,)
     assert row.ok == (fits and not claimed.any())

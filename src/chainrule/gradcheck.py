@@ -13,7 +13,7 @@ from chainrule.doctor import diagnose
 from chainrule.doctor.checks import checked_piece, quiet
 from chainrule.doctor.copies import as_it_was
 from chainrule.doctor.findings import apart, said
-from chainrule.doctor.probe import EPS, TOLERANCE, Truth, rounding
+from chainrule.doctor.probe import Truth, rounding
 from chainrule.numeric import numerical_gradient
 
 __all__ = ["diagnose", "gradient_check", "numerical_gradient", "Report", "Row"]
@@ -36,32 +36,20 @@ def gradient_check(target, x=None, t=None, *, h=1e-5, seed=0, allow_float32=Fals
     Returns a `Report`. What is nudged is a copy: the target's own numbers stay as they are.
     """
     with as_it_was(target), quiet():
-        piece = checked_piece(target, x, t, h, seed, allow_float32)
+        piece = checked_piece(target, x, t, h, seed, allow_float32)  # whatever it is, one to run
         if problem := piece.problem:
             return Report(type(target).__name__, [failed(piece, problem)])
+        weighted = t is None and not piece.last
+        upstream = weights if weighted else lambda out, seed: np.ones(out.shape)
         doing = "forward"
         try:
-            weighted = t is None and not piece.last
-            truth = Truth(
-                piece, lambda out: [weights(out, seed) if weighted else np.ones(out.shape)], h
-            )
+            # what nudging finds: an array `truth.gradients[name]` for each input and parameter
+            truth = Truth(piece, lambda out: [upstream(out, seed)], h)
             doing = "backward"
-            claims = piece.claims(truth.douts[0])
+            claims = piece.claims(truth.douts[0])  # name -> the gradient that the target computes
         except Exception as error:
             return Report(type(target).__name__, [failed(piece, said(error, doing))])
-    rows = [
-        compare(
-            name,
-            claims.get(name),
-            truth.gradients[name][0],
-            truth.kinks[name],
-            truth.h,
-            truth.size,
-            truth.eps,
-            truth.tolerance,
-        )
-        for name in truth.arrays
-    ]
+    rows = [compare(name, claims.get(name), truth) for name in truth.arrays]
     return Report(type(target).__name__, rows, piece.unchecked)
 
 
@@ -71,8 +59,12 @@ def weights(out, seed):
     return dout * np.random.default_rng(seed + 1).choice([-1.0, 1.0], out.shape)
 
 
-def compare(name, claimed, numeric, kink, h, size, eps=EPS, tolerance=TOLERANCE):
-    """The `Row` of one array: right is |a - n| <= tolerance (|a| + |n|) + what rounding may do, off the kinks."""
+def compare(name, claimed, truth):
+    """The `Row` of one array: right is |a - n| <= tolerance (|a| + |n|) + what rounding may do, off the kinks.
+
+    a is what backward claims, n what nudging finds, and |.| the Euclidean norm.
+    """
+    numeric, kink = truth.gradients[name][0], truth.kinks[name]
     kinks = int(kink.sum())
     if claimed is None or claimed.shape != numeric.shape:
         problem = "no gradient was given"
@@ -83,13 +75,13 @@ def compare(name, claimed, numeric, kink, h, size, eps=EPS, tolerance=TOLERANCE)
     a, n = claimed[~kink].astype(np.float64), numeric[~kink]
     scale = float(np.linalg.norm(a) + np.linalg.norm(n))
     difference = float(np.linalg.norm(a - n))
-    floor = rounding(size, h, a.size, eps)
+    floor = rounding(truth.size, truth.h, a.size, truth.eps)
     relative, problem, worst = difference / scale if scale != 0 else 0.0, "", None
     if a.size:
         off = np.where(kink, -1.0, np.abs(claimed - numeric))
         index = tuple(int(i) for i in np.unravel_index(int(np.argmax(off)), off.shape))
         worst = (index, float(claimed[index]), float(numeric[index]))
-    if not difference <= tolerance * scale + floor:  # NaN fails too
+    if not difference <= truth.tolerance * scale + floor:  # NaN fails too
         place = f" at index {worst[0]}" if claimed.ndim else ""
         claim, true = apart(*worst[1:], digits=8)
         problem = f"backward gives {claim}{place}, the numerical gradient {true}"

@@ -38,17 +38,17 @@ def backward_steps(out, dout=1.0):
     Gradients start from zero at every call.
     """
     order, seed = topological_order(out), seed_for(out, dout)
-    walk = Walk(order)
-    for variable in order:
-        variable.grad = 0.0
-    out.grad = seed
-    yield out
-    for variable in reversed(order):
-        if variable.node is not None:
-            gradients = walk.gradients_of(variable)  # its node's backward(variable.grad)
-            for source, gradient in zip(variable.inputs, gradients):
-                source.grad = source.grad + gradient
-            yield variable
+    with Walk(order) as walk:
+        for variable in order:
+            variable.grad = 0.0
+        out.grad = seed
+        yield out
+        for variable in reversed(order):
+            if variable.node is not None:
+                gradients = variable.node.backward(variable.grad)
+                for source, gradient in zip(variable.inputs, walk.look(variable, gradients)):
+                    source.grad = source.grad + gradient
+                yield variable
 
 
 def forward_steps(out):
@@ -133,6 +133,7 @@ class Variable:
         return join(Divide(), other, self)
 
     def __pow__(self, other):
+        """`x ** 2`; with a Variable as exponent, x has to be positive (see `Power`)."""
         if isinstance(other, Variable):
             return join(Power(), self, other)
         return run(Power(other), self)

@@ -86,6 +86,14 @@ class Network(Model):
     def params(self):
         return Parameters(self.layers, self.collect("params"))
 
+    def collect(self, kind):
+        """The arrays in every layer's `params` or `grads`, by layer and name: "Affine1.W"."""
+        return {
+            f"{name}.{key}": array
+            for name, layer in self.layers.items()
+            for key, array in (getattr(layer, kind, None) or {}).items()
+        }
+
     def save(self, path):
         """Write all parameters, and what layers count besides, into one file; its name ends in .npz, or gets that ending."""
         np.savez(npz(path), **self.kept)

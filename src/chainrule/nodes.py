@@ -2,7 +2,9 @@
 
 A node knows nothing of the graph around it. `forward` takes its inputs, floats or arrays whose shapes
 broadcast, and gives its output. Later `backward` turns the upstream gradient `dout` into one downstream
-gradient an input, in order. Read `graph` next: it connects nodes. The matrix rules are derived in chapter 5.
+gradient an input, in order. A number that broadcasting used many times gets the *sum* of what comes back
+to each of them (`sum_to` in guards/numbers.py). Read `graph` next: it connects nodes. The matrix rules are
+derived in chapter 5.
 """
 
 import numpy as np

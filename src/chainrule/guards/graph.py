@@ -42,28 +42,33 @@ class Walk:
         for variable in order:
             variable.walk = self.mark
 
-    def gradients_of(self, variable):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, _):
+        if isinstance(error, Exception) and not isinstance(error, Overtaken):
+            for variable, grad in zip(self.order, self.before, strict=True):
+                variable.grad = grad
+
+    def look(self, variable, gradients):
         """What the node of `variable` hands back to each of its inputs, looked at where it is the reader's."""
         if Walk.latest is not self.mark:
             self.check_alone(variable)
-        node = variable.node
-        try:
-            gradients = node.backward(variable.grad)
-            if type(node) in OURS and gradients[-1] is not None:
-                return gradients
-            return looked_at(node, gradients, variable.inputs)
-        except Exception:
-            for variable, grad in zip(self.order, self.before, strict=True):
-                variable.grad = grad
-            raise
+        if type(variable.node) in OURS and gradients[-1] is not None:
+            return gradients
+        return looked_at(variable.node, gradients, variable.inputs)
 
     def check_alone(self, variable):
         """RuntimeError where another walk has begun since, and has gone the same way."""
         if any(source.walk is not self.mark for source in variable.inputs):
-            raise RuntimeError(
+            raise Overtaken(
                 "another walk backward has begun since these steps did, and a variable keeps one "
                 "gradient: ask for the steps again"
             )
+
+
+class Overtaken(RuntimeError):
+    """The gradients that stand in the graph are another walk's by now."""
 
 
 def looked_at(node, gradients, inputs):

@@ -62,13 +62,6 @@ class Model:
         """Whether a method is the package's own: then it has a door."""
         return hasattr(getattr(type(self), name), "__wrapped__")
 
-    def collect(self, kind):
-        found = {}
-        for name, layer in self.layers.items():
-            for key, array in (getattr(layer, kind, None) or {}).items():
-                found[f"{name}.{key}"] = array
-        return found
-
     @property
     def kept(self):
         """What a file keeps: the parameters, and what a layer counts besides (its dict `running`)."""
