@@ -404,6 +404,12 @@ def test_a_step_that_is_lost_in_one_direction_alone_is_refused_and_where_is_said
         numerical_gradient(np.sum, [np.inf, 1e-9, x, 4.0], 1e-16)
 
 
+@pytest.mark.parametrize("kind", [float, np.float64, np.longdouble])
+def test_a_step_that_float32_loses_is_refused_whatever_number_carries_it(kind):
+    with pytest.raises(ValueError, match="numerical_gradient: .* is lost in 1.0 .float32"):
+        numerical_gradient(np.sum, np.ones(3, np.float32), kind(1e-9))
+
+
 def test_a_gradient_that_rounding_drowns_passes_and_says_what_that_is_worth():
     report = gradient_check(Scale(3.0), 1e10 * X)
     assert report.ok and "ok, too small to tell from rounding" in repr(report)

@@ -82,6 +82,7 @@ def walk_source(function, way):
     lines, tree = read(getattr(function, "__func__", function))
     found, defined = {}, definition(tree)
     body = [] if defined is None or isinstance(defined, ast.Lambda) else defined.body
+    body = [inner for one in body for inner in (one.body if isinstance(one, ast.With) else [one])]
     for statement in body:
         looped = isinstance(statement, ast.For)
         spine, marks = call_lines(statement, way)

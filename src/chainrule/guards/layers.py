@@ -83,9 +83,10 @@ def forward_door(formula):
         if self.rows:
             (W, b), params = self.fitted, self.params
             if type(params) is not dict or params.get("W") is not W or params.get("b") is not b:
-                W, b = self.fitted = check_parameters(params)
+                W, b = check_parameters(params)
             if x.ndim != 2 or x.shape[1] != len(W):
                 return as_rows(self, x, W, hushed)
+            self.fitted = W, b
         out = formula(self, x) if HUSHED.get() else hushed(self, x)
         self.seen = out.shape, out.dtype
         return out.copy() if self.keeps_output else out

@@ -17,6 +17,7 @@ def check_nudge(array, h, where):
     """TypeError or ValueError, naming `where`, unless every number in the array can be moved by h."""
     if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
         raise TypeError(f"{where} wants an array of floats, got {describe(array)}")
+    h = float(h)  # a float64 of NumPy would widen the sum, and the array keeps float32
     lost = np.isfinite(array) & ((array + h == array) | (array - h == array))
     if lost.any():
         raise ValueError(
