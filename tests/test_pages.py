@@ -233,6 +233,23 @@ def test_no_page_is_wider_than_the_window_and_a_picture_that_scrolls_shows_it(de
         assert desk.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+# How far what is drawn of each graph stands out of the column of its figure, at the side where it does so most.
+OUTSIDE = """() => [...document.querySelectorAll(".chainrule-stepper")].flatMap((figure) => {
+    if (!figure.checkVisibility({ contentVisibilityAuto: true })) return [];
+    const scroll = figure.querySelector(".chainrule-scroll"), column = figure.getBoundingClientRect();
+    if (scroll.scrollWidth > scroll.clientWidth + 1) return [];
+    const drawn = [...scroll.querySelectorAll("svg :is(path, rect, circle, text)")].map((one) => one.getBoundingClientRect());
+    const seen = drawn.filter((box) => box.width);
+    return [Math.max(...seen.flatMap((box) => [column.left - box.left, box.right - column.right]))];
+})"""
+
+
+@pytest.mark.looks
+def test_the_picture_of_a_stepper_lies_within_its_column(desk):
+    desk.page.set_viewport_size({"width": 1280, "height": 900})
+    assert max(desk.page.evaluate(OUTSIDE), default=0) <= 2
+
+
 def to_the_last_step(page):
     page.eval_on_selector_all(
         'button[aria-label="Last step"]', "all => all.forEach((one) => one.click())"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import traitlets
 from audit import findings
+from painted import middle_of_red
 from test_explorer import numbers_in
 from test_quiz import Both, in_a_notebook
 
@@ -136,6 +137,28 @@ def test_the_handle_stands_at_its_point_and_can_be_dragged(show):
     assert page.evaluate("getSelection().toString()") == ""
     page.keyboard.press("ArrowRight")  # the keys go on from there
     assert said(page).startswith("With h = 0.125")
+
+
+ONLY_THE_THUMB = """
+.chainrule-thumb { --chainrule-ink: #f00; --chainrule-ground: #f00; }
+.chainrule-chart { visibility: hidden; }
+"""
+
+
+@pytest.mark.looks
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_thumb_is_painted_at_its_point(show, width):
+    scene = secant()
+    page = show(scene, viewport={"width": width, "height": 800}, device_scale_factor=3)
+    page.add_style_tag(content=ONLY_THE_THUMB)
+    box = page.locator(".chainrule-chart").bounding_box()
+    scale = box["width"] / 560
+    for k, h in enumerate(STEPS):
+        page.get_by_role("slider").fill(str(k))
+        x, y = scene.across.at(1 + h), scene.up.at((1 + h) ** 2)
+        x, y = box["x"] + scale * x, box["y"] + scale * y
+        clip = {"x": x - 20, "y": y - 20, "width": 40, "height": 40}
+        assert middle_of_red(page, clip) == pytest.approx([x, y], abs=1)
 
 
 def test_a_finger_drags_the_handle_up_and_down(browser, tmp_path):

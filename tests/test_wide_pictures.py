@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from chainrule.chain import is_chain, lay_out_chain
+from chainrule.chain import WIDEST, is_chain, lay_out_chain
 from chainrule.drawing import ENLARGED
 from chainrule.graph import Variable, exp, matmul, sum_
 from chainrule.layers import Affine, ReLU
@@ -121,7 +121,7 @@ def test_on_a_phone_the_sum_at_a_fork_is_in_sight_at_the_step_that_speaks_of_it(
 @pytest.mark.parametrize("size", [(2, 3, 2, 2), (2, 3, 3, 4), (64, 6, 10, 3), (2, 8, 2, 4)])
 def test_a_two_layer_net_fits_the_column_of_a_book(size):
     chain = lay_out_chain(trace_network(*net(*size)))
-    assert chain.width <= 715
+    assert chain.width <= WIDEST
 
 
 def long_chain(size):

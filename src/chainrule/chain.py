@@ -27,9 +27,9 @@ from chainrule.narration import display, fit, label
 SIZE = 12  # of a digit in a grid, in pixels; smaller ones are hard to read
 REACH = 17  # half the height of a layer's box
 WIRE = 5  # from a box to the numbers that leave it
-ARROW = 12  # from the numbers to the next box
-BESIDE = 12  # between the blocks over or under two boxes
-WIDEST = 715  # of a picture in a book; the grids of a wider one are shown as summaries
+ARROW, HEAD = 12, 6  # from the numbers to the next box, and where there is hardly any room
+BESIDE = 8  # between the blocks over or under two boxes
+WIDEST = 692  # of a picture in a book, with its margins 714; the grids of a wider one are shown as summaries
 FEW = 3  # columns of a grid that always shows its numbers
 NUMBERS = 7  # characters of a single number
 CLOSE, CLOSEST = (
@@ -98,20 +98,20 @@ def port_of_line(trace, j):
 def lay_out_chain(trace):
     """A `Chain`. Where it would be too wide its numbers stand closer, leaves on both sides, its widest grids are summaries."""
     chain = placed(trace)
-    for clear in (CLOSE, CLOSEST):
+    for clear, arrow in ((CLOSE, ARROW), (CLOSEST, ARROW), (CLOSEST, HEAD)):
         for apart in (False, True):
             if chain.width > WIDEST:
-                chain = placed(trace, (), clear, apart)
+                chain = placed(trace, (), clear, apart, arrow)
         summaries = set()
         for block in sorted(chain.line, key=lambda block: -block.width):
             columns = np.shape(trace.variables[block.variable].value)[-1:] or (0,)
             if chain.width > WIDEST and FEW < columns[0] <= LARGEST_GRID:
                 summaries.add(block.variable)
-                chain = placed(trace, summaries, clear, True)
+                chain = placed(trace, summaries, clear, True, arrow)
     return chain
 
 
-def placed(trace, summaries=(), clear=CLEAR, apart=False):
+def placed(trace, summaries=(), clear=CLEAR, apart=False, arrow=ARROW):
     """`clear`: pixels between two numbers. `apart`: of boxes with one block beside them every second one has it below."""
     made = [j for j, v in enumerate(trace.variables) if v.inputs]
     first = trace.variables[made[0]].inputs[0]
@@ -120,7 +120,7 @@ def placed(trace, summaries=(), clear=CLEAR, apart=False):
     single = [box for box in boxes if len(box.above) == 1 and not box.below]
     for box in single[1::2] if apart else []:
         box.above, box.below = [], box.above
-    set_along(line, boxes)
+    set_along(line, boxes, arrow)
     chain = Chain(line, boxes)
     set_heights(trace, chain)
     return chain
@@ -190,13 +190,13 @@ def rows_of(value):
     return grid(value) if np.ndim(value) else None
 
 
-def set_along(line, boxes):
+def set_along(line, boxes, arrow):
     """From left to right: each box after the numbers that it takes, and no two neighbours' blocks over one another."""
     end = line[0].width
     line[0].middle = end / 2
     reached = {"above": 0.0, "below": 0.0}
     for box, out in zip(boxes, line[1:], strict=True):
-        box.x = end + ARROW + box.reach
+        box.x = end + arrow + box.reach
         for side in reached:
             blocks = getattr(box, side)
             if blocks:

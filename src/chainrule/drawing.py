@@ -604,7 +604,7 @@ def heat(value):
 
 # ---------------------------------------------------------------- a network: its layers along a line
 
-EDGE = 3  # room around the picture of a network
+EDGE = 11  # room around the picture of a network
 
 
 def draw_chain(trace, chain, step, title, style, legend):

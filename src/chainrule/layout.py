@@ -64,7 +64,7 @@ class Page:
         return bool(variable.inputs) or not self.beside
 
 
-DESK = Page(719, 12, 0.9, 4, 1500, 3, (4, 5), CLEAR, True)
+DESK = Page(715, 12, 0.9, 4, 1500, 3, (4, 5), CLEAR, True)
 PHONE = Page(345, 3, 0.9, 12, 2400, 5, (3, 4), 4, False)
 
 
