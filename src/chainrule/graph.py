@@ -46,7 +46,8 @@ def backward_steps(out, dout=1.0):
         for variable in reversed(order):
             if variable.node is not None:
                 gradients = variable.node.backward(variable.grad)
-                for source, gradient in zip(variable.inputs, walk.look(variable, gradients)):
+                gradients = walk.look(variable, gradients)  # a reader's node may have given none
+                for source, gradient in zip(variable.inputs, gradients):
                     source.grad = source.grad + gradient
                 yield variable
 
