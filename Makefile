@@ -31,6 +31,9 @@ export PYTHONHASHSEED := 0
 # Where the machine says that nothing compiled is kept, each of some hundred processes would compile all of it anew.
 export PYTHONDONTWRITEBYTECODE :=
 
+# Pages hold no progress bar, however busy the machine is that runs their cells.
+$(SITE) nbval test-site: export TQDM_DISABLE := 1
+
 .PHONY: help env book slides sheet test test-site test-package looks looks-site looks-package browsers-there unit nbval binder browsers hosts bad-inputs witnesses explore coverage mutants reproducible links bench bench-quick zoo convolution lint format notebooks lock upgrade serve clean
 
 help:  ## list these targets

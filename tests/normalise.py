@@ -132,6 +132,7 @@ def joined(outputs):
 def execute(notebook, folder):
     from nbclient import NotebookClient
 
+    os.environ["TQDM_DISABLE"] = "1"  # on a busy machine a chapter may train long enough for a bar
     NotebookClient(
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     ).execute()

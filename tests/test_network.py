@@ -1,6 +1,8 @@
 """A network is an ordered list of layers: what it promises, and training it in four steps."""
 
+import os
 import signal
+import subprocess
 import sys
 import threading
 from collections import OrderedDict
@@ -505,6 +507,18 @@ def test_what_is_not_said_to_train_is_what_its_help_says():
     assert [r.epoch for r in again] == pytest.approx([1 / 3, 2 / 3, 1])
     for key, array in said.params.items():
         np.testing.assert_array_equal(unsaid.params[key], array)
+
+
+def test_a_bar_that_people_would_see_is_hidden_while_pages_are_made(monkeypatch):
+    """`make book` sets the variable: on a busy machine a chapter may train for more than two seconds."""
+    pytest.importorskip("tqdm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with bar(range(3), None) as shown:
+        assert not shown.disable
+    command = "import sys; from chainrule.training import bar; sys.stderr.isatty = lambda: True; print(bar([], None).disable)"
+    env = os.environ | {"TQDM_DISABLE": "1"}
+    ran = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, env=env)
+    assert ran.stdout == "True\n", ran.stderr
 
 
 def test_a_bar_shows_itself_where_it_is_asked_for_and_leaves_nothing_behind():

@@ -4,6 +4,7 @@ A network learns when its parameters are adjusted, a little at a time, so that t
 the gradients first (`gradcheck`): a wrong gradient may train quite well, and that is the trouble.
 """
 
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -167,8 +168,9 @@ def bar(steps, progress):
         from tqdm.auto import tqdm
     except ImportError:
         return steps
-    hidden = None if progress is None else not progress  # None: hidden where nobody looks on
-    return tqdm(steps, desc="training", unit="update", delay=2, leave=False, disable=hidden)
+    shown = sys.stderr.isatty() if progress is None else progress
+    hidden = {} if shown else {"disable": True}  # where it is not hidden, tqdm asks TQDM_DISABLE
+    return tqdm(steps, desc="training", unit="update", delay=2, leave=False, **hidden)
 
 
 def a_metric(metric, network, held_out):
