@@ -79,7 +79,10 @@ def as_glossary(text):
     body = re.sub(r"(?m)^(?!## )(?=.)", "  ", f"## {body}")
     entries = re.findall(r"(?s)(?:## [^\n]+\n+)+(?:(?!## ).)+", body)
     letters = groupby(entries, key=lambda entry: entry[3].upper())
-    parts = (f"## {letter}\n\n```{{glossary}}\n{''.join(map(as_terms, of))}```\n" for letter, of in letters)
+    parts = (
+        f"## {letter}\n\n```{{glossary}}\n{''.join(map(as_terms, of))}```\n"
+        for letter, of in letters
+    )
     return "\n".join([head, *parts])
 
 

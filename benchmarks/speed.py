@@ -92,7 +92,7 @@ def page(steps, seconds):
 {PICTURE}
 *NumPy by hand* checks nothing and overwrites its gradients. *Plain NumPy* is a class for each layer, as books write it.
 *chainrule* is what this book's readers run, with every shape checked, and no array overwritten that was handed out.
-What it takes longer than the first row is the price of code that can be read and trusted. The appendix
+The time that it takes beyond the first row is the price of code that can be read and trusted. The appendix
 [Making it fast](../appendix_making_it_fast.ipynb) shows both, and what each of them gives up.
 
 These tables are written by `make bench`; nobody typed a number. Measured on: {timing.machine()}.
