@@ -115,7 +115,7 @@ our time in multiples of PyTorch's, in the same run and on the same core.
 
 ## The scalar graph
 
-micrograd's own demonstration: a 2-16-16-1 network written in single numbers, a hundred points, one
+The demonstration of micrograd, a small library for teaching: a 2-16-16-1 network written in single numbers, a hundred points, one
 loss. Python's [garbage collector](../glossary.md#garbage-collector) looks through all living objects again and again while a graph grows; so each
 engine is shown with it and without it. The tape is
 a list of plain numbers (`benchmarks/number_tape.py`): it makes no objects for the collector to look at. In the second table the
