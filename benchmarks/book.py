@@ -60,7 +60,7 @@ def in_print(text):
     """Printed figures as a page sets them: −4, 7,285.2, a range with a dash at which no line ends, and seconds beside their number."""
     text = re.sub(r"(?<=\d)-(?=\d)", "\u2060–\u2060", text)
     text = re.sub(r"(?<![\w–])-(?=\d)", "−", text)
-    text = re.sub(r" (?=s$)", SPACE, text)
+    text = re.sub(r"(?<=[\d)]) (?=s$)", SPACE, text)
     return re.sub(r"(?<![\d.,])\d{4,}(?![\d,])", lambda found: f"{int(found[0]):,}", text)
 
 
