@@ -8,6 +8,7 @@ Signs that are typed as letters, such as ->, are printed as signs.
 
 import inspect
 import re
+from itertools import groupby
 from pathlib import Path
 
 from docutils import nodes
@@ -66,16 +67,27 @@ def with_names(text):
 def as_glossary(text):
     """The page of plain headings, which leads to each word in every notebook host, with Sphinx's own glossary in their place.
 
-    Headings that follow each other are terms of one entry; a link to a heading becomes a {term}. The Korean lines, each the
-    last one of its entry, get a switch above the first fold: book.css hides them until the reader asks.
+    Headings that follow each other are terms of one entry; a link to a heading becomes a {term}. Each letter gets a heading,
+    to which the alphabet leads. The Korean lines, each the last one of its entry, get a switch above the first fold: book.css
+    hides them until the reader asks.
     """
     terms = {heading(name): name for name in re.findall(r"(?m)^## (.+)$", text)}
+    text = re.sub(r"\[([A-Z])\]\(#[^)]+\)", lambda m: f"<a href='#{m[1].lower()}'>{m[1]}</a>", text)
     text = LOCAL_LINK.sub(lambda m: f"{{term}}`{m[1]} <{terms.get(m[2], m[2])}>`", text)
     head, body = text.split("\n## ", 1)
     head = head.replace("\n<details", f"\n{KOREAN_SWITCH}\n\n<details", 1)
     body = re.sub(r"(?m)^(?!## )(?=.)", "  ", f"## {body}")
-    body = re.sub(r"(?m)^## (.+)\n+", r"\1\n", body)
-    return f"{head}\n```{{glossary}}\n{body}```\n"
+    entries = re.findall(r"(?s)(?:## [^\n]+\n+)+(?:(?!## ).)+", body)
+    letters = groupby(entries, key=lambda entry: entry[3].upper())
+    parts = (
+        f"## {letter}\n\n```{{glossary}}\n{''.join(map(as_terms, of))}```\n"
+        for letter, of in letters
+    )
+    return "\n".join([head, *parts])
+
+
+def as_terms(entry):
+    return re.sub(r"(?m)^## (.+)\n+", r"\1\n", entry)
 
 
 def heading(name):

@@ -98,7 +98,9 @@ def is_part(node):
         return bool(node.next_node(nodes.term)["ids"])
     if isinstance(node, addnodes.desc):
         return bool(node[0]["ids"])
-    return isinstance(node, nodes.section)
+    return (
+        isinstance(node, nodes.section) and len(title(node)) > 1
+    )  # a letter heads a part of the glossary
 
 
 def place(node):

@@ -38,7 +38,7 @@ def chapters():
     build()
     slowest = max(times, key=times.get)
     rows = [
-        [f"run all {len(times)} notebooks", f"{sum(times.values()):.1f} s"],
+        [f"run all notebooks, {len(times)} on that day", f"{sum(times.values()):.1f} s"],
         [f"the slowest of them, *{slowest}*", f"{times[slowest]:.1f} s"],
         ["build the whole site", f"{perf_counter() - begun:.1f} s"],
     ]
@@ -57,9 +57,10 @@ def printed(script):
 
 
 def in_print(text):
-    """Printed figures as a page sets them: −4, 7,285.2, and a range with a dash at which no line ends."""
+    """Printed figures as a page sets them: −4, 7,285.2, a range with a dash at which no line ends, and seconds beside their number."""
     text = re.sub(r"(?<=\d)-(?=\d)", "\u2060–\u2060", text)
     text = re.sub(r"(?<![\w–])-(?=\d)", "−", text)
+    text = re.sub(r"(?<=[\d)]) (?=s$)", SPACE, text)
     return re.sub(r"(?<![\d.,])\d{4,}(?![\d,])", lambda found: f"{int(found[0]):,}", text)
 
 
@@ -97,7 +98,8 @@ All chapters run once from top to bottom, in a fresh kernel, and the site built 
 
 ## In the browser
 
-What a reader's browser has to carry. Of 100 steps or changes, 95 take less than the p95. What misses its bar is bold.
+What a reader's browser has to carry. Of 100 steps or changes, 95 take less than the p95. *At most* is the bar that we set ourselves, and what misses it is bold. No
+figure of the book has 200 nodes, and no page 20 steppers: these rows look beyond it. A screen shows a new picture each 16 ms or so, and what takes longer comes one picture late, or two.
 
 {beside_bars(printed("stepper.py"))}
 

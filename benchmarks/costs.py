@@ -44,7 +44,7 @@ def numerical(seconds):
     (P0, r0), *_, (P1, r1) = points
     power = log(r1 / r0) / log(P1 / P0)
     head = ["parameters P", "a forward", "gradient / forward", "numerical gradient"]
-    head += ["of 2P forwards", "numerical / backpropagation"]
+    head += ["times 2P forwards", "numerical / backpropagation"]
     return (
         table(head, rows)
         + f"\n\nBatches of {samples}. The last column grows as P to the power {power:.2f}."
@@ -69,7 +69,7 @@ def figures(seconds):
     trace = trace_graph(out)
     drawing = side_by_side({"draw": lambda: draw(trace)}, seconds)["draw"][0]
     rows.append(["drawing of 200 nodes", in_units(drawing), "", ""])
-    return table(["figure", "time", "of its plain run", "of the runs that it records"], rows)
+    return table(["figure", "time", "times its plain run", "times the runs it records"], rows)
 
 
 def compared(seen, *plain):

@@ -67,7 +67,7 @@ def beside(pen, net):
         pen.text(4.3, y, name, at="right", look="ink")
         pen.box(place(1), y - 0.3, place(times[k]), y + 0.3, look=look, opacity=0.45)
         pen.text(place(times[k]) + 0.15, y, f"{times[k]:.2f}", at="left", look="ink")
-    return f"The floor is {floor[k + 1]}. A step of `chainrule` takes {TIMES['chainrule'][k]:.2f} times as long."
+    return f"The products alone take {floor[k + 1]}, which is 1×. A step of `chainrule` takes {TIMES['chainrule'][k]:.2f} times as long."
 
 
 Scene(
@@ -77,7 +77,7 @@ Scene(
     x=(0, 14),
     y=(0, 7.8),
     height=300,
-    caption="From the first table below, on a logarithmic axis.",
+    caption="From the first table below. 784-50-10: 784 inputs, 50 units in a hidden layer, 10 scores. Logarithmic axis.",
 )
 ```
 """
@@ -92,16 +92,16 @@ def page(steps, seconds):
 {PICTURE}
 *NumPy by hand* checks nothing and overwrites its gradients. *Plain NumPy* is a class for each layer, as books write it.
 *chainrule* is what this book's readers run, with every shape checked, and no array overwritten that was handed out.
-What lies between the first of these rows and the third is the price of code that can be read and trusted. The appendix
+The time that it takes beyond the first row is the price of code that can be read and trusted. The appendix
 [Making it fast](../appendix_making_it_fast.ipynb) shows both, and what each of them gives up.
 
-These tables are written by `make bench`; nobody typed a number. Measured on: `{timing.machine()}`.
+These tables are written by `make bench`; nobody typed a number. Measured on: {timing.machine()}.
 Everything in one table ran side by side, in turns of a few milliseconds, on one core, with NumPy's own
 choice of matrix kernels. A figure is the median; below it is the range of the middle nine in ten.
 
 ## A training step
 
-One step is forward, backward and update. The **floor** is the time of the matrix products alone, those
+One step is forward, backward and update. The [**floor**](../glossary.md#floor) is the time of the matrix products alone, those
 that no way of computing the gradient can avoid. All other rows are multiples of it, so 1 would be perfect.
 
 {turned(steps)}
@@ -115,8 +115,8 @@ our time in multiples of PyTorch's, in the same run and on the same core.
 
 ## The scalar graph
 
-micrograd's own demonstration: a 2-16-16-1 network written in single numbers, a hundred points, one
-loss. Python's garbage collector looks through all living objects again and again while a graph grows; so each
+The demonstration of micrograd, a small library for teaching: a 2-16-16-1 network written in single numbers, a hundred points, one
+loss. Python's [garbage collector](../glossary.md#garbage-collector) looks through all living objects again and again while a graph grows; so each
 engine is shown with it and without it. The tape is
 a list of plain numbers (`benchmarks/number_tape.py`): it makes no objects for the collector to look at. In the second table the
 collector is on, and the graphs grow.

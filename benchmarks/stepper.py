@@ -112,7 +112,7 @@ def main():
         view.evaluate(HEAP, 10_000)
         view.wait_for_timeout(1000)
         after = view.evaluate("gc(), performance.memory.usedJSHeapSize"), view.evaluate(HEAP, 2)
-        row("heap gained in 10,000 steps", (after[0] - before[0]) / 1000, 500, "kB")
+        row("memory gained in 10,000 steps", (after[0] - before[0]) / 1000, 500, "kB")
         row("elements gained in 10,000 steps", after[1] - before[1], 0, "")
 
         one = Stepper(graph(12))

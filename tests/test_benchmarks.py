@@ -83,7 +83,7 @@ def test_what_the_browser_benchmarks_print_becomes_tables(monkeypatch):
         "| interactive after, s | 2.00 (1.00\u2060–\u20603.00) | 8.00 (4.00\u2060–\u20609.00) | 0.250 |"
         in rows
     )
-    assert rows.endswith("| chapter 1 | 1 s | 2 s |")
+    assert rows.endswith("| chapter 1 | 1\u00a0s | 2\u00a0s |")
 
 
 def test_the_page_has_the_picture_that_is_written_with_its_tables(monkeypatch):

@@ -82,11 +82,24 @@ def test_every_name_in_the_table_of_the_api_page_leads_to_its_place(open_page):
 def test_the_glossary_is_plain_markdown_and_the_site_makes_terms_of_its_headings(pages):
     assert not re.search(r"\{\w+(?::\w+)?\}`|```", GLOSSARY.read_text(encoding="utf-8"))
     text = pages.as_glossary(
-        "# Words\n\nHello.\n\n## a b\n\n## c\n\nSee [its](#d-e)\nline.\n\n*K:* x.\n\n## d e\n\nOther.\n"
+        "# Words\n\nHello. [A](#a-b)\n\n## a b\n\n## c\n\nSee [its](#d-e)\nline.\n\n*K:* x.\n\n## a d\n\nAnd.\n\n## d e\n\nOther.\n"
     )
     assert text == (
-        "# Words\n\nHello.\n\n```{glossary}\na b\nc\n  See {term}`its <d e>`\n  line.\n\n  *K:* x.\n\nd e\n  Other.\n```\n"
+        "# Words\n\nHello. <a href='#a'>A</a>\n"
+        "\n## A\n\n```{glossary}\na b\nc\n  See {term}`its <d e>`\n  line.\n\n  *K:* x.\n\na d\n  And.\n\n```\n"
+        "\n## D\n\n```{glossary}\nd e\n  Other.\n```\n"
     )
+
+
+def test_the_alphabet_of_the_glossary_leads_to_a_heading_for_each_letter_below_itself(open_page):
+    page = open_page("book/glossary.html", viewport={"width": 390, "height": 740})
+    links = page.locator("#glossary > p").get_by_role("link", name=re.compile("^[A-Z]$"))
+    letters = page.locator("#glossary > section > h2").all_inner_texts()
+    assert links.all_inner_texts() == [told[0] for told in letters] and len(letters) > 20
+    for link in (links.nth(5), links.last):
+        link.click()
+        heading = page.locator(f"section{link.get_attribute('href')} > h2")
+        assert heading.bounding_box()["y"] >= links.last.bounding_box()["y"] + 20
 
 
 def test_the_korean_terms_are_hidden_until_a_reader_asks_or_follows_a_link(open_page):

@@ -113,7 +113,7 @@ def test_in_jupyter_a_chapter_shows_still_pictures_and_after_a_run_live_figures(
     title = {"lab": "JupyterLab", "notebook": "Jupyter Notebook"}[name]
     tell(
         title,
-        f"text, formulas, folded hints, {ON_PAPER}; trusted or not",
+        f"text, formulas, folded hints, {ON_PAPER}",
         "every figure lives; saved and opened again, it lives at once",
         f"{title} {version(SERVERS[name][0])}, Chromium",
     )
