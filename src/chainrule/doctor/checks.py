@@ -10,12 +10,12 @@ import numpy as np
 from chainrule.doctor.copies import params_of, slots
 from chainrule.doctor.findings import said
 from chainrule.doctor.pieces import (
-    GraphPiece,
     NetworkPiece,
     OfParams,
     Piece,
     is_network,
     piece_of_function,
+    piece_of_graph,
 )
 from chainrule.graph import Variable
 from chainrule.guards.numbers import as_value
@@ -48,7 +48,7 @@ def piece_for(where, target, x, t, h, last=False):
     if isinstance(target, type):
         raise TypeError(f"{where} wants an object, got the class: try {target.__name__}(...)")
     if isinstance(target, Variable):
-        return GraphPiece(target)
+        return piece_of_graph(target)
     network = is_network(target)
     if network and t is None:
         raise ValueError(f"{where} of a network wants the targets t")

@@ -153,7 +153,7 @@ def shapeless(name, sample):
     return finding("wrong-shape", name, words, hint=hint)
 
 
-def unknown(name, samples, line=""):
+def unknown(name, samples, line="", turned=False):
     words, true, hint = proof(name, samples[0]), samples[0].scene.true, None
     words += f"; it goes wrong at {line}" if line else ""
     others = samples[0].scene.siblings.items()
@@ -170,6 +170,9 @@ def unknown(name, samples, line=""):
     elif close(samples, 0.03):
         words += "; they are close"
         hint = "Look for a small constant that only one of forward and backward adds: log(y + 1e-7), or eps."
+    if turned:
+        words += "; it is what the layers give when they are walked in the order of forward"
+        hint = "Walk back from the last layer to the first one: for layer in reversed(layers)."
     return finding("unknown", name, words, hint=hint)
 
 

@@ -7,7 +7,7 @@ Nothing here looks inside the code under test. Read `probe` next: it nudges what
 import copy
 import inspect
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from traceback import extract_tb
 
@@ -68,6 +68,7 @@ class Piece:
         self.inputs = tuple(np.array(as_value(v, "diagnose"), np.float64) for v in inputs)
         held = params_of(target)
         names = names_for(inputs, target.f if isinstance(target, Returning) else None)
+        names = list(target.leaves) if isinstance(target, OfGraph) else names
         self.labels = [f"input {n}" if n in held else n for n in names]
         self.noise, self.names = Noise(target), list(self.labels)
         if any(whole) and not self.runs():
@@ -373,50 +374,47 @@ class NetworkPiece(Piece):
         raise ValueError(f"gradient returns a {type(given).__name__}, not a dict: wrong shape")
 
 
-class GraphPiece(Piece):
-    """A graph of `Variable`s: its leaves are moved, and it is walked anew."""
+class OfGraph:
+    """A graph of `Variable`s, as something with both ways: its leaves are moved, and it is walked anew. It
+    stands as it was after each run, so that nobody needs a copy."""
 
     def __init__(self, out, leaves=None):
-        order = topological_order(out)
         if leaves is None:
-            leaves = [v for v in order if v.node is None]
+            leaves = [v for v in topological_order(out) if v.node is None]
             named = [v for v in leaves if v.name is not None]
             leaves = {v.name or f"leaf {i}": v for i, v in enumerate(named or leaves, 1)}
-        self.target, self.t, self.order, self.leaves = out, None, order, leaves
-        self.inputs = tuple(np.array(v.value, np.float64) for v in leaves.values())
-        self.names, self.labels, self.used = list(leaves), list(leaves), []
+        self.out, self.leaves, self.values = out, leaves, ()
 
-    def originals(self):
-        return dict(zip(self.names, self.inputs, strict=True))
+    def __deepcopy__(self, memo):
+        return self
 
-    def fresh(self):
-        return self.target
-
-    def parameters(self, subject, held=None):
-        return {}
-
-    def forward(self, subject):
-        before = [(v, v.value) for v in self.order]
+    @contextmanager
+    def walked(self):
+        before = [(v, v.value, v.grad) for v in topological_order(self.out)]
         try:
-            for leaf, value in zip(self.leaves.values(), self.inputs, strict=True):
-                leaf.value = as_argument(value)
-            for _ in forward_steps(subject):
+            for leaf, value in zip(self.leaves.values(), self.values, strict=True):
+                leaf.value = value
+            for _ in forward_steps(self.out):
                 pass
-            return np.array(subject.value, np.float64)
+            yield self.out
         finally:
-            for v, value in before:
-                v.value = value
+            for v, v.value, v.grad in before:
+                pass
 
-    def backward(self, subject, dout):
-        before = [(v, v.grad) for v in self.order]
-        try:
-            for _ in forward_steps(subject):
-                pass
-            subject.backward(as_argument(dout) if np.ndim(subject.value) else float(dout))
-            return {n: np.array(v.grad, np.float64) for n, v in self.leaves.items()}
-        finally:
-            for v, grad in before:
-                v.grad = grad
+    def forward(self, *values):
+        self.values = values
+        with self.walked() as out:
+            return out.value
+
+    def backward(self, dout):
+        with self.walked() as out:
+            out.backward(dout)
+            return [np.array(leaf.grad, np.float64) for leaf in self.leaves.values()]
+
+
+def piece_of_graph(out, leaves=None):
+    graph = OfGraph(out, leaves)
+    return Piece(graph, tuple(np.array(v.value, np.float64) for v in graph.leaves.values()))
 
 
 class OfParams:
@@ -460,7 +458,7 @@ def piece_of_function(f, inputs, t=None):
     except Exception:
         out = None
     if isinstance(out, Variable):
-        return GraphPiece(out, leaves)
+        return piece_of_graph(out, leaves)
     piece = Piece(Returning(f), inputs, t)
     if piece.error is not None:
         return piece if told_line(piece.error) else None

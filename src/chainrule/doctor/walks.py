@@ -7,6 +7,7 @@ made in every pass. What comes out at the leaves is what the code would have cla
 
 import re
 from collections import Counter, defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from heapq import heapify, heappop, heappush
@@ -227,18 +228,14 @@ class Graph:
             yield from self.at_branches(nodes)
             given = np.concatenate([np.ravel(whole.get(node, 0.0)) for node in nodes])
             some = given[given != 0] if self.piece.pair else given
-            most = np.max(np.abs(some), initial=0.0)
-            one_number = bool(whole) and (not most or np.ptp(some) <= 1e-6 * most)
+            if whole and (not some.size or np.ptp(some) <= 1e-6 * np.max(np.abs(some))):
+                continue  # as in the end of a network: it is a multiple, as others are
             edges = [(node, i) for node in nodes for i in range(len(node.sources))]
             for one in (1, -1):
                 made = gives(edges, lambda n, i, _, o=one: n.back(i, np.full(n.value.shape, o)))
-                code, words = "upstream-ignored", f"a dout of {one} at {nodes[0].line}"
-                if one_number:  # as in the end of a network
-                    factor = one / some[0] if most else 0.0
-                    words = f"{factor:.4g} times what comes back to {nodes[0].line}"
-                    code = division(self.piece, factor)
-                if code != "scaled":  # of which others are found as well
-                    yield Change(code, words, nodes[0], made)
+                yield Change(
+                    "upstream-ignored", f"a dout of {one} at {nodes[0].line}", nodes[0], made
+                )
         for pairs in each(self.stretches(), others):
             if spoils([start for start, _ in pairs]):
                 start, node = pairs[-1]
@@ -299,13 +296,15 @@ class Graph:
         yield from nothing_back(lost_code(edges), words, node, edges)
         yield from self.past_gates(edges)
         yield from without_gate(edges)
-        if node.pair and node.value.shape == node.sources[i].value.shape:
-            as_it_came = gives(edges, lambda n, k, d: d)
-            yield Change("factor-missing", f"dout as it came at {node.line}", node, as_it_came)
-        yield from self.at_passes(edges)
-        if not node.entrywise and not node.pair:
-            yield from self.at_moves(edges)
-            yield from self.at_windows(edges)
+        ways, passes, near = {edge: dict(wrong_ways(*edge)) for edge in edges}, of_passes(edges), {}
+        with suppress(ValueError):  # no block of entries
+            near = one_step_apart(edges)
+        for edge in edges:
+            ways[edge] |= passes | near.get(edge, {})
+        for key in ways[node, i]:
+            fit = [edge for edge in edges if key in ways[edge]]
+            made = gives(fit, lambda n, k, d, key=key: ways[n, k][key](d))
+            yield Change(key[0], f"{key[1]} at {node.line}", node, made)
         yield from self.by_table(scene_of_edge, edges, node, gives)
 
     def at_others(self, edges):
@@ -323,10 +322,14 @@ class Graph:
             pairs = {edge: values[one] for edge, one in met.items() if one in values}
             taken += [("kernel-not-turned", words, pairs)] if pairs else []
         for code, words, pairs in taken:
-            fit = [(n, j) for (n, j), other in pairs.items() if np.shape(n.met(j)) == other.shape]
+            fit = [
+                (n, j)
+                for (n, j), other in pairs.items()
+                if n.sources[1 - j].value.shape == other.shape
+            ]
             if node.entrywise and all(opens(met[edge].value, pairs[edge]) for edge in fit):
                 code = "mask-missing"
-            made = gives(fit, lambda n, j, d, pairs=pairs: n.back(j, d, pairs[n, j]))
+            made = gives(fit, lambda n, j, d, pairs=pairs: n.beside(1 - j, pairs[n, j]).back(j, d))
             if fit:
                 yield Change(code, f"{words} in place of {partner.line}", node, made)
 
@@ -406,31 +409,6 @@ class Graph:
             code = "mask-inverted" if gate else "inputs-not-swapped"
             yield Change(code, f"the two ways of {node.line} exchanged", node, made)
 
-    def at_passes(self, edges):
-        """The way back of the last pass, or of the first one, in every pass."""
-        (node, i), (first, k) = edges[-1], edges[0]
-        shapes = {(n.value.shape, n.sources[j].value.shape) for n, j in edges}
-        if len(edges) == 1 or len(shapes) > 1 or node.pair:
-            return
-        if not node.entrywise:
-            code, ways = "axes-in-wrong-order", {"last": (node, i), "first": (first, k)}
-        elif len(node.sources) == 1 and not same(first.local(k), node.local(i)):
-            code, ways = "another-array", {"last": (node, i)}
-        else:
-            return
-        for words, (one, j) in ways.items():
-            made = gives(edges, lambda n, i, d, one=one, j=j: one.back(j, d))
-            yield Change(code, f"the way of the {words} pass at {node.line}", node, made)
-
-    def at_moves(self, edges):
-        """Another way back through a call that moves entries, or chooses from them."""
-        node = edges[-1][0]
-        others = {edge: dict(wrong_moves(*edge)) for edge in edges}
-        for key in others[edges[-1]]:
-            fit = [edge for edge in edges if key in others[edge]]
-            made = gives(fit, lambda n, i, d, key=key: others[n, i][key](d))
-            yield Change(key[0], f"{key[1]} at {node.line}", node, made)
-
     def by_table(self, scene_of, places, node, made):
         """Changes for all that the table has for the scenes scene_of(*place, dout) at a node."""
         scene = scene_of(*places[-1], self.gradients.get(node, 1.0))
@@ -475,26 +453,6 @@ class Graph:
                 told = re.sub(r"\bv\d\b", "M", words)  # the other factor, which has no name
                 words = f"{told} at {node.line}"
                 yield Change(code, words, node, made(places, hand_on), in_part=in_part)
-
-    def at_windows(self, edges):
-        """The windows that a loop takes from an array, put back one step apart, where it takes them further
-        apart."""
-        at = [(node.moved(i), node.sources[i].value.shape) for node, i in edges]
-        if len(at) < 2 or any(places is None or not all(places) for places, _ in at):
-            return
-        firsts = np.array([np.unravel_index(min(places) - 1, shape) for places, shape in at])
-        near = np.transpose([np.unique(one, return_inverse=True)[1] for one in firsts.T])
-        if np.array_equal(near, firsts - firsts.min(axis=0)):
-            return
-        moved = {}
-        for edge, (places, shape), a, b in zip(edges, at, firsts, near, strict=True):
-            rest = np.array(np.unravel_index(places - 1, shape)).T - a + b
-            if np.any(rest < 0) or np.any(rest >= shape):
-                return  # it is no block of entries
-            moved[edge] = np.ravel_multi_index(tuple(rest.T), shape) + 1
-        made = gives(edges, lambda n, i, d: sent(moved[n, i], d, n.sources[i].value.shape))
-        words = f"each window one step after the other at {edges[-1][0].line}"
-        yield Change("axes-in-wrong-order", words, edges[-1][0], made)
 
     def stretches(self):
         """Lists of pairs (start, node): in each, the same stretch in every pass."""
@@ -594,10 +552,45 @@ def opens(gate, other):
     return other.shape == gate.shape and shut.any() and np.all(shut | (gate == other))
 
 
-def wrong_moves(node, i):
-    """((code, words), dout -> gradient) for what a code may take for the way back through a call that moves
-    entries, repeats them, chooses from them or subtracts them."""
-    places, shape, after = node.chosen(i), node.sources[i].value.shape, node.value.shape
+def of_passes(edges):
+    """(code, words) -> dout -> gradient for the way back of the last pass, or of the first one, in all of them."""
+    (node, i), (first, k) = edges[-1], edges[0]
+    shapes = {(n.value.shape, n.sources[j].value.shape) for n, j in edges}
+    if len(edges) == 1 or len(shapes) > 1 or node.pair:
+        return {}
+    if node.entrywise and (len(node.sources) > 1 or same(first.local(k), node.local(i))):
+        return {}
+    code = "another-array" if node.entrywise else "axes-in-wrong-order"
+    ends = {"last": (node, i), "first": (first, k)}
+    return {(code, f"the way of the {w} pass"): partial(n.back, j) for w, (n, j) in ends.items()}
+
+
+def one_step_apart(edges):
+    """edge -> the same for the windows that a loop takes from an array, put back one step apart, where it takes
+    them further apart."""
+    at = [(node.moved(i), node.sources[i].value.shape) for node, i in edges]
+    if len(at) < 2 or any(places is None or not all(places) for places, _ in at):
+        return {}
+    firsts = np.array([np.unravel_index(min(places) - 1, shape) for places, shape in at])
+    near = np.transpose([np.unique(one, return_inverse=True)[1] for one in firsts.T])
+    if np.array_equal(near, firsts - firsts.min(axis=0)):
+        return {}
+    found, key = {}, ("axes-in-wrong-order", "each window one step after the other")
+    for edge, (places, shape), a, b in zip(edges, at, firsts, near, strict=True):
+        rest = np.array(np.unravel_index(places - 1, shape)).T - a + b
+        found[edge] = {key: partial(sent, np.ravel_multi_index(rest.T, shape) + 1, shape=shape)}
+    return found
+
+
+def wrong_ways(node, i):
+    """((code, words), dout -> gradient) for what a code may take for the way back through a product, or through
+    a call that moves entries, repeats them, chooses from them or subtracts them."""
+    shape, after = node.sources[i].value.shape, node.value.shape
+    if node.pair and shape == after:
+        yield ("factor-missing", "dout as it came"), lambda d: d
+    if node.pair or node.entrywise:
+        return
+    places = node.chosen(i)
 
     def to(places):
         return partial(sent, np.ravel(places), shape=shape)
