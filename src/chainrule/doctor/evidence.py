@@ -80,10 +80,9 @@ class Suspect:
 
     code    in the table of mistakes
     words   what it gives
-    factor  for "scaled"
+    factor  by what the gradient, a part of it, or all of a wrong one is multiplied
     where   the place of the mistake, where it is not the array with the wrong gradient
     also    a second mistake, where only the two together explain the claims
-    times   by what a part of the gradient, or all of a wrong one, is multiplied
     """
 
     code: str
@@ -91,7 +90,6 @@ class Suspect:
     factor: float | None = None
     where: str | None = None
     also: str | None = None
-    times: float = 1.0
 
 
 def suspect_of(samples, table=TABLE):
@@ -131,6 +129,8 @@ class Observation:
     doubtful  of those that seem to lack a factor, where it is not sure that nothing else is wrong
     bounded   those whose claims are cut down to one length
     """
+
+    trials, decays = None, {}  # the walks, once they are made, and what has a penalty
 
     def __init__(self, piece, h=1e-5, seed=0, limit=None):
         self.piece, self.others, self.right = piece, {}, set()

@@ -47,8 +47,7 @@ def by_what_is_missing(observation, name, samples):
             observation.bounded.add(name)
             return None
         words = f"it is {factor:.6g} times the right one here, and another multiple at other inputs"
-        walks = getattr(observation, "trials", None)
-        order = walks.graph.order if walks and walks.made else ()
+        order = nodes_of(observation)
         single = np.abs([float(node.value.ravel()[0]) for node in order if node.value.size == 1])
         near = np.isclose(single, abs(factor), 1e-5) | np.isclose(single * abs(factor), 1, 1e-5)
         unmet = abs(factor) > 1 and len(single) and not near.any()  # perhaps too much is there
@@ -60,12 +59,10 @@ def by_what_is_missing(observation, name, samples):
 
 def by_ratio(observation, sample):
     """(code, words) where the wrong entries are the right ones times a value of forward, or over one."""
-    walks, true = getattr(observation, "trials", None), sample.scene.true
+    true = sample.scene.true
     off = sample.seen & ~np.isclose(sample.claim, true, 1e-5, 1e-9) & (true != 0)
     ratio = sample.claim[off] / true[off]
-    if not walks or not walks.made or len(np.unique(np.round(ratio, 6))) < 3:
-        return None
-    for node in walks.graph.order:
+    for node in nodes_of(observation) if len(np.unique(np.round(ratio, 6))) > 2 else ():
         value = node.value.reshape(node.value.shape + (1,) * (true.ndim - node.value.ndim))
         with suppress(ValueError):
             value = np.broadcast_to(value, true.shape)[off]
@@ -78,6 +75,12 @@ def by_ratio(observation, sample):
                     times = f"{c:.4g} times " if abs(c - 1) > 1e-4 else ""
                     return code, f"where it is wrong it is {times}the right one {told} {node.line}"
     return None
+
+
+def nodes_of(observation):
+    """The graph of the code, as far as it was walked."""
+    walks = observation.trials
+    return walks.graph.order if walks and walks.made else ()
 
 
 def divides(node):

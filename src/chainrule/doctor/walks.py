@@ -309,27 +309,22 @@ class Graph:
 
     def at_others(self, edges):
         """Another array of the same shape in the place of the one that meets this source in a product."""
-        whole = [edge for edge in edges if len(edge[0].sources) == 2]
-        if not whole:
+        met = {(n, i): n.sources[1 - i] for n, i in edges if len(n.sources) == 2}
+        if not met:
             return
-        node, i = whole[-1]
-        partner = node.sources[1 - i]
-        taken = list(self.in_place_of(partner, len(edges)))
-        taken = [("another-array", w, dict(zip(edges, them, strict=True))) for w, them in taken]
-        met = {(n, j): n.sources[1 - j] for n, j in whole}
-        numbers = np.concatenate([np.ravel(one.value) for one in met.values()])
-        for words, values in self.turned if np.ptp(numbers) else ():
-            pairs = {edge: values[one] for edge, one in met.items() if one in values}
-            taken += [("kernel-not-turned", words, pairs)] if pairs else []
-        for code, words, pairs in taken:
-            fit = [
-                (n, j)
-                for (n, j), other in pairs.items()
-                if n.sources[1 - j].value.shape == other.shape
-            ]
-            if node.entrywise and all(opens(met[edge].value, pairs[edge]) for edge in fit):
+        (node, _), partner = [*met.items()][-1][0], [*met.values()][-1]
+        taken = [
+            ("another-array", words, dict(zip(edges, arrays, strict=True)))
+            for words, arrays in self.in_place_of(partner, len(edges))
+        ]
+        for words, values in self.turned:
+            arrays = {edge: values[one] for edge, one in met.items() if one in values}
+            taken.append(("kernel-not-turned", words, arrays))
+        for code, words, arrays in taken:
+            fit = {e: a for e, a in arrays.items() if e in met and met[e].value.shape == a.shape}
+            if node.entrywise and all(opens(met[edge].value, fit[edge]) for edge in fit):
                 code = "mask-missing"
-            made = gives(fit, lambda n, j, d, pairs=pairs: n.beside(1 - j, pairs[n, j]).back(j, d))
+            made = gives(fit, lambda n, i, d, fit=fit: n.beside(1 - i, fit[n, i]).back(i, d))
             if fit:
                 yield Change(code, f"{words} in place of {partner.line}", node, made)
 
@@ -426,29 +421,10 @@ class Graph:
                 return made.reshape(there.true.shape)
             return np.full(there.true.shape, made if made.size == 1 else np.nan)
 
+        leaf = made is gives and places[-1][0].sources[places[-1][1]].name
         for mistake in TABLE:
-            code, in_part = mistake.code, "scaled"
-            if code in ELSEWHERE or code in DIVISIONS and node.value.size > 1:
-                continue  # a loss alone is divided by N
-            if code == "derivative-of-input" and scene.slope is not None:
-                if np.ptp(np.abs(scene.slope)) < 1e-6:
-                    continue  # it has signs alone
-            if code in ("derivative-missing", "derivative-twice") and scene.slope is not None:
-                levels = len(np.unique(np.round(np.abs(scene.slope), 6)))
-                alike = levels == 1 and np.ptp(np.sign(scene.slope)) == 0  # not so in |x|
-                alike = alike and (scene.slope.size > 1 or constant(scene))
-                if alike or levels == 2 < scene.slope.size and code == "derivative-twice":
-                    in_part = "factor-missing" if code == "derivative-missing" else in_part
-                    code = "scaled"
-                elif code == "derivative-missing" and np.isin(scene.slope, (0, 1)).all():
-                    code = "mask-missing"
-                elif code == "derivative-missing" and (scene.others or inside(node)):
-                    code = "factor-missing"
-            if code in OF_BIAS and not (
-                made is gives and places[-1][0].sources[places[-1][1]].name
-            ):
-                code = OF_BIAS[code]
-            for words in mistake.predictions(scene):
+            code, in_part = name_at(node, mistake.code, scene, leaf)
+            for words in mistake.predictions(scene) if code else ():
                 hand_on = partial(handed, mistake, words)
                 told = re.sub(r"\bv\d\b", "M", words)  # the other factor, which has no name
                 words = f"{told} at {node.line}"
@@ -523,13 +499,32 @@ OF_BIAS = {  # the same for what is no bias
 }
 ELSEWHERE = """always-zero upstream-ignored scaled wrong-sign overwritten-at-fork whole-numbers
     inputs-not-swapped""".split()  # made here in other ways
+DERIVATIVES = ("derivative-missing", "derivative-twice", "derivative-of-input")
 DIVISIONS = ("missing-batch-division", "double-batch-division", "samples-as-columns")
 
 
-def constant(scene):
-    """Whether a single slope is the same one at another number."""
-    other = scene.slope_at and scene.slope_at(1.3 * scene.own + 0.1)
-    return other is not None and same(other, scene.slope, 1e-6)
+def name_at(node, code, scene, leaf):
+    """What a mistake of the table is called at a node, and what a part of it is; None where it is made in
+    another way. `leaf` tells whether the place of the scene is an array of the code's own."""
+    missing, slope = code == "derivative-missing", scene.slope
+    if code in ELSEWHERE or code in DIVISIONS and node.value.size > 1:
+        return None, None  # a loss alone is divided by N
+    if code in OF_BIAS and not leaf:
+        return OF_BIAS[code], "scaled"
+    if slope is None or code not in DERIVATIVES:
+        return code, "scaled"
+    levels = len(np.unique(np.round(np.abs(slope), 6)))
+    if code == "derivative-of-input":
+        return (None, None) if levels == 1 else (code, "scaled")  # it has signs alone
+    alike = levels == 1 and np.ptp(np.sign(slope)) == 0  # not so in |x|
+    if alike and slope.size == 1:  # a single one, which has to be the same at another number
+        other = scene.slope_at and scene.slope_at(1.3 * scene.own + 0.1)
+        alike = other is not None and same(other, slope, 1e-6)
+    if alike or levels == 2 < slope.size and not missing:
+        return "scaled", "factor-missing" if missing else "scaled"
+    if missing and np.isin(slope, (0, 1)).all():
+        return "mask-missing", "scaled"
+    return "factor-missing" if missing and (scene.others or inside(node)) else code, "scaled"
 
 
 def other_places(labels):
@@ -939,7 +934,7 @@ class Trials:
                 if look is nearly and not self.stays(suspect, names):
                     suspect = replace(suspect, code="another-array")
                 elif look is nearly and suspect.code == "scaled":
-                    code = division(self.graph.piece, suspect.times)
+                    code = division(self.graph.piece, suspect.factor)
                     suspect = replace(suspect, code=code)
             ends = [(node, to) for node, handed in change.gives.items() for to in handed]
             at = {(node.sources[to] if isinstance(to, int) else to).name for node, to in ends}
@@ -954,7 +949,7 @@ class Trials:
 
     def stays(self, suspect, names):
         """Whether a part of the gradient has the same factor at other inputs: else it is no constant."""
-        factor = suspect.times
+        factor = suspect.factor
         others = [one for one in map(observed, variants(self.graph.piece)) if one][:1]
         if (
             self.network
@@ -1045,7 +1040,7 @@ def nearly(trials, left):
             if both == {"code": "derivative-missing", "also": "scaled"}:
                 both = {"code": "factor-missing"}  # a number stands in the place of the derivative
             told = words.format(change.words, c, change.at.line)
-            yield Suspect(words=told, times=c, **both), sums(base, 1.0, parts, c), change
+            yield Suspect(words=told, factor=c, **both), sums(base, 1.0, parts, c), change
 
 
 def factor_of(parts, base, name, samples):
