@@ -97,11 +97,8 @@ def examine(piece, h, seed):
         came_of_it += tried([], by_spoiling, observation, asked)
     told = {one.where for one in named} | set(came_of_it)
     turned = set(unnamed) - told and tried(False, walked_in_order, observation)
-    nameless = [
-        findings.unknown(name, samples, line_of(observation, name, wrong), turned)
-        for name, samples in unnamed.items()
-        if name not in told
-    ]
+    left = {name: line_of(observation, name, wrong) for name in unnamed if name not in told}
+    nameless = [findings.unknown(n, unnamed[n], line, turned) for n, line in left.items()]
     nameless.sort(key=lambda one: one.hint == MISTAKES["unknown"].hint)
     found = [one for one in named if one.where not in came_of_it] + nameless
     updates = [one for one in written if one.cause == "update-in-backward"]
@@ -183,11 +180,10 @@ def all_pairs(piece, wrong):
         value, other, *both, beside = [loss(name, *way) for way in ways]
         off, size = abs(value - other) + abs(both[0] - both[1]), 1 + abs(value)
         if off <= 1e-9 * size and abs(value - beside) > 1e-6 * size:
-            words = (
-                f"the loss stays as it is when the targets change places, and {name} is of shape "
-            )
+            words = "the loss stays as it is when the targets change places, and"
             where = piece.labels[0] if piece.labels else "loss"
-            return [finding("broadcast-targets", where, words + str(np.shape(own)))]
+            words = f"{words} {name} is of shape {np.shape(own)}"
+            return [finding("broadcast-targets", where, words)]
     return []
 
 
@@ -236,11 +232,10 @@ def in_the_whole(piece, layers, found, h, seed):
     """The findings of layers looked at alone, without those that the network as a whole takes back: a
     penalty that stands in the loss, and in the gradient of a layer; a division by N that has moved."""
     names = {id(slot.array): name for name, slot in copies.slots(piece.target).items()}
-    places = {}
-    for name, layer in layers_of(piece.target).items():
-        places |= {
-            f"{name}.{key}": names.get(id(s.array)) for key, s in copies.slots(layer).items()
-        }
+    held = {name: copies.slots(layer) for name, layer in layers_of(piece.target).items()}
+    places = {
+        f"{n}.{k}": names.get(id(s.array)) for n, some in held.items() for k, s in some.items()
+    }
     doubtful = {one.where for one in found if one.where in places and one.cause not in BY_STATE}
     if not doubtful:
         return found
@@ -266,11 +261,8 @@ def examine_layers(layers, loss, x, t, h, seed):
     for name, layer in layers.items():
         piece = Piece(layer, (value,))
         found = located(examine(piece, h, seed), name) + found
-        try:
-            value = np.array(piece.forward(piece.fresh()), np.float64)
-        except Exception:
-            return found
-        if not np.all(np.isfinite(value)):
+        value = piece.runs()
+        if value is None or not np.all(np.isfinite(value)):
             return found
     last = Piece(loss, (value,), t, layers.values()).at_the_end()
     return located(examine(last, h, seed), "loss") + found

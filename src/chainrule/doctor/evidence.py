@@ -5,6 +5,7 @@ An `Observation` runs one piece for a few upstream gradients. For each of its ar
 Read `doctor` next: it decides what to run, and what to say.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -267,10 +268,9 @@ class Observation:
             return None
         slope = self.slope_at(array, array)
         for dout, true in zip([*self.douts, 1.0], truth.gradients[name], strict=True):
-            try:
+            whole = None
+            with suppress(ValueError):
                 whole = sum_to(dout * slope, array.shape)
-            except ValueError:
-                return None
             sample = Sample(None, whole, truth.seen[name], truth.noise[name], truth.tolerance)
             if not (sample.shaped and sample.fits(true, FIT)):
                 return None
@@ -287,7 +287,6 @@ class Observation:
 
 
 def observed(piece, limit=LIMIT):
-    try:
+    """An observation, or None outside the domain of forward."""
+    with suppress(Exception):
         return Observation(piece, limit=limit)
-    except Exception:  # outside the domain of forward
-        return None

@@ -179,10 +179,9 @@ def unknown(name, samples, line="", turned=False):
 def cut_off(sample):
     """The bound at which a claim is cut off, in several entries, and is right in all others; or None."""
     most = np.max(np.abs(sample.claim), initial=0.0)
-    several = np.sum(np.abs(sample.claim) == most) > 1
-    return (
-        most if several and sample.explained_by(np.clip(sample.scene.true, -most, most)) else None
-    )
+    cut = np.sum(np.abs(sample.claim) == most) > 1
+    cut = cut and sample.explained_by(np.clip(sample.scene.true, -most, most))
+    return most if cut else None
 
 
 def close(samples, tolerance=1e-3):

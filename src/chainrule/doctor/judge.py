@@ -12,8 +12,8 @@ import numpy as np
 from chainrule.doctor.evidence import common_factor, observed, suspect_of
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
 from chainrule.doctor.missing import FEW, by_column, by_decay, by_what_is_missing
-from chainrule.doctor.pieces import division, one_sample_more, tried, variants
-from chainrule.doctor.walks import DIVISIONS, Trials, as_it_is, nearly
+from chainrule.doctor.pieces import one_sample_more, tried, variants
+from chainrule.doctor.walks import DIVISIONS, Trials, as_it_is, division, nearly
 from chainrule.mistakes import MISTAKES
 from chainrule.scenes import same
 
@@ -90,9 +90,8 @@ def by_walks(observation, wrong, look=as_it_is):
     """The same, from the walks through the graph of the code."""
     if wrong and observation.trials is None:
         observation.trials = tried(False, Trials, observation)
-    return (
-        tried({}, observation.trials.explain, wrong, look) if wrong and observation.trials else {}
-    )
+    walks = wrong and observation.trials
+    return tried({}, walks.explain, wrong, look) if walks else {}
 
 
 def line_of(observation, name, wrong):

@@ -143,10 +143,8 @@ def called_before(piece, before, variant, seed):
             return [finding("stale-cache", where, words)]
         found = stale(words, fresh, behind)
         for k in range(8) if found else ():  # no order of a set, say, that is another one each time
-            pairs = (fresh, after(variant.forward, k)), (behind, after(run_before))
-            found = [
-                one for one in found if all(alike(a[one.where], b[one.where]) for a, b in pairs)
-            ]
+            for first, again in (fresh, after(variant.forward, k)), (behind, after(run_before)):
+                found = [one for one in found if alike(first[one.where], again[one.where])]
         if found:
             return found
     return []

@@ -207,12 +207,10 @@ class Node:
 
     def through_product(self, i, shape):
         """The way back through a matrix product. Vectors are matrices of one row or column."""
-        place = self.places[i][1]
-        left, right = [one.ndim == 1 for one in self.factors]
-        own, met = (
-            one if one.ndim > 1 else one[:, None] if k else one[None]
-            for k, one in ((place, self.factors[place]), (1 - place, self.factors[1 - place]))
-        )
+        place, (a, b) = self.places[i][1], self.factors
+        left, right = a.ndim == 1, b.ndim == 1
+        wide = np.atleast_2d(a), b[:, None] if right else b
+        own, met = wide[place], wide[1 - place]
 
         def back(dout):
             dout = np.reshape(dout, self.value.shape)

@@ -15,9 +15,10 @@ from itertools import chain, product
 
 import numpy as np
 
+from chainrule.doctor.copies import outside
 from chainrule.doctor.evidence import FIT, Suspect, observed
 from chainrule.doctor.findings import RANK
-from chainrule.doctor.pieces import division, one_hot, tried, variants
+from chainrule.doctor.pieces import one_hot, tried, variants
 from chainrule.doctor.tape import Node, NoGraph, recorded, sent
 from chainrule.mistakes import TABLE
 from chainrule.scenes import BY_OUTPUT, Scene, said, same, softmax_along, some_axes
@@ -65,9 +66,9 @@ def each(groups, others):
         if others < 2:
             yield places
         if len(places) > 1 and others != 1:
-            yield from (
-                [one] for one in (places if len(places) <= FEW else (places[0], places[-1]))
-            )
+            yield from [
+                [one] for one in (places if len(places) <= FEW else places[:: len(places) - 1])
+            ]
 
 
 def jumps(pairs, hand_on):
@@ -151,7 +152,7 @@ class Graph:
             if node not in right or node in self.dead:
                 continue
             handed = change.gives.get(node, {})
-            jumped = [to for to in handed if not isinstance(to, int)] if handed else ()
+            jumped = [to for to in handed if not isinstance(to, int)]
             for to in jumped:
                 add(to, handed[to](gradient(node), gradient))
             for i, source in self.ways[node]:
@@ -233,9 +234,8 @@ class Graph:
             edges = [(node, i) for node in nodes for i in range(len(node.sources))]
             for one in (1, -1):
                 made = gives(edges, lambda n, i, _, o=one: n.back(i, np.full(n.value.shape, o)))
-                yield Change(
-                    "upstream-ignored", f"a dout of {one} at {nodes[0].line}", nodes[0], made
-                )
+                words = f"a dout of {one} at {nodes[0].line}"
+                yield Change("upstream-ignored", words, nodes[0], made)
         for pairs in each(self.stretches(), others):
             if spoils([start for start, _ in pairs]):
                 start, node = pairs[-1]
@@ -296,11 +296,13 @@ class Graph:
         yield from nothing_back(lost_code(edges), words, node, edges)
         yield from self.past_gates(edges)
         yield from without_gate(edges)
-        ways, passes, near = {edge: dict(wrong_ways(*edge)) for edge in edges}, of_passes(edges), {}
+        ways = {edge: dict(wrong_ways(*edge)) for edge in edges}
         with suppress(ValueError):  # no block of entries
-            near = one_step_apart(edges)
-        for edge in edges:
-            ways[edge] |= passes | near.get(edge, {})
+            ways = {edge: ways[edge] | near for edge, near in one_step_apart(edges).items()} or ways
+        shapes = {n.value.shape for n, _ in edges}
+        if node.entrywise and len(node.sources) == 1 == len(shapes) < len(edges):
+            last = {("another-array", "the way of the last pass"): partial(node.back, i)}
+            ways = {edge: ways[edge] | last for edge in edges}
         for key in ways[node, i]:
             fit = [edge for edge in edges if key in ways[edge]]
             made = gives(fit, lambda n, k, d, key=key: ways[n, k][key](d))
@@ -503,6 +505,23 @@ DERIVATIVES = ("derivative-missing", "derivative-twice", "derivative-of-input")
 DIVISIONS = ("missing-batch-division", "double-batch-division", "samples-as-columns")
 
 
+def division(piece, factor):
+    """The code for a gradient that is so many times the right one, in a function (loss, gradient) that takes
+    its samples from around it: their number is the length of an axis that no input has."""
+    own = {n for value in piece.inputs for n in value.shape}
+    plain = factor <= 0 or abs(abs(np.log2(factor)) - 1) < 0.01  # a 2 has many sources
+    held = outside(piece.target) if piece.pair and not plain else ()
+    for shape in {array.shape for *_, array in held if array.ndim == 2}:
+        for N, other in (shape, shape[::-1]):
+            if N not in own and N > 2:
+                made = N, 1 / N, N / other
+                codes = "missing-batch-division", "double-batch-division", "samples-as-columns"
+                for code, one in zip(codes, made, strict=True):
+                    if abs(factor - one) <= 1e-3 * one:
+                        return code
+    return "scaled"
+
+
 def name_at(node, code, scene, leaf):
     """What a mistake of the table is called at a node, and what a part of it is; None where it is made in
     another way. `leaf` tells whether the place of the scene is an array of the code's own."""
@@ -547,19 +566,6 @@ def opens(gate, other):
     return other.shape == gate.shape and shut.any() and np.all(shut | (gate == other))
 
 
-def of_passes(edges):
-    """(code, words) -> dout -> gradient for the way back of the last pass, or of the first one, in all of them."""
-    (node, i), (first, k) = edges[-1], edges[0]
-    shapes = {(n.value.shape, n.sources[j].value.shape) for n, j in edges}
-    if len(edges) == 1 or len(shapes) > 1 or node.pair:
-        return {}
-    if node.entrywise and (len(node.sources) > 1 or same(first.local(k), node.local(i))):
-        return {}
-    code = "another-array" if node.entrywise else "axes-in-wrong-order"
-    ends = {"last": (node, i), "first": (first, k)}
-    return {(code, f"the way of the {w} pass"): partial(n.back, j) for w, (n, j) in ends.items()}
-
-
 def one_step_apart(edges):
     """edge -> the same for the windows that a loop takes from an array, put back one step apart, where it takes
     them further apart."""
@@ -599,10 +605,8 @@ def wrong_ways(node, i):
     if len(shape) == len(after) and len(places) >= len(counts):
         for step, axes in product((-1, 1, -2, 2), some_axes(len(shape)) if len(shape) < 5 else ()):
             moved = np.roll(places.reshape(after), [step] * len(axes), axes)
-            yield (
-                ("axes-in-wrong-order", f"the rim of {said(axes)} cut off {step} further on"),
-                to(moved),
-            )
+            words = f"the rim of {said(axes)} cut off {step} further on"
+            yield ("axes-in-wrong-order", words), to(moved)
     if counts[0]:
         return  # not each entry of the value is one of the source
     every = np.arange(1, len(places) + 1)
@@ -615,9 +619,8 @@ def wrong_ways(node, i):
         code = "repeated-rows" if np.ptp(counts[1:]) else "overwritten-at-fork"
         yield (code, "the first copy of each entry alone"), to(once(places, 1))
         yield (code, "the last copy of each entry alone"), to(once(places, -1))
-        if len(shape) == len(after) and np.all(
-            np.greater_equal(after, shape)
-        ):  # a padding by copies, or by what lies on the other side
+        if len(shape) == len(after) and np.all(np.greater_equal(after, shape)):
+            # a padding by copies, or by what lies on the other side
             wide = [((m - n) // 2, (m - n + 1) // 2) for m, n in zip(after, shape, strict=True)]
             kept = np.pad(np.ones(shape, int), wide) * places.reshape(after)
             yield ("overwritten-at-fork", "the copies in the rim cut off"), to(kept)
@@ -774,8 +777,7 @@ class Trials:
     def __init__(self, observation):
         piece, self.made, self.more = observation.piece, [], iter(())
         self.network, self.right, Node.spent = not piece.names, [], 0.0
-        self.decays = observation.decays.keys()
-        self.douts = observation.douts
+        self.decays, self.douts = observation.decays, observation.douts
         self.samples = {n: observation.samples(n) for n in observation.names}
         self.spots = {n: spot(some[0]) for n, some in self.samples.items() if some}
         wrong = {n for n, some in self.samples.items() if not all(s.right for s in some)}
@@ -809,7 +811,7 @@ class Trials:
     def by_labels(self):
         """The change where other labels are subtracted than the loss has, or none: those of another row or step,
         or else those that give the claims."""
-        found, columns, ends = self.graph.scores(), [], [0]
+        found = self.graph.scores()
         names = [n for n, some in self.samples.items() if some and some[0].shaped]
         if not names or not 0 < sum(node.value.size for node in found) <= LABELLED:
             return
@@ -818,21 +820,21 @@ class Trials:
             seen = [self.samples[n][0].visible(gradients[n]) for n in names]
             return np.concatenate([np.ravel(one) for one in seen])
 
-        for node, (t, form, _) in found.items():
-            for one in np.eye(t.size) * scale_of(self.walks[0][node], form):
-                walk = self.graph.walk({node: one.reshape(t.shape)})
-                columns.append(flat(self.graph.at_leaves(walk)))
-            ends.append(len(columns))
+        columns = [
+            flat(self.graph.at_leaves(self.graph.walk({node: one.reshape(t.shape)})))
+            for node, (t, form, _) in found.items()
+            for one in np.eye(t.size) * scale_of(self.walks[0][node], form)
+        ]
         gap = flat({n: self.samples[n][0].claim - self.right[0][n] for n in names})
+        labels = [t for t, *_ in found.values()]
         likely = np.round(np.linalg.lstsq(np.transpose(columns), gap)[0])
-        for off in (*other_places([t for t, *_ in found.values()]), likely):
-            if np.any(off) and same(off @ columns, gap, 1e-5):
-                break
-        else:
+        ways = [one for one in (*other_places(labels), likely) if np.any(one)]
+        off = next((one for one in ways if same(one @ columns, gap, 1e-5)), None)
+        if off is None:
             return
-        made, rows = {}, []
-        for (node, (t, form, axis)), a, b in zip(found.items(), ends, ends[1:], strict=False):
-            more = off[a:b].reshape(t.shape)
+        made, rows, parts = {}, [], np.split(off, np.cumsum([t.size for t in labels])[:-1])
+        for (node, (t, form, axis)), more in zip(found.items(), parts, strict=True):
+            more = more.reshape(t.shape)
             edges = [(node, i) for i in range(len(node.sources))]
             made |= gives(edges, lambda n, i, d, f=form, m=more: n.back(i, d + scale_of(d, f) * m))
             both = np.moveaxis(np.array([t, t - more]), axis + 1, -1)
@@ -883,12 +885,10 @@ class Trials:
 
     def keep(self, change, off):
         made = Lazily(lambda k: {n: one + off[k][n] for n, one in self.right[k].items()})
-        penalty = (self.network or self.decays) and all(  # that has a name of its own
-            parallel(off[0][n], self.graph.leaves[n].value)
-            for n in self.samples
-            if not same(self.right[0][n], made[0][n], 1e-9)
-        )
-        if not penalty:
+        moved = [n for n in self.samples if not same(self.right[0][n], made[0][n], 1e-9)]
+        leaves = self.graph.leaves
+        penalty = all(parallel(off[0][n], leaves[n].value) for n in moved)  # has its own name
+        if not penalty or not (self.network or self.decays):
             self.made.append((change, made))
 
     def line_of(self, name, wrong):
@@ -912,20 +912,19 @@ class Trials:
         if not self.made:
             self.grow()
         while left:
-            best = None
+            ranked = []
             for suspect, made, change in look(self, left):
                 names, clean = self.outcome(made, left)
                 whole = clean and len(names) == len(left)
                 key = whole, clean, len(names), suspect.also is None, -RANK[suspect.code]
-                if names and (best is None or key > best[0]):
-                    best = key, suspect, names, change
-            if best is None:
+                ranked += [(key, suspect, names, change)] if names else []
+            if not ranked:
                 before = len(self.made)
                 self.grow()
                 if len(self.made) == before:
                     break
                 continue
-            (_, clean, *_), suspect, names, change = best
+            (_, clean, *_), suspect, names, change = max(ranked, key=lambda one: one[0])
             if suspect.code == "scaled":
                 some = [s for n in names for s in self.samples[n] if s.shaped]
                 claims = [(s.claim, s.scene.true) for s in some]
@@ -949,22 +948,18 @@ class Trials:
 
     def stays(self, suspect, names):
         """Whether a part of the gradient has the same factor at other inputs: else it is no constant."""
-        factor = suspect.factor
-        others = [one for one in map(observed, variants(self.graph.piece)) if one][:1]
-        if (
-            self.network
-            or not others
-            or any(abs(c - round(c)) < 1e-3 for c in (2 * factor, 2 / factor))
-        ):
+        numbers = 2 * suspect.factor, 2 / suspect.factor
+        if self.network or any(abs(c - round(c)) < 1e-3 for c in numbers):
             return True
-        others[0].decays, before = {}, -1
-        trials = Trials(others[0])
-        while len(trials.made) > before:
-            before = len(trials.made)
-            trials.grow()
-            if any(one.words == suspect.words for one, *_ in nearly(trials, names)):
-                return True
-        return False
+        for other in filter(None, map(observed, variants(self.graph.piece))):
+            trials, before = Trials(other), -1
+            while len(trials.made) > before:
+                before = len(trials.made)
+                trials.grow()
+                if any(one.words == suspect.words for one, *_ in nearly(trials, names)):
+                    return True
+            return False
+        return True
 
     def outcome(self, gradients, left):
         """The names among `left` that these gradients explain, and whether all others stay as they are
