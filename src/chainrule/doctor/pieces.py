@@ -361,8 +361,9 @@ class OfGraph:
     stands as it was after each run, so that nobody needs a copy."""
 
     def __init__(self, out, leaves=None):
+        self.order = topological_order(out)
         if leaves is None:
-            leaves = [v for v in topological_order(out) if v.node is None]
+            leaves = [v for v in self.order if v.node is None]
             named = [v for v in leaves if v.name is not None]
             leaves = {v.name or f"leaf {i}": v for i, v in enumerate(named or leaves, 1)}
         self.out, self.leaves, self.values = out, leaves, ()
@@ -372,7 +373,7 @@ class OfGraph:
 
     @contextmanager
     def walked(self):
-        before = [(v, v.value, v.grad) for v in topological_order(self.out)]
+        before = [(v, v.value, v.grad) for v in self.order]
         try:
             for leaf, value in zip(self.leaves.values(), self.values, strict=True):
                 leaf.value = value
@@ -380,8 +381,8 @@ class OfGraph:
                 pass
             yield self.out
         finally:
-            for v, v.value, v.grad in before:
-                pass
+            for v, value, grad in before:
+                v.value, v.grad = value, grad
 
     def forward(self, *values):
         self.values = values

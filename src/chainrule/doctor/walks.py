@@ -275,13 +275,16 @@ class Graph:
 
     def of_labels(self, edges):
         """Whether what comes back through these is one entry in each row, and takes away all the others."""
-        source = edges[0][0].sources[edges[0][1]]
-        some = [(n, i) for n, i in edges if n in self.gradients]
-        lost = sum(n.back(i, self.gradients[n]) for n, i in some)
-        if np.ndim(lost) != 2 or len(lost) < 2 or not np.all(np.sum(lost != 0, axis=1) == 1):
+        lost = {}
+        for node, source, i in [(node, node.sources[i], i) for node, i in edges]:
+            if node in self.gradients and source in self.gradients:
+                lost[source] = lost.get(source, 0.0) + node.back(i, self.gradients[node])
+        shapes = {(one.ndim in (1, 2), *one.shape[-1:]) for one in lost.values()}
+        if len(shapes) != 1 or not min(shapes)[0]:
             return False
-        whole = self.gradients[source]
-        return np.max(np.abs(whole.sum(axis=1))) < 1e-7 * np.max(np.abs(whole))
+        rows, whole = np.vstack([*lost.values()]), np.vstack([self.gradients[one] for one in lost])
+        single = len(rows) > 1 and np.any(rows) and np.all(np.sum(rows != 0, axis=1) < 2)
+        return single and np.max(np.abs(whole.sum(axis=1))) < 1e-7 * np.max(np.abs(whole))
 
     def touched(self, node, i):
         """Which entries of source i a call takes, and to which of them it hands something back."""
@@ -293,7 +296,8 @@ class Graph:
         """One source of a call, in every pass."""
         node, i = edges[-1]  # the first pass may begin with zeros
         words = f"nothing coming back through {self.step(node)}"
-        yield from nothing_back(lost_code(edges), words, node, edges)
+        code = "label-term-missing" if self.of_labels(edges) else lost_code(edges)
+        yield from nothing_back(code, words, node, edges)
         yield from self.past_gates(edges)
         yield from without_gate(edges)
         ways = {edge: dict(wrong_ways(*edge)) for edge in edges}
@@ -702,12 +706,9 @@ def lost_code(edges):
         if source in partners and np.allclose(np.sum(node.local(i), axis=0), 1):  # x / sum(x)
             exp = source.entrywise and same(source.local(0), source.value, 1e-6)
             return "softmax-diagonal" if exp else "statistics-constant"
-        if np.allclose(np.sum(node.local(i), axis=1), 1):  # a mean, or a choice
-            share = np.max(node.local(i), axis=1)
-            if np.all(share < 1):
-                return "statistics-constant"
-            if np.all(share == 1) and labels_chosen(edges):
-                return "label-term-missing"
+        share = np.max(node.local(i), axis=1)
+        if np.allclose(np.sum(node.local(i), axis=1), 1) and np.all(share < 1):  # a mean
+            return "statistics-constant"
     return "factor-missing" if is_inner(node, i) else "overwritten-at-fork"
 
 
@@ -730,16 +731,6 @@ def inside(node):
         if not node.entrywise or np.ptp(node.local(i)) > 1e-9:
             return node.entrywise and not node.linear
     return False
-
-
-def labels_chosen(edges):
-    """Whether one entry is taken of each row, and not the largest or smallest: the scores of the right classes."""
-    sources = {node.sources[i] for node, i in edges}
-    rows = np.concatenate([np.atleast_2d(node.sources[i].value) for node, i in edges])
-    taken = np.concatenate([np.ravel(node.value) for node, _ in edges])
-    if rows.ndim > 2 or not len(edges) == len(sources) <= len(taken) == len(rows) > 1:
-        return False
-    return not any(np.array_equal(taken, end) for end in (rows.max(1), rows.min(1)))
 
 
 def comes_from(node, other):
@@ -926,15 +917,15 @@ class Trials:
                 continue
             (_, clean, *_), suspect, names, change = max(ranked, key=lambda one: one[0])
             if suspect.code == "scaled":
+                code = change.in_part  # of a part a factor is missing
                 some = [s for n in names for s in self.samples[n] if s.shaped]
-                claims = [(s.claim, s.scene.true) for s in some]
-                if not any(parallel(*pair) for pair in claims):  # of a part a factor is missing
-                    suspect = replace(suspect, code=change.in_part)
+                if any(parallel(s.claim, s.scene.true) for s in some):
+                    code = "scaled"
                 if look is nearly and not self.stays(suspect, names):
-                    suspect = replace(suspect, code="another-array")
-                elif look is nearly and suspect.code == "scaled":
+                    code = "another-array"
+                elif look is nearly and code == "scaled":
                     code = division(self.graph.piece, suspect.factor)
-                    suspect = replace(suspect, code=code)
+                suspect = replace(suspect, code=code)
             ends = [(node, to) for node, handed in change.gives.items() for to in handed]
             at = {(node.sources[to] if isinstance(to, int) else to).name for node, to in ends}
             if self.network and clean and not at & set(names):
