@@ -313,26 +313,15 @@ def record(function, args, kwargs=None, kind=None):
     """Call the function, and write down what it made of which recorded arrays. Of some kinds more is
     known: "entrywise", or a "product" of two matrices."""
     sources, tape = [], RUNNING[-1] if RUNNING else []
-
-    def hole(array, place):
-        if getattr(array, "node", None) is None:
-            return array_of(array.view(np.ndarray))
-        sources.append((array.node, place))
-        return Hole(len(sources) - 1)
-
-    given = each_array((args, kwargs or {}), hole)
-
-    def filled(values):
-        return each_array(given, lambda one, _: values[one] if isinstance(one, Hole) else one)
+    args, kwargs = stripped((args, kwargs or {}), sources)
 
     def again(values):
-        args, kwargs = filled(values)
-        return function(*args, **kwargs)
+        return function(*filled(args, values), **filled(kwargs, values))
 
     if kind == "product":
 
         def kind(values):
-            return filled(values)[0]
+            return filled(args, values)
 
     RUNNING.append(None)  # what NumPy does inside is not to be seen
     try:
@@ -378,14 +367,29 @@ class Hole(int):
     """The place of a source among the arguments of a call."""
 
 
-def each_array(value, form, place=()):
-    """A copy of arguments with form(array, place) for each array in them, or `Hole`."""
-    if isinstance(value, (np.ndarray, Hole)):
-        return form(value, place)
+def stripped(value, sources, place=()):
+    """A copy of arguments with a `Hole` for each recorded array, of which (node, place) goes to `sources`."""
+    if isinstance(value, Recorded):
+        if value.node is None:
+            return array_of(value.view(np.ndarray))
+        sources.append((value.node, place))
+        return Hole(len(sources) - 1)
+    if isinstance(value, np.ndarray):
+        return value.copy()
     if type(value) in (tuple, list):
-        return type(value)([each_array(one, form, (*place, k)) for k, one in enumerate(value)])
+        return type(value)([stripped(v, sources, (*place, k)) for k, v in enumerate(value)])
     if type(value) is dict:
-        return {key: each_array(one, form, (*place, key)) for key, one in value.items()}
+        return {key: stripped(one, sources, (*place, key)) for key, one in value.items()}
+    return value
+
+
+def filled(value, values):
+    if isinstance(value, Hole):
+        return values[value]
+    if type(value) in (tuple, list):
+        return type(value)([filled(one, values) for one in value])
+    if type(value) is dict:
+        return {key: filled(one, values) for key, one in value.items()}
     return value
 
 

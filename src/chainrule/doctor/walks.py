@@ -210,9 +210,8 @@ class Graph:
             return bool(reached & wrong) and (reached <= wrong) == alone
 
         for nodes in self.groups if not others else ():
-            for sources in [nodes, *([one] for one in nodes if len(nodes) > 1)]:
-                if spoils(sources):
-                    yield from self.at_fork(sources)
+            if spoils(nodes):
+                yield from self.at_fork(nodes)
         for nodes in self.runs:
             uses = defaultdict(list)
             for node in nodes:
@@ -571,8 +570,8 @@ def opens(gate, other):
 
 
 def one_step_apart(edges):
-    """edge -> the same for the windows that a loop takes from an array, put back one step apart, where it takes
-    them further apart."""
+    """edge -> {(code, words): dout -> gradient} where the windows that a loop takes from an array are put back
+    one step apart, and it takes them further apart."""
     at = [(node.moved(i), node.sources[i].value.shape) for node, i in edges]
     if len(at) < 2 or any(places is None or not all(places) for places, _ in at):
         return {}
@@ -841,13 +840,12 @@ class Trials:
             yield replace(change, gives={}, off=self.added(change))  # its place is the loss
 
     def everywhere(self):
-        """The same where one mistake was made at every place that has room for it, or at every run of a line."""
+        """The same where one mistake was made at every place that has room for it."""
         groups = defaultdict(list)
         for change, _ in self.made:
             if " at `" in change.words:
                 key = change.code, change.words.partition(" at `")[0]
                 groups[key].append(change)
-                groups[*key, change.at.site[:1]].append(change)
         for key, changes in groups.items():
             if len({change.at.site for change in changes}) > 1:
                 made = dict(chain(*(change.gives.items() for change in changes)))
@@ -876,10 +874,10 @@ class Trials:
 
     def keep(self, change, off):
         made = Lazily(lambda k: {n: one + off[k][n] for n, one in self.right[k].items()})
-        moved = [n for n in self.samples if not same(self.right[0][n], made[0][n], 1e-9)]
+        own = self.samples if self.network or self.decays else ()  # a penalty has its own name
+        moved = [n for n in own if not same(self.right[0][n], made[0][n], 1e-9)]
         leaves = self.graph.leaves
-        penalty = all(parallel(off[0][n], leaves[n].value) for n in moved)  # has its own name
-        if not penalty or not (self.network or self.decays):
+        if not own or not all(parallel(off[0][n], leaves[n].value) for n in moved):
             self.made.append((change, made))
 
     def line_of(self, name, wrong):
