@@ -295,7 +295,8 @@ class Graph:
         """One source of a call, in every pass."""
         node, i = edges[-1]  # the first pass may begin with zeros
         words = f"nothing coming back through {self.step(node)}"
-        code = "label-term-missing" if self.of_labels(edges) else lost_code(edges)
+        fewer = node.value.size < node.sources[i].value.size  # as where one of each row is taken
+        code = "label-term-missing" if fewer and self.of_labels(edges) else lost_code(edges)
         yield from nothing_back(code, words, node, edges)
         yield from self.past_gates(edges)
         yield from without_gate(edges)
