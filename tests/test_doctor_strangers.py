@@ -8,6 +8,7 @@ import pytest
 from chainrule import zoo
 from chainrule.doctor import diagnose, tape
 from chainrule.gradcheck import gradient_check
+from chainrule.graph import Variable, apply
 from chainrule.layers import Affine
 from chainrule.layers import Tanh as OwnTanh
 from chainrule.losses import SoftmaxWithLoss
@@ -2262,3 +2263,39 @@ def test_a_multiple_that_no_factor_of_forward_makes_is_no_missing_factor(power):
     assert causes(lambda x: loss(x, 0), x) == []
     found = diagnose(lambda x: loss(x, 1), x)
     assert found[0].cause not in ("factor-missing", "derivative-missing")
+
+
+# A node of one's own in a graph of Variables: its lines are seen as those of a layer are.
+
+
+def own_node(back):
+    class Own:
+        def forward(self, x, y):
+            self.x, self.y, self.e = x, y, np.exp(x)
+            return self.e * y
+
+        def backward(self, dout):
+            return back(self, dout), dout * self.e
+
+    return lambda a, b: apply(Own(), a * b, b) + b
+
+
+@pytest.mark.parametrize(
+    "cause, back",
+    [
+        ("derivative-missing", lambda node, dout: dout * node.y),
+        ("wrong-sign", lambda node, dout: -dout * node.e * node.y),
+        ("factor-missing", lambda node, dout: dout * node.e),
+        ("derivative-of-input", lambda node, dout: dout * node.x * node.y),
+    ],
+)
+def test_a_node_in_a_graph_of_variables_is_named_with_its_line(cause, back):
+    arrays = np.array([[0.3, -0.5, 1.2]]), np.array([[1.0, 2.0, 0.5]])
+    assert diagnose(own_node(lambda node, dout: dout * node.e * node.y), arrays) == []
+    f = own_node(back)
+    a, b = Variable(arrays[0], "a"), Variable(arrays[1], "b")
+    for found in (diagnose(f, arrays), diagnose(f(a, b))):
+        assert [(one.cause, one.where) for one in found] == [(cause, "a")]
+        assert cause == "wrong-sign" or " at `" in found[0].evidence
+    np.testing.assert_array_equal(a.value, arrays[0])
+    assert a.grad is None

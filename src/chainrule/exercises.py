@@ -9,6 +9,7 @@ import inspect
 import re
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 
@@ -274,12 +275,16 @@ def parameters_of(layer, name):
     return found[2], found[1]
 
 
+def outcome(method, *arguments):
+    """What it returns for copies of the arguments, or None where it raises."""
+    with suppress(Exception):
+        return method(*copies(arguments))
+
+
 def takes(mine, inputs, t):
     """Whether a loss works with targets of this form."""
-    try:
-        return np.size(mine.forward(*copies((*inputs, t)))) == 1
-    except Exception:
-        return False
+    out = outcome(mine.forward, *inputs, t)
+    return out is not None and np.size(out) == 1
 
 
 def copies(values):
@@ -434,18 +439,13 @@ def places_for(mine, name):
         choices += [sequences(size) for size in sizes or [3]]
         choices += [images(size) for size in sizes or [2]]
         choices.append([((np.array([0, 2, 2, 1]),), None), ((np.array([1, 0]),), None)])
-    taken = [[place for place in places if takes_all(mine, [place])] for places in choices]
+
+    def fits(inputs, t):
+        return outcome(mine.forward, *inputs, *(() if t is None else (t,))) is not None
+
+    taken = [[place for place in places if fits(*place)] for places in choices]
     whole = [some for some, places in zip(taken, choices, strict=True) if len(some) == len(places)]
     return next(iter([*whole, *filter(None, taken)]), choices[0])
-
-
-def takes_all(mine, places):
-    for inputs, t in places:
-        try:
-            mine.forward(*copies(inputs if t is None else (*inputs, t)))
-        except Exception:
-            return False
-    return True
 
 
 # Networks.
@@ -465,7 +465,8 @@ def grade_network(thing, name):
     D, C = (matrices[0].shape[0], matrices[-1].shape[1]) if matrices else (4, 3)
     x, labels = numbers(5, D), np.arange(5) % C
     for t in (labels, np.eye(C)[labels], numbers(5, C)):
-        if loss_is_a_number(mine, x, t):
+        value = outcome(mine.loss, x, t)
+        if value is not None and np.size(value) == 1:
             break
     else:
         t = labels
@@ -480,13 +481,6 @@ def grade_network(thing, name):
     left = checked(name, mine, x, t).unchecked
     unchecked = "".join(f" No gradient of {one} was given or checked." for one in left)
     return f"the gradients of {name} agree with the numerical ones, for every parameter.{unchecked}"
-
-
-def loss_is_a_number(network, x, t):
-    try:
-        return np.size(network.loss(x.copy(), t.copy())) == 1
-    except Exception:
-        return False
 
 
 def network_of(thing, name):

@@ -6,41 +6,17 @@ at each layer alone, from the loss backward.
 """
 
 import re
-from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
 
+from chainrule.doctor import copies, findings, state
 from chainrule.doctor.checks import check_numbers, piece_for, quiet
-from chainrule.doctor.copies import (
-    as_it_was,
-    enclosed,
-    layers_of,
-    loss_of,
-    outside,
-    private_copy,
-    slots,
-)
+from chainrule.doctor.copies import enclosed, layers_of, outside
 from chainrule.doctor.evidence import LIMIT, Observation
-from chainrule.doctor.findings import (
-    Finding,
-    Findings,
-    finding,
-    in_order,
-    proof,
-    raised,
-    told_line,
-    unknown,
-)
+from chainrule.doctor.findings import Finding, finding, raised
 from chainrule.doctor.judge import BY_BATCH, ignore_dout, judge, line_of
-from chainrule.doctor.pieces import GraphPiece, NetworkPiece, Piece, tried
-from chainrule.doctor.state import (
-    alike,
-    left_behind,
-    out_of_date,
-    through_new_parameters,
-    written_to,
-)
+from chainrule.doctor.pieces import NetworkPiece, Piece, tried
 from chainrule.doctor.tape import recorded
 from chainrule.mistakes import MISTAKES
 from chainrule.scenes import same
@@ -61,7 +37,7 @@ def diagnose(target, x=None, t=None, *, h=1e-5, seed=0) -> list[Finding]:
     and arguments are left as they were.
     """
     check_numbers(h, seed, "diagnose")
-    with as_it_was(target):
+    with copies.as_it_was(target):
         piece = piece_for("diagnose", target, x, t, h)
         with quiet():
             if isinstance(piece, NetworkPiece):
@@ -70,8 +46,8 @@ def diagnose(target, x=None, t=None, *, h=1e-5, seed=0) -> list[Finding]:
                 if type(target).__module__.startswith("chainrule."):
                     piece.forward(piece.fresh())  # what does not fit is the caller's mistake
                 found = or_raised(examine, piece, h, seed)
-    found = in_order(found)
-    return Findings(found, piece.unchecked) if piece.unchecked else found
+    found = findings.in_order(found)
+    return findings.Findings(found, piece.unchecked) if piece.unchecked else found
 
 
 def or_raised(look, piece, *arguments):
@@ -107,32 +83,28 @@ def examine(piece, h, seed):
             observation = Observation(piece, h, seed)
     named, unnamed = judge(observation)
     wrong = {one.where for one in named} | set(unnamed)
-    stale = tried([], left_behind, observation, list(unnamed)) if piece.names else []
-    unnamed = {n: s for n, s in unnamed.items() if n not in [one.where for one in stale]}
-    table = tried([], all_pairs, piece, bool(wrong))
-    unnamed = {} if table else unnamed
-    named = table + named + stale + tried([], ties, observation, wrong)
-    state = [] if isinstance(piece, GraphPiece) else written_to(piece, observation.douts[0])
-    updates = [one for one in state if one.cause == "update-in-backward"]
+    named += tried([], state.left_behind, observation, list(unnamed)) if piece.names else []
+    named += tried([], ties, observation, wrong)
+    if table := tried([], all_pairs, piece, bool(wrong)):
+        named, unnamed = table + named, {}
+    written = state.written_to(piece, observation.douts[0])
+    causes = {one.cause for one in written}
     known = {one.where for one in named} | set(unnamed)
-    wrong &= set(observation.names)
-    came_of_it = tried([], through_new_parameters, observation, sorted(wrong)) if updates else []
-    if any(one.cause == "mutates-dout" for one in state):
-        firsts = {n: one for n in wrong for one in observation.samples(n)[:1]}
-        came_of_it += [n for n, one in firsts.items() if tried(False, by_spoiling, piece, one)]
-    named = [one for one in named if one.where not in came_of_it]
-    unnamed = {name: one for name, one in unnamed.items() if name not in came_of_it}
-    nameless = [unknown(n, s, line_of(observation, n, wrong)) for n, s in unnamed.items()]
-    if nameless and tried(False, walked_in_order, observation):
-        words = "; it is what the layers give when they are walked in the order of forward"
-        hint = "Walk back from the last layer to the first one: for layer in reversed(layers)."
-        nameless = [
-            replace(one, evidence=f"{one.evidence[:-1]}{words}.", hint=hint) for one in nameless
-        ]
-    found = named + sorted(nameless, key=lambda one: one.hint == MISTAKES["unknown"].hint)
-    state += tried([], out_of_date, observation, seed, known)
+    asked, came_of_it = sorted(wrong & set(observation.names)), []
+    if "update-in-backward" in causes:
+        came_of_it = tried([], state.through_new_parameters, observation, asked)
+    if "mutates-dout" in causes:
+        came_of_it += tried([], by_spoiling, observation, asked)
+    told = {one.where for one in named} | set(came_of_it)
+    turned = set(unnamed) - told and tried(False, walked_in_order, observation)
+    left = {name: line_of(observation, name, wrong) for name in unnamed if name not in told}
+    nameless = [findings.unknown(n, unnamed[n], line, turned) for n, line in left.items()]
+    nameless.sort(key=lambda one: one.hint == MISTAKES["unknown"].hint)
+    found = [one for one in named if one.where not in came_of_it] + nameless
+    updates = [one for one in written if one.cause == "update-in-backward"]
+    written += tried([], state.out_of_date, observation, seed, known)
     odd = ("update-in-backward", "stale-cache") if updates else ()  # the one makes the other
-    return updates + found + [one for one in state if one.cause not in odd] + remark
+    return updates + found + [one for one in written if one.cause not in odd] + remark
 
 
 def walked_in_order(observation):
@@ -143,7 +115,7 @@ def walked_in_order(observation):
     for one in (layers := layers_of(subject)).values():
         dout = one.backward(dout)
     claims = [observation.claims[0][name] for name in piece.names]
-    return len(layers) > 1 and len(claims) == 1 and alike(dout, *claims)
+    return len(layers) > 1 and len(claims) == 1 and state.alike(dout, *claims)
 
 
 def right_at_the_end(observation):
@@ -152,19 +124,19 @@ def right_at_the_end(observation):
     if len(observation.douts) < 2 or not all(ignore_dout(s) for s in claimed.values()):
         return []
     name, samples = next(iter(claimed.items()))
-    words = f"{proof(name, samples[0])}; for any other dout it gives the same"
+    words = f"{findings.proof(name, samples[0])}; for any other dout it gives the same"
     right = samples[0].explained_by(samples[0].scene.unit)
     words += ", and it is right for dout = 1" if right else ""
     return [finding("upstream-ignored", name, words)]
 
 
-def by_spoiling(piece, sample):
-    """Whether a claim is wrong only by what a run wrote into dout before dout was used again."""
-    given = sample.scene.dout.copy()
+def by_spoiling(observation, names):
+    """Those whose claims are wrong only by what a run wrote into dout before dout was used again."""
+    piece, dout, given = observation.piece, observation.douts[0], observation.douts[0].copy()
     piece.call(piece.fresh(), piece.arguments(), given)
-    if not sample.shaped or given.shape != sample.claim.shape:
-        return False
-    return same(sample.claim + sample.scene.dout - given, sample.scene.true, 1e-6)
+    both = [(n, *observation.samples(n)[:1]) for n in names]
+    alike = [(n, one[0]) for n, *one in both if one and np.shape(one[0].claim) == dout.shape]
+    return [n for n, one in alike if same(one.claim + dout - given, one.scene.true, 1e-6)]
 
 
 def ties(observation, known):
@@ -185,43 +157,34 @@ def ties(observation, known):
 
 
 def all_pairs(piece, wrong):
-    """The finding for targets (N,) that meet outputs (N, 1): their order does not matter then. Where a
-    gradient is wrong, a list that a function takes from around it may be its targets too."""
-    shape, places = piece.inputs[0].shape, {}
-    fits = shape == (*np.shape(piece.t), 1) if piece.labels else shape[:1] == np.shape(piece.t)
-    if np.ndim(piece.t) == 1 and fits:
-        places["t"] = piece.t
-    elif piece.pair and wrong:
-        held = {name: array for _, name, array in outside(piece.target) if array.ndim == 1}
-        places = {name: array for name, array in held.items() if array.size > 2}
-    for name, own in places.items():
-        if pairs(piece, name, own):
-            words = (
-                f"the loss stays as it is when the targets change places, and {name} is of shape "
-            )
-            where = piece.labels[0] if piece.labels else "loss"
-            return [finding("broadcast-targets", where, words + str(np.shape(own)))]
-    return []
+    """The finding for targets (N,) that meet outputs (N, 1): the loss stays when they change places, and
+    changes when they are a column. Where a gradient is wrong, a list that a function takes from around it
+    may be its targets too."""
+    x, t = piece.inputs[0], piece.t
+    one_each = x.shape == (*np.shape(t), 1) if piece.labels else x.shape[:1] == np.shape(t)
+    fits = np.ndim(t) == 1 and one_each
+    held = outside(piece.target) if piece.pair and wrong and not fits else ()
+    places = {"t": t} if fits else {n: a for _, n, a in held if a.ndim == 1 and a.size > 2}
 
-
-def pairs(piece, name, own):
-    """Whether the loss stays when the targets change places, and changes when they are a column."""
-    held = name != "t" or piece.t is None
-
-    def loss(t, x=piece.inputs[0]):
-        other = piece.at([x, *piece.inputs[1:]], piece.t if held else t)
-        put = enclosed(piece.target, lambda a, key: t if key == name else a)
+    def loss(name, targets, x=x):
+        other = piece.at([x, *piece.inputs[1:]], targets if fits else t)
         try:
-            with put if held else nullcontext():
+            with enclosed(piece.target, lambda a, key: targets if key == name and not fits else a):
                 return float(np.reshape(other.forward(other.fresh()), ()))
         except Exception:
             return np.nan
 
-    turned, moved = np.roll(own, 1), np.roll(1.3 * piece.inputs[0], 1) + 0.1
-    value, beside = loss(own), loss(np.reshape(own, (-1, 1)))
-    off = abs(value - loss(turned)) + abs(loss(own, moved) - loss(turned, moved))
-    size = 1 + abs(value)
-    return off <= 1e-9 * size and abs(value - beside) > 1e-6 * size
+    for name, own in places.items():
+        turned, moved = np.roll(own, 1), np.roll(1.3 * x, 1) + 0.1
+        ways = [(own,), (turned,), (own, moved), (turned, moved), (np.reshape(own, (-1, 1)),)]
+        value, other, *both, beside = [loss(name, *way) for way in ways]
+        off, size = abs(value - other) + abs(both[0] - both[1]), 1 + abs(value)
+        if off <= 1e-9 * size and abs(value - beside) > 1e-6 * size:
+            words = "the loss stays as it is when the targets change places, and"
+            where = piece.labels[0] if piece.labels else "loss"
+            words = f"{words} {name} is of shape {np.shape(own)}"
+            return [finding("broadcast-targets", where, words)]
+    return []
 
 
 def by_exception(error, piece):
@@ -245,11 +208,11 @@ def by_exception(error, piece):
             if fit and source.name in asked and left.shape[1] == len(right):
                 where = source.name or other.name or "".join(piece.labels[:1]) or "loss"
                 names = [one.name for one in (source, other) if one.name]
-                strange = not any(name in told_line(error) for name in names)
+                strange = not any(name in findings.told_line(error) for name in names)
                 told = f"{name}.T @ dout" if place else f"dout @ {name}.T"
                 places.append((strange, rank, where, told))  # one turned is likelier
     for _, _, where, words in sorted(places, key=lambda one: one[:2])[:1]:
-        said = f"backward raises {type(error).__name__}{told_line(error)}: {columns} columns meet "
+        said = f"backward raises {type(error).__name__}{findings.told_line(error)}: {columns} columns meet "
         said += f"{rows} rows; {words} fits"
         return [finding("weight-not-transposed", where, said)]
     return []
@@ -257,8 +220,8 @@ def by_exception(error, piece):
 
 def examine_network(piece, x, t, h, seed):
     """The findings for a network, from the loss backward."""
-    twin = private_copy(piece.target)
-    layers, loss = layers_of(twin), loss_of(twin)
+    twin = copies.private_copy(piece.target)
+    layers, loss = layers_of(twin), copies.loss_of(twin)
     found = []
     if layers and loss is not None:
         found = in_the_whole(piece, layers, examine_layers(layers, loss, x, t, h, seed), h, seed)
@@ -268,10 +231,11 @@ def examine_network(piece, x, t, h, seed):
 def in_the_whole(piece, layers, found, h, seed):
     """The findings of layers looked at alone, without those that the network as a whole takes back: a
     penalty that stands in the loss, and in the gradient of a layer; a division by N that has moved."""
-    names = {id(slot.array): name for name, slot in slots(piece.target).items()}
-    places = {}
-    for name, layer in layers_of(piece.target).items():
-        places |= {f"{name}.{key}": names.get(id(s.array)) for key, s in slots(layer).items()}
+    names = {id(slot.array): name for name, slot in copies.slots(piece.target).items()}
+    held = {name: copies.slots(layer) for name, layer in layers_of(piece.target).items()}
+    places = {
+        f"{n}.{k}": names.get(id(s.array)) for n, some in held.items() for k, s in some.items()
+    }
     doubtful = {one.where for one in found if one.where in places and one.cause not in BY_STATE}
     if not doubtful:
         return found
@@ -297,17 +261,14 @@ def examine_layers(layers, loss, x, t, h, seed):
     for name, layer in layers.items():
         piece = Piece(layer, (value,))
         found = located(examine(piece, h, seed), name) + found
-        try:
-            value = np.array(piece.forward(piece.fresh()), np.float64)
-        except Exception:
-            return found
-        if not np.all(np.isfinite(value)):
+        value = piece.runs()
+        if value is None or not np.all(np.isfinite(value)):
             return found
     last = Piece(loss, (value,), t, layers.values()).at_the_end()
     return located(examine(last, h, seed), "loss") + found
 
 
-def located(findings, layer):
+def located(found, layer):
     """The same findings with the name of the layer in them."""
     names = {"x": layer, "dout": layer, "t": layer}
-    return [replace(f, where=names.get(f.where, f"{layer}.{f.where}")) for f in findings]
+    return [replace(f, where=names.get(f.where, f"{layer}.{f.where}")) for f in found]

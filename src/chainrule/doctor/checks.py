@@ -7,16 +7,9 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from chainrule.doctor import pieces
 from chainrule.doctor.copies import params_of, slots
 from chainrule.doctor.findings import said
-from chainrule.doctor.pieces import (
-    GraphPiece,
-    NetworkPiece,
-    OfParams,
-    Piece,
-    is_network,
-    piece_of_function,
-)
 from chainrule.graph import Variable
 from chainrule.guards.numbers import as_value
 from chainrule.guards.numeric import check_nudge, check_step
@@ -48,8 +41,8 @@ def piece_for(where, target, x, t, h, last=False):
     if isinstance(target, type):
         raise TypeError(f"{where} wants an object, got the class: try {target.__name__}(...)")
     if isinstance(target, Variable):
-        return GraphPiece(target)
-    network = is_network(target)
+        return pieces.piece_of_graph(target)
+    network = pieces.is_network(target)
     if network and t is None:
         raise ValueError(f"{where} of a network wants the targets t")
     if network and not params_of(target) and not slots(target):
@@ -59,18 +52,18 @@ def piece_for(where, target, x, t, h, last=False):
     if not inputs or (x is None and callable(target)):
         raise ValueError(f"{where} wants at least one input")
     if callable(target) and not walks and isinstance(inputs[0], Mapping):
-        target, inputs, network = OfParams(target, *inputs), inputs[1:] or (0.0,), True
+        target, inputs, network = pieces.OfParams(target, *inputs), inputs[1:] or (0.0,), True
     if walks or network:
         check_inputs(where, inputs, h)
     with quiet():
         if network:
-            return NetworkPiece(target, inputs, t)
+            return pieces.NetworkPiece(target, inputs, t)
         if walks:
-            piece = Piece(target, inputs, t)
+            piece = pieces.Piece(target, inputs, t)
             return piece.at_the_end() if last and t is not None else piece
         if callable(target) and all(np.asarray(v).dtype.kind in "fiub" for v in inputs):
             check_inputs(where, inputs, h)
-            if (piece := piece_of_function(target, inputs, t)) is not None:
+            if (piece := pieces.piece_of_function(target, inputs, t)) is not None:
                 return piece
     raise TypeError(
         f"{where} wants something with forward and backward, a Variable, or a function that gives a "
@@ -91,7 +84,8 @@ def checked_piece(target, x, t, h, seed, allow_float32):
     too coarse. Its `problem` says, in words, why it cannot be run."""
     where = "gradient_check"
     check_numbers(h, seed, where)
-    if hasattr(target, "forward") and not isinstance(target, type) and not is_network(target):
+    alone = hasattr(target, "forward") and not pieces.is_network(target)
+    if alone and not isinstance(target, type):
         check_count(target, (*(x if isinstance(x, tuple) else (x,)), *(() if t is None else (t,))))
     piece = piece_for(where, target, x, t, h, last=True)
     if piece.error is not None and type(target).__module__.startswith("chainrule."):

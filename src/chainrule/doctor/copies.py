@@ -163,8 +163,7 @@ class Noise:
         held = [*getattr(run, "__globals__", {}).values(), *vars(type(target)).values()]
         self.generators = [one for one in held if isinstance(one, np.random.Generator)]
         self.states = [copy.deepcopy(one.bit_generator.state) for one in self.generators]
-        owners = () if isinstance(target, type) else (target, *layers_of(target).values())
-        own = [v for owner in owners for v in getattr(owner, "__dict__", {}).values()]
+        own = [v for owner in owners_of(target) for v in getattr(owner, "__dict__", {}).values()]
         kinds = (np.random.Generator, np.random.RandomState, random.Random)
         self.own = any(isinstance(one, kinds) for one in own)
         self.numpy, self.python = np.random.get_state(), random.getstate()
@@ -188,8 +187,7 @@ class Noise:
 def as_it_was(target):
     """Put random numbers, and what a copy could not keep apart, back as they were."""
     noise = Noise(target)
-    owners = () if isinstance(target, type) else (target, *layers_of(target).values())
-    owners = [one for one in owners if shares_state(one)]
+    owners = [one for one in owners_of(target) if shares_state(one)]
     kept = [(vars(one), dict(vars(one))) for one in owners]
     dicts = [getattr(one, key, {}) for one in owners for key in ("params", "grads")]
     kept += [(one, dict(one)) for one in dicts if isinstance(one, dict)]
@@ -214,8 +212,7 @@ def private_copy(target, form=None, held=None):
     What refuses to be copied to its depths (a lock, an open file) is copied at its surface. What keeps
     its state in the closure of a function cannot be copied at all, and is used itself (`as_it_was`).
     """
-    owners = [target, *layers_of(target).values()]
-    memo = {id(owner): owner for owner in owners if shares_state(owner)}
+    memo = {id(owner): owner for owner in owners_of(target) if shares_state(owner)}
     for name, slot in (slots(target) if held is None else held).items():
         if id(slot.owner) not in memo:  # one array under all its names
             array = slot.array.astype(np.float64)
@@ -226,7 +223,7 @@ def private_copy(target, form=None, held=None):
         twin = copy.copy(target)
         if isinstance(vars(twin).get("params"), dict):
             twin.params = {key: copy.copy(value) for key, value in twin.params.items()}
-    for owner in [twin, *layers_of(twin).values()]:
+    for owner in owners_of(twin):
         params = getattr(owner, "params", None)
         if isinstance(params, dict):
             for key, value in params.items():
@@ -244,6 +241,11 @@ def layers_of(network):
         return {}
     whole = all(hasattr(v, "forward") and hasattr(v, "backward") for v in layers.values())
     return {str(name): layer for name, layer in layers.items()} if whole else {}
+
+
+def owners_of(target):
+    """A target and its layers, which hold arrays; none for a class."""
+    return () if isinstance(target, type) else (target, *layers_of(target).values())
 
 
 def loss_of(network):

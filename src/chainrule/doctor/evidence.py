@@ -5,6 +5,7 @@ An `Observation` runs one piece for a few upstream gradients. For each of its ar
 Read `doctor` next: it decides what to run, and what to say.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -80,10 +81,9 @@ class Suspect:
 
     code    in the table of mistakes
     words   what it gives
-    factor  for "scaled"
+    factor  by what the gradient, a part of it, or all of a wrong one is multiplied
     where   the place of the mistake, where it is not the array with the wrong gradient
     also    a second mistake, where only the two together explain the claims
-    times   by what a part of the gradient, or all of a wrong one, is multiplied
     """
 
     code: str
@@ -91,7 +91,6 @@ class Suspect:
     factor: float | None = None
     where: str | None = None
     also: str | None = None
-    times: float = 1.0
 
 
 def suspect_of(samples, table=TABLE):
@@ -131,6 +130,8 @@ class Observation:
     doubtful  of those that seem to lack a factor, where it is not sure that nothing else is wrong
     bounded   those whose claims are cut down to one length
     """
+
+    trials, decays = None, {}  # the walks, once they are made, and what has a penalty
 
     def __init__(self, piece, h=1e-5, seed=0, limit=None):
         self.piece, self.others, self.right = piece, {}, set()
@@ -267,10 +268,9 @@ class Observation:
             return None
         slope = self.slope_at(array, array)
         for dout, true in zip([*self.douts, 1.0], truth.gradients[name], strict=True):
-            try:
+            whole = None
+            with suppress(ValueError):
                 whole = sum_to(dout * slope, array.shape)
-            except ValueError:
-                return None
             sample = Sample(None, whole, truth.seen[name], truth.noise[name], truth.tolerance)
             if not (sample.shaped and sample.fits(true, FIT)):
                 return None
@@ -287,7 +287,6 @@ class Observation:
 
 
 def observed(piece, limit=LIMIT):
-    try:
+    """An observation, or None outside the domain of forward."""
+    with suppress(Exception):
         return Observation(piece, limit=limit)
-    except Exception:  # outside the domain of forward
-        return None

@@ -153,7 +153,7 @@ def shapeless(name, sample):
     return finding("wrong-shape", name, words, hint=hint)
 
 
-def unknown(name, samples, line=""):
+def unknown(name, samples, line="", turned=False):
     words, true, hint = proof(name, samples[0]), samples[0].scene.true, None
     words += f"; it goes wrong at {line}" if line else ""
     others = samples[0].scene.siblings.items()
@@ -170,16 +170,18 @@ def unknown(name, samples, line=""):
     elif close(samples, 0.03):
         words += "; they are close"
         hint = "Look for a small constant that only one of forward and backward adds: log(y + 1e-7), or eps."
+    if turned:
+        words += "; it is what the layers give when they are walked in the order of forward"
+        hint = "Walk back from the last layer to the first one: for layer in reversed(layers)."
     return finding("unknown", name, words, hint=hint)
 
 
 def cut_off(sample):
     """The bound at which a claim is cut off, in several entries, and is right in all others; or None."""
     most = np.max(np.abs(sample.claim), initial=0.0)
-    several = np.sum(np.abs(sample.claim) == most) > 1
-    return (
-        most if several and sample.explained_by(np.clip(sample.scene.true, -most, most)) else None
-    )
+    cut = np.sum(np.abs(sample.claim) == most) > 1
+    cut = cut and sample.explained_by(np.clip(sample.scene.true, -most, most))
+    return most if cut else None
 
 
 def close(samples, tolerance=1e-3):

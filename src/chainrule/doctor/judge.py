@@ -12,8 +12,8 @@ import numpy as np
 from chainrule.doctor.evidence import common_factor, observed, suspect_of
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
 from chainrule.doctor.missing import FEW, by_column, by_decay, by_what_is_missing
-from chainrule.doctor.pieces import division, one_sample_more, tried, variants
-from chainrule.doctor.walks import DIVISIONS, Trials, as_it_is, nearly
+from chainrule.doctor.pieces import one_sample_more, tried, variants
+from chainrule.doctor.walks import DIVISIONS, Trials, as_it_is, division, nearly
 from chainrule.mistakes import MISTAKES
 from chainrule.scenes import same
 
@@ -36,24 +36,22 @@ def judge(observation):
             wrong[name] = samples
     observation.decays = tried({}, by_decay, observation, wrong)
     explained = tried({}, explain, observation, wrong) if wrong else {}
-    unnamed = {name: samples for name, samples in wrong.items() if name not in explained}
-    for name in [name for name in unnamed if not all(s.shaped for s in unnamed[name])]:
-        found.insert(0, shapeless(name, unnamed.pop(name)[0]))
-    reasons = {n: ("weight-decay", w) for n, w in observation.decays.items() if n in unnamed}
-    reasons |= tried({}, by_column, observation, unnamed)
-    left = {n: s for n, s in unnamed.items() if n not in reasons and not close(s)}
-    reasons |= {n: tried(None, by_what_is_missing, observation, n, s) for n, s in left.items()}
-    walks = getattr(observation, "trials", None)
-    doubtful = observation.doubtful if walks and walks.made else set()
-    unsure = {n: s for n, s in left.items() if not reasons[n] or n in doubtful}
+    left = {name: samples for name, samples in wrong.items() if name not in explained}
+    for name in [name for name in left if not all(s.shaped for s in left[name])]:
+        found.insert(0, shapeless(name, left.pop(name)[0]))
+    reasons = {n: ("weight-decay", w) for n, w in observation.decays.items() if n in left}
+    reasons |= tried({}, by_column, observation, left)
+    far = {n: s for n, s in left.items() if n not in reasons and not close(s)}
+    lacks = {n: tried(None, by_what_is_missing, observation, n, s) for n, s in far.items()}
+    doubtful = observation.doubtful if observation.trials and observation.trials.made else set()
+    unsure = {n: far[n] for n in far if not lacks[n] or n in doubtful}
     unsure = {n: s for n, s in unsure.items() if n not in observation.bounded}
     more = by_walks(observation, unsure, nearly)  # with one of them it is a factor that is missing
-    reasons = {n: r for n, r in reasons.items() if n not in doubtful or n in more}
-    more = {n: one for n, one in more.items() if n not in doubtful}
-    explained |= more
-    for name, (code, words) in [item for item in reasons.items() if item[1]]:
+    reasons |= {n: one for n, one in lacks.items() if one and (n not in doubtful or n in more)}
+    explained |= {n: one for n, one in more.items() if n not in doubtful}
+    for name, (code, words) in reasons.items():
         found.append(finding(code, name, f"{proof(name, wrong[name][0])}; {words}"))
-    unnamed = {n: s for n, s in unnamed.items() if n not in more and not reasons.get(n)}
+    unnamed = {n: s for n, s in left.items() if n not in explained and n not in reasons}
     return found + tell({n: explained[n] for n in wrong if n in explained}, wrong), unnamed
 
 
@@ -90,17 +88,15 @@ def one_multiple(observation, wrong):
 
 def by_walks(observation, wrong, look=as_it_is):
     """The same, from the walks through the graph of the code."""
-    if not wrong:
-        return {}
-    if not hasattr(observation, "trials"):
-        observation.trials = tried(None, Trials, observation)
-    return tried({}, observation.trials.explain, wrong, look) if observation.trials else {}
+    if wrong and observation.trials is None:
+        observation.trials = tried(False, Trials, observation)
+    walks = wrong and observation.trials
+    return tried({}, walks.explain, wrong, look) if walks else {}
 
 
 def line_of(observation, name, wrong):
     """The line at which a gradient without a name goes wrong, or nothing where that cannot be told."""
-    trials = getattr(observation, "trials", None)
-    return tried("", trials.line_of, name, wrong) if trials else ""
+    return tried("", observation.trials.line_of, name, wrong) if observation.trials else ""
 
 
 def by_table(observation, wrong):

@@ -47,8 +47,7 @@ def by_what_is_missing(observation, name, samples):
             observation.bounded.add(name)
             return None
         words = f"it is {factor:.6g} times the right one here, and another multiple at other inputs"
-        walks = getattr(observation, "trials", None)
-        order = walks.graph.order if walks and walks.made else ()
+        order = nodes_of(observation)
         single = np.abs([float(node.value.ravel()[0]) for node in order if node.value.size == 1])
         near = np.isclose(single, abs(factor), 1e-5) | np.isclose(single * abs(factor), 1, 1e-5)
         unmet = abs(factor) > 1 and len(single) and not near.any()  # perhaps too much is there
@@ -60,12 +59,10 @@ def by_what_is_missing(observation, name, samples):
 
 def by_ratio(observation, sample):
     """(code, words) where the wrong entries are the right ones times a value of forward, or over one."""
-    walks, true = getattr(observation, "trials", None), sample.scene.true
+    true = sample.scene.true
     off = sample.seen & ~np.isclose(sample.claim, true, 1e-5, 1e-9) & (true != 0)
     ratio = sample.claim[off] / true[off]
-    if not walks or not walks.made or len(np.unique(np.round(ratio, 6))) < 3:
-        return None
-    for node in walks.graph.order:
+    for node in nodes_of(observation) if len(np.unique(np.round(ratio, 6))) > 2 else ():
         value = node.value.reshape(node.value.shape + (1,) * (true.ndim - node.value.ndim))
         with suppress(ValueError):
             value = np.broadcast_to(value, true.shape)[off]
@@ -80,14 +77,19 @@ def by_ratio(observation, sample):
     return None
 
 
+def nodes_of(observation):
+    """The graph of the code, as far as it was walked."""
+    walks = observation.trials
+    return walks.graph.order if walks and walks.made else ()
+
+
 def divides(node):
     """Whether a value, as far as forward goes, is divided by: it is a root, or below a bar."""
     if node.entrywise and len(node.sources) == 1 and same(node.value**2, node.sources[0].value):
         return True
     bars = [user for user, i in node.uses if user.entrywise and not user.linear and i == 1]
-    return any(
-        same(user.value * node.value, user.sources[0].value + 0 * user.value) for user in bars
-    )
+    pairs = [(user.value, user.sources[0].value) for user in bars]
+    return any(same(value * node.value, above + 0 * value) for value, above in pairs)
 
 
 def turned(a, b):
@@ -115,39 +117,33 @@ def passes_where_closed(samples):
 def linear(observation, name):
     """Whether twice the dout gives twice the claim, as it has to."""
     piece, dout = observation.piece, observation.douts[0]
-    try:
+    with suppress(Exception):
         return same(piece.claims(2 * dout)[name], 2 * observation.claims[0][name], 1e-9)
-    except Exception:
-        return True
+    return True
 
 
 def by_decay(observation, wrong):
     """name -> words, where a claim and the truth differ by a multiple of the array itself; in a function,
     where that is the same one at other numbers too."""
     piece, network, found = observation.piece, not observation.piece.names, {}
-    if not (network or piece.pair):
-        return found
-    factors = {n: multiples(s[0]) for n, s in wrong.items() if s[0].shaped}
-    few = [n for n, both in factors.items() if not both[0] and piece.pair]
-    factors |= {n: (tried(0.0, of_penalty, piece, n, wrong[n][0]), 0.0) for n in few}
-    factors = {name: both for name, both in factors.items() if both[0]}
-    elsewhere = map(observed, variants(piece)) if factors and not network else ()
-    others = [one for one in elsewhere if one]
-    due = tried({}, penalties, piece) if network and factors else {}
+    shaped = {n: s[0] for n, s in wrong.items() if s[0].shaped and (network or piece.pair)}
+    factors = {name: multiples(sample) for name, sample in shaped.items()}
+    some = any(k for k, _ in factors.values())
+    others = [one for one in map(observed, variants(piece)) if one] if some and not network else []
+    due = tried({}, penalties, piece) if some and network else {}
     for name, (k, sign) in factors.items():
-        if name not in few:
-            if not all(same((k, sign), multiples(one.samples(name)[0]), 1e-4) for one in others):
-                continue
-        found[name] = "where it is wrong, " if name in few else ""
-        found[name] += f"the difference is {k:.4g} times {name}"
-        W = observation.truth.arrays[name]
-        matrix = W.ndim > 1 and min(W.shape) > 1
-        wanted = due.get(name, max(due.values(), default=None, key=abs) if matrix else None)
-        if sign:
-            found[name] += f" and {sign:.4g} times the sign of {name}"
-        elif wanted is not None:
-            found[name] += f": backward adds {round(wanted + k, 7) + 0.0:.4g} times {name}"
-            found[name] += f", and the loss wants {wanted:.4g} times"
+        few = 0.0 if k or not piece.pair else tried(0.0, of_penalty, piece, name, shaped[name])
+        if few:
+            found[name] = f"where it is wrong, the difference is {few:.4g} times {name}"
+        elif k and all(same((k, sign), multiples(o.samples(name)[0]), 1e-4) for o in others):
+            found[name], W = f"the difference is {k:.4g} times {name}", shaped[name].scene.own
+            matrix = W.ndim > 1 and min(W.shape) > 1
+            wanted = due.get(name, max(due.values(), default=None, key=abs) if matrix else None)
+            if sign:
+                found[name] += f" and {sign:.4g} times the sign of {name}"
+            elif wanted is not None:
+                found[name] += f": backward adds {round(wanted + k, 7) + 0.0:.4g} times {name}"
+                found[name] += f", and the loss wants {wanted:.4g} times"
     return found
 
 

@@ -7,22 +7,13 @@ Nothing here looks inside the code under test. Read `probe` next: it nudges what
 import copy
 import inspect
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from traceback import extract_tb
 
 import numpy as np
 
-from chainrule.doctor.copies import (
-    GIVEN,
-    Noise,
-    among,
-    loss_of,
-    outside,
-    params_of,
-    private_copy,
-    slots,
-)
+from chainrule.doctor.copies import GIVEN, Noise, among, loss_of, params_of, private_copy, slots
 from chainrule.doctor.findings import told_line
 from chainrule.graph import Variable, forward_steps, topological_order
 from chainrule.guards.numbers import as_value
@@ -68,13 +59,14 @@ class Piece:
         self.inputs = tuple(np.array(as_value(v, "diagnose"), np.float64) for v in inputs)
         held = params_of(target)
         names = names_for(inputs, target.f if isinstance(target, Returning) else None)
+        names = list(target.leaves) if isinstance(target, OfGraph) else names
         self.labels = [f"input {n}" if n in held else n for n in names]
         self.noise, self.names = Noise(target), list(self.labels)
-        if any(whole) and not self.runs():
+        if any(whole) and self.runs() is None:
             floats, pairs = self.inputs, list(zip(inputs, whole, self.inputs, strict=True))
             self.inputs = tuple(np.array(v) if w else f for v, w, f in pairs)
             self.names = [name for name, w in zip(self.labels, whole, strict=True) if not w]
-            if not self.runs():
+            if self.runs() is None:
                 self.inputs, self.names = floats, list(self.labels)
         self.look()
 
@@ -84,11 +76,10 @@ class Piece:
         alone = np.ndim(self.inputs[0]) == 1 == len(self.inputs)
         return self.t is not None and alone and np.shape(self.t) == self.inputs[0].shape
 
-    def runs(self):
-        try:
-            return self.forward(self.fresh()) is not None
-        except Exception:
-            return False
+    def runs(self, subject=None):
+        """The output, or None where forward raises."""
+        with suppress(Exception):
+            return self.forward(self.fresh() if subject is None else subject)
 
     def look(self):
         """Find out whether the same input gives the same output, which arrays forward uses, and along
@@ -121,10 +112,9 @@ class Piece:
         """Those of the arrays, given with their slots, that want no gradient. None is given for them, and
         they have no name of what learns; or else their owner has `params`, which says what learns there,
         or nothing does in a loss, or all that learns is smaller than this one, as a bias beside a matrix."""
-        try:
+        claims = {}
+        with suppress(Exception):
             claims = self.claims(np.ones(first.shape)) if held else {}
-        except Exception:
-            return []
         without = [name for name in held if claims.get(name, name) is None]
         asked = [id(held[name].owner) for name in without if LEARNS.search(name)]
 
@@ -140,12 +130,10 @@ class Piece:
 
     def claims_no_input(self, first):
         """Whether it is a whole network, whose backward gives a dict, or nothing, and no dx."""
-        subject = self.fresh()
-        try:
+        given, subject = (), self.fresh()
+        with suppress(Exception):
             self.forward(subject)
             given = self.call_backward(subject, np.ones_like(first))
-        except Exception:
-            return False
         return given is None or isinstance(given, Mapping)
 
     def moves(self, name, first):
@@ -153,10 +141,8 @@ class Piece:
         subject = self.fresh()
         array = slots(subject)[name].array
         array += 1e-3 * (1 + np.abs(array)) * np.random.default_rng(0).uniform(0.5, 1, array.shape)
-        try:
-            return not np.array_equal(first, self.forward(subject), equal_nan=True)
-        except Exception:
-            return True
+        out = self.runs(subject)
+        return out is None or not np.array_equal(first, out, equal_nan=True)
 
     def sample_axis(self, first):
         """1 where the samples stand in columns: whoever changes their order changes nothing else."""
@@ -165,14 +151,11 @@ class Piece:
             return 0
         for axis in (0, 1):
             order = np.roll(np.arange(x.shape[axis]), 1)
-            try:
-                other = self.sampled(order, axis)
-                out = other.forward(other.fresh())
+            with suppress(Exception):
+                out = self.sampled(order, axis).runs()
                 wanted = first if first.size == 1 else np.take(first, order, axis=axis)
                 if np.allclose(out, wanted, rtol=1e-9, atol=1e-12):
                     return axis
-            except Exception:
-                continue
         return 0
 
     def sampled(self, order, axis=None):
@@ -373,50 +356,48 @@ class NetworkPiece(Piece):
         raise ValueError(f"gradient returns a {type(given).__name__}, not a dict: wrong shape")
 
 
-class GraphPiece(Piece):
-    """A graph of `Variable`s: its leaves are moved, and it is walked anew."""
+class OfGraph:
+    """A graph of `Variable`s, as something with both ways: its leaves are moved, and it is walked anew. It
+    stands as it was after each run, so that nobody needs a copy."""
 
     def __init__(self, out, leaves=None):
-        order = topological_order(out)
+        self.order = topological_order(out)
         if leaves is None:
-            leaves = [v for v in order if v.node is None]
+            leaves = [v for v in self.order if v.node is None]
             named = [v for v in leaves if v.name is not None]
             leaves = {v.name or f"leaf {i}": v for i, v in enumerate(named or leaves, 1)}
-        self.target, self.t, self.order, self.leaves = out, None, order, leaves
-        self.inputs = tuple(np.array(v.value, np.float64) for v in leaves.values())
-        self.names, self.labels, self.used = list(leaves), list(leaves), []
+        self.out, self.leaves, self.values = out, leaves, ()
 
-    def originals(self):
-        return dict(zip(self.names, self.inputs, strict=True))
+    def __deepcopy__(self, memo):
+        return self
 
-    def fresh(self):
-        return self.target
-
-    def parameters(self, subject, held=None):
-        return {}
-
-    def forward(self, subject):
-        before = [(v, v.value) for v in self.order]
+    @contextmanager
+    def walked(self):
+        before = [(v, v.value, v.grad) for v in self.order]
         try:
-            for leaf, value in zip(self.leaves.values(), self.inputs, strict=True):
-                leaf.value = as_argument(value)
-            for _ in forward_steps(subject):
+            for leaf, value in zip(self.leaves.values(), self.values, strict=True):
+                leaf.value = value
+            for _ in forward_steps(self.out):
                 pass
-            return np.array(subject.value, np.float64)
+            yield self.out
         finally:
-            for v, value in before:
-                v.value = value
+            for v, value, grad in before:
+                v.value, v.grad = value, grad
 
-    def backward(self, subject, dout):
-        before = [(v, v.grad) for v in self.order]
-        try:
-            for _ in forward_steps(subject):
-                pass
-            subject.backward(as_argument(dout) if np.ndim(subject.value) else float(dout))
-            return {n: np.array(v.grad, np.float64) for n, v in self.leaves.items()}
-        finally:
-            for v, grad in before:
-                v.grad = grad
+    def forward(self, *values):
+        self.values = values
+        with self.walked() as out:
+            return out.value
+
+    def backward(self, dout):
+        with self.walked() as out:
+            out.backward(dout)
+            return [np.array(leaf.grad, np.float64) for leaf in self.leaves.values()]
+
+
+def piece_of_graph(out, leaves=None):
+    graph = OfGraph(out, leaves)
+    return Piece(graph, tuple(np.array(v.value, np.float64) for v in graph.leaves.values()))
 
 
 class OfParams:
@@ -460,7 +441,7 @@ def piece_of_function(f, inputs, t=None):
     except Exception:
         out = None
     if isinstance(out, Variable):
-        return GraphPiece(out, leaves)
+        return piece_of_graph(out, leaves)
     piece = Piece(Returning(f), inputs, t)
     if piece.error is not None:
         return piece if told_line(piece.error) else None
@@ -481,10 +462,9 @@ def names_for(inputs, f=None):
 
 def takes_dout(subject):
     """Whether backward is given an upstream gradient."""
-    try:
+    with suppress(AttributeError, TypeError, ValueError):
         return len(inspect.signature(subject.backward).parameters) > 0
-    except (AttributeError, TypeError, ValueError):
-        return True
+    return True
 
 
 def as_argument(array):
@@ -518,23 +498,6 @@ def one_hot(t, a, axis=0):
     if t.dtype.kind in "iu" and t.shape == a.shape[:-1] and np.all((t >= 0) & (t < a.shape[-1])):
         return np.eye(a.shape[-1])[t]
     return None
-
-
-def division(piece, factor):
-    """The code for a gradient that is so many times the right one, in a function (loss, gradient) that takes
-    its samples from around it: their number is the length of an axis that no input has."""
-    own = {n for value in piece.inputs for n in value.shape}
-    plain = factor <= 0 or abs(abs(np.log2(factor)) - 1) < 0.01  # a 2 has many sources
-    held = outside(piece.target) if piece.pair and not plain else ()
-    for shape in {array.shape for *_, array in held if array.ndim == 2}:
-        for N, other in (shape, shape[::-1]):
-            if N not in own and N > 2:
-                made = N, 1 / N, N / other
-                codes = "missing-batch-division", "double-batch-division", "samples-as-columns"
-                for code, one in zip(codes, made, strict=True):
-                    if abs(factor - one) <= 1e-3 * one:
-                        return code
-    return "scaled"
 
 
 def variants(piece):

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 
 from chainrule.doctor.copies import layers_of
-from chainrule.graph import Variable
+from chainrule.doctor.pieces import OfGraph
 from chainrule.layers import ReLU
 from chainrule.more_nodes import Max
 from chainrule.nodes import Maximum
@@ -161,4 +161,4 @@ def may_have_kinks(layer):
     """Of the core's own pieces only Maximum has kinks, beside ReLU, whose mask tells exactly."""
     home = type(layer).__module__
     known = home.startswith("chainrule.") and not home.startswith("chainrule.guests.")
-    return isinstance(layer, (Max, Maximum, Variable)) or not known
+    return isinstance(layer, (Max, Maximum, OfGraph)) or not known

@@ -12,7 +12,7 @@ from chainrule.doctor.copies import private_copy, shares_state, slots
 from chainrule.doctor.evidence import observed
 from chainrule.doctor.findings import finding, raised, unknown
 from chainrule.doctor.judge import judge
-from chainrule.doctor.pieces import GraphPiece, one_sample_more, variants
+from chainrule.doctor.pieces import OfGraph, one_sample_more, variants
 from chainrule.doctor.probe import Truth
 from chainrule.scenes import same
 
@@ -68,7 +68,7 @@ def out_of_date(observation, seed, known):
     """Findings for what an earlier call left behind, beyond what is `known` to be wrong."""
     piece, dout = observation.piece, observation.douts[0]
     together = shares_state(piece.target) and not piece.pair
-    if piece.hold or together or isinstance(piece, GraphPiece):
+    if piece.hold or together or isinstance(piece.target, OfGraph):
         return []  # it draws random numbers, or no two copies of it are apart
     found = called_twice(piece, dout)
     for variant in (*variants(piece), *one_sample_more(piece)):
@@ -81,6 +81,7 @@ def left_behind(observation, names):
     earlier call."""
     piece, dout, found = observation.piece, observation.douts[0], {}
     code = getattr(getattr(piece.target, "forward", None), "__code__", None)
+    first = {name: observation.claims[0][name] for name in names}
     for key in code.co_names if code and names else ():
         array = getattr(piece.target, key, None)
         if isinstance(array, np.ndarray) and array.size and array.dtype.kind in "fb":
@@ -89,12 +90,16 @@ def left_behind(observation, names):
             setattr(subject, key, other)
             out = piece.forward(subject)
             if same(out, observation.truth.out, 1e-12) and getattr(subject, key) is other:
-                claims = piece.backward(subject, dout)
-                for name in names:
-                    if not alike(claims[name], observation.claims[0][name]):
-                        found.setdefault(name, key)
-    words = "backward gives another gradient for other numbers in {}, which forward does not use"
-    return [finding("stale-cache", n, f"for {n} {words.format(key)}") for n, key in found.items()]
+                words = f"backward gives another gradient for other numbers in {key}, which forward does not use"
+                some = stale(words, first, piece.backward(subject, dout))
+                found = {one.where: one for one in some} | found
+    return list(found.values())
+
+
+def stale(words, first, second):
+    """A finding for each claim that is another one the second time."""
+    names = [name for name in first if not alike(first[name], second[name])]
+    return [finding("stale-cache", name, f"for {name} {words}") for name in names]
 
 
 def called_twice(piece, dout):
@@ -104,9 +109,7 @@ def called_twice(piece, dout):
         second = piece.backward(subject, dout)
     except Exception:  # one that can be called once only, after each forward
         return []
-    words = "a second backward after the same forward gives another gradient"
-    names = [name for name in first if not alike(first[name], second[name])]
-    return [finding("stale-cache", name, f"for {name} {words}") for name in names]
+    return stale("a second backward after the same forward gives another gradient", first, second)
 
 
 def alike(a, b):
@@ -116,43 +119,34 @@ def alike(a, b):
 def called_before(piece, before, variant, seed):
     """Findings where backward gives another gradient because forward ran elsewhere before."""
 
-    def alone(times=0):
-        subject = variant.fresh()
+    def after(run_before, times=1):
+        subject = piece.fresh()
         for _ in range(times):
-            variant.forward(subject)
-        out = np.array(variant.forward(subject), np.float64)
-        dout = variant.upstreams(out, seed)[0]
-        return out, dout, variant.backward(subject, dout)
+            run_before(subject)
+        return variant.after(subject, dout)
 
     try:
-        out, dout, fresh = alone()
+        out = np.array(variant.forward(variant.fresh()), np.float64)
+        dout = variant.upstreams(out, seed)[0]
+        fresh = after(variant.forward, 0)
     except Exception:  # outside the domain of forward
         return []
     if not np.all(np.isfinite(out)):
         return []
     words = "backward gives another gradient when forward has run with other inputs before"
     for run_before in (piece.forward, lambda subject: piece.claims(before, subject)):
-
-        def behind(run_before=run_before):
-            subject = piece.fresh()
-            run_before(subject)
-            return variant.after(subject, dout)
-
         try:
-            after = behind()
+            behind = after(run_before)
         except Exception as error:
             where = piece.labels[0] if piece.labels else "gradient"
             words = f"once forward has run with other inputs, a run raises {type(error).__name__}: {error}"
             return [finding("stale-cache", where, words)]
-        names = [name for name in fresh if not alike(fresh[name], after[name])]
-        again = [(alone(k)[-1], behind()) for k in range(8)] if names else []
-        names = [
-            n
-            for n in names
-            if all(alike(fresh[n], one[n]) and alike(after[n], two[n]) for one, two in again)
-        ]
-        if names:  # and no order of a set, say, that is another one in each run
-            return [finding("stale-cache", name, f"for {name} {words}") for name in names]
+        found = stale(words, fresh, behind)
+        for k in range(8) if found else ():  # no order of a set, say, that is another one each time
+            for first, again in (fresh, after(variant.forward, k)), (behind, after(run_before)):
+                found = [one for one in found if alike(first[one.where], again[one.where])]
+        if found:
+            return found
     return []
 
 

@@ -43,7 +43,7 @@ class Node:
     spent   what has been done for all nodes together since it was set to 0, counted in calls
     """
 
-    fixed, floated, shared, spent, layer = False, False, False, 0.0, None
+    fixed, shared, spent, layer = False, False, 0.0, None
 
     @classmethod
     def spend(cls, calls):
@@ -70,27 +70,25 @@ class Node:
         helper = caller and self.shared and "forward(" not in caller
         return f"`{line}`" + f" (called in `{caller}`)" * bool(helper)
 
-    def at(self, i, value, other=None, bare=False):
-        """The value, with another array in the place of source i, and of the other one of two; `bare` of
-        all others, in whose places 0 stands."""
+    def at(self, i, value, bare=False):
+        """The value, with another array in the place of source i; `bare` of all others, in whose places 0
+        stands."""
         self.spend(1 + value.size / 2000)
         values = [source.value * (0 if bare else 1) for source in self.sources]
         values[i] = value
-        if other is not None:
-            values[1 - i] = other
         return array_of(self.again(values), np.float64)
 
-    def slope(self, i, value=None, other=None):
+    def slope(self, i, value=None):
         """The derivative of each entry of an entrywise call by its own entry of source i."""
         if self.linear:
             ones = np.ones(self.sources[i].value.shape)
-            return self.at(i, ones, other) - self.at(i, 0 * ones, other)
+            return self.at(i, ones) - self.at(i, 0 * ones)
         value = self.sources[i].value if value is None else value
         size = np.abs(value)
 
         def central(step):
             wide = np.broadcast_to(step, np.shape(self.value)) if step.ndim else step
-            made = (self.at(i, value + step, other) - self.at(i, value - step, other)) / (2 * wide)
+            made = (self.at(i, value + step) - self.at(i, value - step)) / (2 * wide)
             return made, 1e-13 * (1 + np.abs(self.value)) / wide  # and its rounding
 
         made, _ = central(STEP * (1 + size))
@@ -99,7 +97,7 @@ class Node:
             agree = np.abs(close - made) <= rounding + 1e-6 * np.abs(close)
             made = np.where(agree | ~np.isfinite(close), made, close)
         if not np.all(size):  # at a kink, as of a ReLU at 0, code takes the side that is closed
-            below = (self.at(i, value, other) - self.at(i, value - STEP, other)) / STEP
+            below = (self.at(i, value) - self.at(i, value - STEP)) / STEP
             halved = (np.abs(made - below) > 1e-3) & (np.abs(made) > 1e-3)  # that of |x| is 0
             made = np.where(halved & np.broadcast_to(size == 0, halved.shape), below, made)
         return made
@@ -144,19 +142,19 @@ class Node:
     def small(self, i):
         return self.sources[i].value.size * self.value.size <= CELLS
 
-    def matrix(self, i, other=None):
+    def matrix(self, i):
         value = self.sources[i].value.copy()
         if not self.small(i):
             raise NoGraph("too large to be nudged entry by entry")
-        if other is None and (places := self.moved(i)) is not None:
+        if (places := self.moved(i)) is not None:
             return 1.0 * (places[:, None] == np.arange(1, value.size + 1))
         columns = np.zeros((self.value.size, value.size))
         for k, kept in enumerate(value.ravel().copy()):
             step = STEP * (1 + abs(kept))
             value.flat[k] = kept + step
-            above = self.at(i, value, other)
+            above = self.at(i, value)
             value.flat[k] = kept - step
-            columns[:, k] = np.ravel(above - self.at(i, value, other)) / (2 * step)
+            columns[:, k] = np.ravel(above - self.at(i, value)) / (2 * step)
             value.flat[k] = kept
         return columns
 
@@ -169,26 +167,29 @@ class Node:
             return np.isin(np.arange(1, np.prod(shape) + 1), places).reshape(shape)
         return np.any(self.local(i) != 0, axis=0).reshape(shape)
 
-    def back(self, i, dout, other=None):
-        """The gradient of source i, from that of the value; with `other`, had the other one of two sources
-        been that array."""
-        if other is None and (i, "back") not in self.known:
+    def back(self, i, dout):
+        """The gradient of source i, from that of the value."""
+        if (i, "back") not in self.known:
             self.known[i, "back"] = self.way_back(i)
-        cost, back = self.known[i, "back"] if other is None else self.way_back(i, other)
+        cost, back = self.known[i, "back"]
         self.spend(cost)
         return back(dout)
 
-    def way_back(self, i, other=None):
+    def beside(self, i, other):
+        """The same call, had source i been this array."""
+        sources = [*zip(self.sources, self.places, strict=True)]
+        sources[i] = Node(other), self.places[i]
+        kind = "linear" if self.linear else "entrywise" if self.entrywise else self.pair
+        return Node(self.value, self.again, sources, kind)
+
+    def way_back(self, i):
         """(what it costs, in calls, the function that gives the gradient of source i from that of the value)"""
         shape = self.sources[i].value.shape
         if self.pair:  # it needs no nudging
-            return 0.3 + self.value.size / 10_000, self.through_product(i, shape, other)
-        if other is None and not self.entrywise and (places := self.moved(i)) is not None:
+            return 0.3 + self.value.size / 10_000, self.through_product(i, shape)
+        if not self.entrywise and (places := self.moved(i)) is not None:
             return 0.2 + places.size / 10_000, partial(sent, places, shape=shape)
-        if other is None:
-            local = self.local(i)
-        else:
-            local = self.slope(i, other=other) if self.entrywise else self.matrix(i, other)
+        local = self.local(i)
 
         def back(dout):
             made = dout * local
@@ -204,35 +205,21 @@ class Node:
         """The two arrays of a matrix product."""
         return self.pair([source.value for source in self.sources])
 
-    def through_product(self, i, shape, other):
+    def through_product(self, i, shape):
         """The way back through a matrix product. Vectors are matrices of one row or column."""
-        place = self.places[i][1]
-        met = self.factors[1 - place] if other is None else other
-        if met.ndim == 1:
-            met = met[None] if place else met[:, None]
-        turned, (left, right) = met.mT, [one.ndim == 1 for one in self.factors]
+        place, (a, b) = self.places[i][1], self.factors
+        left, right = a.ndim == 1, b.ndim == 1
+        wide = np.atleast_2d(a), b[:, None] if right else b
+        own, met = wide[place], wide[1 - place]
 
         def back(dout):
             dout = np.reshape(dout, self.value.shape)
             dout = dout[..., None] if right else dout
             dout = dout[..., None, :] if left else dout
-            made = turned @ dout if place else dout @ turned
-            return (
-                made if made.shape == shape else sum_to(made, self.as_matrix(place)).reshape(shape)
-            )
+            made = met.mT @ dout if place else dout @ met.mT
+            return made if made.shape == shape else sum_to(made, own.shape).reshape(shape)
 
         return back
-
-    def as_matrix(self, place):
-        """The shape of a factor, were a vector a row or a column."""
-        shape = self.factors[place].shape
-        return shape if len(shape) > 1 else (*shape, 1) if place else (1, *shape)
-
-    def met(self, i):
-        """The array that source i meets, in a product of two; or None."""
-        if self.pair:
-            return self.factors[1 - self.places[i][1]]
-        return self.sources[1 - i].value if len(self.sources) == 2 else None
 
 
 def sent(places, dout, shape):
@@ -276,11 +263,6 @@ class Recorded(np.ndarray):
             array[index] = value
 
         change(self, put, (value,))
-
-    def __float__(self):
-        if RUNNING and RUNNING[-1] and self.node is not None:
-            self.node.floated = True  # what a plain number goes on into is not seen
-        return float(self.view(np.ndarray))
 
     def dot(self, other):
         return np.dot(self, other)
@@ -473,17 +455,6 @@ def leaf(value, name, tape, fixed=False):
     return array
 
 
-def scaled(tape, value):
-    """The output as a multiple of the last node that was made a plain number, as in float(...) / N."""
-    ends = [node for node in tape if node.floated and node.value.size == 1 and np.any(node.value)]
-    if value.size != 1 or not ends:
-        raise NoGraph("the output is not on the tape")
-    factor = float(value.ravel()[0]) / float(ends[-1].value.ravel()[0])
-    again, sources = lambda values: factor * values[0], [(ends[-1], ())]
-    tape.append(Node(value, again, sources, "entrywise", ends[-1].site))
-    return tape[-1:]
-
-
 def recorded(piece):
     """The nodes of a run of a piece, in order; the last one is its output. NoGraph where the code
     leaves NumPy on the way."""
@@ -498,7 +469,8 @@ def recorded(piece):
         out = piece.output(subject, arguments)
     value = array_of(out, np.float64)
     same = [n for n in tape if not n.fixed and np.array_equal(np.ravel(n.value), np.ravel(value))]
-    same = same or scaled(tape, value)
+    if not same:
+        raise NoGraph("the output is not on the tape")
     end = getattr(out, "node", None) or same[-1]
     needed = {end}
     for node in reversed(tape):

@@ -7,6 +7,7 @@ made in every pass. What comes out at the leaves is what the code would have cla
 
 import re
 from collections import Counter, defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from heapq import heapify, heappop, heappush
@@ -14,9 +15,10 @@ from itertools import chain, product
 
 import numpy as np
 
+from chainrule.doctor.copies import outside
 from chainrule.doctor.evidence import FIT, Suspect, observed
 from chainrule.doctor.findings import RANK
-from chainrule.doctor.pieces import division, one_hot, tried, variants
+from chainrule.doctor.pieces import one_hot, tried, variants
 from chainrule.doctor.tape import Node, NoGraph, recorded, sent
 from chainrule.mistakes import TABLE
 from chainrule.scenes import BY_OUTPUT, Scene, said, same, softmax_along, some_axes
@@ -64,9 +66,9 @@ def each(groups, others):
         if others < 2:
             yield places
         if len(places) > 1 and others != 1:
-            yield from (
-                [one] for one in (places if len(places) <= FEW else (places[0], places[-1]))
-            )
+            yield from [
+                [one] for one in (places if len(places) <= FEW else places[:: len(places) - 1])
+            ]
 
 
 def jumps(pairs, hand_on):
@@ -150,7 +152,7 @@ class Graph:
             if node not in right or node in self.dead:
                 continue
             handed = change.gives.get(node, {})
-            jumped = [to for to in handed if not isinstance(to, int)] if handed else ()
+            jumped = [to for to in handed if not isinstance(to, int)]
             for to in jumped:
                 add(to, handed[to](gradient(node), gradient))
             for i, source in self.ways[node]:
@@ -208,9 +210,8 @@ class Graph:
             return bool(reached & wrong) and (reached <= wrong) == alone
 
         for nodes in self.groups if not others else ():
-            for sources in [nodes, *([one] for one in nodes if len(nodes) > 1)]:
-                if spoils(sources):
-                    yield from self.at_fork(sources)
+            if spoils(nodes):
+                yield from self.at_fork(nodes)
         for nodes in self.runs:
             uses = defaultdict(list)
             for node in nodes:
@@ -227,18 +228,13 @@ class Graph:
             yield from self.at_branches(nodes)
             given = np.concatenate([np.ravel(whole.get(node, 0.0)) for node in nodes])
             some = given[given != 0] if self.piece.pair else given
-            most = np.max(np.abs(some), initial=0.0)
-            one_number = bool(whole) and (not most or np.ptp(some) <= 1e-6 * most)
+            if whole and (not some.size or np.ptp(some) <= 1e-6 * np.max(np.abs(some))):
+                continue  # as in the end of a network: it is a multiple, as others are
             edges = [(node, i) for node in nodes for i in range(len(node.sources))]
             for one in (1, -1):
                 made = gives(edges, lambda n, i, _, o=one: n.back(i, np.full(n.value.shape, o)))
-                code, words = "upstream-ignored", f"a dout of {one} at {nodes[0].line}"
-                if one_number:  # as in the end of a network
-                    factor = one / some[0] if most else 0.0
-                    words = f"{factor:.4g} times what comes back to {nodes[0].line}"
-                    code = division(self.piece, factor)
-                if code != "scaled":  # of which others are found as well
-                    yield Change(code, words, nodes[0], made)
+                words = f"a dout of {one} at {nodes[0].line}"
+                yield Change("upstream-ignored", words, nodes[0], made)
         for pairs in each(self.stretches(), others):
             if spoils([start for start, _ in pairs]):
                 start, node = pairs[-1]
@@ -278,13 +274,16 @@ class Graph:
 
     def of_labels(self, edges):
         """Whether what comes back through these is one entry in each row, and takes away all the others."""
-        source = edges[0][0].sources[edges[0][1]]
-        some = [(n, i) for n, i in edges if n in self.gradients]
-        lost = sum(n.back(i, self.gradients[n]) for n, i in some)
-        if np.ndim(lost) != 2 or len(lost) < 2 or not np.all(np.sum(lost != 0, axis=1) == 1):
+        lost = {}
+        for node, source, i in [(node, node.sources[i], i) for node, i in edges]:
+            if node in self.gradients and source in self.gradients:
+                lost[source] = lost.get(source, 0.0) + node.back(i, self.gradients[node])
+        shapes = {(one.ndim in (1, 2), *one.shape[-1:]) for one in lost.values()}
+        if len(shapes) != 1 or not min(shapes)[0]:
             return False
-        whole = self.gradients[source]
-        return np.max(np.abs(whole.sum(axis=1))) < 1e-7 * np.max(np.abs(whole))
+        rows, whole = np.vstack([*lost.values()]), np.vstack([self.gradients[one] for one in lost])
+        single = len(rows) > 1 and np.any(rows) and np.all(np.sum(rows != 0, axis=1) < 2)
+        return single and np.max(np.abs(whole.sum(axis=1))) < 1e-7 * np.max(np.abs(whole))
 
     def touched(self, node, i):
         """Which entries of source i a call takes, and to which of them it hands something back."""
@@ -296,37 +295,42 @@ class Graph:
         """One source of a call, in every pass."""
         node, i = edges[-1]  # the first pass may begin with zeros
         words = f"nothing coming back through {self.step(node)}"
-        yield from nothing_back(lost_code(edges), words, node, edges)
+        fewer = node.value.size < node.sources[i].value.size  # as where one of each row is taken
+        code = "label-term-missing" if fewer and self.of_labels(edges) else lost_code(edges)
+        yield from nothing_back(code, words, node, edges)
         yield from self.past_gates(edges)
         yield from without_gate(edges)
-        if node.pair and node.value.shape == node.sources[i].value.shape:
-            as_it_came = gives(edges, lambda n, k, d: d)
-            yield Change("factor-missing", f"dout as it came at {node.line}", node, as_it_came)
-        yield from self.at_passes(edges)
-        if not node.entrywise and not node.pair:
-            yield from self.at_moves(edges)
-            yield from self.at_windows(edges)
+        ways = {edge: dict(wrong_ways(*edge)) for edge in edges}
+        with suppress(ValueError):  # no block of entries
+            ways = {edge: ways[edge] | near for edge, near in one_step_apart(edges).items()} or ways
+        shapes = {n.value.shape for n, _ in edges}
+        if node.entrywise and len(node.sources) == 1 == len(shapes) < len(edges):
+            last = {("another-array", "the way of the last pass"): partial(node.back, i)}
+            ways = {edge: ways[edge] | last for edge in edges}
+        for key in ways[node, i]:
+            fit = [edge for edge in edges if key in ways[edge]]
+            made = gives(fit, lambda n, k, d, key=key: ways[n, k][key](d))
+            yield Change(key[0], f"{key[1]} at {node.line}", node, made)
         yield from self.by_table(scene_of_edge, edges, node, gives)
 
     def at_others(self, edges):
         """Another array of the same shape in the place of the one that meets this source in a product."""
-        whole = [edge for edge in edges if len(edge[0].sources) == 2]
-        if not whole:
+        met = {(n, i): n.sources[1 - i] for n, i in edges if len(n.sources) == 2}
+        if not met:
             return
-        node, i = whole[-1]
-        partner = node.sources[1 - i]
-        taken = list(self.in_place_of(partner, len(edges)))
-        taken = [("another-array", w, dict(zip(edges, them, strict=True))) for w, them in taken]
-        met = {(n, j): n.sources[1 - j] for n, j in whole}
-        numbers = np.concatenate([np.ravel(one.value) for one in met.values()])
-        for words, values in self.turned if np.ptp(numbers) else ():
-            pairs = {edge: values[one] for edge, one in met.items() if one in values}
-            taken += [("kernel-not-turned", words, pairs)] if pairs else []
-        for code, words, pairs in taken:
-            fit = [(n, j) for (n, j), other in pairs.items() if np.shape(n.met(j)) == other.shape]
-            if node.entrywise and all(opens(met[edge].value, pairs[edge]) for edge in fit):
+        (node, _), partner = [*met.items()][-1][0], [*met.values()][-1]
+        taken = [
+            ("another-array", words, dict(zip(edges, arrays, strict=True)))
+            for words, arrays in self.in_place_of(partner, len(edges))
+        ]
+        for words, values in self.turned:
+            arrays = {edge: values[one] for edge, one in met.items() if one in values}
+            taken.append(("kernel-not-turned", words, arrays))
+        for code, words, arrays in taken:
+            fit = {e: a for e, a in arrays.items() if e in met and met[e].value.shape == a.shape}
+            if node.entrywise and all(opens(met[edge].value, fit[edge]) for edge in fit):
                 code = "mask-missing"
-            made = gives(fit, lambda n, j, d, pairs=pairs: n.back(j, d, pairs[n, j]))
+            made = gives(fit, lambda n, i, d, fit=fit: n.beside(1 - i, fit[n, i]).back(i, d))
             if fit:
                 yield Change(code, f"{words} in place of {partner.line}", node, made)
 
@@ -406,31 +410,6 @@ class Graph:
             code = "mask-inverted" if gate else "inputs-not-swapped"
             yield Change(code, f"the two ways of {node.line} exchanged", node, made)
 
-    def at_passes(self, edges):
-        """The way back of the last pass, or of the first one, in every pass."""
-        (node, i), (first, k) = edges[-1], edges[0]
-        shapes = {(n.value.shape, n.sources[j].value.shape) for n, j in edges}
-        if len(edges) == 1 or len(shapes) > 1 or node.pair:
-            return
-        if not node.entrywise:
-            code, ways = "axes-in-wrong-order", {"last": (node, i), "first": (first, k)}
-        elif len(node.sources) == 1 and not same(first.local(k), node.local(i)):
-            code, ways = "another-array", {"last": (node, i)}
-        else:
-            return
-        for words, (one, j) in ways.items():
-            made = gives(edges, lambda n, i, d, one=one, j=j: one.back(j, d))
-            yield Change(code, f"the way of the {words} pass at {node.line}", node, made)
-
-    def at_moves(self, edges):
-        """Another way back through a call that moves entries, or chooses from them."""
-        node = edges[-1][0]
-        others = {edge: dict(wrong_moves(*edge)) for edge in edges}
-        for key in others[edges[-1]]:
-            fit = [edge for edge in edges if key in others[edge]]
-            made = gives(fit, lambda n, i, d, key=key: others[n, i][key](d))
-            yield Change(key[0], f"{key[1]} at {node.line}", node, made)
-
     def by_table(self, scene_of, places, node, made):
         """Changes for all that the table has for the scenes scene_of(*place, dout) at a node."""
         scene = scene_of(*places[-1], self.gradients.get(node, 1.0))
@@ -448,53 +427,14 @@ class Graph:
                 return made.reshape(there.true.shape)
             return np.full(there.true.shape, made if made.size == 1 else np.nan)
 
+        leaf = made is gives and places[-1][0].sources[places[-1][1]].name
         for mistake in TABLE:
-            code, in_part = mistake.code, "scaled"
-            if code in ELSEWHERE or code in DIVISIONS and node.value.size > 1:
-                continue  # a loss alone is divided by N
-            if code == "derivative-of-input" and scene.slope is not None:
-                if np.ptp(np.abs(scene.slope)) < 1e-6:
-                    continue  # it has signs alone
-            if code in ("derivative-missing", "derivative-twice") and scene.slope is not None:
-                levels = len(np.unique(np.round(np.abs(scene.slope), 6)))
-                alike = levels == 1 and np.ptp(np.sign(scene.slope)) == 0  # not so in |x|
-                alike = alike and (scene.slope.size > 1 or constant(scene))
-                if alike or levels == 2 < scene.slope.size and code == "derivative-twice":
-                    in_part = "factor-missing" if code == "derivative-missing" else in_part
-                    code = "scaled"
-                elif code == "derivative-missing" and np.isin(scene.slope, (0, 1)).all():
-                    code = "mask-missing"
-                elif code == "derivative-missing" and (scene.others or inside(node)):
-                    code = "factor-missing"
-            if code in OF_BIAS and not (
-                made is gives and places[-1][0].sources[places[-1][1]].name
-            ):
-                code = OF_BIAS[code]
-            for words in mistake.predictions(scene):
+            code, in_part = name_at(node, mistake.code, scene, leaf)
+            for words in mistake.predictions(scene) if code else ():
                 hand_on = partial(handed, mistake, words)
                 told = re.sub(r"\bv\d\b", "M", words)  # the other factor, which has no name
                 words = f"{told} at {node.line}"
                 yield Change(code, words, node, made(places, hand_on), in_part=in_part)
-
-    def at_windows(self, edges):
-        """The windows that a loop takes from an array, put back one step apart, where it takes them further
-        apart."""
-        at = [(node.moved(i), node.sources[i].value.shape) for node, i in edges]
-        if len(at) < 2 or any(places is None or not all(places) for places, _ in at):
-            return
-        firsts = np.array([np.unravel_index(min(places) - 1, shape) for places, shape in at])
-        near = np.transpose([np.unique(one, return_inverse=True)[1] for one in firsts.T])
-        if np.array_equal(near, firsts - firsts.min(axis=0)):
-            return
-        moved = {}
-        for edge, (places, shape), a, b in zip(edges, at, firsts, near, strict=True):
-            rest = np.array(np.unravel_index(places - 1, shape)).T - a + b
-            if np.any(rest < 0) or np.any(rest >= shape):
-                return  # it is no block of entries
-            moved[edge] = np.ravel_multi_index(tuple(rest.T), shape) + 1
-        made = gives(edges, lambda n, i, d: sent(moved[n, i], d, n.sources[i].value.shape))
-        words = f"each window one step after the other at {edges[-1][0].line}"
-        yield Change("axes-in-wrong-order", words, edges[-1][0], made)
 
     def stretches(self):
         """Lists of pairs (start, node): in each, the same stretch in every pass."""
@@ -565,13 +505,49 @@ OF_BIAS = {  # the same for what is no bias
 }
 ELSEWHERE = """always-zero upstream-ignored scaled wrong-sign overwritten-at-fork whole-numbers
     inputs-not-swapped""".split()  # made here in other ways
+DERIVATIVES = ("derivative-missing", "derivative-twice", "derivative-of-input")
 DIVISIONS = ("missing-batch-division", "double-batch-division", "samples-as-columns")
 
 
-def constant(scene):
-    """Whether a single slope is the same one at another number."""
-    other = scene.slope_at and scene.slope_at(1.3 * scene.own + 0.1)
-    return other is not None and same(other, scene.slope, 1e-6)
+def division(piece, factor):
+    """The code for a gradient that is so many times the right one, in a function (loss, gradient) that takes
+    its samples from around it: their number is the length of an axis that no input has."""
+    own = {n for value in piece.inputs for n in value.shape}
+    plain = factor <= 0 or abs(abs(np.log2(factor)) - 1) < 0.01  # a 2 has many sources
+    held = outside(piece.target) if piece.pair and not plain else ()
+    for shape in {array.shape for *_, array in held if array.ndim == 2}:
+        for N, other in (shape, shape[::-1]):
+            if N not in own and N > 2:
+                made = N, 1 / N, N / other
+                codes = "missing-batch-division", "double-batch-division", "samples-as-columns"
+                for code, one in zip(codes, made, strict=True):
+                    if abs(factor - one) <= 1e-3 * one:
+                        return code
+    return "scaled"
+
+
+def name_at(node, code, scene, leaf):
+    """What a mistake of the table is called at a node, and what a part of it is; None where it is made in
+    another way. `leaf` tells whether the place of the scene is an array of the code's own."""
+    missing, slope = code == "derivative-missing", scene.slope
+    if code in ELSEWHERE or code in DIVISIONS and node.value.size > 1:
+        return None, None  # a loss alone is divided by N
+    if code in OF_BIAS and not leaf:
+        return OF_BIAS[code], "scaled"
+    if slope is None or code not in DERIVATIVES:
+        return code, "scaled"
+    levels = len(np.unique(np.round(np.abs(slope), 6)))
+    if code == "derivative-of-input":
+        return (None, None) if levels == 1 else (code, "scaled")  # it has signs alone
+    alike = levels == 1 and np.ptp(np.sign(slope)) == 0  # not so in |x|
+    if alike and slope.size == 1:  # a single one, which has to be the same at another number
+        other = scene.slope_at and scene.slope_at(1.3 * scene.own + 0.1)
+        alike = other is not None and same(other, slope, 1e-6)
+    if alike or levels == 2 < slope.size and not missing:
+        return "scaled", "factor-missing" if missing else "scaled"
+    if missing and np.isin(slope, (0, 1)).all():
+        return "mask-missing", "scaled"
+    return "factor-missing" if missing and (scene.others or inside(node)) else code, "scaled"
 
 
 def other_places(labels):
@@ -594,10 +570,32 @@ def opens(gate, other):
     return other.shape == gate.shape and shut.any() and np.all(shut | (gate == other))
 
 
-def wrong_moves(node, i):
-    """((code, words), dout -> gradient) for what a code may take for the way back through a call that moves
-    entries, repeats them, chooses from them or subtracts them."""
-    places, shape, after = node.chosen(i), node.sources[i].value.shape, node.value.shape
+def one_step_apart(edges):
+    """edge -> {(code, words): dout -> gradient} where the windows that a loop takes from an array are put back
+    one step apart, and it takes them further apart."""
+    at = [(node.moved(i), node.sources[i].value.shape) for node, i in edges]
+    if len(at) < 2 or any(places is None or not all(places) for places, _ in at):
+        return {}
+    firsts = np.array([np.unravel_index(min(places) - 1, shape) for places, shape in at])
+    near = np.transpose([np.unique(one, return_inverse=True)[1] for one in firsts.T])
+    if np.array_equal(near, firsts - firsts.min(axis=0)):
+        return {}
+    found, key = {}, ("axes-in-wrong-order", "each window one step after the other")
+    for edge, (places, shape), a, b in zip(edges, at, firsts, near, strict=True):
+        rest = np.array(np.unravel_index(places - 1, shape)).T - a + b
+        found[edge] = {key: partial(sent, np.ravel_multi_index(rest.T, shape) + 1, shape=shape)}
+    return found
+
+
+def wrong_ways(node, i):
+    """((code, words), dout -> gradient) for what a code may take for the way back through a product, or through
+    a call that moves entries, repeats them, chooses from them or subtracts them."""
+    shape, after = node.sources[i].value.shape, node.value.shape
+    if node.pair and shape == after:
+        yield ("factor-missing", "dout as it came"), lambda d: d
+    if node.pair or node.entrywise:
+        return
+    places = node.chosen(i)
 
     def to(places):
         return partial(sent, np.ravel(places), shape=shape)
@@ -611,10 +609,8 @@ def wrong_moves(node, i):
     if len(shape) == len(after) and len(places) >= len(counts):
         for step, axes in product((-1, 1, -2, 2), some_axes(len(shape)) if len(shape) < 5 else ()):
             moved = np.roll(places.reshape(after), [step] * len(axes), axes)
-            yield (
-                ("axes-in-wrong-order", f"the rim of {said(axes)} cut off {step} further on"),
-                to(moved),
-            )
+            words = f"the rim of {said(axes)} cut off {step} further on"
+            yield ("axes-in-wrong-order", words), to(moved)
     if counts[0]:
         return  # not each entry of the value is one of the source
     every = np.arange(1, len(places) + 1)
@@ -627,9 +623,8 @@ def wrong_moves(node, i):
         code = "repeated-rows" if np.ptp(counts[1:]) else "overwritten-at-fork"
         yield (code, "the first copy of each entry alone"), to(once(places, 1))
         yield (code, "the last copy of each entry alone"), to(once(places, -1))
-        if len(shape) == len(after) and np.all(
-            np.greater_equal(after, shape)
-        ):  # a padding by copies, or by what lies on the other side
+        if len(shape) == len(after) and np.all(np.greater_equal(after, shape)):
+            # a padding by copies, or by what lies on the other side
             wide = [((m - n) // 2, (m - n + 1) // 2) for m, n in zip(after, shape, strict=True)]
             kept = np.pad(np.ones(shape, int), wide) * places.reshape(after)
             yield ("overwritten-at-fork", "the copies in the rim cut off"), to(kept)
@@ -711,12 +706,9 @@ def lost_code(edges):
         if source in partners and np.allclose(np.sum(node.local(i), axis=0), 1):  # x / sum(x)
             exp = source.entrywise and same(source.local(0), source.value, 1e-6)
             return "softmax-diagonal" if exp else "statistics-constant"
-        if np.allclose(np.sum(node.local(i), axis=1), 1):  # a mean, or a choice
-            share = np.max(node.local(i), axis=1)
-            if np.all(share < 1):
-                return "statistics-constant"
-            if np.all(share == 1) and labels_chosen(edges):
-                return "label-term-missing"
+        share = np.max(node.local(i), axis=1)
+        if np.allclose(np.sum(node.local(i), axis=1), 1) and np.all(share < 1):  # a mean
+            return "statistics-constant"
     return "factor-missing" if is_inner(node, i) else "overwritten-at-fork"
 
 
@@ -739,16 +731,6 @@ def inside(node):
         if not node.entrywise or np.ptp(node.local(i)) > 1e-9:
             return node.entrywise and not node.linear
     return False
-
-
-def labels_chosen(edges):
-    """Whether one entry is taken of each row, and not the largest or smallest: the scores of the right classes."""
-    sources = {node.sources[i] for node, i in edges}
-    rows = np.concatenate([np.atleast_2d(node.sources[i].value) for node, i in edges])
-    taken = np.concatenate([np.ravel(node.value) for node, _ in edges])
-    if rows.ndim > 2 or not len(edges) == len(sources) <= len(taken) == len(rows) > 1:
-        return False
-    return not any(np.array_equal(taken, end) for end in (rows.max(1), rows.min(1)))
 
 
 def comes_from(node, other):
@@ -786,8 +768,7 @@ class Trials:
     def __init__(self, observation):
         piece, self.made, self.more = observation.piece, [], iter(())
         self.network, self.right, Node.spent = not piece.names, [], 0.0
-        self.decays = observation.decays.keys()
-        self.douts = observation.douts
+        self.decays, self.douts = observation.decays, observation.douts
         self.samples = {n: observation.samples(n) for n in observation.names}
         self.spots = {n: spot(some[0]) for n, some in self.samples.items() if some}
         wrong = {n for n, some in self.samples.items() if not all(s.right for s in some)}
@@ -821,7 +802,7 @@ class Trials:
     def by_labels(self):
         """The change where other labels are subtracted than the loss has, or none: those of another row or step,
         or else those that give the claims."""
-        found, columns, ends = self.graph.scores(), [], [0]
+        found = self.graph.scores()
         names = [n for n, some in self.samples.items() if some and some[0].shaped]
         if not names or not 0 < sum(node.value.size for node in found) <= LABELLED:
             return
@@ -830,21 +811,21 @@ class Trials:
             seen = [self.samples[n][0].visible(gradients[n]) for n in names]
             return np.concatenate([np.ravel(one) for one in seen])
 
-        for node, (t, form, _) in found.items():
-            for one in np.eye(t.size) * scale_of(self.walks[0][node], form):
-                walk = self.graph.walk({node: one.reshape(t.shape)})
-                columns.append(flat(self.graph.at_leaves(walk)))
-            ends.append(len(columns))
+        columns = [
+            flat(self.graph.at_leaves(self.graph.walk({node: one.reshape(t.shape)})))
+            for node, (t, form, _) in found.items()
+            for one in np.eye(t.size) * scale_of(self.walks[0][node], form)
+        ]
         gap = flat({n: self.samples[n][0].claim - self.right[0][n] for n in names})
+        labels = [t for t, *_ in found.values()]
         likely = np.round(np.linalg.lstsq(np.transpose(columns), gap)[0])
-        for off in (*other_places([t for t, *_ in found.values()]), likely):
-            if np.any(off) and same(off @ columns, gap, 1e-5):
-                break
-        else:
+        ways = [one for one in (*other_places(labels), likely) if np.any(one)]
+        off = next((one for one in ways if same(one @ columns, gap, 1e-5)), None)
+        if off is None:
             return
-        made, rows = {}, []
-        for (node, (t, form, axis)), a, b in zip(found.items(), ends, ends[1:], strict=False):
-            more = off[a:b].reshape(t.shape)
+        made, rows, parts = {}, [], np.split(off, np.cumsum([t.size for t in labels])[:-1])
+        for (node, (t, form, axis)), more in zip(found.items(), parts, strict=True):
+            more = more.reshape(t.shape)
             edges = [(node, i) for i in range(len(node.sources))]
             made |= gives(edges, lambda n, i, d, f=form, m=more: n.back(i, d + scale_of(d, f) * m))
             both = np.moveaxis(np.array([t, t - more]), axis + 1, -1)
@@ -860,13 +841,12 @@ class Trials:
             yield replace(change, gives={}, off=self.added(change))  # its place is the loss
 
     def everywhere(self):
-        """The same where one mistake was made at every place that has room for it, or at every run of a line."""
+        """The same where one mistake was made at every place that has room for it."""
         groups = defaultdict(list)
         for change, _ in self.made:
             if " at `" in change.words:
                 key = change.code, change.words.partition(" at `")[0]
                 groups[key].append(change)
-                groups[*key, change.at.site[:1]].append(change)
         for key, changes in groups.items():
             if len({change.at.site for change in changes}) > 1:
                 made = dict(chain(*(change.gives.items() for change in changes)))
@@ -895,12 +875,10 @@ class Trials:
 
     def keep(self, change, off):
         made = Lazily(lambda k: {n: one + off[k][n] for n, one in self.right[k].items()})
-        penalty = (self.network or self.decays) and all(  # that has a name of its own
-            parallel(off[0][n], self.graph.leaves[n].value)
-            for n in self.samples
-            if not same(self.right[0][n], made[0][n], 1e-9)
-        )
-        if not penalty:
+        own = self.samples if self.network or self.decays else ()  # a penalty has its own name
+        moved = [n for n in own if not same(self.right[0][n], made[0][n], 1e-9)]
+        leaves = self.graph.leaves
+        if not own or not all(parallel(off[0][n], leaves[n].value) for n in moved):
             self.made.append((change, made))
 
     def line_of(self, name, wrong):
@@ -924,30 +902,29 @@ class Trials:
         if not self.made:
             self.grow()
         while left:
-            best = None
+            ranked = []
             for suspect, made, change in look(self, left):
                 names, clean = self.outcome(made, left)
                 whole = clean and len(names) == len(left)
                 key = whole, clean, len(names), suspect.also is None, -RANK[suspect.code]
-                if names and (best is None or key > best[0]):
-                    best = key, suspect, names, change
-            if best is None:
+                ranked += [(key, suspect, names, change)] if names else []
+            if not ranked:
                 before = len(self.made)
                 self.grow()
                 if len(self.made) == before:
                     break
                 continue
-            (_, clean, *_), suspect, names, change = best
+            (_, clean, *_), suspect, names, change = max(ranked, key=lambda one: one[0])
             if suspect.code == "scaled":
+                code = change.in_part  # of a part a factor is missing
                 some = [s for n in names for s in self.samples[n] if s.shaped]
-                claims = [(s.claim, s.scene.true) for s in some]
-                if not any(parallel(*pair) for pair in claims):  # of a part a factor is missing
-                    suspect = replace(suspect, code=change.in_part)
+                if any(parallel(s.claim, s.scene.true) for s in some):
+                    code = "scaled"
                 if look is nearly and not self.stays(suspect, names):
-                    suspect = replace(suspect, code="another-array")
-                elif look is nearly and suspect.code == "scaled":
-                    code = division(self.graph.piece, suspect.times)
-                    suspect = replace(suspect, code=code)
+                    code = "another-array"
+                elif look is nearly and code == "scaled":
+                    code = division(self.graph.piece, suspect.factor)
+                suspect = replace(suspect, code=code)
             ends = [(node, to) for node, handed in change.gives.items() for to in handed]
             at = {(node.sources[to] if isinstance(to, int) else to).name for node, to in ends}
             if self.network and clean and not at & set(names):
@@ -961,22 +938,18 @@ class Trials:
 
     def stays(self, suspect, names):
         """Whether a part of the gradient has the same factor at other inputs: else it is no constant."""
-        factor = suspect.times
-        others = [one for one in map(observed, variants(self.graph.piece)) if one][:1]
-        if (
-            self.network
-            or not others
-            or any(abs(c - round(c)) < 1e-3 for c in (2 * factor, 2 / factor))
-        ):
+        numbers = 2 * suspect.factor, 2 / suspect.factor
+        if self.network or any(abs(c - round(c)) < 1e-3 for c in numbers):
             return True
-        others[0].decays, before = {}, -1
-        trials = Trials(others[0])
-        while len(trials.made) > before:
-            before = len(trials.made)
-            trials.grow()
-            if any(one.words == suspect.words for one, *_ in nearly(trials, names)):
-                return True
-        return False
+        for other in filter(None, map(observed, variants(self.graph.piece))):
+            trials, before = Trials(other), -1
+            while len(trials.made) > before:
+                before = len(trials.made)
+                trials.grow()
+                if any(one.words == suspect.words for one, *_ in nearly(trials, names)):
+                    return True
+            return False
+        return True
 
     def outcome(self, gradients, left):
         """The names among `left` that these gradients explain, and whether all others stay as they are
@@ -1052,7 +1025,7 @@ def nearly(trials, left):
             if both == {"code": "derivative-missing", "also": "scaled"}:
                 both = {"code": "factor-missing"}  # a number stands in the place of the derivative
             told = words.format(change.words, c, change.at.line)
-            yield Suspect(words=told, times=c, **both), sums(base, 1.0, parts, c), change
+            yield Suspect(words=told, factor=c, **both), sums(base, 1.0, parts, c), change
 
 
 def factor_of(parts, base, name, samples):
