@@ -51,6 +51,20 @@ def test_an_embedding_is_a_product_with_one_hot_rows():
 def test_a_word_that_has_no_row_is_told_which_rows_there_are():
     with pytest.raises(ValueError, match="Embedding has rows 0 to 4 in W, got x with 5"):
         embedding().forward([0, 5, 6])
+    layer = embedding()
+    layer.params["W"] = np.ones((4, 3))
+    with pytest.raises(ValueError, match="Embedding has rows 0 to 3 in W, got x with -1"):
+        layer.forward([0, -1])
+
+
+def test_what_numpy_says_to_a_layer_is_told_with_its_name_and_it_remembers_what_it_did():
+    layer = embedding()
+    layer.forward([0, 1])
+    before = dict(vars(layer))
+    layer.params["W"] = np.ones((5, 3)).tolist()
+    with pytest.raises(ValueError, match=r"^Embedding: .*; got shape \(1,\)"):
+        layer.forward([2])
+    assert vars(layer) == before
 
 
 # ---------------------------------------------------------------- attention
