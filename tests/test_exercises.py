@@ -1,10 +1,13 @@
 """The grader: right is right, wrong gets one useful sentence, and nothing of a learner's raises."""
 
+import re
+
 import numpy as np
 import pytest
 
 from chainrule import guests, layers, losses, network, nodes, numeric
 from chainrule.exercises import FUNCTIONS, NAMES, PIECES, check
+from chainrule.gradcheck import diagnose, gradient_check
 
 OWN = [
     *[getattr(layers, name) for name in ("ReLU", "Sigmoid", "Tanh", "Affine")],
@@ -391,3 +394,80 @@ def test_pieces_of_any_name_are_run_on_as_many_axes_as_they_take(ndim, share):
             return np.moveaxis(dx, -1, 1) if ndim == 4 else dx
 
     assert check(MyMixer()).ok == check(MyMixer).ok == (share == 1)
+
+
+class Gated:
+    """Three inputs of widths that only its parameters tell."""
+
+    def __init__(self):
+        draw = np.random.default_rng(0).normal
+        self.params, self.grads = {"Wx": draw(size=(3, 2)), "Wh": draw(size=(2, 2))}, {}
+
+    def forward(self, x, h, c):
+        self.x, self.h, self.c = x, h, c
+        return x @ self.params["Wx"] + c * (h @ self.params["Wh"])
+
+    def backward(self, dout):
+        inner = dout * self.c
+        self.grads["Wx"], self.grads["Wh"] = self.x.T @ dout, self.h.T @ inner
+        dh, dc = inner @ self.params["Wh"].T, dout * (self.h @ self.params["Wh"])
+        return dout @ self.params["Wx"].T, dh, dc
+
+
+class InColumns:
+    """A network for samples in columns, and an autoencoder: its targets are as wide as its inputs."""
+
+    def __init__(self):
+        self.params = {"W": np.random.default_rng(1).normal(size=(2, 3))}
+
+    def parts(self, x, t):
+        h = self.params["W"] @ x
+        return h, self.params["W"].T @ h - t
+
+    def loss(self, x, t):
+        return float(np.sum(self.parts(x, t)[1] ** 2) / 2)
+
+    def gradient(self, x, t):
+        h, off = self.parts(x, t)
+        return {"W": h @ off.T + self.params["W"] @ off @ x.T}
+
+
+class NeedsColumns:
+    """A right layer for one form of inputs, which the grader does not guess."""
+
+    def forward(self, x):
+        self.at = x.argmax(axis=1), np.arange(len(x))
+        return x[self.at[1], self.at[0]]
+
+    def backward(self, dout):
+        dx = np.zeros((len(dout), 3))
+        dx[self.at[1], self.at[0]] = dout
+        return dx
+
+
+@pytest.mark.parametrize("kind", [Gated, InColumns])
+def test_what_takes_inputs_of_its_own_form_is_given_them(kind):
+    assert check(kind()).sentence.startswith("Right: ")
+
+
+def test_where_the_form_of_inputs_was_guessed_a_verdict_says_what_was_given():
+    verdict = check(NeedsColumns())
+    assert not verdict.ok and re.search(
+        r"It was given an array of shape \(.*yours", verdict.sentence
+    )
+    assert gradient_check(NeedsColumns(), np.random.default_rng(0).normal(size=(4, 3))).ok
+
+
+def test_a_parameter_named_s_is_not_looked_up_as_the_whole_of_grads():
+    class Scaled(Gated):
+        def __init__(self):
+            self.params, self.grads = {"s": np.array([2.0, -1.0])}, {}
+
+        def forward(self, x):
+            return x * self.params["s"]
+
+        def backward(self, dout):
+            return dout * self.params["s"]
+
+    found = diagnose(Scaled(), np.ones((3, 2)))
+    assert [one.cause for one in found] == ["gradient-missing"]

@@ -9,9 +9,10 @@ import inspect
 import re
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from html import escape
+from itertools import islice, product
 
 import numpy as np
 
@@ -300,6 +301,19 @@ def run(what, function, *arguments):
         raise Wrong(f"{raised(error, f'{what}, given {kinds},')}".rstrip(". ") + ".") from error
 
 
+@contextmanager
+def at_a_guess(arguments):
+    """Where the inputs are guessed, the fault may be the guess's."""
+    try:
+        yield
+    except Wrong as wrong:
+        raise Wrong(
+            f"{wrong} (It was given {shapes_of(arguments)}. Is it made for inputs of another form? "
+            "Then check it with yours: gradient_check(layer, x), or gradient_check(network, x, t).)",
+            wrong.findings,
+        ) from wrong
+
+
 def shapes_of(arguments):
     return " and ".join(shape_of(value) for value in arguments)
 
@@ -406,8 +420,9 @@ def grade_unknown(thing, name):
         raise Wrong(f"{name}() raises {error}. Make an object first, and check that.") from error
     for inputs, t in places_for(mine, name):
         arguments = inputs if t is None else (*inputs, t)
-        run(f"{name}.forward", mine.forward, *copies(arguments))
-        report = examine(name, mine, inputs, t)
+        with at_a_guess(arguments):
+            run(f"{name}.forward", mine.forward, *copies(arguments))
+            report = examine(name, mine, inputs, t)
     unchecked = "".join(f" No gradient of {one} was given or checked." for one in report.unchecked)
     once, again = (mine.forward(*copies(arguments)) for _ in range(2))
     if np.array_equal(once, again):
@@ -425,16 +440,18 @@ def places_for(mine, name):
     names = [
         p.name for p in inspect.signature(mine.forward).parameters.values() if p.default is p.empty
     ]
+    held = [*params_of(mine).values(), *(slot.array for slot in slots(mine).values())]
+    sizes = sorted({size for one in held for size in np.shape(one)}, reverse=True)
     target = len(names) == 2 and re.match(r"t$|targets?$|labels?$|y_?true|gt$", names[1])
     if len(names) == 2 and (target or any(takes(mine, *p[0]) for p in (indexed(), measured()))):
         choices = (
             [labelled(), indexed(), measured()] if target else [indexed(), labelled(), measured()]
         )
-    elif len(names) == 2:
-        choices = [pairs()]
+    elif len(names) > 1:
+        choices = [pairs()] if len(names) == 2 else []
+        for widths in islice(product(sizes or [3], repeat=len(names)), 200):
+            choices.append([(tuple([numbers(4, width) for width in widths]), None)])
     else:
-        held = [*params_of(mine).values(), *(slot.array for slot in slots(mine).values())]
-        sizes = sorted({size for one in held for size in np.shape(one)}, reverse=True)
         choices = [entrywise(), *(rows(size) for size in sizes)]
         choices += [sequences(size) for size in sizes or [3]]
         choices += [images(size) for size in sizes or [2]]
@@ -461,16 +478,12 @@ def grade_network(thing, name):
     arrays = params_of(mine) or {key: slot.array for key, slot in slots(mine).items()}
     if not arrays:
         raise Wrong(f"{name} has no `params`, and a network wants loss, gradient and params.")
-    matrices = [p for p in arrays.values() if np.ndim(p) == 2]
-    D, C = (matrices[0].shape[0], matrices[-1].shape[1]) if matrices else (4, 3)
-    x, labels = numbers(5, D), np.arange(5) % C
-    for t in (labels, np.eye(C)[labels], numbers(5, C)):
-        value = outcome(mine.loss, x, t)
-        if value is not None and np.size(value) == 1:
-            break
-    else:
-        t = labels
-        run(f"{name}.loss", mine.loss, x, t)
+    places = data_for([p.shape for p in arrays.values() if np.ndim(p) == 2] or [(4, 3)])
+    values = [outcome(mine.loss, *place) for place in places]
+    fits = [value is not None and np.size(value) == 1 for value in values]
+    x, t = places[fits.index(True) if any(fits) else 0]
+    with at_a_guess((x, t)):
+        run(f"{name}.loss", mine.loss, x.copy(), t.copy())
     given = run(f"{name}.gradient", mine.gradient, x.copy(), t.copy())
     given = given[-1] if isinstance(given, tuple) and len(given) == 2 else given
     if params_of(mine) and (not hasattr(given, "keys") or len(given) != len(arrays)):
@@ -481,6 +494,17 @@ def grade_network(thing, name):
     left = checked(name, mine, x, t).unchecked
     unchecked = "".join(f" No gradient of {one} was given or checked." for one in left)
     return f"the gradients of {name} agree with the numerical ones, for every parameter.{unchecked}"
+
+
+def data_for(matrices):
+    """Data for a network of weights of these shapes: a sample a row, or a sample a column."""
+    places = []
+    for D, C in (matrices[0][0], matrices[-1][1]), (matrices[0][1], matrices[-1][0]):
+        labels = np.arange(5) % C
+        targets = labels, np.eye(C)[labels], numbers(5, C), numbers(5, D)
+        turned = np.transpose if places else np.asarray
+        places += [(turned(numbers(5, D)), turned(t)) for t in targets]
+    return places
 
 
 def network_of(thing, name):

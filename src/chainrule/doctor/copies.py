@@ -48,7 +48,8 @@ class Slot:
                 return found
         given = [getattr(self.owner, str(name), None) for name in names[3:]]
         given += [one.gradient() for one in self.also]
-        return next((one for one in given if one is not None and not callable(one)), None)
+        given = [one for one in given if not (callable(one) or isinstance(one, Mapping))]
+        return next((one for one in given if one is not None), None)
 
 
 @cache
