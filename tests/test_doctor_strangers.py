@@ -2299,3 +2299,32 @@ def test_a_node_in_a_graph_of_variables_is_named_with_its_line(cause, back):
         assert cause == "wrong-sign" or " at `" in found[0].evidence
     np.testing.assert_array_equal(a.value, arrays[0])
     assert a.grad is None
+
+
+class HingeInALoop:
+    """A linear classifier with a hinge loss, after CS231n: the loss is divided by N, its gradient is not."""
+
+    def __init__(self):
+        self.params = {"W": np.random.default_rng(5).normal(size=(4, 3)) / 2}
+
+    def loss(self, x, t):
+        rows = np.arange(len(t))
+        scores = x @ self.params["W"]
+        margins = np.maximum(0, scores - scores[rows, t][:, None] + 1)
+        margins[rows, t] = 0
+        return float(margins.sum() / len(t) + 0.1 * (self.params["W"] ** 2).sum())
+
+    def gradient(self, x, t):
+        dW = np.zeros((4, 3))
+        for row, right in zip(x, t, strict=True):
+            scores = row @ self.params["W"]
+            for j in {0, 1, 2} - {right}:
+                if scores[j] - scores[right] + 1 > 0:
+                    dW[:, j] += row
+                    dW[:, right] -= row
+        return {"W": dW + 0.2 * self.params["W"]}
+
+
+def test_a_network_by_hand_has_no_dout_that_it_might_ignore():
+    x, t = np.random.default_rng(6).normal(size=(6, 4)), np.array([0, 2, 1, 1, 0, 2])
+    assert [one.cause for one in diagnose(HingeInALoop(), x, t)] == ["missing-batch-division"]

@@ -227,7 +227,10 @@ class Graph:
                 continue
             yield from self.at_branches(nodes)
             given = np.concatenate([np.ravel(whole.get(node, 0.0)) for node in nodes])
-            some = given[given != 0] if self.piece.pair else given
+            ends = (
+                self.piece.pair or not self.piece.names
+            )  # a loss at its end, and no dout above it
+            some = given[given != 0] if ends else given
             if whole and (not some.size or np.ptp(some) <= 1e-6 * np.max(np.abs(some))):
                 continue  # as in the end of a network: it is a multiple, as others are
             edges = [(node, i) for node in nodes for i in range(len(node.sources))]
