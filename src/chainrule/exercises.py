@@ -308,8 +308,8 @@ def at_a_guess(arguments):
         yield
     except Wrong as wrong:
         raise Wrong(
-            f"{wrong} (It was given {shapes_of(arguments)}. Is it made for inputs of another form? "
-            "Then check it with yours: gradient_check(layer, x), or gradient_check(network, x, t).)",
+            f"{wrong} (It was given {shapes_of(arguments)}. Is it made for others? Then give yours to "
+            "gradient_check.)",
             wrong.findings,
         ) from wrong
 
