@@ -98,9 +98,8 @@ def is_part(node):
         return bool(node.next_node(nodes.term)["ids"])
     if isinstance(node, addnodes.desc):
         return bool(node[0]["ids"])
-    return (
-        isinstance(node, nodes.section) and len(title(node)) > 1
-    )  # a letter heads a part of the glossary
+    # A single letter heads a part of the glossary.
+    return isinstance(node, nodes.section) and len(title(node)) > 1
 
 
 def place(node):

@@ -227,9 +227,8 @@ class Graph:
                 continue
             yield from self.at_branches(nodes)
             given = np.concatenate([np.ravel(whole.get(node, 0.0)) for node in nodes])
-            ends = (
-                self.piece.pair or not self.piece.names
-            )  # a loss at its end, and no dout above it
+            # Where a loss stands at the end, no dout is above it.
+            ends = self.piece.pair or not self.piece.names
             some = given[given != 0] if ends else given
             if whole and (not some.size or np.ptp(some) <= 1e-6 * np.max(np.abs(some))):
                 continue  # as in the end of a network: it is a multiple, as others are
