@@ -17,10 +17,12 @@ from chainrule.doctor.evidence import LIMIT, Observation
 from chainrule.doctor.findings import Finding, finding, raised
 from chainrule.doctor.judge import BY_BATCH, ignore_dout, judge, line_of
 from chainrule.doctor.pieces import NetworkPiece, Piece, tried
+from chainrule.doctor.repairs import by_repair
 from chainrule.doctor.tape import recorded
 from chainrule.mistakes import MISTAKES
 from chainrule.scenes import same
 
+VAGUE = ("scaled", "factor-missing")
 BY_STATE = ("update-in-backward", "stale-cache", "mutates-dout", "mutates-input")
 
 
@@ -98,8 +100,18 @@ def examine(piece, h, seed):
     told = {one.where for one in named} | set(came_of_it)
     turned = set(unnamed) - told and tried(False, walked_in_order, observation)
     left = {name: line_of(observation, name, wrong) for name in unnamed if name not in told}
-    nameless = [findings.unknown(n, unnamed[n], line, turned) for n, line in left.items()]
-    nameless.sort(key=lambda one: one.hint == MISTAKES["unknown"].hint)
+    vague = {one.where for one in named if one.cause in VAGUE and "`" not in one.evidence}
+    mended = (
+        tried({}, by_repair, observation, {*left, *vague}) if left and not turned or vague else {}
+    )
+    named = [
+        findings.with_line(one, mended[one.where]) if one.where in vague & {*mended} else one
+        for one in named
+    ]
+    nameless = [
+        findings.unknown(n, unnamed[n], line, turned, mended.get(n)) for n, line in left.items()
+    ]
+    nameless.sort(key=lambda one: one.hint in (MISTAKES["unknown"].hint, findings.REPAIR))
     found = [one for one in named if one.where not in came_of_it] + nameless
     updates = [one for one in written if one.cause == "update-in-backward"]
     written += tried([], state.out_of_date, observation, seed, known)

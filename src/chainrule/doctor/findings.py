@@ -153,7 +153,10 @@ def shapeless(name, sample):
     return finding("wrong-shape", name, words, hint=hint)
 
 
-def unknown(name, samples, line="", turned=False):
+REPAIR = "Write the formula of that line once more, from the one of forward, and compare."
+
+
+def unknown(name, samples, line="", turned=False, mended=None):
     words, true, hint = proof(name, samples[0]), samples[0].scene.true, None
     words += f"; it goes wrong at {line}" if line else ""
     others = samples[0].scene.siblings.items()
@@ -167,6 +170,9 @@ def unknown(name, samples, line="", turned=False):
     elif (most := cut_off(samples[0])) is not None:
         words += f"; it is the right one, cut off at {most:.6g} and {-most:.6g}"
         hint = "Clip the gradients once they are all there, after backward, before the step."
+    elif mended:
+        words, hint = f"{words}; {mended[1]}", REPAIR if mended[0] == "unknown" else None
+        return finding(mended[0], name, words, hint=hint)
     elif close(samples, 0.03):
         words += "; they are close"
         hint = "Look for a small constant that only one of forward and backward adds: log(y + 1e-7), or eps."
@@ -174,6 +180,20 @@ def unknown(name, samples, line="", turned=False):
         words += "; it is what the layers give when they are walked in the order of forward"
         hint = "Walk back from the last layer to the first one: for layer in reversed(layers)."
     return finding("unknown", name, words, hint=hint)
+
+
+def with_line(one, mended):
+    """A finding that tells no line, with the one that a repair has found, and with the cause if that says more."""
+    code, words = mended
+    says = code in (
+        "samples-as-columns",
+        "sum-over-wrong-axis",
+        "weight-decay",
+        "epsilon-forgotten",
+    )
+    return finding(
+        code if says else one.cause, one.where, f"{one.evidence.rstrip('.')}; {words}", one.factor
+    )
 
 
 def cut_off(sample):

@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from chainrule.doctor.evidence import common_factor, observed, suspect_of
+from chainrule.doctor.evidence import Suspect, common_factor, observed, suspect_of
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
 from chainrule.doctor.missing import FEW, by_column, by_decay, by_what_is_missing
 from chainrule.doctor.pieces import one_sample_more, tried, variants
@@ -117,6 +117,10 @@ def by_table(observation, wrong):
         cause = explanation(some)
         if cause and (others := grows.get(cause.code)):
             cause = explanation(some + more(name, others))
+        if cause and cause.code in DIVISIONS and np.shape(piece.inputs[0])[:1] == (2,):
+            if not more(name, one_sample_more):  # 1 / N, or a half that is there without it
+                factor = common_factor(samples)
+                cause = Suspect("scaled", f"{factor:.6g} times the right gradient", factor)
         if cause and cause.factor:
             cause = replace(cause, code=division(piece, cause.factor))
         if cause:

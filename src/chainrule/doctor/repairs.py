@@ -1,0 +1,174 @@
+"""Repairs: the source of the code under test with one thing changed, until a gradient comes out right.
+
+The last resort, for a wrong gradient that no known mistake explains. What leaves the output as it was, and makes the
+gradient right here and at other inputs, says where the mistake is, and of what kind. What to write there is left to the
+author. Read `changes` next: it makes them.
+"""
+
+import ast
+import gc
+import inspect
+import io
+import linecache
+import re
+import sys
+import textwrap
+from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import replace
+from pathlib import Path
+from types import CodeType, FunctionType
+
+import numpy as np
+
+from chainrule.doctor.changes import WAYS, changes, kept_by
+from chainrule.doctor.evidence import observed
+from chainrule.doctor.pieces import variants
+from chainrule.scenes import same
+
+REMARK = re.compile(r"\s+#[^\"']*$")
+LIBRARIES = (str(Path(__file__).parents[1]), "<frozen", *{sys.prefix, sys.base_prefix})
+WORK = 300_000  # for all changes together, in lines that are run; the same on every machine
+
+
+def by_repair(observation, names):
+    """name -> (code, words) for those of the wrong gradients that one change of the source makes right."""
+    functions, steps = those_that_run(observation)
+    kept = kept_by(functions)
+    arrays = [*observation.truth.arrays.values(), *observation.piece.inputs]
+    run, left, found = 20 + steps + sum(array.size for array in arrays) / 100, WORK, {}
+    for way in WAYS:
+        fits = []
+        for function, tree, lines in functions:
+            cost = run + sum(1 for _ in ast.walk(tree)) / 10
+            for code, words, line in changes(function, tree, way, kept, lines):
+                left -= cost
+                if left < 0:
+                    return found
+                if (changed := compiled(tree, function)) is not None:
+                    with put(function, changed):
+                        right = made_right(observation, names - set(found))
+                    if right:
+                        text = linecache.getline(function.__code__.co_filename, line)
+                        words += f" in `{REMARK.sub('', text).strip()}` it is right"
+                        fits.append((right, code, words, function, changed))
+        for right, code, words, function, changed in sorted(fits, key=lambda fit: -len(fit[0])):
+            if right - set(found) and everywhere(observation, right, function, changed):
+                decays = "term" in words and all(off_by_own(observation, name) for name in right)
+                found |= dict.fromkeys(right, ("weight-decay" if decays else code, words))
+        if names <= set(found):
+            return found
+    return found
+
+
+def off_by_own(observation, name):
+    """Whether a claim is off by a multiple of its own array, as by a penalty."""
+    sample = observation.samples(name)[0]
+    off, own = sample.claim - sample.scene.true, sample.scene.own
+    return same(off, np.vdot(off, own) / np.vdot(own, own) * own, 1e-5)
+
+
+def everywhere(observation, names, function, code):
+    """Whether the change makes these right at other inputs too."""
+    others = [one for one in map(observed, variants(observation.piece)) if one]
+    others = [one for one in others if np.all(np.isfinite(one.truth.out))]
+    with put(function, code):
+        return all(names <= made_right(one, names) for one in others)
+
+
+def those_that_run(observation):
+    """(function, tree, lines) for each of the author's functions that a run calls, with the lines that ran, in
+    a list; those that backward calls come first. And how many lines it ran in all."""
+    piece, subject = observation.piece, observation.piece.fresh()
+    forward = ran(piece.forward, subject)
+    calls = ran(piece.backward, subject, observation.douts[0]) + forward
+    inner = {one for code, _ in calls for one in code.co_consts if isinstance(one, CodeType)}
+    found = []
+    for code in dict.fromkeys(code for code, _ in calls if code not in inner):
+        made = [one for one in gc.get_referrers(code) if isinstance(one, FunctionType)]
+        lines = {line for other, line in calls if other.co_filename == code.co_filename}
+        with suppress(OSError, TypeError, SyntaxError):
+            if made and (tree := tree_of(code)) is not None:
+                found.append((made[0], tree, lines))
+    return found, len(calls)
+
+
+def ran(run, *arguments):
+    """(code, number of a line) for each line that a call runs, but for those of libraries."""
+    lines, before = [], sys.gettrace()
+
+    def note(frame, event, _):
+        if frame.f_code.co_filename.startswith(LIBRARIES):
+            return None
+        lines.append((frame.f_code, frame.f_lineno))
+        return note
+
+    sys.settrace(note)
+    try:
+        run(*arguments)
+    finally:
+        sys.settrace(before)
+    return lines
+
+
+def tree_of(code):
+    """The definition with that code, or None; its lines are counted as in its file."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(code)))
+    kinds = ast.Lambda if code.co_name == "<lambda>" else (ast.FunctionDef,)
+    defined = [node for node in ast.walk(tree) if isinstance(node, kinds)]
+    if not defined or len(defined) > 1 and kinds is ast.Lambda:
+        return None
+    if any(isinstance(node, (ast.While, ast.Yield)) for node in ast.walk(defined[0])):
+        return None
+    ast.increment_lineno(tree, code.co_firstlineno - 1)
+    defined[0].decorator_list = []
+    return defined[0]
+
+
+def compiled(tree, function):
+    """The code of a changed definition, or None where it cannot take the place of that of a function."""
+    free = function.__code__.co_freevars
+    body = [ast.Assign([ast.Name(name, ast.Store())], ast.Constant(None)) for name in free]
+    body.append(ast.Expr(tree) if isinstance(tree, ast.Lambda) else tree)
+    arguments = ast.arguments([], [], None, [], [], None, [])
+    around = ast.Module([ast.FunctionDef("around", arguments, body, [], type_params=[])], [])
+    with suppress(SyntaxError, ValueError, TypeError):
+        whole = compile(ast.fix_missing_locations(around), function.__code__.co_filename, "exec")
+        (outer,) = (one for one in whole.co_consts if isinstance(one, CodeType))
+        code = next(one for one in outer.co_consts if isinstance(one, CodeType))
+        return code if code.co_freevars == free else None
+    return None
+
+
+@contextmanager
+def put(function, code):
+    """The function with another code, wherever it is called from."""
+    before = function.__code__
+    try:
+        function.__code__ = code
+        yield
+    finally:
+        function.__code__ = before
+
+
+def made_right(observation, names):
+    """Those of the names whose claims are right now; none where the output, or a right claim, has changed."""
+    piece, right = observation.piece, set(names)
+    with suppress(Exception), redirect_stdout(io.StringIO()):
+        if same(piece.forward(piece.fresh()), observation.truth.out, 1e-12):
+            for k, dout in enumerate(observation.douts if right else ()):
+                claims = piece.claims(dout)
+                if any(
+                    not same(claims[n], observation.claims[k][n], 1e-9) for n in observation.right
+                ):
+                    return set()
+                right = {
+                    n
+                    for n in right
+                    if claims[n] is not None and holds(observation, n, k, claims[n])
+                }
+            return right
+    return set()
+
+
+def holds(observation, name, k, claim):
+    return replace(observation.samples(name)[k], claim=np.asarray(claim)).right
