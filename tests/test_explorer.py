@@ -642,7 +642,7 @@ ASTRAY = """() => [...document.querySelectorAll(".chainrule-explorer")].flatMap(
         const paths = [...svg.querySelectorAll(".curve .line")];
         [...svg.querySelectorAll("text.name[class*=c]")].filter(({ parentNode }) => parentNode === svg).forEach((name, k) => {
             if (name.getAttribute("visibility") === "hidden") return;
-            const [own, ...others] = [paths[k], ...paths.filter((_, j) => j !== k)].map((path) => nearest(name.getBBox(), path));
+            const [own, ...others] = [paths[k], ...paths.filter((path, j) => j !== k && path.getAttribute("d"))].map((path) => nearest(name.getBBox(), path));
             if (own > Math.min(...others) + 2 || own > 45) odd.push(`${choice} ${name.textContent}: ${own} from its own, ${others}`);
         });
     }
