@@ -642,7 +642,7 @@ ASTRAY = """() => [...document.querySelectorAll(".chainrule-explorer")].flatMap(
         const paths = [...svg.querySelectorAll(".curve .line")];
         [...svg.querySelectorAll("text.name[class*=c]")].filter(({ parentNode }) => parentNode === svg).forEach((name, k) => {
             if (name.getAttribute("visibility") === "hidden") return;
-            const [own, ...others] = [paths[k], ...paths.filter((_, j) => j !== k)].map((path) => nearest(name.getBBox(), path));
+            const [own, ...others] = [paths[k], ...paths.filter((path, j) => j !== k && path.getAttribute("d"))].map((path) => nearest(name.getBBox(), path));
             if (own > Math.min(...others) + 2 || own > 45) odd.push(`${choice} ${name.textContent}: ${own} from its own, ${others}`);
         });
     }
@@ -674,9 +674,20 @@ def test_in_every_chart_of_the_book_a_name_is_by_its_own_curve_and_the_handle_ov
         assert page.evaluate(ASTRAY.replace("POINTS_OF", POINTS_OF)) == [], path.name
 
 
-def test_of_two_curves_that_are_one_the_first_alone_has_a_name_in_the_picture():
+def test_of_two_curves_that_are_one_the_first_alone_is_drawn_and_named(show):
     figure = Explorer(
         {"one": ([0, 1], [2, 3]), "same": ([0, 1], [2, 3]), "other": ([0, 1], [1, 5])}
     )
     names = re.findall(r'visibility="(\w+)">(one|same|other)</text>', figure.html)
     assert names == [("visible", "one"), ("hidden", "same"), ("visible", "other")]
+    for script in (True, False):
+        page = show(figure, java_script_enabled=script)
+        paths = page.locator(".curve .line").evaluate_all(
+            "all => all.map((e) => e.getAttribute('d'))"
+        )
+        marks = page.locator(".mark").evaluate_all(
+            "all => all.map((e) => e.getAttribute('visibility'))"
+        )
+        assert [bool(path) for path in paths] == [True, False, True]
+        assert marks == ["visible", "hidden", "visible"]
+        assert readout(page) == ["2", "2", "1"]

@@ -137,20 +137,21 @@ class Explorer(Choosing):
     def picture(self):
         record, x = self.records[self.key], tenth(self.across.at(self.grid[self.index]))
         curves = [points_of(self.grid, curve.ys, self.across, self.up) for curve in record]
-        marks = "".join(self.mark_svg(k, points[self.index]) for k, points in enumerate(curves))
         names = self.places(curves)
+        drawn = [points if names[k] else [None] * len(points) for k, points in enumerate(curves)]
+        marks = "".join(self.mark_svg(k, points[self.index]) for k, points in enumerate(drawn))
         body = (
             axes_svg(self.across, self.up, self.x, self.y, CLEAR)
             + f'<path class="guide" d="M0 {self.up.end:g}V{self.up.start:g}" '
             f'transform="translate({x:g} 0)" stroke="#8a939e"/>'
-            + "".join(self.curve_svg(k, record[k], points) for k, points in enumerate(curves))
+            + "".join(self.curve_svg(k, record[k], points) for k, points in enumerate(drawn))
             + marks
             + "".join(self.name_svg(k, place) for k, place in enumerate(names))
         )
         return chart_svg(WIDTH, HEIGHT, self.title, self.described(record), body)
 
     def places(self, curves):
-        """Where each curve has its name; of curves that are one, the first alone has it."""
+        """Where each curve has its name; of curves that are one, the first alone has it, and is drawn."""
         places = place_names(curves, self.names, self.across, self.up)
         return [None if curves[k] in curves[:k] else place for k, place in enumerate(places)]
 

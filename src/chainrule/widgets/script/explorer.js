@@ -42,7 +42,9 @@ export function mountExplorer(figure, host) {
   const [x, kink] = data.names;
   const records = data.records.map((record) => {
     const ys = record.ys.map((curve) => curve.map(decode));
-    return { ...record, ys, points: ys.map((curve) => pointsOf(grid, curve, across, up)) };
+    // of curves that are one, the first alone has a place for its name, and is drawn
+    const points = ys.map((curve, k) => (record.places[k] ? pointsOf(grid, curve, across, up) : []));
+    return { ...record, ys, points };
   });
   const all = (selector) => [...figure.querySelectorAll(selector)];
   const svg = figure.querySelector(".chainrule-chart");
