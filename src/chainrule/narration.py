@@ -459,7 +459,7 @@ WORDS = {
     "start": {
         "forward": (
             "Press Next step.",
-            "Each press runs one node: first forward, from the inputs to {z.name}, "
+            "Each press is one step: first forward, from the inputs to {z.name}, "
             "then backward, from {z.name} to the inputs.",
         ),
         "rule": ("",),
