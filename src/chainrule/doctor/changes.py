@@ -159,8 +159,8 @@ def signs(node, parent, known):
 def names(node, parent, known):
     own = ast.unparse(node) if loads(node) else None
     for text in sorted({*known} - {own}) if own in known else ():
-        code = "derivative-of-input" if ".forward(" in text else "another-array"
-        yield code, f"with something else in place of {told(node)}", text
+        if ".forward(" not in text:
+            yield "another-array", f"with something else in place of {told(node)}", text
     for axis in (0, -1) if own in known else ():
         words = f"with {told(node)} less its mean"
         yield "another-array", words, f"({own} - {own}.mean({axis}, keepdims=True))"
@@ -290,6 +290,9 @@ def parts(node, parent, known):
 
 def others(node, parent, known):
     words = f"with something else in place of {told(node)}"
+    for text in known if loads(node) and ast.unparse(node) in known else ():
+        if ".forward(" in text:
+            yield "derivative-of-input", words, text
     if isinstance(node, ast.Call):
         for text, form in product(known, SLOPES):
             yield "another-array", words, form.format(text)
