@@ -310,14 +310,14 @@ def test_a_column_less_a_flat_array_compares_each_with_each_and_is_least_at_the_
 
 
 def test_the_opened_layer_has_the_pieces_that_chapter_6_names():
-    a = Variable(np.log([6.0, 3.0, 1.0]))
+    a = Variable(np.log([7.0, 2.0, 1.0]))
     e = exp(a)
     total = sum_(e)
     y = e / total
     loss = -sum_(np.array([0.0, 1.0, 0.0]) * log(y))
     loss.backward()
-    close(y.grad, [0.0, -1 / 0.3, 0.0], 1e-12)
+    close(y.grad, [0.0, -5.0, 0.0], 1e-12)
     close(total.grad, 0.1, 1e-12)
-    close(y.grad / total.value, [0.0, -1 / 3, 0.0], 1e-12)
-    close(e.grad, [0.1, 0.1 - 1 / 3, 0.1], 1e-12)
-    close(a.grad, [0.6, -0.7, 0.1], 1e-12)
+    close(y.grad / total.value, [0.0, -0.5, 0.0], 1e-12)
+    close(e.grad, [0.1, -0.4, 0.1], 1e-12)
+    close(a.grad, [0.7, -0.8, 0.1], 1e-12)
