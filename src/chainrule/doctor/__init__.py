@@ -1,4 +1,4 @@
-"""The doctor: names what is wrong with a backward pass, from its numbers alone.
+"""The doctor: names what is wrong with a backward pass, from its numbers, and where they tell nothing from its source.
 
 A gradient that nudging contradicts is compared with what each known mistake would have produced at
 that place (`mistakes` lists them). Where numbers cannot tell, the doctor calls twice. In a network it looks

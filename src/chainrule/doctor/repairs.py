@@ -53,8 +53,13 @@ def by_repair(observation, names):
                         fits.append((right, code, words, function, changed))
         for right, code, words, function, changed in sorted(fits, key=lambda fit: -len(fit[0])):
             if right - set(found) and everywhere(observation, right, function, changed):
-                decays = "term" in words and all(off_by_own(observation, name) for name in right)
-                found |= dict.fromkeys(right, ("weight-decay" if decays else code, words))
+                if "term" in words and all(off_by_own(observation, name) for name in right):
+                    code = "weight-decay"
+                elif (
+                    right & observation.bounded
+                ):  # it is cut down, and nothing is mistaken for another
+                    code = "unknown"
+                found |= dict.fromkeys(right, (code, words))
         if names <= set(found):
             return found
     return found
