@@ -239,3 +239,22 @@ def backward(self, dout):
     for way in WAYS:
         spots = list(places(tree, set(range(1, 20))))
         assert any(list(way(node, parent, known)) for *_, node, parent in spots), way.__name__
+
+
+def test_code_that_cannot_be_read_is_told_without_empty_quotes():
+    space = {"np": np}
+    exec(
+        "class Soft:\n"
+        "    def forward(self, x):\n"
+        "        self.x = x\n"
+        "        return np.log1p(np.exp(x)) * np.sin(2 * x)\n"
+        "    def backward(self, d):\n"
+        "        return d * 2 * np.cos(2 * self.x) * np.log1p(np.exp(self.x))\n",
+        space,
+    )
+    (found,) = diagnose(space["Soft"](), X)
+    assert (
+        found.cause != "unknown"
+        and "``" not in found.evidence
+        and "one step of forward" in found.evidence
+    )

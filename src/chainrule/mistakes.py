@@ -116,7 +116,7 @@ kernel-not-turned
     What x[i] gave to output i - k comes back through k: add dout[i] * K to the window of output i.
 overwritten-at-fork
     A value that is used more than once got the gradient of only some of its uses.
-    At a fork gradients add: one use writes with =, every other one needs +=.
+    At a fork gradients add: one use writes with =, every other one needs +=; in a formula each use has its term.
 derivative-missing
     The upstream gradient is handed on without the local derivative.
     Downstream is upstream times local: multiply dout by the derivative.

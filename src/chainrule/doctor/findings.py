@@ -102,11 +102,18 @@ def tell(explained, wrong):
     return [one for name, cause in pairs for one in told(name, cause, wrong[name])]
 
 
+HINTS = {  # for what a row of the table says in too general a way
+    "the rim of": "What forward padded in front is cut off in front, and as much: dx[..., p:-p] for p on both sides.",
+    "each window one step after": "Send each window back to where forward took it: the same start, and the same stride.",
+}
+
+
 def told(name, suspect, samples):
     """The findings for one suspect: two where it takes two mistakes."""
     where = suspect.where or name
     words = f"{proof(name, samples[0])}; {suspect.words} would give that"
-    found = [finding(suspect.code, where, words, suspect.factor)]
+    hint = next((hint for sign, hint in HINTS.items() if sign in words), None)
+    found = [finding(suspect.code, where, words, suspect.factor, hint)]
     if suspect.also:
         found.append(finding(suspect.also, where, f"{words}, with this mistake on top"))
     return found

@@ -68,7 +68,8 @@ class Node:
         lines = [linecache.getline(*frame).strip() for frame in frames if HERE not in frame[0]]
         line, caller = (*lines, "", "")[:2]
         helper = caller and self.shared and "forward(" not in caller
-        return f"`{line}`" + f" (called in `{caller}`)" * bool(helper)
+        told = f" (called in `{caller}`)" if helper else ""
+        return f"`{line}`{told}" if line else "one step of forward"
 
     def at(self, i, value, bare=False):
         """The value, with another array in the place of source i; `bare` of all others, in whose places 0

@@ -334,7 +334,12 @@ class Graph:
                 code = "mask-missing"
             made = gives(fit, lambda n, i, d, fit=fit: n.beside(1 - i, fit[n, i]).back(i, d))
             if fit:
-                yield Change(code, f"{words} in place of {partner.line}", node, made)
+                other = (
+                    partner.line
+                    if partner.line != node.line
+                    else "that of another pass of the loop"
+                )
+                yield Change(code, f"{words} in place of {other}", node, made)
 
     def in_place_of(self, wanted, count):
         """(words, arrays) for what might have been taken for another array, at each of so many places. Where
@@ -611,7 +616,7 @@ def wrong_ways(node, i):
     if len(shape) == len(after) and len(places) >= len(counts):
         for step, axes in product((-1, 1, -2, 2), some_axes(len(shape)) if len(shape) < 5 else ()):
             moved = np.roll(places.reshape(after), [step] * len(axes), axes)
-            words = f"the rim of {said(axes)} cut off {step} further on"
+            words = f"the rim of {said(axes)} cut off {abs(step)} {'further on' if step > 0 else 'too early'}"
             yield ("axes-in-wrong-order", words), to(moved)
     if counts[0]:
         return  # not each entry of the value is one of the source
