@@ -12,6 +12,7 @@ import io
 import linecache
 import re
 import sys
+import sysconfig
 import textwrap
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import replace
@@ -26,7 +27,8 @@ from chainrule.doctor.pieces import variants
 from chainrule.scenes import same
 
 REMARK = re.compile(r"\s+#[^\"']*$")
-LIBRARIES = (str(Path(__file__).parents[1]), "<frozen", *{sys.prefix, sys.base_prefix})
+PATHS = [sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")]
+LIBRARIES = (str(Path(__file__).parents[1]), "<frozen", *PATHS)
 WORK = 300_000  # for all changes together, in lines that are run; the same on every machine
 
 
