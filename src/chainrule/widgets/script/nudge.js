@@ -76,7 +76,6 @@ export function nudging(acts) {
     const { variables } = acts.run().trace;
     const leaves = variables.map((v, i) => [v, i]).filter(([v]) => !v.inputs.length && !v.constant && v.grad !== null && !("maximum_of" in v.options));
     row.replaceChildren(label("nudge.which"), ...leaves.map(([v, i]) => choice(v.name, i)), back);
-    setDisabled(back, true);
     acts.say(label("nudge.start"), "");
   }
 
@@ -101,25 +100,24 @@ export function nudging(acts) {
   function stop() {
     clearInterval(timer);
     acts.picture().unnudge();
+    setDisabled(back, true);
   }
 
   /** From the chosen input to the output, a node at a time. */
   function travel() {
     stop();
-    setDisabled(back, true);
     const run = acts.run();
     acts.at(run.turn);
     const { variables } = run.trace;
     const last = variables.length - 1;
     const reached = slopes(run, chosen.i, chosen.flat);
-    const onward = (j, flat) => slopes(run, j, flat)[last];
-    const path = variables.map((v, j) => j).filter((j) => j > chosen.i && reached[j] !== undefined && onward(j) !== undefined);
+    const path = variables.map((v, j) => j).filter((j) => j > chosen.i && reached[j] !== undefined && slopes(run, j)[last] !== undefined);
     const changed = (i) => i === chosen.i || path.includes(i);
     const flats = { [chosen.i]: chosen.flat }; // the entry of each array that is shown
     for (const j of path) flats[j] = strongest(reached[j], run.gradient(j) ?? 0, flats[variables[j].inputs.find(changed)]);
     const several = (j) => entries(reached[j]).filter(Boolean).length > 1;
     const says = (j) => {
-      const change = productOf(["Δ", ...(j === chosen.i ? [] : [display(entry(reached[j], flats[j]))])]);
+      const change = j === chosen.i ? "Δ" : productOf(["Δ", display(entry(reached[j], flats[j]))]);
       const place = entryName("", j, flats[j]);
       return `${place && `${place}: `}${change}${several(j) ? ", …" : ""}`;
     };
@@ -134,7 +132,7 @@ export function nudging(acts) {
         const change = productOf(["Δ", display(reached[last])]);
         const sum = terms[1] ? terms.flatMap((n) => [["", " + "], ...factorsOf(["Δ", n])]).slice(1) : [];
         if (factors.length === path.length) chosen.factors = factors;
-        const made = plain(bracketed(chosen.factors ? factorsOf(["Δ", ...factors]) : sum));
+        const made = chosen.factors ? productOf(["Δ", ...factors]) : plain(bracketed(sum));
         acts.say(label("nudge.end", { name: chosen.name, change }) + many, made && `${made} = ${change}`);
         setDisabled(back, false);
         return;
@@ -159,16 +157,14 @@ export function nudging(acts) {
   /** The walk's own steps, until the gradient of the chosen input is whole. */
   function travelBack() {
     stop();
-    setDisabled(back, true);
     const run = acts.run();
     const { i, flat, factors } = chosen;
-    const to = run.uses[i].at(-1)[0];
-    const pieces = run.received(i).map((one) => entry(one, flat));
     timer = setInterval(() => {
-      if (acts.at(to, true)) return;
+      if (acts.at(run.uses[i].at(-1)[0], true)) return;
       clearInterval(timer);
+      const pieces = run.received(i).map((one) => entry(one, flat));
       const change = display(entry(run.gradient(i), flat));
-      const made = factors?.[1] ? productOf([...factors].reverse()) : !factors && pieces[1] !== undefined ? plain(summed(pieces)) : "";
+      const made = factors?.[1] ? productOf([...factors].reverse()) : pieces[1] === undefined ? "" : plain(summed(pieces));
       acts.say(label("nudge.met", { change }), made && `${made} = ${change}`);
     }, HOP);
   }

@@ -122,7 +122,7 @@ export class Picture {
     const { value, gradient } = this.variables[i];
     const { x, y, width } = (gradient ?? value).getBBox();
     for (const old of this.svg.querySelectorAll(`.delta[data-of="${i}"]`)) old.remove();
-    const text = vector("text", { class: "delta value", "data-of": i, x: x + width / 2, y: y + (gradient ? 15 : 40), "font-size": 13 }, words);
+    const text = vector("text", { class: "delta value", "data-of": i, y: y + (gradient ? 15 : 40), "font-size": 13 }, words);
     this.svg.append(text);
     const [left, , wide] = this.svg.getAttribute("viewBox").split(" ").map(Number);
     const half = text.getComputedTextLength() / 2 + 2; // whole, at the end of the picture

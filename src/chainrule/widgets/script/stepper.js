@@ -77,10 +77,7 @@ export function mountStepper(figure, host) {
       const now = walk.now();
       if (now === to) return false;
       walk.set(step ? now + 1 : to);
-      showStep();
-      center(walk.element);
-      if (step) picture.travel(now + 1, 700);
-      tell();
+      arrived(walk.now(), now);
       return true;
     },
     say(text, product) {
@@ -196,6 +193,10 @@ export function mountStepper(figure, host) {
   function show(now, before) {
     if (now === run.turn) nudge.stop();
     else nudge.off();
+    arrived(now, before);
+  }
+
+  function arrived(now, before) {
     showStep();
     center(walk.element);
     if (now === before + 1) picture.travel(now, Math.min(700, 0.5 * walk.pace()));
