@@ -8,15 +8,10 @@ import numpy as np
 
 NUMBERS = (int, float, np.integer, np.floating)  # what a plain number may be
 
-
-def silence():
-    """NumPy's own variable for what it says, and its value for nothing, which `np.errstate` would make anew each time."""
-    context = Context()
-    context.run(np.seterr, all="ignore")
-    return next(iter(context.items()))
-
-
-SAYS, NOTHING = silence()
+# NumPy's own variable for what it says, and its value for nothing: `np.errstate` makes that anew each time
+SILENCE = Context()
+SILENCE.run(np.seterr, all="ignore")
+((SAYS, NOTHING),) = SILENCE.items()
 
 
 def quiet(formula):

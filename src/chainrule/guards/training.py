@@ -63,14 +63,6 @@ def check_update(where, params, grads):
         raise ValueError(f"{where}: not in both params and grads: {', '.join(odd)}")
     for key, array in params.items():
         gradient = grads[key]
-        if (
-            type(array) is ndarray is type(gradient)
-            and array.shape == gradient.shape
-            and array.dtype is gradient.dtype
-            and array.dtype.kind == "f"
-            and array.flags.writeable
-        ):
-            continue  # by far the commonest
         if type(array) is not ndarray or array.dtype.kind != "f" or not array.flags.writeable:
             raise TypeError(f"{where} wants writeable float arrays, {key} is {describe(array)}")
         if type(gradient) is not ndarray or gradient.dtype.kind != "f":
