@@ -10,9 +10,9 @@ import gc
 import inspect
 import io
 import linecache
+import os
 import re
 import sys
-import sysconfig
 import textwrap
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import replace
@@ -27,8 +27,12 @@ from chainrule.doctor.pieces import variants
 from chainrule.scenes import same
 
 REMARK = re.compile(r"\s+#[^\"']*$")
-PATHS = [sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")]
-LIBRARIES = (str(Path(__file__).parents[1]), "<frozen", *PATHS)
+LIBRARIES = (  # the package's own code, and what lies beside Python's and NumPy's
+    str(Path(__file__).parents[1]),
+    str(Path(os.__file__).parent),
+    str(Path(np.__file__).parents[1]),
+    "<frozen",
+)
 WORK = 300_000  # for all changes together, in lines that are run; the same on every machine
 
 

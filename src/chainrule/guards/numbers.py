@@ -1,7 +1,7 @@
 """Numbers: what may come in, and arithmetic that grows infinite without a warning."""
 
 import math
-from contextvars import Context
+from contextvars import Context, ContextVar
 from functools import wraps
 
 import numpy as np
@@ -11,7 +11,7 @@ NUMBERS = (int, float, np.integer, np.floating)  # what a plain number may be
 # NumPy's own variable for what it says, and its value for nothing: `np.errstate` makes that anew each time
 SILENCE = Context()
 SILENCE.run(np.seterr, all="ignore")
-((SAYS, NOTHING),) = SILENCE.items()
+(SAYS, NOTHING), *_ = *SILENCE.items(), (ContextVar("own", default=None), "nothing")
 
 
 def quiet(formula):
