@@ -83,7 +83,7 @@ def change(holder, key, node):
 
 def places(tree, lines):
     """(holder, key, node, parent) for each statement that ran and each expression in it; the holder is the
-    parent, or a list in it. Counters, and what only a choice between strings needs, are left out."""
+    parent, or a list in it. Counters, and what only a choice needs, are left out."""
     left = [(tree, "body", tree.body, tree)]
     while left:
         holder, key, value, parent = left.pop(0)
@@ -95,6 +95,7 @@ def places(tree, lines):
             )
             counts = isinstance(value, ast.AugAssign) and isinstance(value.value, ast.Constant)
             choice = isinstance(value, ast.Compare) and any(map(is_text, ast.walk(value)))
+            choice |= isinstance(value, ast.Name) and value is getattr(parent, "test", None)
             if not lines.isdisjoint(own) and not counts and not choice:
                 yield holder, key, value, parent
                 left = [(value, name, one, value) for name, one in ast.iter_fields(value)] + left
@@ -276,10 +277,11 @@ def statements(node, parent, known):
 def parts(node, parent, known):
     if isinstance(node, ast.BinOp):
         what = "term" if isinstance(node.op, PLUS) else "factor"
-        code = "scaled" if is_number(node.right) and what == "factor" else "unknown"
-        yield code, f"without the {what} {told(node.right)}", node.left
+        code = "another-array" if what == "factor" else "unknown"
+        right = "scaled" if is_number(node.right) and what == "factor" else code
+        yield right, f"without the {what} {told(node.right)}", node.left
         if not isinstance(node.op, (ast.Div, ast.Pow)):
-            yield "unknown", f"without the {what} {told(node.left)}", node.right
+            yield code, f"without the {what} {told(node.left)}", node.right
     elif isinstance(node, ast.Subscript) and loads(node):
         yield "unknown", f"without the index of {told(node)}", node.value
     elif isinstance(node, ast.Call):
@@ -297,8 +299,9 @@ def others(node, parent, known):
         for text, form in product(known, SLOPES):
             yield "another-array", words, form.format(text)
     elif is_number(node) and not is_axis(node, parent):
+        code = "factor-missing" if is_binary(parent, TIMES) or node.value == 1 else "unknown"
         for text in known:
-            yield "unknown", words, text
+            yield code, words, text
 
 
 def more(node, parent, known):

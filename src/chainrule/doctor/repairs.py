@@ -21,8 +21,7 @@ from types import CodeType, FunctionType
 import numpy as np
 
 from chainrule.doctor.changes import WAYS, changes, kept_by
-from chainrule.doctor.evidence import observed
-from chainrule.doctor.pieces import variants
+from chainrule.doctor.evidence import common_factor, elsewhere
 from chainrule.scenes import same
 
 REMARK = re.compile(r"\s+#[^\"']*$")
@@ -55,14 +54,16 @@ def by_repair(observation, names):
             if right - set(found) and everywhere(observation, right, function, changed):
                 if "term" in words and all(off_by_own(observation, name) for name in right):
                     code = "weight-decay"
-                elif (
-                    right & observation.bounded
-                ):  # it is cut down, and nothing is mistaken for another
+                elif code == "another-array" and any(is_multiple(observation, n) for n in right):
                     code = "unknown"
                 found |= dict.fromkeys(right, (code, words))
         if names <= set(found):
             return found
     return found
+
+
+def is_multiple(observation, name):
+    return common_factor(observation.samples(name)) is not None
 
 
 def off_by_own(observation, name):
@@ -74,8 +75,7 @@ def off_by_own(observation, name):
 
 def everywhere(observation, names, function, code):
     """Whether the change makes these right at other inputs too."""
-    others = [one for one in map(observed, variants(observation.piece)) if one]
-    others = [one for one in others if np.all(np.isfinite(one.truth.out))]
+    others = list(elsewhere(observation.piece))
     with put(function, code):
         return all(names <= made_right(one, names) for one in others)
 

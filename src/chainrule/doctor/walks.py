@@ -16,9 +16,9 @@ from itertools import chain, product
 import numpy as np
 
 from chainrule.doctor.copies import outside
-from chainrule.doctor.evidence import FIT, Suspect, observed
+from chainrule.doctor.evidence import FIT, Suspect, elsewhere
 from chainrule.doctor.findings import RANK
-from chainrule.doctor.pieces import one_hot, tried, variants
+from chainrule.doctor.pieces import one_hot, tried
 from chainrule.doctor.tape import Node, NoGraph, recorded, sent
 from chainrule.mistakes import TABLE
 from chainrule.scenes import BY_OUTPUT, Scene, said, same, softmax_along, some_axes
@@ -209,7 +209,7 @@ class Graph:
             reached = set().union(*(self.reached[node] for node in nodes))
             return bool(reached & wrong) and (reached <= wrong) == alone
 
-        for nodes in self.groups if not others else ():
+        for nodes in each(self.groups, others) if not others else ():
             if spoils(nodes):
                 yield from self.at_fork(nodes)
         for nodes in self.runs:
@@ -775,7 +775,11 @@ class Trials:
     def __init__(self, observation):
         piece, self.made, self.more = observation.piece, [], iter(())
         self.network, self.right, Node.spent = not piece.names, [], 0.0
-        self.decays, self.douts = observation.decays, observation.douts
+        self.observation, self.decays, self.douts = (
+            observation,
+            observation.decays,
+            observation.douts,
+        )
         self.samples = {n: observation.samples(n) for n in observation.names}
         self.spots = {n: spot(some[0]) for n, some in self.samples.items() if some}
         wrong = {n for n, some in self.samples.items() if not all(s.right for s in some)}
@@ -928,7 +932,9 @@ class Trials:
                 if any(parallel(s.claim, s.scene.true) for s in some):
                     code = "scaled"
                 if look is nearly and not self.stays(suspect, names):
-                    code = "another-array"
+                    pairs = product(names, self.observation.params)
+                    lost = any(self.observation.ignores(*pair) for pair in pairs)
+                    code = "factor-missing" if lost else "another-array"
                 elif look is nearly and code == "scaled":
                     code = division(self.graph.piece, suspect.factor)
                 suspect = replace(suspect, code=code)
@@ -944,11 +950,8 @@ class Trials:
         return found
 
     def stays(self, suspect, names):
-        """Whether a part of the gradient has the same factor at other inputs: else it is no constant."""
-        numbers = 2 * suspect.factor, 2 / suspect.factor
-        if self.network or any(abs(c - round(c)) < 1e-3 for c in numbers):
-            return True
-        for other in filter(None, map(observed, variants(self.graph.piece))):
+        """Whether a part of the gradient has the same factor elsewhere: else it is no constant."""
+        for other in () if self.network else elsewhere(self.graph.piece):
             trials, before = Trials(other), -1
             while len(trials.made) > before:
                 before = len(trials.made)
