@@ -1558,7 +1558,8 @@ def test_a_gradient_that_is_clipped_is_told_so(most):
         return off @ off / 2, np.clip(X.T @ off, -most, most)
 
     (found,) = diagnose(loss, np.array([4.0, -3.0, 2.0, 5.0]))
-    assert found.cause == "unknown" and "cut off at" in found.evidence and "Clip" in found.hint
+    assert found.cause == "unknown" and "without the call `np.clip(" in found.evidence
+    assert "Clip" in found.hint
 
 
 @pytest.mark.parametrize("most", [1.0, 3.0])
@@ -1593,7 +1594,8 @@ def test_layers_walked_in_the_order_of_forward_lack_no_factor(count):
     assert causes(InOrder(layers, True), X) == []
     found = diagnose(InOrder(layers, False), X)
     assert {one.cause for one in found} == {"unknown"}
-    assert all("in the order of forward" in one.evidence for one in found)
+    line = "in `for one in self.layers[:: -1 if self.turned else 1]:` it is right"
+    assert all(line in one.evidence for one in found)
 
 
 def svm(W):

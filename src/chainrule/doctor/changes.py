@@ -95,7 +95,8 @@ def places(tree, lines):
             )
             counts = isinstance(value, ast.AugAssign) and isinstance(value.value, ast.Constant)
             choice = isinstance(value, ast.Compare) and any(map(is_text, ast.walk(value)))
-            choice |= isinstance(value, ast.Name) and value is getattr(parent, "test", None)
+            test = value is getattr(parent, "test", None)
+            choice |= test and isinstance(value, (ast.Name, ast.Attribute))
             if not lines.isdisjoint(own) and not counts and not choice:
                 yield holder, key, value, parent
                 left = [(value, name, one, value) for name, one in ast.iter_fields(value)] + left

@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.doctor.evidence import Suspect, common_factor, observed, suspect_of
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
-from chainrule.doctor.missing import by_column, by_decay, by_place
+from chainrule.doctor.missing import by_column, by_decay, passes_where_closed
 from chainrule.doctor.pieces import one_sample_more, tried, variants
 from chainrule.doctor.walks import DIVISIONS, Trials, as_it_is, division, nearly
 from chainrule.mistakes import MISTAKES
@@ -43,9 +43,9 @@ def judge(observation):
     reasons = {n: ("weight-decay", w) for n, w in observation.decays.items() if n in left}
     reasons |= tried({}, by_column, observation, left)
     far = {n: s for n, s in left.items() if n not in reasons and not close(s)}
-    places = {n: tried(None, by_place, observation, n, s) for n, s in far.items()}
-    reasons |= {n: one for n, one in places.items() if one}
-    odd = {n: s for n, s in far.items() if not places[n] and common_factor(s) is None}
+    open_ = {n: passes_where_closed(s) for n, s in far.items() if n in observation.piece.names}
+    reasons |= {n: ("mask-missing", words) for n, words in open_.items() if words}
+    odd = {n: s for n, s in far.items() if n not in reasons and common_factor(s) is None}
     explained |= by_walks(observation, odd, nearly)
     for name, (code, words) in reasons.items():
         found.append(finding(code, name, f"{proof(name, wrong[name][0])}; {words}"))

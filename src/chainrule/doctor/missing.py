@@ -26,20 +26,6 @@ def by_column(observation, wrong):
     return {name: ("broadcast-targets", words) for name in right}
 
 
-def by_place(observation, name, samples):
-    """(code, words) for a claim that lets something through where it is closed, or in which x plays no part; or
-    None."""
-    if name in observation.piece.names and (words := passes_where_closed(samples)):
-        return "mask-missing", words
-    names = observation.piece.names
-    if names and all(observation.ignores(name, one) for one in names):
-        words = (
-            f"the gradient that backward gives for {name} stays the same when {names[0]} changes"
-        )
-        return "factor-missing", words + ", and nudging finds another one then"
-    return None
-
-
 def passes_where_closed(samples):
     """Words, where the claims are right (or a fixed part of it) but where the right gradient is 0."""
     rest = []

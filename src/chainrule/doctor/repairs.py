@@ -54,12 +54,21 @@ def by_repair(observation, names):
             if right - set(found) and everywhere(observation, right, function, changed):
                 if "term" in words and all(off_by_own(observation, name) for name in right):
                     code = "weight-decay"
+                elif "term" in words and all(ignores_all(observation, name) for name in right):
+                    code = "factor-missing"
                 elif code == "another-array" and any(is_multiple(observation, n) for n in right):
                     code = "unknown"
                 found |= dict.fromkeys(right, (code, words))
         if names <= set(found):
             return found
     return found
+
+
+def ignores_all(observation, name):
+    """Whether a claim grows with dout, and stays the same wherever forward is."""
+    piece, dout, claim = observation.piece, observation.douts[0], observation.claims[0][name]
+    grows = not piece.pair and piece.names and same(piece.claims(2 * dout)[name], 2 * claim, 1e-9)
+    return grows and all(observation.ignores(name, other) for other in piece.names)
 
 
 def is_multiple(observation, name):
@@ -133,7 +142,11 @@ def compiled(tree, function):
     """The code of a changed definition, or None where it cannot take the place of that of a function."""
     free = function.__code__.co_freevars
     body = [ast.Assign([ast.Name(name, ast.Store())], ast.Constant(None)) for name in free]
-    body.append(ast.Expr(tree) if isinstance(tree, ast.Lambda) else tree)
+    if isinstance(tree, ast.Lambda):
+        body.append(ast.Expr(tree))
+    else:  # what it takes from around it stays so, used or not
+        uses = [ast.Expr(ast.Name(name, ast.Load())) for name in free]
+        body.append(ast.FunctionDef(tree.name, tree.args, [*uses, *tree.body], [], type_params=[]))
     arguments = ast.arguments([], [], None, [], [], None, [])
     around = ast.Module([ast.FunctionDef("around", arguments, body, [], type_params=[])], [])
     with suppress(SyntaxError, ValueError, TypeError):
