@@ -17,13 +17,12 @@ from chainrule.doctor.evidence import LIMIT, Observation
 from chainrule.doctor.findings import Finding, finding, raised
 from chainrule.doctor.judge import BY_BATCH, ignore_dout, judge, line_of
 from chainrule.doctor.pieces import NetworkPiece, Piece, tried
-from chainrule.doctor.repairs import by_repair, ignores_all
+from chainrule.doctor.repairs import by_repair, ignored
 from chainrule.doctor.tape import recorded
 from chainrule.mistakes import MISTAKES
 from chainrule.scenes import same
 
 VAGUE = ("scaled", "factor-missing")
-LOST = "what backward gives stays the same when the inputs change, and the right one does not"
 BY_STATE = ("update-in-backward", "stale-cache", "mutates-dout", "mutates-input")
 
 
@@ -106,8 +105,10 @@ def examine(piece, h, seed):
         findings.with_line(one, mended[one.where]) if one.where in vague & {*mended} else one
         for one in named
     ]
-    lost = [n for n in left if n not in mended and tried(False, ignores_all, observation, n)]
-    mended |= dict.fromkeys(lost, ("factor-missing", LOST))
+    for name in {*left} - {*mended}:
+        if other := tried(None, ignored, observation, name):
+            words = f"it stays the same when {other} changes, and nudging finds another one then"
+            mended[name] = "factor-missing", words
     nameless = [findings.unknown(n, unnamed[n], line, mended.get(n)) for n, line in left.items()]
     nameless.sort(key=lambda one: one.hint in (MISTAKES["unknown"].hint, findings.REPAIR))
     found = [one for one in named if one.where not in came_of_it] + nameless

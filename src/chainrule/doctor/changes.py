@@ -14,7 +14,7 @@ REDUCTIONS = ("sum", "mean", "max", "min", "cumsum", "prod", "argmax", "std", "v
 REVERSED = ("::-1", ":, ::-1", "..., ::-1")
 SLOPES = ("{0} * (1 - {0})", "1 - {0} ** 2")
 FACTORS = """{} 1/{} (1-{}) (1-{}**2) np.log({}) np.exp({}) len({}) 1/len({})
-    {}.sum(-1,keepdims=True)""".split()
+    1/{}[...,None] {}.sum(-1,keepdims=True)""".split()
 
 
 def owner(function):
@@ -292,17 +292,17 @@ def parts(node, parent, known):
 
 
 def others(node, parent, known):
-    words = f"with something else in place of {told(node)}"
+    words, product_of = f"with something else in place of {told(node)}", is_binary(parent, TIMES)
     for text in known if loads(node) and ast.unparse(node) in known else ():
         if ".forward(" in text:
-            yield "derivative-of-input", words, text
+            yield "factor-missing" if product_of else "derivative-of-input", words, text
     if isinstance(node, ast.Call):
         for text, form in product(known, SLOPES):
             yield "another-array", words, form.format(text)
     elif is_number(node) and not is_axis(node, parent):
-        code = "factor-missing" if is_binary(parent, TIMES) or node.value == 1 else "unknown"
+        one = node.value == 1 and not is_binary(parent, PLUS)
         for text in known:
-            yield code, words, text
+            yield "factor-missing" if product_of or one else "unknown", words, text
 
 
 def more(node, parent, known):

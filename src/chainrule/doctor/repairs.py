@@ -54,7 +54,7 @@ def by_repair(observation, names):
             if right - set(found) and everywhere(observation, right, function, changed):
                 if "term" in words and all(off_by_own(observation, name) for name in right):
                     code = "weight-decay"
-                elif "term" in words and all(ignores_all(observation, name) for name in right):
+                elif "term" in words and all(ignored(observation, name) for name in right):
                     code = "factor-missing"
                 elif code == "another-array" and any(is_multiple(observation, n) for n in right):
                     code = "unknown"
@@ -64,11 +64,14 @@ def by_repair(observation, names):
     return found
 
 
-def ignores_all(observation, name):
-    """Whether a claim grows with dout, and stays the same wherever forward is."""
+def ignored(observation, name):
+    """The array on which a right gradient depends and a claim does not: a parameter, or all inputs; or None."""
     piece, dout, claim = observation.piece, observation.douts[0], observation.claims[0][name]
-    grows = not piece.pair and piece.names and same(piece.claims(2 * dout)[name], 2 * claim, 1e-9)
-    return grows and all(observation.ignores(name, other) for other in piece.names)
+    if piece.pair or not same(piece.claims(2 * dout)[name], 2 * claim, 1e-9):
+        return None  # what dout does to it is no missing factor
+    params = [other for other in observation.params if observation.ignores(name, other)]
+    inputs = [other for other in piece.names if observation.ignores(name, other)]
+    return (params + inputs * (inputs == piece.names) + [None])[0]
 
 
 def is_multiple(observation, name):
