@@ -162,7 +162,8 @@ def names(node, parent, known):
     own = ast.unparse(node) if loads(node) else None
     for text in sorted({*known} - {own}) if own in known else ():
         if ".forward(" not in text:
-            yield "another-array", f"with something else in place of {told(node)}", text
+            code = "mask-inverted" if isinstance(parent, ast.Compare) else "another-array"
+            yield code, f"with something else in place of {told(node)}", text
     for axis in (0, -1) if own in known else ():
         words = f"with {told(node)} less its mean"
         yield "another-array", words, f"({own} - {own}.mean({axis}, keepdims=True))"

@@ -225,7 +225,6 @@ class Graph:
                         yield from self.at_functions(ends, others)
             if others or not spoils(nodes):
                 continue
-            yield from self.at_branches(nodes)
             given = np.concatenate([np.ravel(whole.get(node, 0.0)) for node in nodes])
             # Where a loss stands at the end, no dout is above it.
             ends = self.piece.pair or not self.piece.names
@@ -405,17 +404,6 @@ class Graph:
             words = f"dout from after {gate.line}, where {node.line} leads back,"
             made = {n: {k: lambda d, g, n=n, k=k: n.back(k, g(n.uses[0][0]))} for n, k in edges}
             yield Change(code, words, node, made)
-
-    def at_branches(self, nodes):
-        """Where two arrays of one shape meet: each of them gets what belongs to the other."""
-        node = nodes[0]
-        alike = {source.value.shape for source in node.sources} == {node.value.shape}
-        if len(node.free) == 2 and alike and node.entrywise:
-            gate = all(np.isin(node.local(i), (0, 1)).all() for i in (0, 1))
-            edges = [(n, i) for n in nodes for i in (0, 1)]
-            made = gives(edges, lambda n, i, d: n.back(1 - i, d))
-            code = "mask-inverted" if gate else "inputs-not-swapped"
-            yield Change(code, f"the two ways of {node.line} exchanged", node, made)
 
     def by_table(self, scene_of, places, node, made):
         """Changes for all that the table has for the scenes scene_of(*place, dout) at a node."""
