@@ -47,16 +47,13 @@ def held(function, tree):
 def known_in(function, tree, kept):
     """The text of each value that a definition could use -> a node that loads it."""
     nodes, own = list(ast.walk(tree)), owner(function)
-    texts = {
-        node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
+    texts = {node.id for node in nodes if isinstance(node, ast.Name) and not loads(node)}
     texts |= {node.arg for node in nodes if isinstance(node, ast.arg)} - {own}
     texts |= {text.replace("self.", f"{own}.") for text in kept if own or "self." not in text}
     for node in nodes:
         if isinstance(node, ast.Subscript) and isinstance(node.slice, (ast.Constant, ast.Name)):
-            texts |= (
-                {ast.unparse(node)} if isinstance(node.value, (ast.Name, ast.Attribute)) else set()
-            )
+            plain = isinstance(node.value, (ast.Name, ast.Attribute))
+            texts |= {ast.unparse(node)} if plain else set()
     return {text: parsed(text) for text in sorted(texts)}
 
 
@@ -90,9 +87,8 @@ def places(tree, lines):
         if isinstance(value, list):
             left = [(value, k, one, parent) for k, one in enumerate(value)] + left
         elif isinstance(value, ast.AST):
-            own = (
-                range(value.lineno, value.end_lineno + 1) if isinstance(value, ast.stmt) else lines
-            )
+            statement = isinstance(value, ast.stmt)
+            own = range(value.lineno, value.end_lineno + 1) if statement else lines
             counts = isinstance(value, ast.AugAssign) and isinstance(value.value, ast.Constant)
             choice = isinstance(value, ast.Compare) and any(map(is_text, ast.walk(value)))
             test = value is getattr(parent, "test", None)
@@ -164,9 +160,12 @@ def names(node, parent, known):
         if ".forward(" not in text:
             code = "mask-inverted" if isinstance(parent, ast.Compare) else "another-array"
             yield code, f"with something else in place of {told(node)}", text
-    for axis in (0, -1) if own in known else ():
+    if own in known:
+        column = f"({own})[:, None]"
+        yield "broadcast-targets", f"with {told(node)} as a column", column
         words = f"with {told(node)} less its mean"
-        yield "another-array", words, f"({own} - {own}.mean({axis}, keepdims=True))"
+        for axis in (0, -1):
+            yield "another-array", words, f"({own} - {own}.mean({axis}, keepdims=True))"
 
 
 def numbers(node, parent, known):
@@ -176,19 +175,14 @@ def numbers(node, parent, known):
         for axis in {0, 1, 2, -1} - {node.value}:
             yield "sum-over-wrong-axis", f"along another axis than `{node.value}`", str(axis)
         return
-    c, counts = (
-        node.value,
-        isinstance(parent, ast.Subscript) and getattr(parent.value, "attr", "") == "shape",
-    )
+    c = node.value
+    counts = isinstance(parent, ast.Subscript) and getattr(parent.value, "attr", "") == "shape"
     code = "samples-as-columns" if counts else "scaled" if is_binary(parent, TIMES) else "unknown"
     for value in dict.fromkeys((c + 1, c - 1, -c, 2 * c, c / 2, 0, 1, 2)):
-        if value != c:
-            whole_number = type(c) is int and value == int(value)
-            yield (
-                code,
-                f"with another number in place of `{c}`",
-                str(int(value) if whole_number else value),
-            )
+        if value == c:
+            continue
+        value = int(value) if type(c) is int and value == int(value) else value
+        yield code, f"with another number in place of `{c}`", str(value)
 
 
 def is_axis(node, parent):
@@ -205,26 +199,16 @@ def operators(node, parent, known):
         other = " / ".join(both(node)) if isinstance(node.op, ast.Mult) else " * ".join(both(node))
         yield "unknown", f"with another operator in {told(node)}", other
     elif is_binary(node, ast.MatMult):
-        yield (
-            "weight-not-transposed",
-            f"with {told(node)} the other way round",
-            " @ ".join(both(node)[::-1]),
-        )
+        words = f"with {told(node)} the other way round"
+        yield "weight-not-transposed", words, " @ ".join(both(node)[::-1])
     elif isinstance(node, ast.Compare) and type(node.ops[0]) in TURNED:
         left, right = ast.unparse(node.left), ast.unparse(node.comparators[0])
         turned = f"({left}) {TURNED[type(node.ops[0])]} ({right})"
         yield "mask-inverted", f"with the comparison {told(node)} turned round", turned
-    elif (
-        isinstance(node, ast.Call)
-        and len(node.args) == 3
-        and ast.unparse(node.func).endswith("where")
-    ):
+    elif isinstance(node, ast.Call) and ast.unparse(node.func) == "np.where" and node.args[2:]:
         test, one, two = node.args
-        yield (
-            "mask-inverted",
-            f"with {told(node)} turned round",
-            ast.Call(node.func, [test, two, one], []),
-        )
+        other = ast.Call(node.func, [test, two, one], [])
+        yield "mask-inverted", f"with {told(node)} turned round", other
     elif isinstance(node, ast.Attribute) and node.attr in ("sum", "mean"):
         other = f"({ast.unparse(node.value)}).{'mean' if node.attr == 'sum' else 'sum'}"
         yield "scaled", f"with something else than `{node.attr}`", other
@@ -249,11 +233,7 @@ def turns(node, parent, known):
 
 
 def statements(node, parent, known):
-    if (
-        isinstance(node, ast.Assign)
-        and len(node.targets) == 1
-        and not isinstance(node.targets[0], ast.Tuple)
-    ):
+    if isinstance(node, ast.Assign) and not isinstance(node.targets[0], ast.Tuple):
         other = ast.AugAssign(node.targets[0], ast.Add(), node.value)
         yield "overwritten-at-fork", "with += in place of =", other
     if isinstance(node, ast.AugAssign):
@@ -263,17 +243,11 @@ def statements(node, parent, known):
     if isinstance(node, ast.For):
         *body, last = node.body
         loop = ast.For(node.target, node.iter, body or [ast.Pass()], [])
-        yield (
-            "unknown",
-            f"with {told(last)} after the loop",
-            ast.If(ast.Constant(True), [loop, last], []),
-        )
+        after = ast.If(ast.Constant(True), [loop, last], [])
+        yield "unknown", f"with {told(last)} after the loop", after
         back = parsed(f"list({ast.unparse(node.iter)})[::-1]")
-        yield (
-            "unknown",
-            "with the loop the other way round",
-            ast.For(node.target, back, node.body, []),
-        )
+        back = ast.For(node.target, back, node.body, [])
+        yield "unknown", "with the loop the other way round", back
 
 
 def parts(node, parent, known):

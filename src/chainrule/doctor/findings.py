@@ -189,18 +189,14 @@ def unknown(name, samples, line="", mended=None):
     return finding("unknown", name, words, hint=hint)
 
 
+SAYS_MORE = "samples-as-columns sum-over-wrong-axis weight-decay epsilon-forgotten".split()
+
+
 def with_line(one, mended):
     """A finding that tells no line, with the one that a repair has found, and with the cause if that says more."""
     code, words = mended
-    says = code in (
-        "samples-as-columns",
-        "sum-over-wrong-axis",
-        "weight-decay",
-        "epsilon-forgotten",
-    )
-    return finding(
-        code if says else one.cause, one.where, f"{one.evidence.rstrip('.')}; {words}", one.factor
-    )
+    code = code if code in SAYS_MORE else one.cause
+    return finding(code, one.where, f"{one.evidence.rstrip('.')}; {words}", one.factor)
 
 
 def close(samples, tolerance=1e-3):

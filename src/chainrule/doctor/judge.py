@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.doctor.evidence import Suspect, common_factor, observed, suspect_of
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
-from chainrule.doctor.missing import by_column, by_decay, passes_where_closed
+from chainrule.doctor.missing import by_decay, passes_where_closed
 from chainrule.doctor.pieces import one_sample_more, tried, variants
 from chainrule.doctor.walks import DIVISIONS, Trials, as_it_is, division, nearly
 from chainrule.mistakes import MISTAKES
@@ -41,7 +41,6 @@ def judge(observation):
     for name in [name for name in left if not all(s.shaped for s in left[name])]:
         found.insert(0, shapeless(name, left.pop(name)[0]))
     reasons = {n: ("weight-decay", w) for n, w in observation.decays.items() if n in left}
-    reasons |= tried({}, by_column, observation, left)
     far = {n: s for n, s in left.items() if n not in reasons and not close(s)}
     open_ = {n: passes_where_closed(s) for n, s in far.items() if n in observation.piece.names}
     reasons |= {n: ("mask-missing", words) for n, words in open_.items() if words}

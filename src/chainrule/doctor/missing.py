@@ -1,6 +1,6 @@
 """Missing: what a claim that no mistake of the table explains would need to be right.
 
-A penalty, or targets in a column. Each is looked for by numbers alone. Read `judge` next.
+A penalty, or a mask. Each is looked for by numbers alone. Read `judge` next.
 """
 
 from dataclasses import replace
@@ -12,18 +12,6 @@ from chainrule.doctor.evidence import LIMIT, common_factor, observed
 from chainrule.doctor.pieces import tried, variants
 from chainrule.doctor.probe import Truth
 from chainrule.scenes import same
-
-
-def by_column(observation, wrong):
-    """name -> (code, words) for gradients that are right once targets (N,) are a column (N, 1)."""
-    piece = observation.piece
-    if not wrong or np.ndim(piece.t) != 1 or np.asarray(piece.t).dtype.kind != "f":
-        return {}
-    column = np.reshape(piece.t, (-1, 1))
-    claims = piece.at(piece.inputs, column).claims(observation.douts[0])
-    right = [n for n in wrong if same(claims[n], wrong[n][0].scene.true, 1e-6)]
-    words = f"with t of shape {column.shape} in place of {np.shape(piece.t)} it is right"
-    return {name: ("broadcast-targets", words) for name in right}
 
 
 def passes_where_closed(samples):
