@@ -257,8 +257,10 @@ class Observation:
         moved = self.moved(other)
         if moved is None or moved.claims[0].get(name) is None or name not in moved.names:
             return False
-        claims = [one.claims[0][name] for one in (self, moved)]
-        truths = [one.truth.gradients[name][0] for one in (self, moved)]
+        both = (self, moved)
+        seen = np.logical_and(*(one.truth.seen[name] for one in both))
+        claims = [one.claims[0][name] for one in both]
+        truths = [one.truth.gradients[name][0][seen] for one in both]
         return same(*claims, 1e-12) and not same(*truths, 1e-4)
 
     @cached_property

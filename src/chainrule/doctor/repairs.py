@@ -32,26 +32,27 @@ WORK = 300_000  # for all changes together, in lines that are run; the same on e
 def by_repair(observation, names):
     """name -> (code, words) for those of the wrong gradients that one change of the source makes right."""
     functions, steps = those_that_run(observation)
-    kept = kept_by(functions)
+    kept = kept_by([(made[0], tree, lines) for made, tree, lines in functions])
     arrays = [*observation.truth.arrays.values(), *observation.piece.inputs]
     run, left, found = 20 + steps + sum(array.size for array in arrays) / 100, WORK, {}
     for way in WAYS:
         fits = []
-        for function, tree, lines in functions:
+        for made, tree, lines in functions:
+            function = made[0]
             cost = run + sum(1 for _ in ast.walk(tree)) / 10
             for code, words, line in changes(function, tree, way, kept, lines):
                 left -= cost
                 if left < 0:
                     return found
                 if (changed := compiled(tree, function)) is not None:
-                    with put(function, changed):
+                    with put(made, changed):
                         right = made_right(observation, names - set(found))
                     if right:
                         text = linecache.getline(function.__code__.co_filename, line)
                         words += f" in `{REMARK.sub('', text).strip()}` it is right"
-                        fits.append((right, code, words, function, changed))
-        for right, code, words, function, changed in sorted(fits, key=lambda fit: -len(fit[0])):
-            if right - set(found) and everywhere(observation, right, function, changed):
+                        fits.append((right, code, words, made, changed))
+        for right, code, words, made, changed in sorted(fits, key=lambda fit: -len(fit[0])):
+            if right - set(found) and everywhere(observation, right, made, changed):
                 if "term" in words and all(off_by_own(observation, name) for name in right):
                     code = "weight-decay"
                 elif "term" in words and all(ignored(observation, name) for name in right):
@@ -85,15 +86,15 @@ def off_by_own(observation, name):
     return same(off, np.vdot(off, own) / np.vdot(own, own) * own, 1e-5)
 
 
-def everywhere(observation, names, function, code):
+def everywhere(observation, names, made, code):
     """Whether the change makes these right at other inputs too."""
     others = list(elsewhere(observation.piece))
-    with put(function, code):
+    with put(made, code):
         return all(names <= made_right(one, names) for one in others)
 
 
 def those_that_run(observation):
-    """(function, tree, lines) for each of the author's functions that a run calls, with the lines that ran, in
+    """(functions, tree, lines) for each definition of the author's that a run calls, with the lines that ran, in
     a list; those that backward calls come first. And how many lines it ran in all."""
     piece, subject = observation.piece, observation.piece.fresh()
     forward = ran(piece.forward, subject)
@@ -105,7 +106,7 @@ def those_that_run(observation):
         lines = {line for other, line in calls if other.co_filename == code.co_filename}
         with suppress(OSError, TypeError, SyntaxError):
             if made and (tree := tree_of(code)) is not None:
-                found.append((made[0], tree, lines))
+                found.append((made, tree, lines))
     return found, len(calls)
 
 
@@ -161,14 +162,16 @@ def compiled(tree, function):
 
 
 @contextmanager
-def put(function, code):
-    """The function with another code, wherever it is called from."""
-    before = function.__code__
+def put(functions, code):
+    """All functions that one definition has made, with another code, wherever they are called from."""
+    before = functions[0].__code__
     try:
-        function.__code__ = code
+        for function in functions:
+            function.__code__ = code
         yield
     finally:
-        function.__code__ = before
+        for function in functions:
+            function.__code__ = before
 
 
 def made_right(observation, names):
