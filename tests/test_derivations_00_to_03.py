@@ -118,6 +118,19 @@ def test_the_bill_is_linear_in_each_of_the_other_three_inputs_and_not_in_two_tog
     assert both - (9 * tax + Fraction(195, 10)) == 9 * 1 * Fraction(1, 10)
 
 
+def test_the_partial_derivatives_of_the_bill_are_the_four_numbers_that_the_chapter_says():
+    s, p, d, k = 3, 20, 15, Fraction(12, 10)
+    assert [2 * s * p * k, s**2 * k, k, s**2 * p + d] == [144, Fraction(108, 10), k, 195]
+    assert [2 * s, p, 1, k] == [6, 20, 1, k] and 6 * 20 * 1 * k == 144
+
+
+def test_a_chain_of_1000_operations_keeps_1001_values():
+    flipped = Variable(1.0)
+    for _ in range(1000):
+        flipped = -flipped
+    assert len(topological_order(flipped)) == 1001
+
+
 # Chapter 2
 
 

@@ -696,3 +696,27 @@ def test_a_loss_of_ones_own_costs_no_gradient_of_the_input():
     network.layers.move_to_end("Affine1", last=False)
     network.gradient(*batch(D=3, C=2))
     assert first.dx is None
+
+
+def test_a_pass_leaves_what_numpy_says_as_it_was_also_after_a_fault():
+    net = two_layer_net(2, 3, 2, np.random.default_rng(0))
+    x, t = np.array([[1e200, -1e200]]), np.array([0])
+    for wanted in ("raise", "warn", "ignore"):
+        with np.errstate(all=wanted):
+            net.gradient(np.ones((1, 2)), t)
+            with pytest.raises(ValueError):
+                net.gradient(np.ones((1, 5)), t)
+            net.predict(x)
+            assert set(np.geterr().values()) == {wanted}
+
+
+def test_the_package_runs_where_numpy_keeps_what_it_says_elsewhere():
+    """As a later NumPy may: then it is loud, and right."""
+    code = (
+        "import numpy as np; np.seterr = lambda **_: None\n"
+        "from chainrule.network import two_layer_net\n"
+        "net = two_layer_net(2, 3, 2, np.random.default_rng(0))\n"
+        "print(sorted(net.gradient(np.ones((2, 2)), np.array([0, 1]))))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Affine2.b" in ran.stdout

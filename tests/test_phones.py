@@ -1,10 +1,16 @@
 """A phone: what is typed stays in view above the keyboard. How the pages look there: test_pages.py."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from test_stepper import bill
 
+from chainrule.drawing import PHONE
+from chainrule.graph import Variable
+from chainrule.layout import lay_out
 from chainrule.network import two_layer_net
+from chainrule.trace import trace_graph
 from chainrule.widgets import Stepper
 
 
@@ -49,3 +55,11 @@ def in_view(page, field):
         }""",
         arg=field.element_handle(),
     )
+
+
+def test_the_first_figure_of_the_book_is_in_one_piece():
+    text = Path("book/index.md").read_text(encoding="utf-8")
+    cell = text.split("from chainrule.graph import Variable", 1)[1].split("Stepper(", 1)[0]
+    space = {"Variable": Variable}
+    exec(cell.split("from chainrule.widgets import Stepper")[1], space)
+    assert not lay_out(trace_graph(space["y"]), PHONE).going_on

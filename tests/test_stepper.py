@@ -535,7 +535,51 @@ def test_a_nudge_runs_forward_edge_by_edge_and_backward_to_the_same_product(show
     page.clock.run_for(10_000)
     assert "144" in page.get_by_role("status").inner_text()
     assert page.locator(".rule").text_content() == "1.2 × 1 × 20 × 6 = 144"
-    assert page.locator(".delta").all_text_contents() == ["1", "1.2", "1.2", "24", "144"]
+    shown = page.locator("svg:visible .gradient:not(.hidden)").all_text_contents()
+    assert {"1", "1.2", "195", "24", "10.8", "144"} == set(shown)
+
+
+def test_a_nudge_goes_back_by_the_steps_of_the_walk_and_leaves_the_picture_of_its_last_one(show):
+    """The counter, the dashed ways back, the pieces of the fork: all as if the reader had walked there."""
+    x = Variable(5.0, "x")
+    page = show(Stepper(2.0 * (x**2 + 3.0 * x)))
+    page.clock.install()
+    drawn = """() => [document.querySelector(".chainrule-controls").innerText,
+        ...[...document.querySelectorAll(".chainrule-picture *")].map((one) =>
+            [one.getAttribute("class"), one.textContent, getComputedStyle(one).visibility].join())]"""
+    press(page, "Last step")
+    page.clock.run_for(5_000)
+    walked = page.evaluate(drawn)
+    nudge(page, "x")
+    page.clock.run_for(10_000)
+    assert state(page) == [4, "forward"]
+    press(page, "Backward")
+    page.clock.run_for(900)
+    assert state(page) == [5, "backward"] and page.locator(".delta").count() == 0
+    page.clock.run_for(10_000)
+    last = int(page.locator(".chainrule-stepper").get_attribute("data-steps"))
+    assert state(page) == [last, "backward"]
+    assert page.evaluate(drawn) == walked
+    assert page.locator(".rule").text_content() == "6 + 20 = 26"
+    press(page, "x")  # once more, from the turn
+    assert state(page) == [4, "forward"] and page.locator(".delta").all_text_contents() == ["Δ"]
+    page.clock.run_for(10_000)
+    press(page, "Backward")
+    page.clock.run_for(2_000)
+    press(page, "Previous step")
+    page.clock.run_for(10_000)
+    assert state(page) == [5, "backward"]  # the reader walks, and nothing else does
+
+
+def test_a_nudge_goes_back_no_further_than_its_input(show):
+    page = show(Stepper(bill()))
+    page.clock.install()
+    nudge(page, "tax")
+    page.clock.run_for(5_000)
+    press(page, "Backward")
+    page.clock.run_for(10_000)
+    assert state(page) == [6, "backward"]
+    assert page.locator(".rule").text_content() == ""
 
 
 def test_at_a_fork_each_arrow_has_its_factor_beside_it_and_what_is_added_is_written_as_a_sum(show):

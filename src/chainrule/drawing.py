@@ -12,7 +12,7 @@ from html import escape
 import numpy as np
 
 from chainrule import chain as row
-from chainrule.chain import is_chain, lay_out_chain
+from chainrule.chain import WIDEST, is_chain, lay_out_chain
 from chainrule.layout import (
     DESK,
     GOES_ON,
@@ -62,11 +62,12 @@ def draw(trace, step=None, title="Computational graph", style=False, legend=Fals
     if step is not None:
         trace.check_step(step)
     legend = legend or style
-    if " loss" in trace.code and is_chain(trace):
-        return draw_chain(trace, lay_out_chain(trace), step, title, style, legend)
     laid = laid or lay_out(trace)
-    if (laid.going_on or laid.narrowest > DESK.width) and laid.least == 1 and is_chain(trace):
-        return draw_chain(trace, lay_out_chain(trace), step, title, style, legend)
+    fits, layers = laid.narrowest <= DESK.width, " loss" in trace.code
+    if is_chain(trace) and (layers or ((laid.going_on or not fits) and laid.least == 1)):
+        chain = lay_out_chain(trace)
+        if chain.width <= WIDEST or not fits:  # rows that fit beat a line that scrolls
+            return draw_chain(trace, chain, step, title, style, legend)
     return draw_graph(trace, laid, step, title, style, legend)
 
 

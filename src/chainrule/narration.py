@@ -235,8 +235,8 @@ WORDS = {
             "The upstream gradient {dout} is divided by the number of entries that were averaged:",
         ),
         "to": ("{x.name} gets {dx}",),
-        "rule": ("mean of {x.name}", "1/n for each of n entries"),
-        "local": ("1/n",),
+        "rule": ("mean of {x.name}", "1/N for each of N entries"),
+        "local": ("1/N",),
     },
     "Max": {
         "forward": ("Largest entry.", "The largest entry of {x.name} {x.shape}{so.z}."),

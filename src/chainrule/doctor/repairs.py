@@ -10,6 +10,7 @@ import gc
 import inspect
 import io
 import linecache
+import os
 import re
 import sys
 import textwrap
@@ -25,7 +26,12 @@ from chainrule.doctor.evidence import common_factor, elsewhere
 from chainrule.scenes import same
 
 REMARK = re.compile(r"\s+#[^\"']*$")
-LIBRARIES = (str(Path(__file__).parents[1]), "<frozen", *{sys.prefix, sys.base_prefix})
+LIBRARIES = (  # the package's own code, and what lies beside Python's and NumPy's
+    str(Path(__file__).parents[1]),
+    str(Path(os.__file__).parent),
+    str(Path(np.__file__).parents[1]),
+    "<frozen",
+)
 WORK = 300_000  # for all changes together, in lines that are run; the same on every machine
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy import ndarray
 
 from chainrule.guards.numbers import (
-    HUSHED,
+    NOTHING,
+    SAYS,
     as_array,
     check_counts,
     check_has_run,
@@ -87,7 +88,7 @@ def forward_door(formula):
             if x.ndim != 2 or x.shape[1] != len(W):
                 return as_rows(self, x, W, hushed)
             self.fitted = W, b
-        out = formula(self, x) if HUSHED.get() else hushed(self, x)
+        out = formula(self, x) if SAYS.get() is NOTHING else hushed(self, x)
         self.seen = out.shape, out.dtype
         return out.copy() if self.keeps_output else out
 
@@ -118,7 +119,7 @@ def backward_door(formula):
         if self.rows and len(shape) != 2:
             dx = hushed(self, dout.reshape(-1, shape[-1]))
             return None if dx is None else dx.reshape(*shape[:-1], dx.shape[-1])
-        return formula(self, dout) if HUSHED.get() else hushed(self, dout)
+        return formula(self, dout) if SAYS.get() is NOTHING else hushed(self, dout)
 
     return backward
 

@@ -6,7 +6,15 @@ from functools import cache, partial, wraps
 
 import numpy as np
 
-from chainrule.guards.numbers import HUSHED, as_array, as_numbers, check_has_run, quiet, say_so
+from chainrule.guards.numbers import (
+    NOTHING,
+    SAYS,
+    as_array,
+    as_numbers,
+    check_has_run,
+    quiet,
+    say_so,
+)
 
 
 class Loss:
@@ -45,10 +53,10 @@ def forward_door(formula):
         single = a.ndim == 1
         if single:  # one sample is a batch of one
             a, t = a[np.newaxis], t[np.newaxis]
-        if a.shape[1] < SHORT:
+        if 1 < a.shape[1] < SHORT:
             a, t = np.asfortranarray(a), np.asfortranarray(t)
         before = self.__dict__.copy()
-        loss = (formula if HUSHED.get() else hushed)(self, a, t)
+        loss = (formula if SAYS.get() is NOTHING else hushed)(self, a, t)
         if not math.isfinite(loss):
             try:
                 loss = look_again(partial(hushed, copy.copy(self)), a, t, type(self).__name__)
@@ -83,7 +91,7 @@ def backward_door(formula):
             if dout.size != 1:
                 raise ValueError(f"{where} wants one number as dout, got shape {dout.shape}")
             dout = float(dout.reshape(()))
-        da = (formula if HUSHED.get() else hushed)(self, dout)
+        da = (formula if SAYS.get() is NOTHING else hushed)(self, dout)
         return da[0] if self.seen[0] else da
 
     return backward
@@ -181,7 +189,7 @@ def distribution(t, where):
 
     To what accuracy is told by the type that the numbers were made in, whatever carries them now.
     """
-    if (is_one_hot if HUSHED.get() else quiet(is_one_hot))(t):
+    if (is_one_hot if SAYS.get() is NOTHING else quiet(is_one_hot))(t):
         return t
     return soft_targets(t, where)
 

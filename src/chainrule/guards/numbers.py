@@ -1,16 +1,32 @@
 """Numbers: what may come in, and arithmetic that grows infinite without a warning."""
 
 import math
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from functools import wraps
 
 import numpy as np
 
-quiet = np.errstate(all="ignore")  # a decorator: numbers may grow infinite without a warning
-HUSHED = ContextVar("hushed", default=False)  # whether a whole pass is quiet already
-
-
 NUMBERS = (int, float, np.integer, np.floating)  # what a plain number may be
+
+# NumPy's own variable for what it says, and its value for nothing: `np.errstate` makes that anew each time
+SILENCE = Context()
+SILENCE.run(np.seterr, all="ignore")
+(SAYS, NOTHING), *_ = *SILENCE.items(), (ContextVar("own", default=None), "nothing")
+
+
+def quiet(formula):
+    """A decorator: numbers may grow infinite without a warning."""
+
+    @wraps(formula)
+    def hushed(*args, **named):
+        __tracebackhide__ = True
+        before = SAYS.set(NOTHING)
+        try:
+            return formula(*args, **named)
+        finally:
+            SAYS.reset(before)
+
+    return hushed
 
 
 def door(before, function):

@@ -1,11 +1,12 @@
-// A nudge: a small change Δ of one input travels to the output, edge by edge, and the same number comes
-// back from the output. Both are measured, by changing numbers a little and running the nodes again.
+// A nudge: a small change Δ of one input travels to the output, edge by edge. It is measured, by changing numbers
+// a little and running the nodes again. Then the walk goes back from the output, as far as the same number.
 
 import { cellName, entries, entry, isNumber, map, map2 } from "./arrays.js";
 import { display } from "./numbers.js";
 import { OPERATIONS } from "./operations.js";
 import { bracketed, element, label, plain, press, setDisabled, toggle, word } from "./parts.js";
 import { telling } from "./reading.js";
+import { summed } from "./run.js";
 
 const HOP = 900; // milliseconds from node to node
 
@@ -52,14 +53,15 @@ const productOf = (factors) => plain(bracketed(factorsOf(factors)));
 /**
  * The switch, and the row that asks which input is to change.
  *
- * acts   { run(), picture(), start(on), say(text, product) }: start brings the walk to the turn, or back
+ * acts   { run(), picture(), start(on), at(step), say(text, product) }: start brings the walk to the turn, or back; at
+ *        takes it to a step, or one further
  */
 export function nudging(acts) {
   let on = false;
   let timer;
-  let chosen = null; // { i, flat, name }
+  let chosen = null; // { i, flat, name, factors }: the factors of its road, if it has but one
   const row = element("div", { class: "chainrule-nudge", role: "group", "aria-label": label("nudge"), hidden: "" });
-  const back = word(label("nudge.back"), () => travel(true));
+  const back = word(label("nudge.back"), travelBack);
   const knob = toggle(label("nudge"), () => turn(!on));
 
   function turn(to) {
@@ -74,7 +76,6 @@ export function nudging(acts) {
     const { variables } = acts.run().trace;
     const leaves = variables.map((v, i) => [v, i]).filter(([v]) => !v.inputs.length && !v.constant && v.grad !== null && !("maximum_of" in v.options));
     row.replaceChildren(label("nudge.which"), ...leaves.map(([v, i]) => choice(v.name, i)), back);
-    setDisabled(back, true);
     acts.say(label("nudge.start"), "");
   }
 
@@ -93,51 +94,50 @@ export function nudging(acts) {
     const { name, inputs, constant, grad } = acts.run().trace.variables[i];
     if (inputs.length || constant || grad === null) return;
     chosen = { i, flat, name: entryName(name, i, flat) };
-    travel(false);
+    travel();
   }
 
   function stop() {
     clearInterval(timer);
     acts.picture().unnudge();
+    setDisabled(back, true);
   }
 
-  /** From the chosen input to the output, or back, a node at a time. */
-  function travel(backward) {
+  /** From the chosen input to the output, a node at a time. */
+  function travel() {
     stop();
-    setDisabled(back, true);
     const run = acts.run();
+    acts.at(run.turn);
     const { variables } = run.trace;
     const last = variables.length - 1;
     const reached = slopes(run, chosen.i, chosen.flat);
-    const onward = (j, flat) => slopes(run, j, flat)[last];
-    const path = variables.map((v, j) => j).filter((j) => j > chosen.i && reached[j] !== undefined && onward(j) !== undefined);
+    const path = variables.map((v, j) => j).filter((j) => j > chosen.i && reached[j] !== undefined && slopes(run, j)[last] !== undefined);
     const changed = (i) => i === chosen.i || path.includes(i);
     const flats = { [chosen.i]: chosen.flat }; // the entry of each array that is shown
     for (const j of path) flats[j] = strongest(reached[j], run.gradient(j) ?? 0, flats[variables[j].inputs.find(changed)]);
     const several = (j) => entries(reached[j]).filter(Boolean).length > 1;
     const says = (j) => {
-      const change = backward ? display(onward(j, flats[j])) : productOf(["Δ", ...(j === chosen.i ? [] : [display(entry(reached[j], flats[j]))])]);
+      const change = j === chosen.i ? "Δ" : productOf(["Δ", display(entry(reached[j], flats[j]))]);
       const place = entryName("", j, flats[j]);
       return `${place && `${place}: `}${change}${several(j) ? ", …" : ""}`;
     };
-    const begin = backward ? [] : ["Δ"];
     const [factors, terms] = [[], []]; // of one road, and of what is added where the travel ends
-    const hops = backward ? [...path].reverse() : path;
     let hop = 0;
     const many = path.some(several) ? ` ${label("nudge.many")}` : "";
-    acts.picture().nudge(backward ? last : chosen.i, says(backward ? last : chosen.i), backward);
+    acts.picture().nudge(chosen.i, says(chosen.i));
     acts.say(many || label("nudge.go"), "");
     timer = setInterval(() => {
-      if (hop === hops.length) {
+      if (hop === path.length) {
         clearInterval(timer);
-        const change = productOf([...begin, display(reached[last])]);
-        const sum = terms[1] ? terms.flatMap((n) => [["", " + "], ...factorsOf([...begin, n])]).slice(1) : [];
-        const made = plain(bracketed(factors.length === hops.length ? factorsOf([...begin, ...factors]) : sum));
-        acts.say(label(backward ? "nudge.met" : "nudge.end", { name: chosen.name, change }) + many, made && `${made} = ${change}`);
-        setDisabled(back, backward);
+        const change = productOf(["Δ", display(reached[last])]);
+        const sum = terms[1] ? terms.flatMap((n) => [["", " + "], ...factorsOf(["Δ", n])]).slice(1) : [];
+        if (factors.length === path.length) chosen.factors = factors;
+        const made = chosen.factors ? productOf(["Δ", ...factors]) : plain(bracketed(sum));
+        acts.say(label("nudge.end", { name: chosen.name, change }) + many, made && `${made} = ${change}`);
+        setDisabled(back, false);
         return;
       }
-      const j = hops[hop];
+      const j = path[hop];
       hop += 1;
       acts.picture().unlit();
       variables[j].inputs.forEach((i, port) => {
@@ -146,12 +146,26 @@ export function nudging(acts) {
         if (!many) {
           local = slopeAt(run, j, port, flats[i], flats[j]);
           factors.push(display(local));
-          if (backward ? i === chosen.i : j === last) terms.push(display(local * (backward ? onward(j, flats[j]) : entry(reached[i], flats[i]))));
+          if (j === last) terms.push(display(local * entry(reached[i], flats[i])));
         }
-        acts.picture().lit(j, port, local, backward);
-        if (backward) acts.picture().nudge(i, says(i), true);
+        acts.picture().lit(j, port, local);
       });
-      if (!backward) acts.picture().nudge(j, says(j), false);
+      acts.picture().nudge(j, says(j));
+    }, HOP);
+  }
+
+  /** The walk's own steps, until the gradient of the chosen input is whole. */
+  function travelBack() {
+    stop();
+    const run = acts.run();
+    const { i, flat, factors } = chosen;
+    timer = setInterval(() => {
+      if (acts.at(run.uses[i].at(-1)[0], true)) return;
+      clearInterval(timer);
+      const pieces = run.received(i).map((one) => entry(one, flat));
+      const change = display(entry(run.gradient(i), flat));
+      const made = factors?.[1] ? productOf([...factors].reverse()) : pieces[1] === undefined ? "" : plain(summed(pieces));
+      acts.say(label("nudge.met", { change }), made && `${made} = ${change}`);
     }, HOP);
   }
 

@@ -118,12 +118,11 @@ export class Picture {
   }
 
   /** What a nudge has done to a variable, in the place of its gradient. */
-  nudge(i, words, back) {
+  nudge(i, words) {
     const { value, gradient } = this.variables[i];
     const { x, y, width } = (gradient ?? value).getBBox();
     for (const old of this.svg.querySelectorAll(`.delta[data-of="${i}"]`)) old.remove();
-    const kind = back ? "gradient" : "value";
-    const text = vector("text", { class: `delta ${kind}`, "data-of": i, x: x + width / 2, y: y + (gradient ? 15 : 40), "font-size": 13 }, words);
+    const text = vector("text", { class: "delta value", "data-of": i, y: y + (gradient ? 15 : 40), "font-size": 13 }, words);
     this.svg.append(text);
     const [left, , wide] = this.svg.getAttribute("viewBox").split(" ").map(Number);
     const half = text.getComputedTextLength() / 2 + 2; // whole, at the end of the picture
@@ -131,15 +130,14 @@ export class Picture {
   }
 
   /** Light the edge on which a nudge travels, with what multiplies it there. */
-  lit(j, port, local, back) {
-    this.edges[Number(back)].get(`${j}.${port}`)?.classList.add("now");
+  lit(j, port, local) {
+    this.edges[0].get(`${j}.${port}`)?.classList.add("now");
     this.node(j).classList.add("now");
-    if (back) this.node(j).classList.add("back");
     if (local !== null) this.label(`${j}.${port}`, local);
   }
 
   unlit() {
-    for (const part of this.svg.querySelectorAll(".now")) part.classList.remove("now", "back");
+    for (const part of this.svg.querySelectorAll(".now")) part.classList.remove("now");
   }
 
   unnudge() {

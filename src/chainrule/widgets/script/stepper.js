@@ -73,6 +73,13 @@ export function mountStepper(figure, host) {
       if (on || walk.now() === run.turn) walk.move(on ? run.turn : left);
       showStep();
     },
+    at(to, step) {
+      const now = walk.now();
+      if (now === to) return false;
+      walk.set(step ? now + 1 : to);
+      arrived(walk.now(), now);
+      return true;
+    },
     say(text, product) {
       write(sentence, [["title", `${label("nudge")}.`], ["", ` ${text}`]]);
       rule.textContent = product;
@@ -184,7 +191,12 @@ export function mountStepper(figure, host) {
   }
 
   function show(now, before) {
-    if (now !== run.turn) nudge.off();
+    if (now === run.turn) nudge.stop();
+    else nudge.off();
+    arrived(now, before);
+  }
+
+  function arrived(now, before) {
     showStep();
     center(walk.element);
     if (now === before + 1) picture.travel(now, Math.min(700, 0.5 * walk.pace()));
