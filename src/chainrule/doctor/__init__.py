@@ -17,7 +17,7 @@ from chainrule.doctor.evidence import LIMIT, Observation
 from chainrule.doctor.findings import Finding, finding, raised
 from chainrule.doctor.judge import BY_BATCH, ignore_dout, judge, line_of
 from chainrule.doctor.pieces import NetworkPiece, Piece, tried
-from chainrule.doctor.repairs import by_repair
+from chainrule.doctor.repairs import by_repair, ignored
 from chainrule.doctor.tape import recorded
 from chainrule.mistakes import MISTAKES
 from chainrule.scenes import same
@@ -98,36 +98,24 @@ def examine(piece, h, seed):
     if "mutates-dout" in causes:
         came_of_it += tried([], by_spoiling, observation, asked)
     told = {one.where for one in named} | set(came_of_it)
-    turned = set(unnamed) - told and tried(False, walked_in_order, observation)
     left = {name: line_of(observation, name, wrong) for name in unnamed if name not in told}
     vague = {one.where for one in named if one.cause in VAGUE and "`" not in one.evidence}
-    mended = (
-        tried({}, by_repair, observation, {*left, *vague}) if left and not turned or vague else {}
-    )
+    mended = tried({}, by_repair, observation, {*left, *vague}) if left or vague else {}
     named = [
         findings.with_line(one, mended[one.where]) if one.where in vague & {*mended} else one
         for one in named
     ]
-    nameless = [
-        findings.unknown(n, unnamed[n], line, turned, mended.get(n)) for n, line in left.items()
-    ]
+    for name in {*left} - {*mended}:
+        if other := tried(None, ignored, observation, name):
+            words = f"it stays the same when {other} changes, and nudging finds another one then"
+            mended[name] = "factor-missing", words
+    nameless = [findings.unknown(n, unnamed[n], line, mended.get(n)) for n, line in left.items()]
     nameless.sort(key=lambda one: one.hint in (MISTAKES["unknown"].hint, findings.REPAIR))
     found = [one for one in named if one.where not in came_of_it] + nameless
     updates = [one for one in written if one.cause == "update-in-backward"]
     written += tried([], state.out_of_date, observation, seed, known)
     odd = ("update-in-backward", "stale-cache") if updates else ()  # the one makes the other
     return updates + found + [one for one in written if one.cause not in odd] + remark
-
-
-def walked_in_order(observation):
-    """Whether the claim is what comes out when each layer is run back in the order of forward."""
-    piece, dout = observation.piece, observation.douts[0]
-    subject = piece.fresh()
-    piece.forward(subject)
-    for one in (layers := layers_of(subject)).values():
-        dout = one.backward(dout)
-    claims = [observation.claims[0][name] for name in piece.names]
-    return len(layers) > 1 and len(claims) == 1 and state.alike(dout, *claims)
 
 
 def right_at_the_end(observation):

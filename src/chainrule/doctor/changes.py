@@ -14,7 +14,7 @@ REDUCTIONS = ("sum", "mean", "max", "min", "cumsum", "prod", "argmax", "std", "v
 REVERSED = ("::-1", ":, ::-1", "..., ::-1")
 SLOPES = ("{0} * (1 - {0})", "1 - {0} ** 2")
 FACTORS = """{} 1/{} (1-{}) (1-{}**2) np.log({}) np.exp({}) len({}) 1/len({})
-    {}.sum(-1,keepdims=True)""".split()
+    1/{}[...,None] {}.sum(-1,keepdims=True)""".split()
 
 
 def owner(function):
@@ -47,16 +47,13 @@ def held(function, tree):
 def known_in(function, tree, kept):
     """The text of each value that a definition could use -> a node that loads it."""
     nodes, own = list(ast.walk(tree)), owner(function)
-    texts = {
-        node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
+    texts = {node.id for node in nodes if isinstance(node, ast.Name) and not loads(node)}
     texts |= {node.arg for node in nodes if isinstance(node, ast.arg)} - {own}
     texts |= {text.replace("self.", f"{own}.") for text in kept if own or "self." not in text}
     for node in nodes:
         if isinstance(node, ast.Subscript) and isinstance(node.slice, (ast.Constant, ast.Name)):
-            texts |= (
-                {ast.unparse(node)} if isinstance(node.value, (ast.Name, ast.Attribute)) else set()
-            )
+            plain = isinstance(node.value, (ast.Name, ast.Attribute))
+            texts |= {ast.unparse(node)} if plain else set()
     return {text: parsed(text) for text in sorted(texts)}
 
 
@@ -83,18 +80,19 @@ def change(holder, key, node):
 
 def places(tree, lines):
     """(holder, key, node, parent) for each statement that ran and each expression in it; the holder is the
-    parent, or a list in it. Counters, and what only a choice between strings needs, are left out."""
+    parent, or a list in it. Counters, and what only a choice needs, are left out."""
     left = [(tree, "body", tree.body, tree)]
     while left:
         holder, key, value, parent = left.pop(0)
         if isinstance(value, list):
             left = [(value, k, one, parent) for k, one in enumerate(value)] + left
         elif isinstance(value, ast.AST):
-            own = (
-                range(value.lineno, value.end_lineno + 1) if isinstance(value, ast.stmt) else lines
-            )
+            statement = isinstance(value, ast.stmt)
+            own = range(value.lineno, value.end_lineno + 1) if statement else lines
             counts = isinstance(value, ast.AugAssign) and isinstance(value.value, ast.Constant)
             choice = isinstance(value, ast.Compare) and any(map(is_text, ast.walk(value)))
+            test = value is getattr(parent, "test", None)
+            choice |= test and isinstance(value, (ast.Name, ast.Attribute))
             if not lines.isdisjoint(own) and not counts and not choice:
                 yield holder, key, value, parent
                 left = [(value, name, one, value) for name, one in ast.iter_fields(value)] + left
@@ -160,10 +158,14 @@ def names(node, parent, known):
     own = ast.unparse(node) if loads(node) else None
     for text in sorted({*known} - {own}) if own in known else ():
         if ".forward(" not in text:
-            yield "another-array", f"with something else in place of {told(node)}", text
-    for axis in (0, -1) if own in known else ():
+            code = "mask-inverted" if isinstance(parent, ast.Compare) else "another-array"
+            yield code, f"with something else in place of {told(node)}", text
+    if own in known:
+        column = f"({own})[:, None]"
+        yield "broadcast-targets", f"with {told(node)} as a column", column
         words = f"with {told(node)} less its mean"
-        yield "another-array", words, f"({own} - {own}.mean({axis}, keepdims=True))"
+        for axis in (0, -1):
+            yield "another-array", words, f"({own} - {own}.mean({axis}, keepdims=True))"
 
 
 def numbers(node, parent, known):
@@ -173,19 +175,14 @@ def numbers(node, parent, known):
         for axis in {0, 1, 2, -1} - {node.value}:
             yield "sum-over-wrong-axis", f"along another axis than `{node.value}`", str(axis)
         return
-    c, counts = (
-        node.value,
-        isinstance(parent, ast.Subscript) and getattr(parent.value, "attr", "") == "shape",
-    )
+    c = node.value
+    counts = isinstance(parent, ast.Subscript) and getattr(parent.value, "attr", "") == "shape"
     code = "samples-as-columns" if counts else "scaled" if is_binary(parent, TIMES) else "unknown"
     for value in dict.fromkeys((c + 1, c - 1, -c, 2 * c, c / 2, 0, 1, 2)):
-        if value != c:
-            whole_number = type(c) is int and value == int(value)
-            yield (
-                code,
-                f"with another number in place of `{c}`",
-                str(int(value) if whole_number else value),
-            )
+        if value == c:
+            continue
+        value = int(value) if type(c) is int and value == int(value) else value
+        yield code, f"with another number in place of `{c}`", str(value)
 
 
 def is_axis(node, parent):
@@ -202,26 +199,16 @@ def operators(node, parent, known):
         other = " / ".join(both(node)) if isinstance(node.op, ast.Mult) else " * ".join(both(node))
         yield "unknown", f"with another operator in {told(node)}", other
     elif is_binary(node, ast.MatMult):
-        yield (
-            "weight-not-transposed",
-            f"with {told(node)} the other way round",
-            " @ ".join(both(node)[::-1]),
-        )
+        words = f"with {told(node)} the other way round"
+        yield "weight-not-transposed", words, " @ ".join(both(node)[::-1])
     elif isinstance(node, ast.Compare) and type(node.ops[0]) in TURNED:
         left, right = ast.unparse(node.left), ast.unparse(node.comparators[0])
         turned = f"({left}) {TURNED[type(node.ops[0])]} ({right})"
         yield "mask-inverted", f"with the comparison {told(node)} turned round", turned
-    elif (
-        isinstance(node, ast.Call)
-        and len(node.args) == 3
-        and ast.unparse(node.func).endswith("where")
-    ):
+    elif isinstance(node, ast.Call) and ast.unparse(node.func) == "np.where" and node.args[2:]:
         test, one, two = node.args
-        yield (
-            "mask-inverted",
-            f"with {told(node)} turned round",
-            ast.Call(node.func, [test, two, one], []),
-        )
+        other = ast.Call(node.func, [test, two, one], [])
+        yield "mask-inverted", f"with {told(node)} turned round", other
     elif isinstance(node, ast.Attribute) and node.attr in ("sum", "mean"):
         other = f"({ast.unparse(node.value)}).{'mean' if node.attr == 'sum' else 'sum'}"
         yield "scaled", f"with something else than `{node.attr}`", other
@@ -246,11 +233,7 @@ def turns(node, parent, known):
 
 
 def statements(node, parent, known):
-    if (
-        isinstance(node, ast.Assign)
-        and len(node.targets) == 1
-        and not isinstance(node.targets[0], ast.Tuple)
-    ):
+    if isinstance(node, ast.Assign) and not isinstance(node.targets[0], ast.Tuple):
         other = ast.AugAssign(node.targets[0], ast.Add(), node.value)
         yield "overwritten-at-fork", "with += in place of =", other
     if isinstance(node, ast.AugAssign):
@@ -260,26 +243,21 @@ def statements(node, parent, known):
     if isinstance(node, ast.For):
         *body, last = node.body
         loop = ast.For(node.target, node.iter, body or [ast.Pass()], [])
-        yield (
-            "unknown",
-            f"with {told(last)} after the loop",
-            ast.If(ast.Constant(True), [loop, last], []),
-        )
+        after = ast.If(ast.Constant(True), [loop, last], [])
+        yield "unknown", f"with {told(last)} after the loop", after
         back = parsed(f"list({ast.unparse(node.iter)})[::-1]")
-        yield (
-            "unknown",
-            "with the loop the other way round",
-            ast.For(node.target, back, node.body, []),
-        )
+        back = ast.For(node.target, back, node.body, [])
+        yield "unknown", "with the loop the other way round", back
 
 
 def parts(node, parent, known):
     if isinstance(node, ast.BinOp):
         what = "term" if isinstance(node.op, PLUS) else "factor"
-        code = "scaled" if is_number(node.right) and what == "factor" else "unknown"
-        yield code, f"without the {what} {told(node.right)}", node.left
+        code = "another-array" if what == "factor" else "unknown"
+        right = "scaled" if is_number(node.right) and what == "factor" else code
+        yield right, f"without the {what} {told(node.right)}", node.left
         if not isinstance(node.op, (ast.Div, ast.Pow)):
-            yield "unknown", f"without the {what} {told(node.left)}", node.right
+            yield code, f"without the {what} {told(node.left)}", node.right
     elif isinstance(node, ast.Subscript) and loads(node):
         yield "unknown", f"without the index of {told(node)}", node.value
     elif isinstance(node, ast.Call):
@@ -289,16 +267,17 @@ def parts(node, parent, known):
 
 
 def others(node, parent, known):
-    words = f"with something else in place of {told(node)}"
+    words, product_of = f"with something else in place of {told(node)}", is_binary(parent, TIMES)
     for text in known if loads(node) and ast.unparse(node) in known else ():
         if ".forward(" in text:
-            yield "derivative-of-input", words, text
+            yield "factor-missing" if product_of else "derivative-of-input", words, text
     if isinstance(node, ast.Call):
         for text, form in product(known, SLOPES):
             yield "another-array", words, form.format(text)
     elif is_number(node) and not is_axis(node, parent):
+        one = node.value == 1 and not is_binary(parent, PLUS)
         for text in known:
-            yield "unknown", words, text
+            yield "factor-missing" if product_of or one else "unknown", words, text
 
 
 def more(node, parent, known):

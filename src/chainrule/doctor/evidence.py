@@ -11,12 +11,13 @@ from functools import cached_property
 
 import numpy as np
 
-from chainrule.doctor.pieces import grown, one_hot, tried, with_other
+from chainrule.doctor.copies import private_copy
+from chainrule.doctor.pieces import grown, one_hot, tried, variants, with_other
 from chainrule.doctor.probe import Truth
 from chainrule.doctor.tape import recorded
 from chainrule.guards.numbers import sum_to
 from chainrule.mistakes import TABLE
-from chainrule.scenes import Scene, softmax_along
+from chainrule.scenes import Scene, same, softmax_along
 
 MANY = 1000  # entries of one array: beyond that a sample is nudged, and the rest together
 LIMIT = 60  # entries of an array that are nudged at a second input
@@ -127,15 +128,12 @@ class Observation:
     limit   how many entries of a wrong array are nudged; None for all of them, where need be
     given   the claims, and those for an upstream gradient of 1
     right   the names of the arrays whose claims hold
-    doubtful  of those that seem to lack a factor, where it is not sure that nothing else is wrong
-    bounded   those whose claims are cut down to one length
     """
 
     trials, decays = None, {}  # the walks, once they are made, and what has a penalty
 
     def __init__(self, piece, h=1e-5, seed=0, limit=None):
         self.piece, self.others, self.right = piece, {}, set()
-        self.doubtful, self.bounded = set(), set()
         self.truth = truth = Truth(piece, lambda out: self.upstreams(out, seed), h, limit=0)
         self.douts = truth.douts[:-1]
         self.claims = [piece.claims(dout) for dout in self.douts]
@@ -254,6 +252,17 @@ class Observation:
             self.others[key] = observed(with_other(self.piece, *key))
         return self.others[key]
 
+    def ignores(self, name, other):
+        """Whether the claim for one array stays the same when another one changes, and the truth does not."""
+        moved = self.moved(other)
+        if moved is None or moved.claims[0].get(name) is None or name not in moved.names:
+            return False
+        both = (self, moved)
+        seen = np.logical_and(*(one.truth.seen[name] for one in both))
+        claims = [one.claims[0][name] for one in both]
+        truths = [one.truth.gradients[name][0][seen] for one in both]
+        return same(*claims, 1e-12) and not same(*truths, 1e-4)
+
     @cached_property
     def slopes(self):
         return {name: self.slope(name) for name in self.truth.arrays}
@@ -290,3 +299,15 @@ def observed(piece, limit=LIMIT):
     """An observation, or None outside the domain of forward."""
     with suppress(Exception):
         return Observation(piece, limit=limit)
+
+
+def elsewhere(piece):
+    """What is observed at other inputs, and with other parameters, where forward still gives numbers."""
+    for variant in variants(piece):
+        target = private_copy(variant.target)
+        for array in variant.parameters(target).values():
+            array *= 1.25
+            array += 0.05
+        other = observed(variant.at(variant.inputs, variant.t, target))
+        if other is not None and np.all(np.isfinite(other.truth.out)):
+            yield other

@@ -104,6 +104,8 @@ def tell(explained, wrong):
 
 HINTS = {  # for what a row of the table says in too general a way
     "the rim of": "What forward padded in front is cut off in front, and as much: dx[..., p:-p] for p on both sides.",
+    "without the call `np.clip(": "Clip the gradients once they are all there, after backward, before the step.",
+    "with the loop the other way round": "Walk back from the last layer to the first one: for layer in reversed(layers).",
     "each window one step after": "Send each window back to where forward took it: the same start, and the same stride.",
 }
 
@@ -112,11 +114,14 @@ def told(name, suspect, samples):
     """The findings for one suspect: two where it takes two mistakes."""
     where = suspect.where or name
     words = f"{proof(name, samples[0])}; {suspect.words} would give that"
-    hint = next((hint for sign, hint in HINTS.items() if sign in words), None)
-    found = [finding(suspect.code, where, words, suspect.factor, hint)]
+    found = [finding(suspect.code, where, words, suspect.factor, hint_for(words))]
     if suspect.also:
         found.append(finding(suspect.also, where, f"{words}, with this mistake on top"))
     return found
+
+
+def hint_for(words):
+    return next((hint for sign, hint in HINTS.items() if sign in words), None)
 
 
 def proof(name, sample):
@@ -163,7 +168,7 @@ def shapeless(name, sample):
 REPAIR = "Write the formula of that line once more, from the one of forward, and compare."
 
 
-def unknown(name, samples, line="", turned=False, mended=None):
+def unknown(name, samples, line="", mended=None):
     words, true, hint = proof(name, samples[0]), samples[0].scene.true, None
     words += f"; it goes wrong at {line}" if line else ""
     others = samples[0].scene.siblings.items()
@@ -174,41 +179,24 @@ def unknown(name, samples, line="", turned=False, mended=None):
         words += f"; it is the gradient of {strange[0]}"
         hint = "Look for a copied line that kept an old name, for a dict that two layers share, "
         hint += "or for a loop back that starts with layer one."
-    elif (most := cut_off(samples[0])) is not None:
-        words += f"; it is the right one, cut off at {most:.6g} and {-most:.6g}"
-        hint = "Clip the gradients once they are all there, after backward, before the step."
     elif mended:
-        words, hint = f"{words}; {mended[1]}", REPAIR if mended[0] == "unknown" else None
+        words, hint = f"{words}; {mended[1]}", hint_for(mended[1])
+        hint = REPAIR if mended[0] == "unknown" and hint is None else hint
         return finding(mended[0], name, words, hint=hint)
     elif close(samples, 0.03):
         words += "; they are close"
         hint = "Look for a small constant that only one of forward and backward adds: log(y + 1e-7), or eps."
-    if turned:
-        words += "; it is what the layers give when they are walked in the order of forward"
-        hint = "Walk back from the last layer to the first one: for layer in reversed(layers)."
     return finding("unknown", name, words, hint=hint)
+
+
+SAYS_MORE = "samples-as-columns sum-over-wrong-axis weight-decay epsilon-forgotten".split()
 
 
 def with_line(one, mended):
     """A finding that tells no line, with the one that a repair has found, and with the cause if that says more."""
     code, words = mended
-    says = code in (
-        "samples-as-columns",
-        "sum-over-wrong-axis",
-        "weight-decay",
-        "epsilon-forgotten",
-    )
-    return finding(
-        code if says else one.cause, one.where, f"{one.evidence.rstrip('.')}; {words}", one.factor
-    )
-
-
-def cut_off(sample):
-    """The bound at which a claim is cut off, in several entries, and is right in all others; or None."""
-    most = np.max(np.abs(sample.claim), initial=0.0)
-    cut = np.sum(np.abs(sample.claim) == most) > 1
-    cut = cut and sample.explained_by(np.clip(sample.scene.true, -most, most))
-    return most if cut else None
+    code = code if code in SAYS_MORE else one.cause
+    return finding(code, one.where, f"{one.evidence.rstrip('.')}; {words}", one.factor)
 
 
 def close(samples, tolerance=1e-3):

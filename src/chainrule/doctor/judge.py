@@ -11,13 +11,14 @@ import numpy as np
 
 from chainrule.doctor.evidence import Suspect, common_factor, observed, suspect_of
 from chainrule.doctor.findings import RANK, close, finding, missing, proof, shapeless, tell
-from chainrule.doctor.missing import FEW, by_column, by_decay, by_what_is_missing
+from chainrule.doctor.missing import by_decay, passes_where_closed
 from chainrule.doctor.pieces import one_sample_more, tried, variants
 from chainrule.doctor.walks import DIVISIONS, Trials, as_it_is, division, nearly
 from chainrule.mistakes import MISTAKES
 from chainrule.scenes import same
 
 BY_BATCH = ("bias-mean", *DIVISIONS)
+FEW = 30  # entries of all inputs together: with so few, two mistakes may agree by accident
 GENERIC = RANK["upstream-ignored"]  # from here on a mistake may be made anywhere
 
 
@@ -40,15 +41,11 @@ def judge(observation):
     for name in [name for name in left if not all(s.shaped for s in left[name])]:
         found.insert(0, shapeless(name, left.pop(name)[0]))
     reasons = {n: ("weight-decay", w) for n, w in observation.decays.items() if n in left}
-    reasons |= tried({}, by_column, observation, left)
     far = {n: s for n, s in left.items() if n not in reasons and not close(s)}
-    lacks = {n: tried(None, by_what_is_missing, observation, n, s) for n, s in far.items()}
-    doubtful = observation.doubtful if observation.trials and observation.trials.made else set()
-    unsure = {n: far[n] for n in far if not lacks[n] or n in doubtful}
-    unsure = {n: s for n, s in unsure.items() if n not in observation.bounded}
-    more = by_walks(observation, unsure, nearly)  # with one of them it is a factor that is missing
-    reasons |= {n: one for n, one in lacks.items() if one and (n not in doubtful or n in more)}
-    explained |= {n: one for n, one in more.items() if n not in doubtful}
+    open_ = {n: passes_where_closed(s) for n, s in far.items() if n in observation.piece.names}
+    reasons |= {n: ("mask-missing", words) for n, words in open_.items() if words}
+    odd = {n: s for n, s in far.items() if n not in reasons and common_factor(s) is None}
+    explained |= by_walks(observation, odd, nearly)
     for name, (code, words) in reasons.items():
         found.append(finding(code, name, f"{proof(name, wrong[name][0])}; {words}"))
     unnamed = {n: s for n, s in left.items() if n not in explained and n not in reasons}

@@ -1,101 +1,17 @@
 """Missing: what a claim that no mistake of the table explains would need to be right.
 
-A mask, a use of a value, a factor, a penalty, or targets in a column. Each is looked for by numbers alone: by a product
-with an array that is there, or at other numbers. Read `judge` next.
+A penalty, or a mask. Each is looked for by numbers alone. Read `judge` next.
 """
 
-from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 
 from chainrule.doctor.copies import enclosed, outside
 from chainrule.doctor.evidence import LIMIT, common_factor, observed
-from chainrule.doctor.findings import cut_off
 from chainrule.doctor.pieces import tried, variants
 from chainrule.doctor.probe import Truth
 from chainrule.scenes import same
-
-FEW = 30  # entries of all inputs together: with so few, two mistakes may agree by accident
-
-
-def by_column(observation, wrong):
-    """name -> (code, words) for gradients that are right once targets (N,) are a column (N, 1)."""
-    piece = observation.piece
-    if not wrong or np.ndim(piece.t) != 1 or np.asarray(piece.t).dtype.kind != "f":
-        return {}
-    column = np.reshape(piece.t, (-1, 1))
-    claims = piece.at(piece.inputs, column).claims(observation.douts[0])
-    right = [n for n in wrong if same(claims[n], wrong[n][0].scene.true, 1e-6)]
-    words = f"with t of shape {column.shape} in place of {np.shape(piece.t)} it is right"
-    return {name: ("broadcast-targets", words) for name in right}
-
-
-def by_what_is_missing(observation, name, samples):
-    """(code, words) for a claim that lacks a mask, a use or a factor; or None."""
-    if name in observation.piece.names and (words := passes_where_closed(samples)):
-        return "mask-missing", words
-    if cut_off(samples[0]) is not None:
-        observation.bounded.add(name)
-        return None
-    if (factor := common_factor(samples)) is not None:
-        elsewhere = [one for one in map(observed, variants(observation.piece)) if one]
-        piece = observation.piece
-        small = observed(piece.at([0.1 * value for value in piece.inputs], piece.t))
-        cut = small is not None and name in small.right  # what lacks a factor is not
-        if cut or any(turned(one.claims[0][name], samples[0].claim) for one in elsewhere):
-            observation.bounded.add(name)
-            return None
-        words = f"it is {factor:.6g} times the right one here, and another multiple at other inputs"
-        order = nodes_of(observation)
-        single = np.abs([float(node.value.ravel()[0]) for node in order if node.value.size == 1])
-        near = np.isclose(single, abs(factor), 1e-5) | np.isclose(single * abs(factor), 1, 1e-5)
-        unmet = abs(factor) > 1 and len(single) and not near.any()  # perhaps too much is there
-        return "unknown" if unmet else "factor-missing", words
-    if not linear(observation, name):
-        return None  # what dout does to it is no missing factor
-    return by_ratio(observation, samples[0]) or left_out(observation, name, samples[0])
-
-
-def by_ratio(observation, sample):
-    """(code, words) where the wrong entries are the right ones times a value of forward, or over one."""
-    true = sample.scene.true
-    off = sample.seen & ~np.isclose(sample.claim, true, 1e-5, 1e-9) & (true != 0)
-    ratio = sample.claim[off] / true[off]
-    for node in nodes_of(observation) if len(np.unique(np.round(ratio, 6))) > 2 else ():
-        value = node.value.reshape(node.value.shape + (1,) * (true.ndim - node.value.ndim))
-        with suppress(ValueError):
-            value = np.broadcast_to(value, true.shape)[off]
-            for told, one in (("times", value), ("over", 1 / value)):
-                c = float(np.vdot(one, ratio) / np.vdot(one, one))
-                if same(c * one, ratio, 1e-5):
-                    own = node.entrywise and same(node.local(0), node.value, 1e-6)  # that of exp
-                    lost = (told == "times") == divides(node) or told == "over" and own
-                    code = "factor-missing" if lost else "another-array"
-                    times = f"{c:.4g} times " if abs(c - 1) > 1e-4 else ""
-                    return code, f"where it is wrong it is {times}the right one {told} {node.line}"
-    return None
-
-
-def nodes_of(observation):
-    """The graph of the code, as far as it was walked."""
-    walks = observation.trials
-    return walks.graph.order if walks and walks.made else ()
-
-
-def divides(node):
-    """Whether a value, as far as forward goes, is divided by: it is a root, or below a bar."""
-    if node.entrywise and len(node.sources) == 1 and same(node.value**2, node.sources[0].value):
-        return True
-    bars = [user for user, i in node.uses if user.entrywise and not user.linear and i == 1]
-    pairs = [(user.value, user.sources[0].value) for user in bars]
-    return any(same(value * node.value, above + 0 * value) for value, above in pairs)
-
-
-def turned(a, b):
-    """Whether two claims are of one length, as one that is cut down to a length, and not the same."""
-    sizes = np.linalg.norm(a), np.linalg.norm(b)
-    return np.size(a) > 1 and np.allclose(*sizes, 1e-9) and not same(np.abs(a), np.abs(b), 1e-3)
 
 
 def passes_where_closed(samples):
@@ -112,14 +28,6 @@ def passes_where_closed(samples):
         return words + "right"
     factor = common_factor(rest)
     return f"{words}{factor:.4g} times the right one" if factor else ""
-
-
-def linear(observation, name):
-    """Whether twice the dout gives twice the claim, as it has to."""
-    piece, dout = observation.piece, observation.douts[0]
-    with suppress(Exception):
-        return same(piece.claims(2 * dout)[name], 2 * observation.claims[0][name], 1e-9)
-    return True
 
 
 def by_decay(observation, wrong):
@@ -191,52 +99,3 @@ def penalties(piece):
         if W.ndim > 1 and np.linalg.norm(gradient - factor * w) <= 1e-5 * np.linalg.norm(w):
             found[name] = round(factor, 7) + 0.0
     return found
-
-
-def left_out(observation, name, sample):
-    """(code, words) where the right gradient of `name` depends on arrays (or entries of x) on which what
-    backward gives does not: as a factor of it, or as another use beside it."""
-    rests, beside, place = [], [], ...
-    piece, names = observation.piece, [*observation.params, *observation.piece.names]
-    others = {other: (other, ...) for other in names}
-    if piece.names == [name] and piece.pair and sample.seen.size <= FEW:
-        # a function of a few numbers: look at the first wrong one, and move the others
-        wrong = np.argwhere(~np.isclose(sample.claim, sample.scene.true, 1e-5))
-        place = tuple(wrong[0]) if len(wrong) else ...
-        cells = np.ndindex(sample.seen.shape)
-        others = {f"{name}{list(k)}": (name, k) for k in cells if k != place}
-
-    def seen_at(other, *way):
-        """What backward gives here, and with other numbers there; and what nudging finds."""
-        moved = observation.moved(*others[other], *way)
-        if moved is None or name not in moved.names or moved.claims[0].get(name) is None:
-            return None
-        seen = np.logical_and(*(one.truth.seen[name][place] for one in (observation, moved)))
-        claims = [one.claims[0][name][place][seen] for one in (observation, moved)]
-        return claims, [one.truth.gradients[name][0][place][seen] for one in (observation, moved)]
-
-    for other in others:
-        if (both := seen_at(other)) is None:
-            continue
-        claims, truths = both
-        if not same(*claims, 1e-12):
-            if same(*truths, 1e-9):
-                return None  # what has no part in the right one is no use of it
-            gaps = [true - claim for true, claim in zip(truths, claims, strict=True)]
-            (_, none), (true, rest) = seen_at(other, np.zeros_like) or both
-            alone = not np.any(none) and np.linalg.norm(rest) > 1e-4 * np.linalg.norm(true)
-            beside.append(alone or same(*gaps, 1e-4))
-        elif not same(*truths, 1e-4):
-            rests.append(other)
-    if not rests:
-        return None
-    words = f"the gradient that backward gives for {name} stays the same when "
-    words += " and when ".join(f"{other} changes" for other in rests)
-    words += ", and nudging finds another one then"
-    if beside and all(beside):  # what is missing stays as it is, or stays alone
-        return "overwritten-at-fork", words
-    alone = piece.names == [name] == list(observation.truth.arrays)
-    fixed = place is ... or len(rests) == len(others)
-    if fixed and not (observation.right or alone and observation.slopes[name] is not None):
-        observation.doubtful.add(name)  # all is wrong, and perhaps not by a factor alone
-    return "factor-missing", words

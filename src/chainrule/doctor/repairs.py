@@ -22,8 +22,7 @@ from types import CodeType, FunctionType
 import numpy as np
 
 from chainrule.doctor.changes import WAYS, changes, kept_by
-from chainrule.doctor.evidence import observed
-from chainrule.doctor.pieces import variants
+from chainrule.doctor.evidence import common_factor, elsewhere
 from chainrule.scenes import same
 
 REMARK = re.compile(r"\s+#[^\"']*$")
@@ -39,36 +38,51 @@ WORK = 300_000  # for all changes together, in lines that are run; the same on e
 def by_repair(observation, names):
     """name -> (code, words) for those of the wrong gradients that one change of the source makes right."""
     functions, steps = those_that_run(observation)
-    kept = kept_by(functions)
+    kept = kept_by([(made[0], tree, lines) for made, tree, lines in functions])
     arrays = [*observation.truth.arrays.values(), *observation.piece.inputs]
     run, left, found = 20 + steps + sum(array.size for array in arrays) / 100, WORK, {}
     for way in WAYS:
         fits = []
-        for function, tree, lines in functions:
+        for made, tree, lines in functions:
+            function = made[0]
             cost = run + sum(1 for _ in ast.walk(tree)) / 10
             for code, words, line in changes(function, tree, way, kept, lines):
                 left -= cost
                 if left < 0:
                     return found
                 if (changed := compiled(tree, function)) is not None:
-                    with put(function, changed):
+                    with put(made, changed):
                         right = made_right(observation, names - set(found))
                     if right:
                         text = linecache.getline(function.__code__.co_filename, line)
                         words += f" in `{REMARK.sub('', text).strip()}` it is right"
-                        fits.append((right, code, words, function, changed))
-        for right, code, words, function, changed in sorted(fits, key=lambda fit: -len(fit[0])):
-            if right - set(found) and everywhere(observation, right, function, changed):
+                        fits.append((right, code, words, made, changed))
+        for right, code, words, made, changed in sorted(fits, key=lambda fit: -len(fit[0])):
+            if right - set(found) and everywhere(observation, right, made, changed):
                 if "term" in words and all(off_by_own(observation, name) for name in right):
                     code = "weight-decay"
-                elif (
-                    right & observation.bounded
-                ):  # it is cut down, and nothing is mistaken for another
+                elif "term" in words and all(ignored(observation, name) for name in right):
+                    code = "factor-missing"
+                elif code == "another-array" and any(is_multiple(observation, n) for n in right):
                     code = "unknown"
                 found |= dict.fromkeys(right, (code, words))
         if names <= set(found):
             return found
     return found
+
+
+def ignored(observation, name):
+    """The array on which a right gradient depends and a claim does not: a parameter, or all inputs; or None."""
+    piece, dout, claim = observation.piece, observation.douts[0], observation.claims[0][name]
+    if piece.pair or not same(piece.claims(2 * dout)[name], 2 * claim, 1e-9):
+        return None  # what dout does to it is no missing factor
+    params = [other for other in observation.params if observation.ignores(name, other)]
+    inputs = [other for other in piece.names if observation.ignores(name, other)]
+    return (params + inputs * (inputs == piece.names) + [None])[0]
+
+
+def is_multiple(observation, name):
+    return common_factor(observation.samples(name)) is not None
 
 
 def off_by_own(observation, name):
@@ -78,16 +92,15 @@ def off_by_own(observation, name):
     return same(off, np.vdot(off, own) / np.vdot(own, own) * own, 1e-5)
 
 
-def everywhere(observation, names, function, code):
+def everywhere(observation, names, made, code):
     """Whether the change makes these right at other inputs too."""
-    others = [one for one in map(observed, variants(observation.piece)) if one]
-    others = [one for one in others if np.all(np.isfinite(one.truth.out))]
-    with put(function, code):
+    others = list(elsewhere(observation.piece))
+    with put(made, code):
         return all(names <= made_right(one, names) for one in others)
 
 
 def those_that_run(observation):
-    """(function, tree, lines) for each of the author's functions that a run calls, with the lines that ran, in
+    """(functions, tree, lines) for each definition of the author's that a run calls, with the lines that ran, in
     a list; those that backward calls come first. And how many lines it ran in all."""
     piece, subject = observation.piece, observation.piece.fresh()
     forward = ran(piece.forward, subject)
@@ -99,7 +112,7 @@ def those_that_run(observation):
         lines = {line for other, line in calls if other.co_filename == code.co_filename}
         with suppress(OSError, TypeError, SyntaxError):
             if made and (tree := tree_of(code)) is not None:
-                found.append((made[0], tree, lines))
+                found.append((made, tree, lines))
     return found, len(calls)
 
 
@@ -139,7 +152,11 @@ def compiled(tree, function):
     """The code of a changed definition, or None where it cannot take the place of that of a function."""
     free = function.__code__.co_freevars
     body = [ast.Assign([ast.Name(name, ast.Store())], ast.Constant(None)) for name in free]
-    body.append(ast.Expr(tree) if isinstance(tree, ast.Lambda) else tree)
+    if isinstance(tree, ast.Lambda):
+        body.append(ast.Expr(tree))
+    else:  # what it takes from around it stays so, used or not
+        uses = [ast.Expr(ast.Name(name, ast.Load())) for name in free]
+        body.append(ast.FunctionDef(tree.name, tree.args, [*uses, *tree.body], [], type_params=[]))
     arguments = ast.arguments([], [], None, [], [], None, [])
     around = ast.Module([ast.FunctionDef("around", arguments, body, [], type_params=[])], [])
     with suppress(SyntaxError, ValueError, TypeError):
@@ -151,14 +168,16 @@ def compiled(tree, function):
 
 
 @contextmanager
-def put(function, code):
-    """The function with another code, wherever it is called from."""
-    before = function.__code__
+def put(functions, code):
+    """All functions that one definition has made, with another code, wherever they are called from."""
+    before = functions[0].__code__
     try:
-        function.__code__ = code
+        for function in functions:
+            function.__code__ = code
         yield
     finally:
-        function.__code__ = before
+        for function in functions:
+            function.__code__ = before
 
 
 def made_right(observation, names):

@@ -8,9 +8,9 @@ import copy
 
 import numpy as np
 
-from chainrule.doctor.copies import private_copy, shares_state, slots
-from chainrule.doctor.evidence import observed
-from chainrule.doctor.findings import finding, raised, unknown
+from chainrule.doctor.copies import shares_state, slots
+from chainrule.doctor.evidence import elsewhere
+from chainrule.doctor.findings import finding, raised
 from chainrule.doctor.judge import judge
 from chainrule.doctor.pieces import OfGraph, one_sample_more, variants
 from chainrule.doctor.probe import Truth
@@ -73,7 +73,7 @@ def out_of_date(observation, seed, known):
     found = called_twice(piece, dout)
     for variant in (*variants(piece), *one_sample_more(piece)):
         found = found or called_before(piece, dout, variant, seed)
-    return found or ([] if known or not piece.names else elsewhere(observation))
+    return found or ([] if known or not piece.names else hidden(observation))
 
 
 def left_behind(observation, names):
@@ -150,23 +150,11 @@ def called_before(piece, before, variant, seed):
     return []
 
 
-def elsewhere(observation):
+def hidden(observation):
     """Findings at other inputs and with other parameters, for what is right here."""
-    for variant in variants(observation.piece):
-        target = private_copy(variant.target)
-        for array in variant.parameters(target).values():
-            array *= 1.25
-            array += 0.05
-        other = observed(variant.at(variant.inputs, variant.t, target))
-        if other is None or not np.all(np.isfinite(other.truth.out)):
-            continue
+    words = "it fits the numbers that were there at the start, and stays when they change"
+    for other in elsewhere(observation.piece):
         named, nameless = judge(other)
-        words = "it fits the numbers that were there at the start, and stays when they change"
-        left = [one.where for one in named if one.cause == "factor-missing"]
-        left += [name for name in nameless if name in other.doubtful]
-        found = [one for one in named if one.cause != "factor-missing"]
-        found += [finding("stale-cache", name, f"for {name} {words}") for name in left]
-        found += [unknown(n, samples) for n, samples in nameless.items() if n not in left]
-        if found:
+        if found := named + [finding("stale-cache", n, f"for {n} {words}") for n in nameless]:
             return found
     return []

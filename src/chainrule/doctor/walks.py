@@ -16,9 +16,9 @@ from itertools import chain, product
 import numpy as np
 
 from chainrule.doctor.copies import outside
-from chainrule.doctor.evidence import FIT, Suspect, observed
+from chainrule.doctor.evidence import FIT, Suspect, elsewhere
 from chainrule.doctor.findings import RANK
-from chainrule.doctor.pieces import one_hot, tried, variants
+from chainrule.doctor.pieces import one_hot, tried
 from chainrule.doctor.tape import Node, NoGraph, recorded, sent
 from chainrule.mistakes import TABLE
 from chainrule.scenes import BY_OUTPUT, Scene, said, same, softmax_along, some_axes
@@ -209,7 +209,7 @@ class Graph:
             reached = set().union(*(self.reached[node] for node in nodes))
             return bool(reached & wrong) and (reached <= wrong) == alone
 
-        for nodes in self.groups if not others else ():
+        for nodes in each(self.groups, others) if not others else ():
             if spoils(nodes):
                 yield from self.at_fork(nodes)
         for nodes in self.runs:
@@ -225,7 +225,6 @@ class Graph:
                         yield from self.at_functions(ends, others)
             if others or not spoils(nodes):
                 continue
-            yield from self.at_branches(nodes)
             given = np.concatenate([np.ravel(whole.get(node, 0.0)) for node in nodes])
             # Where a loss stands at the end, no dout is above it.
             ends = self.piece.pair or not self.piece.names
@@ -405,17 +404,6 @@ class Graph:
             words = f"dout from after {gate.line}, where {node.line} leads back,"
             made = {n: {k: lambda d, g, n=n, k=k: n.back(k, g(n.uses[0][0]))} for n, k in edges}
             yield Change(code, words, node, made)
-
-    def at_branches(self, nodes):
-        """Where two arrays of one shape meet: each of them gets what belongs to the other."""
-        node = nodes[0]
-        alike = {source.value.shape for source in node.sources} == {node.value.shape}
-        if len(node.free) == 2 and alike and node.entrywise:
-            gate = all(np.isin(node.local(i), (0, 1)).all() for i in (0, 1))
-            edges = [(n, i) for n in nodes for i in (0, 1)]
-            made = gives(edges, lambda n, i, d: n.back(1 - i, d))
-            code = "mask-inverted" if gate else "inputs-not-swapped"
-            yield Change(code, f"the two ways of {node.line} exchanged", node, made)
 
     def by_table(self, scene_of, places, node, made):
         """Changes for all that the table has for the scenes scene_of(*place, dout) at a node."""
@@ -775,7 +763,11 @@ class Trials:
     def __init__(self, observation):
         piece, self.made, self.more = observation.piece, [], iter(())
         self.network, self.right, Node.spent = not piece.names, [], 0.0
-        self.decays, self.douts = observation.decays, observation.douts
+        self.observation, self.decays, self.douts = (
+            observation,
+            observation.decays,
+            observation.douts,
+        )
         self.samples = {n: observation.samples(n) for n in observation.names}
         self.spots = {n: spot(some[0]) for n, some in self.samples.items() if some}
         wrong = {n for n, some in self.samples.items() if not all(s.right for s in some)}
@@ -928,7 +920,9 @@ class Trials:
                 if any(parallel(s.claim, s.scene.true) for s in some):
                     code = "scaled"
                 if look is nearly and not self.stays(suspect, names):
-                    code = "another-array"
+                    pairs = product(names, self.observation.params)
+                    lost = any(self.observation.ignores(*pair) for pair in pairs)
+                    code = "factor-missing" if lost else "another-array"
                 elif look is nearly and code == "scaled":
                     code = division(self.graph.piece, suspect.factor)
                 suspect = replace(suspect, code=code)
@@ -944,11 +938,8 @@ class Trials:
         return found
 
     def stays(self, suspect, names):
-        """Whether a part of the gradient has the same factor at other inputs: else it is no constant."""
-        numbers = 2 * suspect.factor, 2 / suspect.factor
-        if self.network or any(abs(c - round(c)) < 1e-3 for c in numbers):
-            return True
-        for other in filter(None, map(observed, variants(self.graph.piece))):
+        """Whether a part of the gradient has the same factor elsewhere: else it is no constant."""
+        for other in () if self.network else elsewhere(self.graph.piece):
             trials, before = Trials(other), -1
             while len(trials.made) > before:
                 before = len(trials.made)
