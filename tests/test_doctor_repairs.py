@@ -22,10 +22,11 @@ class Elu:
 
 class Running:
     def forward(self, x):
-        return np.cumsum(x, axis=1)
+        self.x = x
+        return np.cumsum(x**2, axis=1)
 
     def backward(self, dout):
-        return np.cumsum(dout, axis=1)
+        return 2 * self.x * np.cumsum(dout, axis=1)
 
 
 class Outer:
@@ -140,7 +141,7 @@ class Early:
 
 SLIPS = [  # the layer, its inputs, the name, and the line
     (Elu, [X], "derivative-of-input", "return dout * np.where(self.x > 0, 1.0, self.x + 0.7)"),
-    (Running, [X], "axes-in-wrong-order", "return np.cumsum(dout, axis=1)"),
+    (Running, [X], "axes-in-wrong-order", "return 2 * self.x * np.cumsum(dout, axis=1)"),
     (Outer, [RNG.normal(size=(2, 3)), RNG.normal(size=(2, 3))], "sum-over-wrong-axis", "return dx.sum(1), dy.sum(1)"),
     (UnitRows, [X], "unknown", "return dout / self.n - self.x * along / self.n**2"),
     (Spread, [X], "another-array", "return 2 * dout[:, None] * self.x / self.x.shape[1]"),
@@ -258,3 +259,33 @@ def test_code_that_cannot_be_read_is_told_without_empty_quotes():
         and "``" not in found.evidence
         and "one step of forward" in found.evidence
     )
+
+
+class Change:
+    def forward(self, x):
+        y = x.copy()
+        y[:, 1:] -= x[:, :-1]
+        return y
+
+    def backward(self, dout):
+        dx = dout.copy()
+        dx[:, 1:] -= dout[:, :-1]
+        return dx
+
+
+def test_backward_that_does_what_forward_does_is_told():
+    (found,) = diagnose(Change(), X)
+    assert found.cause == "kernel-not-turned" and "what forward does to x" in found.evidence
+
+
+def test_a_term_without_dout_is_told():
+    class Swish:
+        def forward(self, x):
+            self.x, self.s = x, 1 / (1 + np.exp(-x))
+            return x * self.s
+
+        def backward(self, dout):
+            return dout * self.s + self.x * self.s * (1 - self.s)
+
+    (found,) = diagnose(Swish(), X)
+    assert found.cause == "upstream-ignored" and "return dout * self.s" in found.evidence

@@ -450,7 +450,8 @@ def places_for(mine, name):
     elif len(names) > 1:
         choices = [pairs()] if len(names) == 2 else []
         for widths in islice(product(sizes or [3], repeat=len(names)), 200):
-            choices.append([(tuple([numbers(4, width) for width in widths]), None)])
+            apart = [np.roll(numbers(4, width), k, axis=0) for k, width in enumerate(widths)]
+            choices.append([(tuple(apart), None)])
     else:
         choices = [entrywise(), *(rows(size) for size in sizes)]
         choices += [sequences(size) for size in sizes or [3]]

@@ -125,7 +125,7 @@ derivative-twice
     Multiply dout by the derivative once.
 derivative-of-input
     The derivative is a formula of the output, taken at the input (or the other way round).
-    Keep the output y in forward, not x: y (1 - y) and 1 - y ** 2 are formulas of y.
+    Keep in forward what the formula wants: y (1 - y) and 1 - y ** 2 are formulas of the output y, cos(x) is one of x.
 upstream-ignored
     The upstream gradient plays no part.
     Multiply by what comes back from the loss, dout, also where it happens to be 1 today.

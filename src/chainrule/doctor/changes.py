@@ -50,7 +50,12 @@ def known_in(function, tree, kept):
     texts = {node.id for node in nodes if isinstance(node, ast.Name) and not loads(node)}
     texts |= {node.arg for node in nodes if isinstance(node, ast.arg)} - {own}
     texts |= {text.replace("self.", f"{own}.") for text in kept if own or "self." not in text}
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
     for node in nodes:
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):  # as out.grad
+            texts |= (
+                {ast.unparse(node)} if node.value.id in texts and id(node) not in called else set()
+            )
         if isinstance(node, ast.Subscript) and isinstance(node.slice, (ast.Constant, ast.Name)):
             plain = isinstance(node.value, (ast.Name, ast.Attribute))
             texts |= {ast.unparse(node)} if plain else set()
@@ -66,6 +71,8 @@ def changes(function, tree, way, kept, lines):
         for code, words, other in way(node, parent, known):
             if code == "another-array" and ast.unparse(node) in douts:
                 code = "unknown"
+            elif code == "factor-missing" and str(other).rpartition(" * ")[2] in douts:
+                code = "upstream-ignored"
             change(holder, key, parsed(other) if isinstance(other, str) else other)
             yield code, words, getattr(node, "lineno", getattr(parent, "lineno", tree.lineno))
             change(holder, key, node)
@@ -93,6 +100,8 @@ def places(tree, lines):
             choice = isinstance(value, ast.Compare) and any(map(is_text, ast.walk(value)))
             test = value is getattr(parent, "test", None)
             choice |= test and isinstance(value, (ast.Name, ast.Attribute))
+            for one in ast.walk(value.slice) if isinstance(value, ast.Subscript) else ():
+                one.place = "slice" if isinstance(value.slice, (ast.Slice, ast.Tuple)) else "index"
             if not lines.isdisjoint(own) and not counts and not choice:
                 yield holder, key, value, parent
                 left = [(value, name, one, value) for name, one in ast.iter_fields(value)] + left
@@ -178,6 +187,8 @@ def numbers(node, parent, known):
     c = node.value
     counts = isinstance(parent, ast.Subscript) and getattr(parent.value, "attr", "") == "shape"
     code = "samples-as-columns" if counts else "scaled" if is_binary(parent, TIMES) else "unknown"
+    if place := not counts and getattr(node, "place", ""):
+        code = "another-array" if place == "index" else "axes-in-wrong-order"
     for value in dict.fromkeys((c + 1, c - 1, -c, 2 * c, c / 2, 0, 1, 2)):
         if value == c:
             continue

@@ -185,7 +185,8 @@ def unknown(name, samples, line="", mended=None):
         return finding(mended[0], name, words, hint=hint)
     elif close(samples, 0.03):
         words += "; they are close"
-        hint = "Look for a small constant that only one of forward and backward adds: log(y + 1e-7), or eps."
+        hint = "Look for a small constant that only one of forward and backward adds: log(y + 1e-7), or eps. "
+        hint += "Or is backward the derivative of an approximation of forward?"
     return finding("unknown", name, words, hint=hint)
 
 

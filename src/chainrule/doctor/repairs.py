@@ -40,7 +40,9 @@ def by_repair(observation, names):
     functions, steps = those_that_run(observation)
     kept = kept_by([(made[0], tree, lines) for made, tree, lines in functions])
     arrays = [*observation.truth.arrays.values(), *observation.piece.inputs]
-    run, left, found = 20 + steps + sum(array.size for array in arrays) / 100, WORK, {}
+    run, left = 20 + steps + sum(array.size for array in arrays) / 100, WORK
+    words = "backward does to dout what forward does to x"
+    found = {n: ("kernel-not-turned", words) for n in names if as_forward(observation, n)}
     for way in WAYS:
         fits = []
         for made, tree, lines in functions:
@@ -69,6 +71,19 @@ def by_repair(observation, names):
         if names <= set(found):
             return found
     return found
+
+
+def as_forward(observation, name):
+    """Whether a claim is what forward makes of dout, where it is a linear map to the same shape."""
+    x, dout, claim = (
+        observation.truth.arrays[name],
+        observation.douts[0],
+        observation.claims[0][name],
+    )
+    if observation.piece.names != [name] or x.shape != dout.shape:
+        return False
+    made = [observation.out_at(x + k * dout) - observation.out_at(x) for k in (1, 2)]
+    return same(2 * made[0], made[1], 1e-9) and same(made[0], claim, 1e-7)
 
 
 def ignored(observation, name):
