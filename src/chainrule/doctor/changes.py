@@ -100,11 +100,21 @@ def places(tree, lines):
             choice = isinstance(value, ast.Compare) and any(map(is_text, ast.walk(value)))
             test = value is getattr(parent, "test", None)
             choice |= test and isinstance(value, (ast.Name, ast.Attribute))
-            for one in ast.walk(value.slice) if isinstance(value, ast.Subscript) else ():
-                one.place = "slice" if isinstance(value.slice, (ast.Slice, ast.Tuple)) else "index"
+            mark_places(value)
             if not lines.isdisjoint(own) and not counts and not choice:
                 yield holder, key, value, parent
                 left = [(value, name, one, value) for name, one in ast.iter_fields(value)] + left
+
+
+def mark_places(node):
+    """Say of each number whether it is an index, or the start or the end of a slice."""
+    if isinstance(node, ast.Subscript) and not isinstance(node.slice, (ast.Slice, ast.Tuple)):
+        ends, place = [node.slice], "index"
+    else:
+        ends, place = [getattr(node, "lower", None), getattr(node, "upper", None)], "slice"
+    for one in ends:
+        for inner in ast.walk(one) if isinstance(one, ast.AST) else ():
+            inner.place = place
 
 
 def is_text(node):
