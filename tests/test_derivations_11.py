@@ -114,12 +114,6 @@ def test_a_hundred_on_every_last_bias_changes_neither_the_loss_nor_a_gradient():
 # The appendix
 
 
-def test_the_energy_of_a_moving_body_falls_with_time_by_m_d_squared_over_t_cubed():
-    m, d, t = 3.0, 8.0, 2.0
-    slope = numerical_gradient(lambda t: 0.5 * m * (d / t) ** 2, t)
-    assert slope == pytest.approx(-m * d**2 / t**3, rel=1e-8)
-
-
 @pytest.mark.parametrize("x", [-3.0, 0.0, 2.0])
 def test_the_slope_of_softplus_is_the_sigmoid_and_exp_of_x_minus_y(x):
     slope = numerical_gradient(lambda x: np.logaddexp(0.0, x), x)
