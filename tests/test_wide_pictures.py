@@ -308,3 +308,18 @@ def test_the_faded_edge_follows_a_picture_that_changes_alone(show):
     page.wait_for_function(more, arg=None)
     page.eval_on_selector(".chainrule-picture", "(svg) => (svg.style.minWidth = '3000px')")
     page.wait_for_function(more, arg="right")
+
+
+@pytest.mark.looks
+def test_a_network_in_nodes_goes_on_in_rows_where_its_line_would_scroll(show):
+    """Layers stand along one line; pressed apart into nodes nothing of them is out of sight."""
+    layers = [Affine(np.ones((2, 3)), np.ones(3)), ReLU(), Affine(np.ones((3, 2)), np.ones(2))]
+    network, x, t = Network(layers, IdentityWithLoss()), np.ones((3, 2)), np.zeros((3, 2))
+    trace = trace_network(network, x, t)
+    assert lay_out_chain(trace).width <= WIDEST < lay_out_chain(trace.nodes).width
+    page = show(Stepper(network, x, t), viewport={"width": 1280, "height": 900})
+    for level, rows in (("Layers", False), ("Nodes", True)):
+        page.get_by_role("button", name=level).click()
+        box = page.locator(".chainrule-scroll")
+        assert box.evaluate("(box) => box.scrollWidth <= box.clientWidth")
+        assert (page.locator(".chainrule-tall").count() == 1) == rows
