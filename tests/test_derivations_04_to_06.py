@@ -321,3 +321,12 @@ def test_the_opened_layer_has_the_pieces_that_chapter_6_names():
     close(y.grad / total.value, [0.0, -0.5, 0.0], 1e-12)
     close(e.grad, [0.1, -0.4, 0.1], 1e-12)
     close(a.grad, [0.7, -0.8, 0.1], 1e-12)
+
+
+def test_a_squared_error_behind_a_softmax_hardly_pulls_a_right_score_up():
+    """Chapter 6: its gradient is as small as the probability; with the logarithm it is nearly -1."""
+    a, t = np.array([9.0, 8.0, -3.0]), np.array([0.0, 0.0, 1.0])
+    y = np.exp(a) / np.exp(a).sum()
+    jacobian = np.diag(y) - np.outer(y, y)
+    squared = (y - t) @ jacobian
+    assert y[2] < 1e-5 and abs(squared[2]) < 2 * y[2] and (y - t)[2] < -0.999
