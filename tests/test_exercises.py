@@ -471,3 +471,23 @@ def test_a_parameter_named_s_is_not_looked_up_as_the_whole_of_grads():
 
     found = diagnose(Scaled(), np.ones((3, 2)))
     assert [one.cause for one in found] == ["gradient-missing"]
+
+
+def test_an_object_that_was_made_with_arrays_of_its_own_is_run_on_inputs_that_fit_it():
+    class MyBatchNorm:
+        def __init__(self, gamma, beta):
+            self.params, self.grads = {"gamma": gamma, "beta": beta}, {}
+
+        def forward(self, x):
+            self.s = np.sqrt(x.var(0) + 1e-7)
+            self.n = (x - x.mean(0)) / self.s
+            return self.n * self.params["gamma"] + self.params["beta"]
+
+        def backward(self, dout):
+            self.grads["gamma"], self.grads["beta"] = (dout * self.n).sum(0), dout.sum(0)
+            d = dout * self.params["gamma"]
+            return (d - d.mean(0) - self.n * (d * self.n).mean(0)) / self.s
+
+    for width in (3, 4):
+        verdict = check(MyBatchNorm(np.linspace(0.5, 2, width), np.zeros(width)))
+        assert verdict.ok and "give `check` the class MyBatchNorm" in str(verdict)
