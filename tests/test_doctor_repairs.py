@@ -1,5 +1,7 @@
 """What no known mistake explains is looked for in the source: one thing is changed at a time."""
 
+import linecache
+
 import numpy as np
 import pytest
 
@@ -289,3 +291,28 @@ def test_a_term_without_dout_is_told():
 
     (found,) = diagnose(Swish(), X)
     assert found.cause == "upstream-ignored" and "return dout * self.s" in found.evidence
+
+
+def test_text_that_is_not_what_runs_is_left_alone(tmp_path):
+    """A file that has changed since it was imported: nothing of its new text is run."""
+    path = tmp_path / "mine.py"
+    lines = [
+        "import numpy as np",
+        "class Unit:",
+        "    def forward(self, x):",
+        "        self.x, self.n = x, np.sqrt(np.sum(x**2, axis=1, keepdims=True))",
+        "        return x / self.n",
+        "    def backward(self, d):",
+        "        return d / self.n - self.x * np.sum(d * self.x, axis=1, keepdims=True) / self.n**2",
+        "",
+    ]
+    path.write_text("\n".join(lines))
+    space = {}
+    exec(compile(path.read_text(), str(path), "exec"), space)
+    (found,) = diagnose(space["Unit"](), X)
+    assert "it is right" in found.evidence
+    lines[6] = "        raise SystemExit('the new text ran')"
+    path.write_text("\n".join(lines))
+    linecache.checkcache()
+    (found,) = diagnose(space["Unit"](), X)
+    assert found.cause == "unknown" and "it is right" not in found.evidence

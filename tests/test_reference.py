@@ -295,9 +295,9 @@ def test_the_numbers_in_the_glossary_are_computed():
     (a * b).backward(10.0)
     assert f"of 10, the inputs {b.grad / 10:g} and {a.grad / 10:g} get" in told["multiply node"]
     assert f"get {a.grad:g} and {b.grad:g}." in told["multiply node"]
-    y = softmax(np.log([1.0, 3.0, 6.0]))
-    assert "0.1, 0.3 and 0.6." in told["softmax"] and np.allclose(y, [0.1, 0.3, 0.6])
-    assert f"At a probability of 0.3 it is {-np.log(y[1]):.1f}." in told["cross-entropy error"]
+    y = softmax(np.log([1.0, 2.0, 7.0]))
+    assert "0.1, 0.2 and 0.7." in told["softmax"] and np.allclose(y, [0.1, 0.2, 0.7])
+    assert f"At a probability of 0.2 it is {-np.log(y[1]):.1f}." in told["cross-entropy error"]
     central, forward = (3**3 - 1**3) / 2, 3**3 - 2**3
     assert f"$(27 - 1)/2 = {central:g}$, and the slope is 12." in told["central difference"]
     assert f"$27 - 8 = {forward:g}$, and the slope is 12." in told["forward difference"]

@@ -51,11 +51,12 @@ def known_in(function, tree, kept):
     texts |= {node.arg for node in nodes if isinstance(node, ast.arg)} - {own}
     texts |= {text.replace("self.", f"{own}.") for text in kept if own or "self." not in text}
     called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    parts = [one for one in nodes if isinstance(one, ast.Attribute) and id(one) not in called]
+    owners = {one.value.id for one in parts if isinstance(one.value, ast.Name)} & {*texts, own}
+    attributes = {one.attr for one in parts if ast.unparse(one.value) in owners}
+    if owners - {own}:  # as out.grad, self.data
+        texts |= {f"{one}.{attribute}" for one, attribute in product(owners, attributes)}
     for node in nodes:
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):  # as out.grad
-            texts |= (
-                {ast.unparse(node)} if node.value.id in texts and id(node) not in called else set()
-            )
         if isinstance(node, ast.Subscript) and isinstance(node.slice, (ast.Constant, ast.Name)):
             plain = isinstance(node.value, (ast.Name, ast.Attribute))
             texts |= {ast.unparse(node)} if plain else set()

@@ -106,6 +106,7 @@ HINTS = {  # for what a row of the table says in too general a way
     "the rim of": "What forward padded in front is cut off in front, and as much: dx[..., p:-p] for p on both sides.",
     "without the call `np.clip(": "Clip the gradients once they are all there, after backward, before the step.",
     "with the loop the other way round": "Walk back from the last layer to the first one: for layer in reversed(layers).",
+    "after the loop": "It ends the loop in its first turn: move it one level to the left.",
     "each window one step after": "Send each window back to where forward took it: the same start, and the same stride.",
 }
 
@@ -115,7 +116,7 @@ def told(name, suspect, samples):
     where = suspect.where or name
     words = f"{proof(name, samples[0])}; {suspect.words} would give that"
     found = [finding(suspect.code, where, words, suspect.factor, hint_for(words))]
-    if suspect.also:
+    if suspect.also and " 1 times" not in words:
         found.append(finding(suspect.also, where, f"{words}, with this mistake on top"))
     return found
 

@@ -122,7 +122,7 @@ def those_that_run(observation):
         made = [one for one in gc.get_referrers(code) if isinstance(one, FunctionType)]
         lines = {line for other, line in calls if other.co_filename == code.co_filename}
         with suppress(OSError, TypeError, SyntaxError):
-            if made and (tree := tree_of(code)) is not None:
+            if made and (tree := tree_of(code)) is not None and is_what_runs(tree, made[0]):
                 found.append((made, tree, lines))
     return found, len(calls)
 
@@ -176,6 +176,19 @@ def compiled(tree, function):
         code = next(one for one in outer.co_consts if isinstance(one, CodeType))
         return code if code.co_freevars == free else None
     return None
+
+
+def is_what_runs(tree, function):
+    """Whether the text that was found is that of the function, and not of a file that has changed since: it has
+    the same names, numbers and lines."""
+    code, runs = compiled(tree, function), function.__code__
+    return code is not None and signature_of(code) == signature_of(runs)
+
+
+def signature_of(code):
+    inner = [signature_of(one) if isinstance(one, CodeType) else one for one in code.co_consts]
+    lines = {line for *_, line in code.co_lines() if line is not None}
+    return code.co_varnames, code.co_names, inner, sorted(lines - {code.co_firstlineno})
 
 
 @contextmanager
