@@ -100,6 +100,7 @@ def examine(piece, h, seed):
     told = {one.where for one in named} | set(came_of_it)
     left = {name: line_of(observation, name, wrong) for name in unnamed if name not in told}
     vague = {one.where for one in named if one.cause in VAGUE and "`" not in one.evidence}
+    vague &= set(observation.names)  # a loss has no gradient of its own that could become right
     mended = tried({}, by_repair, observation, {*left, *vague}) if left or vague else {}
     named = [
         findings.with_line(one, mended[one.where]) if one.where in vague & {*mended} else one

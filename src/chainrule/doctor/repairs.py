@@ -16,6 +16,7 @@ import sys
 import textwrap
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType
 
@@ -43,6 +44,9 @@ def by_repair(observation, names):
     run, left = 20 + steps + sum(array.size for array in arrays) / 100, WORK
     words = "backward does to dout what forward does to x"
     found = {n: ("kernel-not-turned", words) for n in names if as_forward(observation, n)}
+    others = cache(
+        lambda: list(elsewhere(observation.piece))
+    )  # nudged once, for the first that fits
     for way in WAYS:
         fits = []
         for made, tree, lines in functions:
@@ -60,7 +64,7 @@ def by_repair(observation, names):
                         words += f" in `{REMARK.sub('', text).strip()}` it is right"
                         fits.append((right, code, words, made, changed))
         for right, code, words, made, changed in sorted(fits, key=lambda fit: -len(fit[0])):
-            if right - set(found) and everywhere(observation, right, made, changed):
+            if right - set(found) and everywhere(others(), right, made, changed):
                 if "term" in words and all(off_by_own(observation, name) for name in right):
                     code = "weight-decay"
                 elif "term" in words and all(ignored(observation, name) for name in right):
@@ -103,9 +107,8 @@ def off_by_own(observation, name):
     return same(off, np.vdot(off, own) / np.vdot(own, own) * own, 1e-5)
 
 
-def everywhere(observation, names, made, code):
+def everywhere(others, names, made, code):
     """Whether the change makes these right at other inputs too."""
-    others = list(elsewhere(observation.piece))
     with put(made, code):
         return all(names <= made_right(one, names) for one in others)
 
